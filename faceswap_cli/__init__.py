@@ -1,0 +1,1 @@
+"""Put the face of one person into a photo or film of another."""

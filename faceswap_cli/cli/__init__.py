@@ -1,0 +1,1 @@
+"""The commands: parse, build options, make one call, show the result. The only place that prints."""

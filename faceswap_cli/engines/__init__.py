@@ -1,0 +1,1 @@
+"""Run a network file; each engine reports its device and precision."""

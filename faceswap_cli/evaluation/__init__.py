@@ -1,0 +1,1 @@
+"""Measure a swap with the measures of the field."""

@@ -1,0 +1,1 @@
+"""Photos and clips in and out, in their own pixel format and time."""

@@ -1,0 +1,78 @@
+"""What a user may choose, checked once, when the record is made.
+
+Every field has the default the command line shows; a value that cannot be meant raises UsageError at once, so no later
+stage checks again.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from .errors import UsageError
+
+Device = Literal["auto", "cpu", "cuda"]
+FacesChoice = Literal["largest", "all"] | int
+
+DEVICES = ("auto", "cpu", "cuda")
+CODECS = ("h264", "hevc", "av1", "vp9", "prores", "ffv1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a swap is done. One record for photos and clips; photos ignore what only clips have."""
+
+    model: str = "lite"  # name of a generator in the catalogue
+    face_pack: Path | None = None  # folder of ONNX files for insightface; None means the embedded pack
+    device: Device = "auto"
+    threads: int | None = None  # CPU threads for the networks; None means all cores
+    faces: FacesChoice = "largest"  # whom to swap in each frame; a number means that many, the largest first
+    det_threshold: float = 0.5  # detector confidence below which a face is ignored, (0, 1)
+    min_face: int = 24  # shorter side of the box in pixels below which a face is ignored
+    mask_blur: float = 0.06  # softening of the mask's edge, as a share of the crop's side, 0..0.5
+    opacity: float = 1.0  # 1 shows the swap alone, 0 the original
+    codec: str | None = None  # None follows the container: mp4, mov, mkv h264; webm vp9
+    quality: int = 75  # 0 smallest file .. 100 best picture, mapped to each encoder's own scale
+    preset: str | None = None  # the encoder's own speed preset
+    start: Fraction | None = None  # seconds; frames before it are left out
+    end: Fraction | None = None  # seconds; frames at or after it are left out
+    report: Path | None = None  # JSON written beside the result
+    force: bool = False  # overwrite an existing output
+    offline: bool = False  # never touch the network
+
+    def __post_init__(self) -> None:
+        _one_of("device", self.device, DEVICES)
+        if self.codec is not None:
+            _one_of("codec", self.codec, CODECS)
+        _between("det_threshold", self.det_threshold, 0.0, 1.0)
+        _between("mask_blur", self.mask_blur, 0.0, 0.5)
+        _between("opacity", self.opacity, 0.0, 1.0)
+        _between("quality", self.quality, 0, 100)
+        _between("min_face", self.min_face, 1, 100_000)
+        if self.threads is not None:
+            _between("threads", self.threads, 1, 1024)
+        if isinstance(self.faces, int):
+            _between("faces", self.faces, 1, 1000)
+        else:
+            _one_of("faces", self.faces, ("largest", "all"))
+        if self.start is not None and self.start < 0:
+            raise UsageError(f"start is {float(self.start):g} s: give a time from 0 on")
+        if self.end is not None and self.end <= (self.start or 0):
+            raise UsageError(f"end ({float(self.end):g} s) is not after start ({float(self.start or 0):g} s)")
+
+    @property
+    def face_limit(self) -> int | None:
+        """How many faces of a frame to swap, the largest first; None means all."""
+        if self.faces == "all":
+            return None
+        return 1 if self.faces == "largest" else self.faces
+
+
+def _between(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise UsageError(f"{name} is {value:g}: give a value from {low:g} to {high:g}")
+
+
+def _one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"{name} is {value!r}: choose one of {', '.join(map(str, choices))}")

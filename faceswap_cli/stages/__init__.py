@@ -1,0 +1,1 @@
+"""The stops of a frame's way: numpy in, numpy out."""

@@ -1,0 +1,1 @@
+"""Prepare data, train each network, keep checkpoints, export."""

@@ -1,0 +1,78 @@
+"""The records that travel between the stages.
+
+Images are uint8 RGB, upright, (height, width, 3). Points are x, y in pixels. A matrix is named by what it does:
+`to_crop` maps frame pixels to crop pixels. Records are frozen; changed copies come from `dataclasses.replace`.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One decoded picture and its moment."""
+
+    rgb: np.ndarray  # (H, W, 3) uint8, upright: rotation and EXIF orientation already applied
+    index: int  # position in the part of the clip that is swapped, from 0
+    pts: int = 0  # presentation time in units of time_base
+    time_base: Fraction = Fraction(1, 1)  # seconds per pts unit
+    picture: Any = None  # the decoded original in its own pixel format; only media/ looks inside
+
+    @property
+    def time(self) -> Fraction:
+        """Presentation time in seconds."""
+        return self.pts * self.time_base
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face found in a frame."""
+
+    box: np.ndarray  # (4,) float32: x0, y0, x1, y1 in pixels of the upright frame
+    points: np.ndarray  # (5, 2) float32: left eye, right eye, nose, left and right mouth corner (as seen in the image)
+    score: float  # detector confidence in [0, 1]
+    track: int = -1  # number of the track the face belongs to, -1 before tracking
+
+    @property
+    def area(self) -> float:
+        """Area of the box in square pixels."""
+        return float((self.box[2] - self.box[0]) * (self.box[3] - self.box[1]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crop:
+    """A face cut out and brought to a template."""
+
+    image: np.ndarray  # (S, S, 3) uint8 RGB
+    to_crop: np.ndarray  # (2, 3) float64, frame pixels -> crop pixels, a similarity
+    face: Face
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Identity:
+    """Who the source is: the only thing the generator learns of them."""
+
+    embedding: np.ndarray  # (D,) float32, L2 norm 1
+    space: str  # name of the encoder's space; a generator refuses a foreign one
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """What paste hands to the writer: one rectangle of new pixels with the weight of each."""
+
+    x: int  # left edge in pixels of the upright frame, >= 0
+    y: int  # top edge
+    rgb: np.ndarray  # (h, w, 3) uint8, lies wholly inside the frame
+    alpha: np.ndarray  # (h, w) float32 in [0, 1]; 1 keeps the patch's pixel, 0 the frame's
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Swapped:
+    """A frame with everything that is to change in it."""
+
+    frame: Frame
+    patches: tuple[Patch, ...]  # in the order they are to be composited
+    faces_found: int
