@@ -1,0 +1,78 @@
+"""What the numbers of a decoded picture mean: matrix, range, primaries, transfer, where chroma samples lie.
+
+Numbers are those of ITU-T H.273, which every container and codec shares.
+"""
+
+from dataclasses import dataclass
+
+import av
+import numpy as np
+
+# H.273 table 4: matrix coefficients -> (Kr, Kb).
+LUMA_WEIGHTS = {
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+    10: (0.2627, 0.0593),
+}
+UNSPECIFIED = 2
+FULL_RANGE = 2  # AVCOL_RANGE_JPEG
+# The numbers swscale gives the same matrices (SWS_CS_*).
+SWSCALE_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """The colour description of a clip's pictures, as tagged in the file."""
+
+    matrix: int
+    primaries: int
+    transfer: int
+    full_range: bool
+    range_tag: int  # 0 untagged, 1 limited, 2 full
+    height: int  # stored height of the picture: decides what an untagged matrix means
+
+    @property
+    def effective_matrix(self) -> int:
+        """The matrix to calculate with: the tag, or by size as players do where there is none (HD 709, else 601)."""
+        if self.matrix in LUMA_WEIGHTS:
+            return self.matrix
+        return 1 if self.height > 576 else 6
+
+    @property
+    def swscale_matrix(self) -> int:
+        """The effective matrix in swscale's numbers."""
+        return SWSCALE_MATRICES[self.effective_matrix]
+
+    def from_rgb(self) -> np.ndarray:
+        """Give the (3, 4) matrix from R'G'B' in [0, 1] to Y' in [0, 1], Cb and Cr in [-0.5, 0.5] (H.273 eq. 38-40)."""
+        red, blue = LUMA_WEIGHTS[self.effective_matrix]
+        luma = np.array([red, 1 - red - blue, blue])
+        rows = [luma, (np.array([0, 0, 1]) - luma) / (2 * (1 - blue)), (np.array([1, 0, 0]) - luma) / (2 * (1 - red))]
+        return np.hstack([np.array(rows), np.zeros((3, 1))])
+
+    def code_values(self, bits: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give scale and offset from `from_rgb`'s output to the stored numbers of that many bits (H.273 eq. 23-31)."""
+        step = float(1 << (bits - 8))
+        top = float((1 << bits) - 1)
+        middle = float(1 << (bits - 1))
+        if self.full_range:
+            return np.array([top, top, top]), np.array([0.0, middle, middle])
+        return np.array([219.0, 224.0, 224.0]) * step, np.array([16 * step, middle, middle])
+
+
+def colours_of(picture: av.VideoFrame) -> Colours:
+    """Read the colour description of a decoded picture."""
+    name = picture.format.name
+    untagged_full = name.startswith("yuvj") or name.startswith("gray") or picture.format.is_rgb
+    return Colours(
+        matrix=int(picture.colorspace),
+        primaries=int(picture.color_primaries),
+        transfer=int(picture.color_trc),
+        full_range=picture.color_range == FULL_RANGE or (picture.color_range == 0 and untagged_full),
+        range_tag=int(picture.color_range),
+        height=picture.height,
+    )

@@ -1,0 +1,311 @@
+"""Open a clip and decode its pictures, each with the exact moment it was stamped with.
+
+First stop of a frame's way. A frame keeps the decoded picture in its own pixel format beside an upright RGB view; time
+is pts * time_base, never counted from a frame rate.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from ..errors import MediaError, UsageError
+from ..types import Frame
+from .colour import colours_of
+from .orientation import UPRIGHT, Orientation, from_display_matrix
+from .planes import to_working_format
+from .sniff import kind_of
+
+# A seek lands on a key frame at least this far before the wanted moment, so that pictures which refer over a key frame
+# (open groups, recovery points) are whole again when the wanted moment comes.
+SEEK_MARGIN_SECONDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What the clip holds beside its pictures: one audio, subtitle, data or attachment stream."""
+
+    index: int  # number of the stream in the file
+    kind: str  # "audio", "subtitle", "data", "attachment", "video" (a second one or a cover)
+    codec: str
+    language: str | None
+    title: str | None
+
+    def __str__(self) -> str:
+        return f"{self.kind} track {self.index} ({self.codec}{', ' + self.language if self.language else ''})"
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """Where a broken run left off: the first frame still to be written."""
+
+    pts: int  # in units of the clip's time base; every frame before it is done
+    index: int  # how many frames are done
+
+
+class Clip:
+    """A clip that can be read; a context manager. Describes itself without decoding more than one picture."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.damaged_packets = 0  # packets that could not be decoded so far; the pictures in them are lost
+        self.mended_timestamps = 0  # pictures stamped no later than the one before, moved on by one tick
+        self._open_readers: list[InputContainer] = []
+        with _open_container(path) as container:
+            self._describe(container)
+
+    def _describe(self, container: InputContainer) -> None:
+        stream = _main_stream(container, self.path)
+        picture = _first_picture(container, stream, self.path)
+        self.time_base = Fraction(stream.time_base or Fraction(1, 1000))
+        self.average_rate = _rate(stream)
+        self.start_time = Fraction(stream.start_time or 0) * self.time_base
+        self.duration = _duration(container, stream)
+        self.frame_count_estimate = stream.frames or round((self.duration or 0) * self.average_rate)
+        self.codec = stream.codec_context.name
+        self.container = container.format.name
+        self.pixel_format = picture.format.name
+        self.stored_width, self.stored_height = picture.width, picture.height
+        self.sample_aspect_ratio = stream.sample_aspect_ratio
+        self.display_matrix = _display_matrix(picture)
+        self.orientation = _orientation(self.display_matrix)
+        self.rotation = self.orientation.degrees
+        self.width, self.height = self.orientation.upright_size(picture.width, picture.height)
+        self.interlaced = picture.interlaced_frame
+        self.colours = colours_of(picture)
+        self.metadata = dict(container.metadata)
+        self.chapters = container.chapters()
+        self.video_index = stream.index
+        self.tracks = [_track(other) for other in container.streams if other.index != stream.index]
+
+    @property
+    def audio(self) -> list[Track]:
+        """The sound tracks."""
+        return [track for track in self.tracks if track.kind == "audio"]
+
+    def estimated_frames(self, start: Fraction | None = None, end: Fraction | None = None) -> int:
+        """Guess how many frames lie in [start, end) seconds."""
+        if self.duration is None or (start is None and end is None):
+            return self.frame_count_estimate
+        last = min(end, self.duration) if end is not None else self.duration
+        return max(0, round((last - (start or 0)) * self.average_rate))
+
+    def frames(
+        self, start: Fraction | None = None, end: Fraction | None = None, resume_from: ResumePoint | None = None
+    ) -> Iterator[Frame]:
+        """Yield the frames with start <= time < end (seconds after the clip's first picture), in order of time.
+
+        Timestamps are the file's own and strictly increasing. With `resume_from` the frames before it are left out and
+        the numbering goes on there. Raises MediaError when no picture can be decoded.
+        """
+        first_pts = None if start is None else self._pts_at(start)
+        end_pts = None if end is None else self._pts_at(end)
+        index = 0
+        if resume_from is not None:
+            first_pts, index = resume_from.pts, resume_from.index
+        turner = _Turner(self)
+        for picture in self._pictures(first_pts):
+            if end_pts is not None and picture.pts >= end_pts:
+                return
+            yield turner.frame(picture, index)
+            index += 1
+        if index == 0:
+            raise MediaError(f"{self.path.name}: no picture lies between the start and the end asked for")
+
+    def close(self) -> None:
+        """Close every file still open for reading."""
+        while self._open_readers:
+            self._open_readers.pop().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _pts_at(self, seconds: Fraction) -> int:
+        """Give the first pts at or after `seconds` behind the clip's start."""
+        exact = (seconds + self.start_time) / self.time_base
+        return -((-exact.numerator) // exact.denominator)
+
+    def _pictures(self, first_pts: int | None) -> Iterator[av.VideoFrame]:
+        """Decode from `first_pts` on: seek, and read from the very beginning where seeking went too far."""
+        container = _open_container(self.path)
+        self._open_readers.append(container)
+        try:
+            stream = container.streams[self.video_index]
+            stream.thread_type = "AUTO"
+            yield from self._from(self._strictly_increasing(self._sought(container, stream, first_pts)), first_pts)
+        finally:
+            container.close()
+            if container in self._open_readers:
+                self._open_readers.remove(container)
+
+    def _sought(self, container: InputContainer, stream: VideoStream, first_pts: int | None) -> Iterator[av.VideoFrame]:
+        if first_pts is None or not _seek(container, stream, first_pts - round(SEEK_MARGIN_SECONDS / self.time_base)):
+            yield from self._decoded(container, stream)
+            return
+        pictures = self._decoded(container, stream)
+        first = next(pictures, None)
+        if first is not None and (first.pts is not None and first.pts <= first_pts):
+            yield first
+            yield from pictures
+            return
+        with _open_container(self.path) as afresh:
+            again = afresh.streams[self.video_index]
+            again.thread_type = "AUTO"
+            yield from self._decoded(afresh, again)
+
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+        """Decode packet by packet; a damaged packet is counted and passed over."""
+        for packet in _packets(container, stream):
+            try:
+                yield from packet.decode()
+            except av.FFmpegError:
+                self.damaged_packets += 1
+
+    def _strictly_increasing(self, pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        """Give every picture a pts later than the one before; only a broken file needs any change."""
+        last: int | None = None
+        for picture in pictures:
+            pts = picture.pts if picture.pts is not None else picture.dts
+            if pts is None:
+                pts = 0 if last is None else last + (picture.duration or self._usual_duration())
+            elif last is not None and pts <= last:
+                self.mended_timestamps += 1
+                pts = last + 1
+            picture.pts = last = pts
+            picture.time_base = self.time_base
+            yield picture
+
+    def _from(self, pictures: Iterator[av.VideoFrame], first_pts: int | None) -> Iterator[av.VideoFrame]:
+        for picture in pictures:
+            if first_pts is None or picture.pts >= first_pts:
+                yield picture
+
+    def _usual_duration(self) -> int:
+        return max(1, round(1 / (self.average_rate * self.time_base)))
+
+
+class _Turner:
+    """Make frames of pictures: exotic pixel formats unpacked, an upright RGB view beside."""
+
+    def __init__(self, clip: Clip) -> None:
+        self._clip = clip
+        self._to_rgb = VideoReformatter()
+        self._to_working = VideoReformatter()
+
+    def frame(self, picture: av.VideoFrame, index: int) -> Frame:
+        size = (self._clip.stored_width, self._clip.stored_height)
+        if (picture.width, picture.height) != size:
+            picture = self._to_working.reformat(picture, *size, format=self._clip.pixel_format)
+        picture = to_working_format(picture, self._to_working)
+        matrix = self._clip.colours.swscale_matrix
+        rgb = self._to_rgb.reformat(picture, format="rgb24", src_colorspace=matrix).to_ndarray()
+        return Frame(
+            rgb=self._clip.orientation.to_upright(rgb),
+            index=index,
+            pts=picture.pts,
+            time_base=self._clip.time_base,
+            picture=picture,
+        )
+
+
+def open_clip(path: Path) -> Clip:
+    """Open a clip for reading.
+
+    Raises MediaError when it is missing, empty or cannot be decoded, UsageError when it is a photo.
+    """
+    if kind_of(path) == "photo":
+        raise UsageError(f"{path.name} is a photo, not a clip: use `faceswap swap-image`")
+    return Clip(path)
+
+
+def _open_container(path: Path) -> InputContainer:
+    try:
+        return av.open(str(path.absolute()))
+    except (av.FFmpegError, OSError) as error:
+        raise MediaError(f"{path.name} cannot be read as a clip: {reason(error)}") from error
+
+
+def reason(error: BaseException) -> str:
+    """Give the words of a library's error without its number and path."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _main_stream(container: InputContainer, path: Path) -> VideoStream:
+    """Choose the first stream of moving pictures; a cover picture is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic and stream.codec_context is not None:
+            return stream
+    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+    raise MediaError(f"{path.name} holds no moving pictures (found: {kinds}): give a clip with a video track")
+
+
+def _first_picture(container: InputContainer, stream: VideoStream, path: Path) -> av.VideoFrame:
+    for packet in _packets(container, stream):
+        try:
+            pictures = packet.decode()
+        except av.FFmpegError:
+            continue
+        if pictures:
+            return pictures[0]
+    raise MediaError(f"{path.name}: no picture of its {stream.codec_context.name} track can be decoded")
+
+
+def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Any]:
+    """Read packets up to the end or to where the file breaks off; the last, empty one drains the decoder."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            yield next(packets)
+        except (StopIteration, av.FFmpegError):
+            return
+
+
+def _seek(container: InputContainer, stream: VideoStream, pts: int) -> bool:
+    if stream.start_time is not None and pts <= stream.start_time:
+        return False
+    try:
+        container.seek(pts, stream=stream, backward=True)
+    except av.FFmpegError:
+        return False
+    return True
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate
+    return Fraction(rate) if rate else Fraction(25)
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    if stream.duration:
+        return stream.duration * Fraction(stream.time_base)
+    return Fraction(container.duration, av.time_base) if container.duration else None
+
+
+def _display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
+    for side_data in picture.side_data:
+        if side_data.type == SideDataType.DISPLAYMATRIX:
+            return tuple(np.frombuffer(side_data, np.int32).tolist())
+    return None
+
+
+def _orientation(matrix: tuple[int, ...] | None) -> Orientation:
+    return UPRIGHT if matrix is None else from_display_matrix(matrix)
+
+
+def _track(stream: Any) -> Track:
+    codec = stream.codec_context.name if stream.codec_context is not None else (stream.name or "unknown")
+    return Track(stream.index, stream.type, codec, stream.language, stream.metadata.get("title"))
