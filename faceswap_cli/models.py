@@ -1,0 +1,232 @@
+"""Find, check and keep the files of the networks.
+
+`weights/catalogue.toml` describes every network we know of, one table each. A file is looked for among the weights
+inside the package, then in the user's store (FACESWAP_HOME), and is compared with its SHA-256 on every load. Nothing
+here reads a network: `engines/` opens what `locate` returns.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from .errors import OutputError, UsageError, WeightsError
+
+Kind = Literal["generator", "encoder", "detector", "parser", "pack"]
+State = Literal["ok", "altered", "missing"]
+
+PACKAGE = Path(__file__).parent
+BLOCK = 1 << 20
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+CARD = "entry.json"  # lies beside the files of an installed entry; our own catalogue lines for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One network and the contract it keeps; a generator's entry is a bundle that names its encoder too."""
+
+    name: str
+    kind: Kind
+    file: str = ""  # name inside weights/, or inside the entry's own folder of the store; empty for a pack
+    licence: str
+    source: str  # who published it, and where
+    embedded: bool = False  # ships inside the package
+    official: str = ""  # name of the published file, when that is what `models import` turns into `file`
+    url: str = ""  # complete address of the published file; empty when it can only be imported
+    sha256: str = ""  # of the published file (for an embedded one: of `file` itself)
+    bytes: int = 0  # length of the same file; 0 when unknown
+    note: str = ""
+    encoder: str = ""  # generator: entry whose embedding it understands
+    space: str = ""  # generator and encoder: name of the identity space
+    template: str = ""  # five-point template its crop is aligned to
+    size: int = 0  # side of that crop in pixels
+    input_range: str = ""  # "0..1", "-1..1" or "imagenet", RGB
+    output_range: str = ""
+    identity_norm: str = ""  # "l2" when the embedding is normalised before it is used
+    identity_template: str = ""  # generator: how the source photo is aligned before the encoder sees it
+    identity_size: int = 0
+
+    @property
+    def fetchable(self) -> bool:
+        """Tell whether it can be fetched: only a complete address with a digest can."""
+        return bool(self.url and self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of one file when it was compared with its digest."""
+
+    entry: str
+    path: Path
+    state: State
+    expected: str
+    found: str
+
+
+def weights_folder() -> Path:
+    """Return the folder of the embedded weights: inside an installed package, beside it in a checkout."""
+    for folder in (PACKAGE / "weights", PACKAGE.parent / "weights"):
+        if (folder / "catalogue.toml").is_file():
+            return folder
+    raise WeightsError(f"no weights folder in or beside {PACKAGE}: install the package again")
+
+
+def home() -> Path:
+    """Return the user's store of networks: FACESWAP_HOME, or the platform's own place for such files."""
+    chosen = os.environ.get("FACESWAP_HOME")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    from platformdirs import user_data_path
+
+    return user_data_path("faceswap", appauthor=False)
+
+
+def catalogue() -> dict[str, Entry]:
+    """Return every entry by name: the shipped catalogue, then what the user imported under other names."""
+    known = dict(_shipped(weights_folder()))
+    for card in sorted(_store().glob(f"*/{CARD}")):
+        found = _read_card(card)[0]
+        known.setdefault(found.name, found)
+    return known
+
+
+def entry(name: str) -> Entry:
+    """Return the entry of that name; raise UsageError, naming all, when there is none."""
+    known = catalogue()
+    if name not in known:
+        raise UsageError(f"unknown model {name!r}: choose one of {', '.join(known)}")
+    return known[name]
+
+
+def locate(name: str) -> Path:
+    """Return the checked file of an entry (of a pack: its folder); raise WeightsError when it is missing or altered."""
+    wanted = entry(name)
+    reports = list(check(wanted))
+    for report in reports:
+        if report.state == "missing":
+            raise WeightsError(_how_to_get(wanted))
+        if report.state == "altered":
+            raise WeightsError(
+                f"{report.path} is not the file it should be: sha256 {report.found}, expected {report.expected}; "
+                f"replace it ({_how_to_get(wanted)})"
+            )
+    return reports[0].path.parent if wanted.kind == "pack" else reports[0].path
+
+
+def is_present(wanted: Entry) -> bool:
+    """Tell whether the entry's files are here, without reading them."""
+    return (weights_folder() / wanted.file).is_file() if wanted.embedded else (folder_of(wanted.name) / CARD).is_file()
+
+
+def check(wanted: Entry) -> Iterator[Checked]:
+    """Compare each file of an entry with its digest; an entry that is not here yields one `missing`."""
+    if wanted.embedded:
+        yield _compare(wanted.name, weights_folder() / wanted.file, wanted.sha256)
+        return
+    folder = folder_of(wanted.name)
+    if not (folder / CARD).is_file():
+        yield Checked(wanted.name, folder / wanted.file, "missing", "", "")
+        return
+    for name, digest in _read_card(folder / CARD)[1].items():
+        yield _compare(wanted.name, folder / name, digest)
+
+
+def folder_of(name: str) -> Path:
+    """Return the folder of the user's store that holds, or would hold, an entry."""
+    return _store() / name
+
+
+def install(new: Entry, files: list[Path]) -> Entry:
+    """Copy the files of an entry into the user's store, all or nothing, with their digests; an older copy is replaced.
+
+    Raises UsageError for the name of an embedded network, OutputError when the store cannot be written.
+    """
+    known = _shipped(weights_folder()).get(new.name)
+    if known is not None and known.embedded:
+        raise UsageError(f"{new.name!r} is the name of an embedded network: give another with --as NAME")
+    if not NAME.fullmatch(new.name):
+        raise UsageError(f"{new.name!r} cannot be the name of a model: use letters, digits, dot, dash and underscore")
+    kept = replace(new, embedded=False)
+    try:
+        _store().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=_store(), prefix=".new-") as scratch:
+            _fill(Path(scratch, "entry"), kept, files)
+            _put_in_place(Path(scratch, "entry"), folder_of(kept.name))
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to the store {home()}: {error.strerror or error}; set FACESWAP_HOME"
+        ) from error
+    return kept
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in lower-case hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _store() -> Path:
+    return home() / "models"
+
+
+@cache
+def _shipped(folder: Path) -> dict[str, Entry]:
+    with (folder / "catalogue.toml").open("rb") as file:
+        tables: dict[str, dict[str, Any]] = tomllib.load(file)
+    return {name: Entry(name=name, **table) for name, table in tables.items()}
+
+
+def _read_card(card: Path) -> tuple[Entry, dict[str, str]]:
+    try:
+        table = json.loads(card.read_text(encoding="utf-8"))
+        known = {field.name for field in fields(Entry)}
+        return Entry(**{key: value for key, value in table["entry"].items() if key in known}), dict(table["files"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{card} cannot be understood ({error}): delete its folder and import again") from error
+
+
+def _compare(name: str, path: Path, expected: str) -> Checked:
+    if not path.is_file():
+        return Checked(name, path, "missing", expected, "")
+    found = sha256_of(path)
+    return Checked(name, path, "ok" if found == expected else "altered", expected or "not in the catalogue", found)
+
+
+def _how_to_get(wanted: Entry) -> str:
+    if wanted.embedded:
+        return (
+            f"no embedded {wanted.name} yet: train one (faceswap train), fetch one (faceswap models list shows which) "
+            f"or import one (faceswap models import FILE)"
+        )
+    if wanted.fetchable:
+        return f"{wanted.name} is not installed: run `faceswap models fetch {wanted.name}`"
+    published = wanted.official or wanted.file or "FILE"
+    how = f"get {published} ({wanted.source}) and run `faceswap models import {published}`"
+    return f"{wanted.name} is not installed: {how}"
+
+
+def _fill(draft: Path, kept: Entry, files: list[Path]) -> None:
+    draft.mkdir()
+    names = [kept.file] if kept.file else [path.name for path in files]
+    for path, name in zip(files, names, strict=True):
+        shutil.copyfile(path, draft / name)
+    card = {"entry": asdict(kept), "files": {name: sha256_of(draft / name) for name in names}}
+    (draft / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
+
+
+def _put_in_place(draft: Path, final: Path) -> None:
+    """Move a finished folder to its name; an older one goes into the scratch folder, which its owner removes."""
+    if final.exists():
+        final.rename(draft.with_name("replaced"))
+    draft.rename(final)
