@@ -1,0 +1,161 @@
+"""Find the faces of a frame: the first step of its way.
+
+insightface does the finding, with any folder of ONNX files it understands; its BGR and its Face end at this door.
+A photo is searched at two sizes (`Detect`): faces that fill the picture are only seen small, distant ones only large.
+A clip is watched (`Watch`): once the faces are known, the smallest size that still shows them well is enough.
+"""
+
+import contextlib
+import io
+import warnings
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from ..engines.onnx import providers_for, session_options
+from ..errors import WeightsError
+from ..models import locate
+from ..options import Options
+from ..types import Face
+
+# Longest side of what the detector sees, in pixels. Measured with SCRFD-2.5G on 22 clips: below 48 px of face width the
+# points begin to jitter, above 330 px faces are missed.
+SIDES = (320, 480, 640)
+_GOOD_WIDTH = (48, 300)
+_SEARCH_EVERY = 6  # frames between two searches at every size
+_STRIDE = 32  # sides of the detector's input are multiples of its coarsest stride
+_SAME_FACE = 0.3  # overlap (IoU) from which two boxes show one face
+_INSIDE = 0.8  # share of a weaker box inside a stronger one from which it is the same face at another scale
+
+
+class Detect(Protocol):
+    """Whatever finds faces."""
+
+    def detect(self, rgb: np.ndarray, sides: tuple[int, ...] = (640, 320)) -> list[Face]:
+        """Return the faces of an upright (H, W, 3) uint8 picture seen at these sizes, the largest first."""
+        ...
+
+
+class InsightDetect:
+    """insightface's detector from one folder."""
+
+    def __init__(self, folder: Path, options: Options) -> None:
+        self._network = _open_pack(folder, options)
+        self._min_face = options.min_face
+        self._threshold = options.det_threshold
+
+    def detect(self, rgb: np.ndarray, sides: tuple[int, ...] = (640, 320)) -> list[Face]:
+        """Return the faces, the largest first; where two sizes show one face, the first size named wins."""
+        bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+        found: list[Face] = []
+        for side in sides:
+            found += [face for face in self._look(bgr, side) if not any(_is_same(face, other) for other in found)]
+        seen = [face for face in found if min(face.box[2:] - face.box[:2]) >= self._min_face]
+        return sorted(seen, key=lambda face: -face.area)
+
+    def _look(self, bgr: np.ndarray, side: int) -> list[Face]:
+        boxes, points = self._network.detect(bgr, input_size=_input_size(bgr, side), det_thresh=self._threshold)
+        return [
+            Face(box[:4].astype(np.float32), five.astype(np.float32), float(box[4]))
+            for box, five in zip(boxes, points, strict=True)
+        ]
+
+
+class Watch:
+    """Find the faces of consecutive frames with as little looking as keeps them all.
+
+    Every few frames, and at once when a face is lost, all sizes are searched; between, one size is.
+    """
+
+    def __init__(self, detect: Detect) -> None:
+        self._detect = detect
+        self._side: int | None = None
+        self._since_search = 0
+        self._previous: list[Face] = []
+
+    def look(self, rgb: np.ndarray) -> list[Face]:
+        """Return the faces of the next frame, the largest first."""
+        self._since_search += 1
+        if self._side is not None and self._since_search < _SEARCH_EVERY:
+            faces = self._detect.detect(rgb, (self._side,))
+            if not self._lost_any(faces):
+                self._previous = faces
+                return faces
+        return self._search(rgb)
+
+    def _search(self, rgb: np.ndarray) -> list[Face]:
+        """Look at all sizes, the one in use first, so that known faces keep the look of their points."""
+        first = self._side or SIDES[-1]
+        faces = self._detect.detect(rgb, (first, *(side for side in (SIDES[-1], SIDES[0]) if side != first)))
+        self._side = _choose_side(faces, rgb.shape, self._side)
+        self._since_search, self._previous = 0, faces
+        return faces
+
+    def _lost_any(self, faces: list[Face]) -> bool:
+        if not faces:
+            return True
+        return any(not any(_overlap(old, new) > 0 for new in faces) for old in self._previous)
+
+
+def open_detector(face_pack: Path | None, options: Options) -> Detect:
+    """Open the detector of a folder, of the embedded pack where none is named; raise WeightsError where it has none."""
+    folder = face_pack.absolute() if face_pack is not None else locate("detector").parent
+    if not folder.is_dir():
+        raise WeightsError(f"{folder} is no folder: --face-pack takes a folder with a face detector in ONNX files")
+    return InsightDetect(folder, options)
+
+
+def _open_pack(folder: Path, options: Options) -> Any:
+    """Open the pack in insightface, which prints and warns on its way, and return its detector."""
+    from insightface.app import FaceAnalysis
+
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            pack = FaceAnalysis(
+                name=str(folder),  # an existing folder: any other name would be looked for on the network
+                allowed_modules=["detection"],
+                providers=providers_for(options.device),
+                sess_options=session_options(options.threads),
+                static_shape_sessions=False,  # else every size of picture keeps a copy of the network
+            )
+    except Exception as error:  # insightface asserts, ONNX Runtime raises classes of its own
+        raise WeightsError(f"no face detector could be opened in {folder}: {error or 'it has none'}") from error
+    if not getattr(pack.det_model, "use_kps", False):
+        raise WeightsError(f"the first detector in {folder} finds no five points: give a folder with a SCRFD file")
+    return pack.det_model
+
+
+def _input_size(image: np.ndarray, side: int) -> tuple[int, int]:
+    """Return (width, height) of the detector's input: the picture's own shape, not a square to pad."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    return tuple(max(_STRIDE, int(np.ceil(length * scale / _STRIDE - 1e-6)) * _STRIDE) for length in (width, height))
+
+
+def _choose_side(faces: list[Face], shape: tuple[int, ...], current: int | None) -> int | None:
+    """Return the smallest side at which every face is wide enough; the current one while it serves."""
+    if not faces:
+        return None
+    widths = [float(face.box[2] - face.box[0]) / max(shape[:2]) for face in faces]
+    fitting = [side for side in SIDES if min(widths) * side >= _GOOD_WIDTH[0] and max(widths) * side <= _GOOD_WIDTH[1]]
+    if current in fitting:
+        return current
+    return fitting[0] if fitting else None
+
+
+def _is_same(weak: Face, strong: Face) -> bool:
+    if _overlap(weak, strong) > _SAME_FACE:
+        return True
+    low, high = np.maximum(weak.box[:2], strong.box[:2]), np.minimum(weak.box[2:], strong.box[2:])
+    shared = float(np.prod(np.maximum(high - low, 0)))
+    return weak.score < strong.score and shared > _INSIDE * min(weak.area, strong.area)
+
+
+def _overlap(one: Face, other: Face) -> float:
+    """Return the intersection over union of two boxes."""
+    low, high = np.maximum(one.box[:2], other.box[:2]), np.minimum(one.box[2:], other.box[2:])
+    shared = float(np.prod(np.maximum(high - low, 0)))
+    return shared / max(one.area + other.area - shared, 1e-6)

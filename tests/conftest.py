@@ -1,0 +1,98 @@
+"""What several test files share: the real files, a face pack, and a small generator made on the spot."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+DATA = Path(os.environ.get("FACESWAP_DATA") or Path(__file__).resolve().parents[1] / "../shared/data").resolve()
+CROP_SIZE = 64
+SPACE = "test-256"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real photos, clips and weights."""
+    if not DATA.is_dir():
+        pytest.skip(f"no real data at {DATA}: set FACESWAP_DATA")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def face_pack(data: Path) -> Path:
+    """A folder insightface can be given."""
+    return data / "weights" / "detect"
+
+
+@pytest.fixture(scope="session")
+def portrait(data: Path) -> Path:
+    """A photo of one person."""
+    return data / "photos" / "face_recognition" / "obama.jpg"
+
+
+@pytest.fixture(scope="session")
+def encoder_file(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real identity encoder (MobileFace V2), dressed in our contract: (x - 127.5) / 127.5 in."""
+    model = onnx.load(data / "weights" / "identity" / "mobileface_id_v2.onnx")
+    scale, offset = (
+        numpy_helper.from_array(np.float32(127.5), "door_scale"),
+        numpy_helper.from_array(np.float32(127.5), "door_offset"),
+    )
+    model.graph.initializer.extend([scale, offset])
+    for node in model.graph.node:
+        node.input[:] = ["door_raw" if name == "data" else name for name in node.input]
+    model.graph.node.insert(0, helper.make_node("Mul", ["data", "door_scale"], ["door_scaled"]))
+    model.graph.node.insert(1, helper.make_node("Add", ["door_scaled", "door_offset"], ["door_raw"]))
+    return _save(model, tmp_path_factory.mktemp("encoder") / "encoder.onnx", space=SPACE, size="112")
+
+
+@pytest.fixture(scope="session")
+def copying_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generator that gives the target back: what remains of a difference is the pipeline's own."""
+    return make_generator(tmp_path_factory.mktemp("generator") / "copy.onnx", strength=0.0)
+
+
+@pytest.fixture(scope="session")
+def tinting_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generator that tints the target by the identity through fixed random weights."""
+    return make_generator(tmp_path_factory.mktemp("generator") / "tint.onnx", strength=0.5)
+
+
+def make_generator(path: Path, strength: float, size: int = CROP_SIZE, width: int = 256) -> Path:
+    """Write image = clip(target + strength * tint(identity), 0, 1) under our generator contract."""
+    weight = np.random.default_rng(0).standard_normal((width, 3)).astype(np.float32) * strength
+    picture = ["N", 3, size, size]
+    nodes = [
+        helper.make_node("MatMul", ["identity", "weight"], ["tint"]),
+        helper.make_node("Unsqueeze", ["tint", "axes"], ["plane"]),
+        helper.make_node("Add", ["target", "plane"], ["sum"]),
+        helper.make_node("Clip", ["sum", "low", "high"], ["image"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "generator",
+        [
+            helper.make_tensor_value_info("target", TensorProto.FLOAT, picture),
+            helper.make_tensor_value_info("identity", TensorProto.FLOAT, ["N", width]),
+        ],
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, picture)],
+        [
+            numpy_helper.from_array(weight, "weight"),
+            numpy_helper.from_array(np.array([2, 3], np.int64), "axes"),
+            numpy_helper.from_array(np.float32(0), "low"),
+            numpy_helper.from_array(np.float32(1), "high"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    return _save(model, path, space=SPACE, size=str(size), template="simswap-frontal", input_range="0..1")
+
+
+def _save(model: onnx.ModelProto, path: Path, **properties: str) -> Path:
+    model.ir_version = 10
+    helper.set_model_props(model, {"network": "test", "configuration": json.dumps({}), **properties})
+    onnx.save(model, path)
+    return path

@@ -1,0 +1,120 @@
+"""Finding faces: one face is found once, at any size, with as little looking as that needs."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from faceswap_cli.errors import WeightsError
+from faceswap_cli.options import Options
+from faceswap_cli.stages.detect import Detect, Watch, open_detector
+from faceswap_cli.types import Face
+
+
+def read(path: Path) -> np.ndarray:
+    return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+
+
+@pytest.fixture(scope="module")
+def detector(face_pack: Path) -> Detect:
+    return open_detector(face_pack, Options(threads=1, device="cpu"))
+
+
+class Recorder:
+    """Stands before a real detector and keeps the sizes it was asked for."""
+
+    def __init__(self, detector: Detect) -> None:
+        self.detector, self.asked = detector, []
+
+    def detect(self, rgb: np.ndarray, sides: tuple[int, ...] = (640, 320)) -> list[Face]:
+        self.asked.append(sides)
+        return self.detector.detect(rgb, sides)
+
+
+def test_a_portrait_has_one_face_with_its_points_in_order(detector: Detect, portrait: Path) -> None:
+    (face,) = detector.detect(read(portrait))
+    left_eye, right_eye, nose, left_mouth, right_mouth = face.points
+    assert left_eye[0] < nose[0] < right_eye[0]
+    assert left_mouth[0] < right_mouth[0]
+    assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
+    assert (face.points >= face.box[:2]).all()
+    assert (face.points <= face.box[2:]).all()
+
+
+def test_colour_order_is_turned_at_the_door(detector: Detect, portrait: Path) -> None:
+    rgb = read(portrait)
+    assert detector.detect(rgb)[0].score > detector.detect(rgb[:, :, ::-1].copy())[0].score
+
+
+def test_two_people_are_two_faces_the_larger_first(detector: Detect, data: Path) -> None:
+    faces = detector.detect(read(data / "photos" / "face_recognition" / "two_people.jpg"))
+    assert len(faces) == 2
+    assert faces[0].area >= faces[1].area
+
+
+def test_tight_portraits_are_found(detector: Detect, data: Path) -> None:
+    photos = sorted((data / "faces" / "congress").rglob("*.jpg"))[:20]
+    found = [len(detector.detect(read(photo))) for photo in photos]
+    assert found.count(1) >= 19, found
+
+
+def test_a_face_filling_the_frame_is_found_once(detector: Detect, data: Path) -> None:
+    photo = sorted((data / "faces" / "celebahq" / "images").glob("*.jpg"))[0]
+    assert len(detector.detect(read(photo))) == 1
+
+
+def test_small_faces_are_left_out_on_request(face_pack: Path, portrait: Path) -> None:
+    picky = open_detector(face_pack, Options(threads=1, device="cpu", min_face=5000))
+    assert picky.detect(read(portrait)) == []
+
+
+def test_a_picture_without_a_face_has_none(detector: Detect) -> None:
+    assert detector.detect(np.full((480, 640, 3), 127, np.uint8)) == []
+
+
+def test_nothing_is_printed(face_pack: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    open_detector(face_pack, Options(threads=1, device="cpu"))
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+def test_a_pack_without_a_detector_is_refused(tmp_path: Path, encoder_file: Path) -> None:
+    shutil.copy(encoder_file, tmp_path)
+    with pytest.raises(WeightsError, match=tmp_path.name):
+        open_detector(tmp_path, Options())
+
+
+def test_a_pack_without_points_is_refused(tmp_path: Path, face_pack: Path) -> None:
+    shutil.copy(face_pack / "yunet_n_dynamic.onnx", tmp_path)
+    with pytest.raises(WeightsError, match="five points"):
+        open_detector(tmp_path, Options())
+
+
+def test_a_missing_pack_is_no_download(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no folder"):
+        open_detector(tmp_path / "buffalo_l", Options())
+
+
+def test_a_watched_face_is_looked_at_once_a_frame(detector: Detect, portrait: Path) -> None:
+    rgb, recorder = read(portrait), Recorder(detector)
+    watch = Watch(recorder)
+    assert all(len(watch.look(rgb)) == 1 for _ in range(6))
+    assert len(recorder.asked[0]) == 2
+    assert all(len(sides) == 1 for sides in recorder.asked[1:])
+
+
+def test_a_lost_face_is_searched_at_every_size_at_once(detector: Detect, portrait: Path) -> None:
+    rgb, recorder = read(portrait), Recorder(detector)
+    watch = Watch(recorder)
+    watch.look(rgb)
+    watch.look(np.zeros_like(rgb))
+    assert [len(sides) for sides in recorder.asked] == [2, 1, 2]
+
+
+def test_watching_loses_no_face_that_searching_finds(detector: Detect, data: Path) -> None:
+    capture = cv2.VideoCapture(str(data / "clips" / "intel_asl_brother.mkv"))
+    frames = [cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB) for _ in range(20)]
+    watch = Watch(detector)
+    assert [len(watch.look(frame)) for frame in frames] == [len(detector.detect(frame)) for frame in frames]
