@@ -1,0 +1,37 @@
+"""The door of the command line: run a command, turn whatever went wrong into one line and an exit code.
+
+0 done, 1 our bug, 2 usage, 3 no face, 4 weights, 5 unreadable media, 6 output, 130 interrupted.
+"""
+
+import sys
+import traceback
+
+from .errors import FaceSwapError
+
+BUG, INTERRUPTED = 1, 130
+ISSUES = "run it again with -v and send us what it prints, with the command you typed"
+
+
+def main() -> int:
+    """Run the command in sys.argv and return its exit code."""
+    try:
+        from .cli.app import run
+
+        return run(sys.argv[1:])
+    except FaceSwapError as error:
+        return _tell(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _tell("interrupted", INTERRUPTED)
+    except Exception as error:
+        return _tell(f"a bug of ours: {type(error).__name__}: {error}; {ISSUES}", BUG)
+
+
+def _tell(message: str, code: int) -> int:
+    if code != INTERRUPTED and {"-v", "--verbose"} & set(sys.argv):
+        traceback.print_exc()
+    print(f"faceswap: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""Command-line options that several commands share, made from the option records: no default is written twice."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from fractions import Fraction
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from ..options import CODECS, DEVICES
+
+Sources = Annotated[
+    list[Path],
+    typer.Option(
+        "--source",
+        metavar="PATH",
+        help="Photo of the person to put in; given several times, they average into one identity.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show where an error comes from.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the result and errors.")]
+
+
+METAVARS = {int: "N", float: "X", bool: None, Path: "PATH", list[Path]: "PATH"}  # how help shows a value
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """How one field of an option record is typed on the command line."""
+
+    help: str
+    kind: Any = str  # what typer reads
+    read: Callable[[Any], Any] = lambda value: value  # from what typer read to the field's value
+
+
+def read_time(text: str) -> Fraction:
+    """Read seconds or h:m:s, exactly: "90.5", "1:30.5" and "0:01:30.5" are the same moment."""
+    parts = text.split(":")
+    try:
+        if len(parts) > 3 or any(part.strip() != part or part.startswith("-") for part in parts):
+            raise ValueError
+        return sum((Fraction(part) * 60**power for power, part in enumerate(reversed(parts))), Fraction(0))
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"{text!r} is no time: give seconds (12.5) or h:m:s (0:01:30)") from None
+
+
+def read_faces(text: str) -> str | int:
+    """Read "largest", "all" or a number of faces."""
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
+SWAP_FLAGS: Mapping[str, Flag] = {
+    "model": Flag("Generator to use; `faceswap models list` shows them."),
+    "face_pack": Flag("Folder of ONNX files for insightface instead of the embedded detector and encoder.", Path),
+    "device": Flag(f"Where the networks run: {', '.join(DEVICES)}."),
+    "threads": Flag("CPU threads for the networks; all cores without it.", int),
+    "faces": Flag("Whom to swap in each picture: largest, all, or a number N of the largest.", read=read_faces),
+    "det_threshold": Flag("Confidence below which a face is ignored, 0..1.", float),
+    "min_face": Flag("Shorter side in pixels below which a face is ignored.", int),
+    "mask_blur": Flag("Softness of the mask's edge as a share of the face crop, 0..0.5.", float),
+    "opacity": Flag("1 shows the swap alone, 0 the original.", float),
+    "quality": Flag("0 smallest file .. 100 best picture.", int),
+    "report": Flag("Write a JSON report of what was done to this file.", Path),
+    "force": Flag("Overwrite an existing output.", bool),
+    "offline": Flag("Never touch the network.", bool),
+}
+CLIP_FLAGS: Mapping[str, Flag] = SWAP_FLAGS | {
+    "codec": Flag(
+        f"Video codec: {', '.join(CODECS)}; without it the container decides (mp4, mov, mkv h264; webm vp9)."
+    ),
+    "preset": Flag("Speed preset in the encoder's own words."),
+    "start": Flag("Leave out what comes before, in seconds or h:m:s.", read=read_time),
+    "end": Flag("Leave out what comes from here on, in seconds or h:m:s.", read=read_time),
+}
+
+
+def takes(record: type, flags: Mapping[str, Flag]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one typed option per flag, with the record's default, and the finished record as `options`."""
+    required = inspect.Parameter.empty
+    defaults = {field.name: required if field.default is MISSING else field.default for field in fields(record)}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def with_options(**given: Any) -> None:
+            values = {name: given.pop(name) for name in flags}
+            read = {n: v if v is None or v == defaults[n] else flags[n].read(v) for n, v in values.items()}
+            command(options=record(**read), **given)
+
+        own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "options"]
+        parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in own] + [
+            _parameter(name, flag, defaults[name]) for name, flag in flags.items()
+        ]
+        parameters.sort(key=lambda parameter: parameter.name in ("as_json", "verbose", "quiet"))
+        with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        with_options.__annotations__ = {p.name: p.annotation for p in parameters}
+        return with_options
+
+    return decorate
+
+
+def _parameter(name: str, flag: Flag, default: Any) -> inspect.Parameter:
+    kind = flag.kind if default is not None else flag.kind | None
+    option = typer.Option("--" + name.replace("_", "-"), help=flag.help, metavar=METAVARS.get(flag.kind, "TEXT"))
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])

@@ -1,0 +1,119 @@
+"""`faceswap models list | fetch | verify | import`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import models
+from ..errors import WeightsError
+from .arguments import AsJson, Quiet, Verbose
+from .terminal import Terminal
+
+app = typer.Typer(help="Show, fetch, check and import networks.", no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of an entry; `faceswap models list` shows them.", show_default=False)
+]
+
+
+@app.command("list")
+def list_models(as_json: AsJson = False, verbose: Verbose = False, quiet: Quiet = False) -> None:
+    """Show every network: what is here, what can be fetched, licence, size, source.
+
+    \b
+    Example:
+      faceswap models list
+    """
+    rows = [(entry, _place(entry)) for entry in models.catalogue().values()]
+    lines = [_line(entry, place) for entry, place in rows]
+    table = [asdict(entry) | {"here": models.is_present(entry), "fetchable": entry.fetchable} for entry, _ in rows]
+    Terminal(verbose, quiet).result("\n".join(lines), table, as_json)
+
+
+@app.command()
+def fetch(
+    name: Name,
+    offline: Annotated[bool, typer.Option("--offline", help="Refuse to touch the network.")] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Download a published network, check it and install it; a broken download goes on where it stopped.
+
+    \b
+    Example:
+      faceswap models fetch buffalo_l
+    """
+    from ..importing import fetch as fetch_entry
+
+    terminal = Terminal(verbose, quiet)
+    entry = models.entry(name)
+    if offline and not models.is_present(entry):
+        raise WeightsError(f"{name} is not here and --offline forbids fetching it: fetch it once without --offline")
+    if not models.is_present(entry):
+        terminal.note(f"{name}: licence {entry.licence}; from {entry.source}")
+        with terminal.progress("bytes") as progress:
+            fetch_entry(entry, progress)
+    path = models.locate(name)
+    terminal.result(path, {"name": name, "path": path, "licence": entry.licence}, as_json)
+
+
+@app.command()
+def verify(as_json: AsJson = False, verbose: Verbose = False, quiet: Quiet = False) -> None:
+    """Compare every file that is here with its SHA-256.
+
+    \b
+    Example:
+      faceswap models verify
+    """
+    found = [one for entry in models.catalogue().values() for one in models.check(entry) if one.state != "missing"]
+    lines = [f"{one.state:8s}{one.entry:28s}{one.found}  {one.path}" for one in found]
+    Terminal(verbose, quiet).result("\n".join(lines), [asdict(one) for one in found], as_json)
+    altered = [str(one.path) for one in found if one.state == "altered"]
+    if altered:
+        raise WeightsError(f"altered: {', '.join(altered)}; fetch or import them again")
+
+
+@app.command("import")
+def import_model(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A published file, an ONNX file, a pack's folder or zip.")
+    ],
+    name: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="Name to give it, or the entry it is one of.")
+    ] = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Install a network from a file you have: SimSwap's .pth and .tar, BiSeNet's .pth, ONNX, insightface packs.
+
+    Nothing inside the file is run. A checkpoint is turned into ONNX, which needs the [train] extra.
+
+    \b
+    Example:
+      faceswap models import latest_net_G.pth
+    """
+    from ..importing import import_file
+
+    entry = import_file(file, name)
+    terminal = Terminal(verbose, quiet)
+    terminal.note(f"{entry.name}: {entry.kind}; licence {entry.licence}")
+    terminal.result(models.locate(entry.name), asdict(entry), as_json)
+
+
+def _place(entry: models.Entry) -> str:
+    if models.is_present(entry):
+        return "embedded" if entry.embedded else "installed"
+    if entry.embedded:
+        return "not there yet"
+    return "fetch" if entry.fetchable else "import only"
+
+
+def _line(entry: models.Entry, place: str) -> str:
+    size = f"{entry.bytes / 1e6:.1f} MB" if entry.bytes else "size unknown"
+    digest = f"sha256 {entry.sha256[:16]}" if entry.sha256 else "no sha256 known"
+    head = f"{entry.name:28s}{entry.kind:11s}{place:14s}{size:>13s}  {digest}"
+    return f"{head}\n    {entry.licence}; {entry.source}" + (f"; {entry.note}" if entry.note else "")

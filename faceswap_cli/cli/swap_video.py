@@ -1,0 +1,41 @@
+"""`faceswap swap-video`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..options import Options
+from .arguments import CLIP_FLAGS, AsJson, Quiet, Sources, Verbose, takes
+from .swapping import show_result
+from .terminal import Terminal
+
+
+@takes(Options, CLIP_FLAGS)
+def swap_video(
+    *,
+    source: Sources,
+    input: Annotated[Path, typer.Option("--input", metavar="PATH", help="Clip to put the face into.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="PATH", help="Result, or an existing folder for it.")
+    ] = None,
+    options: Options,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Put a face into a clip.
+
+    Timing, sound, tracks and everything outside the face stay as they are. Interrupted, the same command goes on where
+    it stopped. The result goes beside the input as <input>_swapped unless --output says otherwise; its path is printed.
+
+    \b
+    Example:
+      faceswap swap-video --source me.jpg --input clip.mp4 --start 0:10 --end 0:25
+    """
+    from .. import swap_video as swap
+
+    terminal = Terminal(verbose, quiet)
+    with terminal.progress("frames") as progress:
+        result = swap(source, input, output, options, progress)
+    show_result(terminal, result, as_json)

@@ -1,0 +1,15 @@
+"""What the swapping commands show when they are done."""
+
+from typing import TYPE_CHECKING
+
+from .terminal import Terminal
+
+if TYPE_CHECKING:
+    from ..api import Result
+
+
+def show_result(terminal: Terminal, result: "Result", as_json: bool) -> None:
+    """Print the output's path (or the report as JSON), and to stderr what the user should know about it."""
+    for note in result.notes:
+        terminal.note(note)
+    terminal.result(result.output, result.report, as_json)

@@ -1,0 +1,53 @@
+"""`faceswap train`."""
+
+from pathlib import Path
+
+from ..training.options import NETWORKS, TrainOptions
+from .arguments import AsJson, Flag, Quiet, Verbose, takes
+from .extras import load
+from .terminal import Terminal
+
+FLAGS = {
+    "data": Flag("Folder of one folder per person, or one that `faceswap prepare` made.", list[Path], tuple),
+    "output": Flag("Folder of the run: checkpoints, log.csv, sample sheets.", Path),
+    "network": Flag(f"What to train: {', '.join(NETWORKS)}."),
+    "teacher": Flag("Weights that labels or embeddings come from, where the network has a teacher.", Path),
+    "face_pack": Flag("Folder of ONNX files for insightface, to prepare a raw folder with.", Path),
+    "steps": Flag("Steps of the whole run; without it the network's own number.", int),
+    "minutes": Flag("Stop after so many minutes, with a checkpoint.", float),
+    "batch": Flag("Images a step.", int),
+    "size": Flag("Side of the training crop in pixels.", int),
+    "learning_rate": Flag("Step size of Adam.", float),
+    "config": Flag("TOML file of the network's own settings.", Path),
+    "resume": Flag("Go on from the last checkpoint of the run.", bool),
+    "init_from": Flag("Start from these weights, with fresh optimisers.", Path),
+    "save_every": Flag("Steps between checkpoints, samples and measures.", int),
+    "device": Flag("Where to train: auto, cpu, cuda."),
+    "threads": Flag("CPU threads; all cores without it.", int),
+    "seed": Flag("Seed of everything random.", int),
+}
+
+
+MODULES = {"generator": "swap"}  # file in training/ where it is not called like the network
+
+
+@takes(TrainOptions, FLAGS)
+def train(
+    *,
+    options: TrainOptions,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network on your own pictures.
+
+    A folder of raw pictures is prepared into a cache first. Needs the [train] extra.
+
+    \b
+    Example:
+      faceswap train --data vggface2/ --output runs/mine --minutes 120
+    """
+    module = load(f"faceswap_cli.training.{MODULES.get(options.network, options.network)}")
+    terminal = Terminal(verbose, quiet)
+    module.train(options)
+    terminal.result(options.output, {"run": options.output, "network": options.network}, as_json)
