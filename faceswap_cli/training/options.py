@@ -1,0 +1,56 @@
+"""What a training run is told, checked once, when the record is made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UsageError
+
+NETWORKS = ("generator", "encoder", "detector", "parser")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """One run of one network. None means the network's own default, written in its training module."""
+
+    data: tuple[Path, ...]  # folders: raw pictures (a folder per identity) or packs made by `faceswap prepare`
+    output: Path = Path("runs/train")  # checkpoints, log.csv, sample sheets
+    network: str = "generator"
+    teacher: Path | None = None  # weights that labels or embeddings come from, where a network has a teacher
+    face_pack: Path | None = None  # for preparing raw pictures; None means the embedded pack
+    steps: int | None = None  # optimiser steps of the whole run
+    minutes: float | None = None  # stop after this much wall time, with a checkpoint
+    batch: int | None = None  # images a step
+    size: int | None = None  # side of the training crop in pixels
+    learning_rate: float | None = None
+    config: Path | None = None  # TOML of the network's own settings (losses, widths, ablations)
+    resume: bool = False  # go on from the last checkpoint in `output`
+    init_from: Path | None = None  # start from these weights, with fresh optimisers
+    save_every: int = 500  # steps between checkpoints, samples and measures
+    device: str = "auto"
+    threads: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise UsageError(f"network is {self.network!r}: choose one of {', '.join(NETWORKS)}")
+        if self.resume and self.init_from is not None:
+            raise UsageError("--resume and --init-from exclude each other: resume keeps the optimisers, init starts afresh")
+        for name in ("steps", "minutes", "batch", "size", "learning_rate", "save_every", "threads"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise UsageError(f"{name} is {value}: give a value above 0")
+        for folder in self.data:
+            if not folder.is_dir():
+                raise UsageError(f"{folder} is not a folder: --data takes folders of pictures or prepared packs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareOptions:
+    """How pictures become crops."""
+
+    size: int = 256  # side of a crop in pixels
+    min_face: int = 40  # shorter side of the face's box in picture pixels
+    min_sharpness: float = 8.0  # standard deviation of the crop's Laplacian at 128 px, grey levels
+    face_pack: Path | None = None
+    det_threshold: float = 0.5
+    threads: int | None = None
