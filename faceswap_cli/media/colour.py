@@ -3,10 +3,13 @@
 Numbers are those of ITU-T H.273, which every container and codec shares.
 """
 
+import struct
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
 
 # H.273 table 4: matrix coefficients -> (Kr, Kb).
 LUMA_WEIGHTS = {
@@ -76,3 +79,45 @@ def colours_of(picture: av.VideoFrame) -> Colours:
         range_tag=int(picture.color_range),
         height=picture.height,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Mastering:
+    """HDR10's static metadata: the display a film was graded on, and its brightest light."""
+
+    primaries: tuple[Fraction, ...] | None  # x, y of red, green, blue and white
+    luminance: tuple[Fraction, Fraction] | None  # darkest and brightest, in cd/m2
+    light_level: tuple[int, int] | None  # brightest pixel and brightest frame average, in cd/m2
+
+    def h26x(self) -> dict[str, str]:
+        """Give the master-display and max-cll values of x264 and x265: 1/50000 for colours, 1/10000 cd/m2 for light."""
+        chosen = {}
+        if self.primaries and self.luminance:
+            red, green, blue, white = self._pairs(50000)
+            darkest, brightest = (round(value * 10000) for value in self.luminance)
+            chosen["display"] = f"G({green})B({blue})R({red})WP({white})L({brightest},{darkest})"
+        if self.light_level:
+            chosen["light"] = f"{self.light_level[0]},{self.light_level[1]}"
+        return chosen
+
+    def _pairs(self, unit: int) -> list[str]:
+        numbers = [round(value * unit) for value in self.primaries or ()]
+        return [f"{x},{y}" for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
+
+
+def mastering_of(picture: av.VideoFrame) -> Mastering | None:
+    """Read HDR10's static metadata from a decoded picture; None where there is none."""
+    found = {side_data.type: bytes(side_data) for side_data in picture.side_data}
+    display = found.get(SideDataType.MASTERING_DISPLAY_METADATA)
+    light = found.get(SideDataType.CONTENT_LIGHT_LEVEL)
+    if display is None and light is None:
+        return None
+    primaries, luminance = _display(display) if display else (None, None)
+    return Mastering(primaries, luminance, struct.unpack_from("<II", light) if light else None)
+
+
+def _display(content: bytes) -> tuple[tuple[Fraction, ...] | None, tuple[Fraction, Fraction] | None]:
+    """Unpack AVMasteringDisplayMetadata: ten fractions of two int32 each, then which of them are set."""
+    *numbers, has_primaries, has_luminance = struct.unpack_from("<22i", content)
+    values = [Fraction(over, under or 1) for over, under in zip(numbers[::2], numbers[1::2], strict=True)]
+    return (tuple(values[:8]) if has_primaries else None, (values[8], values[9]) if has_luminance else None)

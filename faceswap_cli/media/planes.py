@@ -114,9 +114,21 @@ def layout_of(name: str) -> Layout | None:
 
 def to_working_format(picture: av.VideoFrame, reformatter: VideoReformatter) -> av.VideoFrame:
     """Unpack a picture whose samples cannot be addressed one by one; others pass untouched."""
-    if layout_of(picture.format.name) is not None:
-        return picture
-    return reformatter.reformat(picture, format=_working_format(picture.format))
+    name = working_format(picture.format.name)
+    return picture if name == picture.format.name else reformatter.reformat(picture, format=name)
+
+
+def working_format(name: str) -> str:
+    """Name the pixel format a picture is worked on in: its own, or the nearest whose samples can be addressed."""
+    if layout_of(name) is not None:
+        return name
+    if _stem(name) in UNPACKED:
+        return UNPACKED[_stem(name)]
+    components = VideoFormat(name, 64, 64).components
+    deep = any(component.bits > 8 for component in components)
+    if any(component.is_alpha for component in components):
+        return "rgba64le" if deep else "rgba"
+    return "rgb48le" if deep else "rgb24"
 
 
 def copy_picture(picture: av.VideoFrame) -> av.VideoFrame:
@@ -161,16 +173,6 @@ def _places(stem: str, video_format: VideoFormat) -> tuple[tuple[int, int], ...]
     if PLANAR.fullmatch(stem):
         return tuple((component.plane, 0) for component in video_format.components if not component.is_alpha)
     return None
-
-
-def _working_format(video_format: VideoFormat) -> str:
-    stem = _stem(video_format.name)
-    if stem in UNPACKED:
-        return UNPACKED[stem]
-    deep = any(component.bits > 8 for component in video_format.components)
-    if any(component.is_alpha for component in video_format.components):
-        return "rgba64le" if deep else "rgba"
-    return "rgb48le" if deep else "rgb24"
 
 
 def _rows(plane: av.video.plane.VideoPlane, dtype: np.dtype) -> np.ndarray:

@@ -20,9 +20,9 @@ from av.video.stream import VideoStream
 
 from ..errors import MediaError, UsageError
 from ..types import Frame
-from .colour import colours_of
+from .colour import colours_of, mastering_of
 from .orientation import UPRIGHT, Orientation, from_display_matrix
-from .planes import to_working_format
+from .planes import to_working_format, working_format
 from .sniff import kind_of
 
 # A seek lands on a key frame at least this far before the wanted moment, so that pictures which refer over a key frame
@@ -68,12 +68,13 @@ class Clip:
         picture = _first_picture(container, stream, self.path)
         self.time_base = Fraction(stream.time_base or Fraction(1, 1000))
         self.average_rate = _rate(stream)
-        self.start_time = Fraction(stream.start_time or 0) * self.time_base
+        self.start_time = Fraction(picture.pts or 0) * self.time_base
         self.duration = _duration(container, stream)
         self.frame_count_estimate = stream.frames or round((self.duration or 0) * self.average_rate)
         self.codec = stream.codec_context.name
         self.container = container.format.name
-        self.pixel_format = picture.format.name
+        self.pixel_format = working_format(picture.format.name)
+        self.bits = picture.format.components[0].bits
         self.stored_width, self.stored_height = picture.width, picture.height
         self.sample_aspect_ratio = stream.sample_aspect_ratio
         self.display_matrix = _display_matrix(picture)
@@ -83,6 +84,8 @@ class Clip:
         self.interlaced = picture.interlaced_frame
         self.colours = colours_of(picture)
         self.metadata = dict(container.metadata)
+        self.video_metadata = dict(stream.metadata)
+        self.mastering = mastering_of(picture)
         self.chapters = container.chapters()
         self.video_index = stream.index
         self.tracks = [_track(other) for other in container.streams if other.index != stream.index]

@@ -1,0 +1,75 @@
+"""Say in every output, in words machines read, that it was edited with AI.
+
+The vocabulary is IPTC's digital source type; photos and MP4 or MOV files carry it as XMP, other containers as tags.
+"""
+
+import re
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from .._version import __version__
+
+DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+SOFTWARE = f"faceswap {__version__}"
+STATEMENT = f"Edited with AI: a face was swapped by {SOFTWARE}. Digital source type: {DIGITAL_SOURCE_TYPE}"
+
+# XMP specification part 3, section 1.2.7 (MPEG-4): the UUID of the box that holds XMP in files of the ISO base format.
+XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+XMP_HEAD = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+XMP_TAIL = '<?xpacket end="w"?>'
+SEARCHED_BYTES = 1 << 20  # of a file's beginning and end
+
+
+def xmp_packet(existing: bytes | None = None) -> bytes:
+    """Make an XMP packet that discloses the edit; what an `existing` packet says is kept around it."""
+    description = (
+        '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+        'xmlns:xmp="http://ns.adobe.com/xap/1.0/">'
+        f"<Iptc4xmpExt:DigitalSourceType>{escape(DIGITAL_SOURCE_TYPE)}</Iptc4xmpExt:DigitalSourceType>"
+        f"<xmp:CreatorTool>{escape(SOFTWARE)}</xmp:CreatorTool></rdf:Description>"
+    )
+    kept = _without_statement(existing.decode("utf-8", "replace")) if existing else ""
+    if "</rdf:RDF>" in kept:
+        return kept.replace("</rdf:RDF>", f"{description}</rdf:RDF>", 1).encode()
+    body = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        f"{description}</rdf:RDF></x:xmpmeta>"
+    )
+    return f"{XMP_HEAD}{body}{XMP_TAIL}".encode()
+
+
+def _without_statement(packet: str) -> str:
+    """Take out an earlier source type and tool, in either of XMP's two ways of writing a property."""
+    for name in ("Iptc4xmpExt:DigitalSourceType", "xmp:CreatorTool"):
+        packet = re.sub(rf'<{name}>.*?</{name}>|\s{name}="[^"]*"', "", packet, flags=re.DOTALL)
+    return packet
+
+
+def container_tags(existing: dict[str, str], free_names: bool) -> dict[str, str]:
+    """Add the statement to a container's tags; a comment that is there stays before it.
+
+    `free_names` says whether the container takes tags of any name: then the source type gets one of its own.
+    """
+    comment = next((value for name, value in existing.items() if name.lower() == "comment"), "")
+    earlier = comment.split("Edited with AI:")[0].strip()
+    kept = {name: value for name, value in existing.items() if name.lower() != "comment"}
+    own = {"digital_source_type": DIGITAL_SOURCE_TYPE} if free_names else {}
+    return kept | {"comment": f"{earlier} {STATEMENT}".strip()} | own
+
+
+def append_xmp_box(path: Path) -> None:
+    """Append the XMP packet to an MP4 or MOV file, as a box of its own that players pass over."""
+    packet = xmp_packet()
+    with path.open("ab") as file:
+        file.write((len(packet) + 24).to_bytes(4, "big") + b"uuid" + XMP_BOX + packet)
+
+
+def is_disclosed(path: Path) -> bool:
+    """Say whether a file, from us or not, carries IPTC's source type for edits by trained models."""
+    wanted = DIGITAL_SOURCE_TYPE.encode()
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if wanted in file.read(SEARCHED_BYTES):
+            return True
+        file.seek(max(0, size - SEARCHED_BYTES))
+        return wanted in file.read()

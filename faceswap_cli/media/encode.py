@@ -1,0 +1,64 @@
+"""Set up a video encoder by plan: size, time base, colour tags, HDR metadata.
+
+Every stretch and the final file use the same set-up, so their stream headers are equal.
+"""
+
+import av
+from av.codec.context import Flags
+from av.video.codeccontext import VideoCodecContext
+
+from .encoders import ENCODERS
+from .plan import AVI, WritePlan
+
+LIMITED_RANGE, FULL_RANGE = 1, 2
+RGB_MATRIX = 0
+
+
+def open_encoder(plan: WritePlan) -> VideoCodecContext:
+    """Make an encoder ready for the plan's pictures."""
+    context = av.CodecContext.create(ENCODERS[plan.codec].library, "w")
+    if plan.container is not AVI:
+        context.flags |= Flags.global_header
+    set_up(context, plan)
+    context.open()
+    return context
+
+
+def set_up(context: VideoCodecContext, plan: WritePlan) -> None:
+    """Give an encoder that is not open yet all the plan says."""
+    clip = plan.clip
+    context.width, context.height = clip.stored_width, clip.stored_height
+    context.pix_fmt = plan.pixel_format
+    context.time_base = plan.time_base
+    context.framerate = clip.average_rate
+    context.thread_count = plan.threads
+    if clip.sample_aspect_ratio:
+        context.sample_aspect_ratio = clip.sample_aspect_ratio
+    _tag_colours(context, plan)
+    context.options = plan.encoder_options | _hdr_options(plan)
+
+
+def _tag_colours(context: VideoCodecContext, plan: WritePlan) -> None:
+    colours = plan.clip.colours
+    context.color_primaries, context.color_trc = colours.primaries, colours.transfer
+    context.color_range = colours.range_tag or (FULL_RANGE if colours.full_range else 0)
+    context.colorspace = colours.matrix
+    becomes_yuv = plan.pixel_format.startswith("yuv") and not plan.clip.pixel_format.startswith(
+        ("yuv", "nv", "p", "gray")
+    )
+    if becomes_yuv:
+        context.colorspace, context.color_range = colours.effective_matrix, LIMITED_RANGE
+
+
+def _hdr_options(plan: WritePlan) -> dict[str, str]:
+    """Pass HDR10's static metadata to the encoder, in its own words."""
+    if plan.clip.mastering is None or plan.codec not in ("h264", "hevc"):
+        return {}
+    values = plan.clip.mastering.h26x()
+    own_names = {"h264": ("mastering-display", "cll"), "hevc": ("master-display", "max-cll")}[plan.codec]
+    parameters = [
+        f"{own}={values[name]}" for own, name in zip(own_names, ("display", "light"), strict=True) if name in values
+    ]
+    option = "x264-params" if plan.codec == "h264" else "x265-params"
+    existing = plan.encoder_options.get(option)
+    return {option: ":".join([*([existing] if existing else []), *parameters])} if parameters else {}

@@ -1,0 +1,151 @@
+"""Which encoder writes which codec, how one quality scale maps to each, and which pixel format loses least.
+
+Quality runs from 0 (smallest file) to 100 (lossless where the codec can be). The maps were measured on real clips; see
+the table in README.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import av
+from av.video.format import VideoFormat
+
+from ..errors import UsageError
+
+MAXIMUM_THREADS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """One codec's encoder and its own scales."""
+
+    library: str  # name of the encoder in the library
+    presets: tuple[str, ...]  # from fast to slow; empty where it has none
+    preset: str | None  # the default
+    settings: Callable[[int, str | None], dict[str, str]]  # quality, preset -> options
+    even_sizes: bool  # 4:2:0 and 4:2:2 need an even width and height
+    avoided: tuple[str, ...] = ()  # beginnings of pixel formats it takes but few players show
+
+
+def quality_to_scale(quality: int, points: tuple[tuple[int, int], ...]) -> int:
+    """Interpolate an encoder's own scale between (quality, value) points."""
+    for (low, at_low), (high, at_high) in pairwise(points):
+        if quality <= high:
+            return round(at_low + (at_high - at_low) * (quality - low) / (high - low))
+    return points[-1][1]
+
+
+def _x264(quality: int, preset: str | None) -> dict[str, str]:
+    crf = quality_to_scale(quality, ((0, 45), (50, 26), (75, 18), (99, 6)))
+    return {"preset": preset or "", "forced-idr": "1"} | ({"qp": "0"} if quality == 100 else {"crf": str(crf)})
+
+
+def _x265(quality: int, preset: str | None) -> dict[str, str]:
+    crf = quality_to_scale(quality, ((0, 45), (50, 28), (75, 19), (99, 7)))
+    chosen = "lossless=1" if quality == 100 else f"crf={crf}"
+    return {"preset": preset or "", "x265-params": f"{chosen}:log-level=none"}
+
+
+def _svtav1(quality: int, preset: str | None) -> dict[str, str]:
+    crf = quality_to_scale(quality, ((0, 63), (50, 38), (75, 22), (100, 4)))
+    return {"preset": preset or "", "crf": str(crf)}
+
+
+def _vp9(quality: int, preset: str | None) -> dict[str, str]:
+    crf = quality_to_scale(quality, ((0, 63), (50, 36), (75, 20), (99, 4)))
+    rate = {"lossless": "1"} if quality == 100 else {"crf": str(crf), "b": "0"}
+    return {"deadline": "good", "cpu-used": preset or "", "row-mt": "1", "auto-alt-ref": "1"} | rate
+
+
+def _prores(quality: int, preset: str | None) -> dict[str, str]:
+    return {"profile": str(quality_to_scale(quality, ((0, 0), (40, 1), (60, 2), (80, 3), (100, 3))))}
+
+
+def _ffv1(quality: int, preset: str | None) -> dict[str, str]:
+    return {"level": "3", "slicecrc": "1", "slices": "4"}
+
+
+X26X_PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"
+)  # fmt: skip
+SVT_PRESETS = tuple(str(number) for number in range(13, -1, -1))
+VPX_PRESETS = tuple(str(number) for number in range(8, -1, -1))
+VPX_AVOIDED = ("gbr", "yuva444", "yuva422")
+ENCODERS = {
+    "h264": Encoder("libx264", X26X_PRESETS, "fast", _x264, even_sizes=True),
+    "hevc": Encoder("libx265", X26X_PRESETS, "fast", _x265, even_sizes=True, avoided=("gbr", "yuva")),
+    "av1": Encoder("libsvtav1", SVT_PRESETS, "8", _svtav1, even_sizes=True),
+    "vp9": Encoder("libvpx-vp9", VPX_PRESETS, "4", _vp9, even_sizes=False, avoided=VPX_AVOIDED),
+    "prores": Encoder("prores_ks", (), None, _prores, even_sizes=True),
+    "ffv1": Encoder("ffv1", (), None, _ffv1, even_sizes=False),
+}
+
+
+def encoder_options(codec: str, quality: int, preset: str | None) -> dict[str, str]:
+    """Give the options of a codec's encoder; UsageError for a preset it does not know."""
+    encoder = ENCODERS[codec]
+    if preset is not None and preset not in encoder.presets:
+        known = ", ".join(encoder.presets) or "none: leave the option out"
+        raise UsageError(f"preset {preset!r} is unknown to {codec}: choose one of {known}")
+    return encoder.settings(quality, preset or encoder.preset)
+
+
+def encoder_threads() -> int:
+    """Give a fixed number of threads: the frames some encoders make depend on it."""
+    return min(os.cpu_count() or 1, MAXIMUM_THREADS)
+
+
+def nearest_format(codec: str, native: str, width: int, height: int) -> str:
+    """Choose the encoder's pixel format that loses least of `native` for a picture of this size."""
+    encoder = ENCODERS[codec]
+    names = [video_format.name for video_format in av.Codec(encoder.library, "w").video_formats or ()]
+    shunned = ("yuvj", *encoder.avoided)
+    names = [name for name in names if name == native or not name.startswith(shunned)]
+    fitting = [name for name in names if _size_fits(name, encoder, width, height)] or names
+    return min(fitting, key=lambda name: _distance(native, name))
+
+
+def _size_fits(name: str, encoder: Encoder, width: int, height: int) -> bool:
+    shape = _shape(name)
+    odd = width % (1 << shape.halvings_x) or height % (1 << shape.halvings_y)
+    return not (encoder.even_sizes and odd)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    bits: int
+    halvings_x: int
+    halvings_y: int
+    channels: int  # 1 grey, 3 colour
+    alpha: bool
+    is_rgb: bool
+
+
+def _shape(name: str) -> _Shape:
+    video_format = VideoFormat(name, 64, 64)
+    colour = [part for part in video_format.components if not part.is_alpha]
+    alpha = len(colour) < len(video_format.components)
+    if len(colour) == 1:  # grey fits the smallest chroma
+        return _Shape(colour[0].bits, 1, 1, 1, alpha, False)
+    across, down = (64 // colour[1].width).bit_length() - 1, (64 // colour[1].height).bit_length() - 1
+    return _Shape(colour[0].bits, across, down, len(colour), alpha, video_format.is_rgb)
+
+
+def _distance(native: str, candidate: str) -> tuple[int | bool, ...]:
+    """Order candidates: first what would be lost, then what would be carried for nothing."""
+    have, other = _shape(native), _shape(candidate)
+    return (
+        candidate != native,
+        other.bits > 16,
+        have.channels > other.channels,
+        have.alpha and not other.alpha,
+        max(0, have.bits - other.bits),
+        max(0, other.halvings_x - have.halvings_x) + max(0, other.halvings_y - have.halvings_y),
+        have.is_rgb != other.is_rgb,
+        other.bits - have.bits,
+        other.alpha != have.alpha,
+        other.channels - have.channels,
+        have.halvings_x - other.halvings_x + have.halvings_y - other.halvings_y,
+    )

@@ -1,0 +1,172 @@
+"""Decide before the first frame how a clip will be written, and refuse at once what cannot be.
+
+Nothing is touched here: a plan only says where, in which container, codec and pixel format, and what will not be kept.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from pathlib import Path
+
+from ..errors import OutputError, UsageError
+from ..options import Options
+from .encoders import encoder_options, encoder_threads, nearest_format
+from .reader import Clip
+
+DIGESTED_BYTES = 1 << 20  # of the input's beginning and end
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What a kind of file can hold."""
+
+    muxer: str
+    codecs: tuple[str, ...]  # the default first
+    deep_codec: str  # the default for more than 8 bits
+    keeps_rotation: bool = True
+    keeps_variable_rate: bool = True
+
+
+MP4 = Container("mp4", ("h264", "hevc", "av1", "vp9"), "hevc")
+MOV = Container("mov", ("h264", "hevc", "prores"), "hevc")
+MATROSKA = Container("matroska", ("h264", "hevc", "av1", "vp9", "ffv1", "prores"), "hevc")
+WEBM = Container("webm", ("vp9", "av1"), "av1")
+AVI = Container("avi", ("h264", "ffv1"), "h264", keeps_rotation=False, keeps_variable_rate=False)
+CONTAINERS = {".mp4": MP4, ".m4v": MP4, ".mov": MOV, ".mkv": MATROSKA, ".webm": WEBM, ".avi": AVI}
+
+# Options that change nothing in the frames: a run resumes although they differ.
+INCIDENTAL_OPTIONS = frozenset({"report", "force", "offline"})
+
+
+@dataclass(frozen=True, slots=True)
+class WritePlan:
+    """How one clip becomes one file."""
+
+    clip: Clip
+    output: Path
+    container: Container
+    codec: str
+    pixel_format: str
+    encoder_options: dict[str, str]
+    threads: int
+    time_base: Fraction  # of the pictures in the output
+    start: Fraction | None  # of the part kept, seconds after the clip's first picture
+    end: Fraction | None
+    force: bool
+    fingerprint: str  # of all that decides what the frames are
+    notes: tuple[str, ...]  # what will not be as in the input, for people
+
+    @property
+    def work_folder(self) -> Path:
+        """Where the finished stretches wait, beside the output."""
+        return self.output.with_name(f".{self.output.name}.faceswap")
+
+    @property
+    def end_time(self) -> Fraction | None:
+        """The end by the clip's own clock."""
+        return None if self.end is None else self.end + self.clip.start_time
+
+
+def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str = "") -> WritePlan:
+    """Plan how `clip` is written to `output` (None: beside it; a folder: inside it).
+
+    `recipe` is a digest of everything else the frames depend on (source photos, weights); a run resumes only under the
+    same one. Raises UsageError or OutputError for what cannot be written.
+    """
+    output = output_path(clip.path, output, tuple(CONTAINERS), options.force)
+    container = CONTAINERS[output.suffix.lower()]
+    codec = _codec(clip, container, output, options)
+    settings = encoder_options(codec, options.quality, options.preset)
+    if container is AVI and codec == "h264":
+        settings["bf"] = "0"  # the container has no timestamps: pictures must be stored in the order they are shown
+    pixel_format = nearest_format(codec, clip.pixel_format, clip.stored_width, clip.stored_height)
+    threads = encoder_threads()
+    decided = [codec, pixel_format, settings, threads]
+    return WritePlan(
+        clip=clip,
+        output=output,
+        container=container,
+        codec=codec,
+        pixel_format=pixel_format,
+        encoder_options=settings,
+        threads=threads,
+        time_base=clip.time_base if container.keeps_variable_rate else 1 / clip.average_rate,
+        start=options.start,
+        end=options.end,
+        force=options.force,
+        fingerprint=_fingerprint(clip.path, [*decided, _choices(options), recipe]),
+        notes=tuple(_notes(clip, container, codec, pixel_format)),
+    )
+
+
+def output_path(input_path: Path, output: Path | None, suffixes: tuple[str, ...], force: bool) -> Path:
+    """Settle where to write: `<input>_swapped.<ext>` by default or inside a folder, and check that one may.
+
+    `suffixes` are those we can write, the default first. Raises UsageError for an unknown extension or the input
+    itself, OutputError for a missing folder or an existing file (without `force`).
+    """
+    own = input_path.suffix if input_path.suffix.lower() in suffixes else suffixes[0]
+    name = f"{input_path.stem}_swapped{own}"
+    output = input_path.with_name(name) if output is None else output
+    output = output / name if output.is_dir() else output
+    if output.suffix.lower() not in suffixes:
+        raise UsageError(f"cannot write {output.suffix or 'a file without extension'!r}: use {', '.join(suffixes)}")
+    if not output.parent.is_dir():
+        raise OutputError(f"folder {output.parent} does not exist: make it first")
+    if output.exists() and os.path.samefile(output, input_path):
+        raise UsageError(f"output {output} is the input itself: give another name")
+    if not os.access(output.parent, os.W_OK):
+        raise OutputError(f"folder {output.parent} is read-only: choose another output")
+    refuse_existing(output, force)
+    return output
+
+
+def refuse_existing(output: Path, force: bool) -> None:
+    """Raise OutputError when a file is in the way and may not be replaced."""
+    if output.exists() and not force:
+        raise OutputError(f"{output} exists: use --force to replace it, or another name")
+
+
+def _codec(clip: Clip, container: Container, output: Path, options: Options) -> str:
+    if options.codec is None:
+        return container.deep_codec if clip.bits > 8 else container.codecs[0]
+    if options.codec not in container.codecs:
+        known = ", ".join(container.codecs)
+        raise UsageError(f"{output.suffix} files do not hold {options.codec} here: choose one of {known}")
+    return options.codec
+
+
+def _choices(options: Options) -> dict[str, str]:
+    names = (field.name for field in fields(options))
+    return {name: str(getattr(options, name)) for name in names if name not in INCIDENTAL_OPTIONS}
+
+
+def _fingerprint(path: Path, parts: list[object]) -> str:
+    """Digest the input (size and both ends) and every decision."""
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
+    size = path.stat().st_size
+    digest.update(str(size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(DIGESTED_BYTES))
+        file.seek(max(0, size - DIGESTED_BYTES))
+        digest.update(file.read())
+    return digest.hexdigest()
+
+
+def _notes(clip: Clip, container: Container, codec: str, pixel_format: str) -> list[str]:
+    notes = []
+    if pixel_format.removeprefix("yuvj") != clip.pixel_format.removeprefix("yuvj") and not _same(clip, pixel_format):
+        notes.append(f"pixels are written as {pixel_format}, not {clip.pixel_format}: {codec} has nothing nearer")
+    if not container.keeps_rotation and clip.display_matrix is not None:
+        notes.append(f"{container.muxer} cannot say that the picture is turned by {clip.rotation} degrees")
+    if not container.keeps_variable_rate:
+        notes.append(f"{container.muxer} holds one frame rate only: times are rounded to 1/{clip.average_rate} s")
+    if clip.interlaced:
+        notes.append("the clip is interlaced: its fields are written as whole pictures")
+    return notes
+
+
+def _same(clip: Clip, pixel_format: str) -> bool:
+    return {clip.pixel_format, pixel_format} in ({"nv12", "yuv420p"}, {"p010le", "yuv420p10le"})

@@ -1,0 +1,231 @@
+"""Keep finished stretches of an encoded clip on disk, so that a broken run can go on where it stopped.
+
+A clip is cut at fixed moments, each stretch is encoded on its own, in whole and in interrupted runs alike; so the
+frames of both are the same. The work folder lies beside the output and holds one packet file per stretch and a
+manifest; a stretch counts once its file is whole on disk and the manifest names it.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import struct
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from av.packet import Packet, PacketSideData, packet_sidedata_type_from_literal
+
+from ..errors import OutputError
+
+SEGMENT_SECONDS = 2
+MANIFEST_VERSION = 1
+# pts, duration in ticks; key frame; bytes of payload; number of side data. Each side data: type, bytes.
+RECORD = struct.Struct("<qqBIB")
+SIDE_RECORD = struct.Struct("<II")
+
+
+def segment_number(time: Fraction) -> int:
+    """Say to which stretch a moment (seconds, by the clip's own clock) belongs."""
+    return time // SEGMENT_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One finished stretch, as the manifest names it."""
+
+    number: int
+    frames: int
+    first_pts: int  # of the output
+    last_pts: int  # of the output
+    last_input_pts: int
+    reorder: int  # how many frames a packet may come ahead of its place in time
+    faces_found: int
+    faces_swapped: int
+    size: int  # bytes of the packet file
+    sha256: str
+
+
+class SegmentStore:
+    """The work folder of one output. Only one process may hold it."""
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self.folder = folder
+        self.finished: list[Segment] = []
+        self.discarded = False  # earlier work was there but of another input or other options
+        self._fingerprint = fingerprint
+        self._lock: BinaryIO | None = None
+
+    @property
+    def resumed_frames(self) -> int:
+        """How many frames are done."""
+        return sum(segment.frames for segment in self.finished)
+
+    def open(self) -> None:
+        """Take hold of the folder and find what an earlier run finished."""
+        self.folder.mkdir(exist_ok=True)
+        self._lock = _locked(self.folder / "lock")
+        manifest = _read_json(self.folder / "manifest.json")
+        if manifest.get("fingerprint") == self._fingerprint:
+            self.finished = list(self._whole(manifest.get("segments", [])))
+        self.discarded = not self.finished and bool(manifest.get("segments"))
+        self._drop_strangers()
+
+    def part_path(self, number: int) -> Path:
+        """Name the file of a stretch that is being written."""
+        return self.folder / f"{number:06d}.part"
+
+    def add(self, segment: Segment) -> None:
+        """Count a stretch as finished: its file gets its name, then the manifest is replaced."""
+        os.replace(self.part_path(segment.number), self.path(segment))
+        self.finished.append(segment)
+        manifest = {
+            "version": MANIFEST_VERSION,
+            "fingerprint": self._fingerprint,
+            "segments": [asdict(each) for each in self.finished],
+        }
+        write_atomically(self.folder / "manifest.json", json.dumps(manifest).encode())
+
+    def path(self, segment: Segment) -> Path:
+        """Name the packet file of a finished stretch."""
+        return self.folder / f"{segment.number:06d}.packets"
+
+    def close(self) -> None:
+        """Let go of the folder; it stays only if it holds finished work."""
+        if self._lock is None:
+            return
+        if self.finished:
+            self._drop_strangers()
+            self._unlock()
+        else:
+            self.remove()
+
+    def remove(self) -> None:
+        """Delete the folder and everything in it."""
+        self._unlock()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _whole(self, records: list[dict[str, Any]]) -> Iterator[Segment]:
+        """Yield recorded stretches up to the first whose file is not what the manifest says."""
+        for record in records:
+            try:
+                segment = Segment(**record)
+                whole = file_sha256(self.path(segment)) == segment.sha256
+            except (TypeError, ValueError, OSError):
+                return
+            if not whole:
+                return
+            yield segment
+
+    def _drop_strangers(self) -> None:
+        """Delete what no manifest names: halves of a broken run, work of other options."""
+        known = {self.path(segment).name for segment in self.finished} | {"lock"}
+        if self.finished:
+            known.add("manifest.json")
+        for path in self.folder.iterdir():
+            if path.name not in known:
+                path.unlink(missing_ok=True)
+
+
+def write_packet(file: BinaryIO, packet: Packet, duration: int) -> None:
+    """Append an encoded packet to a packet file."""
+    payload = bytes(packet)
+    side = [(packet_sidedata_type_from_literal(each.data_type), bytes(each)) for each in packet.iter_sidedata()]
+    file.write(RECORD.pack(packet.pts, duration, packet.is_keyframe, len(payload), len(side)))
+    for kind, content in side:
+        file.write(SIDE_RECORD.pack(kind, len(content)) + content)
+    file.write(payload)
+
+
+def read_packets(path: Path) -> Iterator[Packet]:
+    """Yield the packets of a finished file in coding order; dts is left to the caller."""
+    with path.open("rb") as file:
+        while record := file.read(RECORD.size):
+            pts, duration, is_key, size, side_count = RECORD.unpack(record)
+            side = [_read_side(file) for _ in range(side_count)]
+            packet = Packet(file.read(size))
+            packet.pts, packet.duration, packet.is_keyframe = pts, duration, bool(is_key)
+            for each in side:
+                packet.set_sidedata(each)
+            yield packet
+
+
+def _read_side(file: BinaryIO) -> PacketSideData:
+    kind, size = SIDE_RECORD.unpack(file.read(SIDE_RECORD.size))
+    side = PacketSideData(kind, size)
+    side.update(file.read(size))
+    return side
+
+
+def packet_times(path: Path) -> list[int]:
+    """Read every pts of a packet file, in coding order, passing over the payload."""
+    times = []
+    with path.open("rb") as file:
+        while record := file.read(RECORD.size):
+            pts, _, _, size, side_count = RECORD.unpack(record)
+            times.append(pts)
+            for _ in range(side_count):
+                _, side_size = SIDE_RECORD.unpack(file.read(SIDE_RECORD.size))
+                file.seek(side_size, os.SEEK_CUR)
+            file.seek(size, os.SEEK_CUR)
+    return times
+
+
+def file_sha256(path: Path) -> str:
+    """Digest a file's content, without loading it whole."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a small file so that it is there whole or not at all, even after a power cut."""
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) and content.get("version") == MANIFEST_VERSION else {}
+
+
+def _locked(path: Path) -> BinaryIO:
+    """Open a lock file that no other living process holds; the system frees it when the process ends."""
+    file = path.open("wb")
+    try:
+        import fcntl
+    except ImportError:  # Windows: the folder is not guarded
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise OutputError(
+            f"another run is writing this output (its work folder is {path.parent}): wait for it"
+        ) from None
+    return file
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on disk."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows does not open folders
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,236 @@
+"""Write a swapped clip: blend, encode in stretches, and put the whole together at the end.
+
+Last stop of a frame's way. Nothing appears under the final name before it is whole; a broken run keeps its finished
+stretches and the same plan goes on behind them.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import VideoReformatter
+
+from ..errors import FaceSwapError, NoFaceError, OutputError
+from ..types import Swapped
+from .encode import FULL_RANGE, LIMITED_RANGE, open_encoder
+from .mux import mux
+from .plan import WritePlan, plan_output, refuse_existing
+from .planes import blend
+from .reader import ResumePoint, reason
+from .segments import Segment, SegmentStore, file_sha256, packet_times, segment_number, sync, write_packet
+
+__all__ = ["ClipWriter", "WritePlan", "WriteReport", "plan_output"]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteReport:
+    """What was written."""
+
+    output: Path
+    frames: int
+    resumed_frames: int  # of these, taken over from an earlier run
+    faces_found: int
+    faces_swapped: int
+    size: int  # bytes
+    codec: str
+    pixel_format: str
+    notes: tuple[str, ...]  # what is not as in the input, for people
+
+
+class ClipWriter:
+    """Take swapped frames in order of time and write them by plan; a context manager.
+
+    Leaving it before `finish` keeps the finished stretches for the next run of the same plan, except where no face was
+    found: then nothing stays. Raises OutputError for whatever the disk or the encoder refuses.
+    """
+
+    def __init__(self, plan: WritePlan) -> None:
+        self.plan = plan
+        self._store = SegmentStore(plan.work_folder, plan.fingerprint)
+        self._stretch: _Stretch | None = None
+        self._last_pts: int | None = None
+        self._resumed_frames = 0
+
+    def __enter__(self) -> Self:
+        try:
+            self._store.open()
+        except FaceSwapError:
+            raise
+        except OSError as error:
+            raise self._refused(error) from error
+        self._resumed_frames = self._store.resumed_frames
+        if self._store.finished:
+            self._last_pts = self._store.finished[-1].last_pts
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._stretch is not None:
+            self._stretch.abandon()
+        if isinstance(error, NoFaceError):
+            self._store.remove()
+        else:
+            self._store.close()
+
+    @property
+    def resume_from(self) -> ResumePoint | None:
+        """Where the reader is to go on, None at the beginning; valid once the writer is entered."""
+        if not self._store.finished:
+            return None
+        return ResumePoint(self._store.finished[-1].last_input_pts + 1, self._resumed_frames)
+
+    @property
+    def started_afresh(self) -> bool:
+        """Whether earlier work was there but of another input or other options, and was dropped."""
+        return self._store.discarded
+
+    def write(self, swapped: Swapped) -> None:
+        """Blend one frame's patches and encode it."""
+        picture = blend(swapped.frame.picture, swapped.patches, self.plan.clip.orientation)
+        number = segment_number(swapped.frame.time)
+        try:
+            if self._stretch is None or number != self._stretch.number:
+                self._finish_stretch()
+                self._stretch = _Stretch(self.plan, self._store.part_path(number), number)
+            self._stretch.add(picture, self._output_pts(swapped), swapped)
+        except (OSError, av.FFmpegError) as error:
+            raise self._refused(error) from error
+
+    def finish(self) -> WriteReport:
+        """Put the stretches, sound and other tracks together under the final name, and clean up."""
+        refuse_existing(self.plan.output, self.plan.force)
+        whole = self._store.folder / f"whole{self.plan.output.suffix}"
+        try:
+            self._finish_stretch()
+            notes = mux(self.plan, self._store, whole)
+            sync(whole)
+            whole.replace(self.plan.output)
+            sync(self.plan.output.parent)
+        except FaceSwapError:
+            raise
+        except (OSError, av.FFmpegError) as error:
+            raise self._refused(error) from error
+        report = self._report(notes)
+        self._store.remove()
+        return report
+
+    def _output_pts(self, swapped: Swapped) -> int:
+        """Give the frame's pts in the output's time base; the same number wherever the container can hold it."""
+        frame, time_base = swapped.frame, self.plan.time_base
+        pts = frame.pts if time_base == frame.time_base else round(frame.time / time_base)
+        if self._last_pts is not None and pts <= self._last_pts:
+            pts = self._last_pts + 1
+        self._last_pts = pts
+        return pts
+
+    def _finish_stretch(self) -> None:
+        if self._stretch is not None:
+            self._store.add(self._stretch.finish())
+            self._stretch = None
+
+    def _report(self, notes: list[str]) -> WriteReport:
+        finished = self._store.finished
+        return WriteReport(
+            output=self.plan.output,
+            frames=self._store.resumed_frames,
+            resumed_frames=self._resumed_frames,
+            faces_found=sum(segment.faces_found for segment in finished),
+            faces_swapped=sum(segment.faces_swapped for segment in finished),
+            size=self.plan.output.stat().st_size,
+            codec=self.plan.codec,
+            pixel_format=self.plan.pixel_format,
+            notes=(*self.plan.notes, *notes),
+        )
+
+    def _refused(self, error: BaseException) -> OutputError:
+        return OutputError(f"{self.plan.output} cannot be written: {reason(error)}; finished work is kept")
+
+
+class _Stretch:
+    """One stretch of frames on its way through an encoder of its own into a packet file."""
+
+    def __init__(self, plan: WritePlan, path: Path, number: int) -> None:
+        self.number = number
+        self._plan, self._path = plan, path
+        self._file: BinaryIO = path.open("wb")
+        self._encoder: VideoCodecContext = open_encoder(plan)
+        self._converter = VideoReformatter()
+        self._durations: dict[int, int] = {}
+        self._pts: list[int] = []
+        self._last_input_pts = self._faces_found = self._faces_swapped = 0
+
+    def add(self, picture: av.VideoFrame, pts: int, swapped: Swapped) -> None:
+        """Encode one picture."""
+        self._pts.append(pts)
+        self._durations[pts] = self._duration(picture.duration)
+        self._last_input_pts = swapped.frame.pts
+        self._faces_found += swapped.faces_found
+        self._faces_swapped += len(swapped.patches)
+        picture = self._converted(picture)
+        picture.pts, picture.time_base = pts, self._plan.time_base
+        picture.pict_type = 0  # the decoder's key frames are not ours
+        self._keep(self._encoder.encode(picture))
+
+    def finish(self) -> Segment:
+        """Drain the encoder and settle the file on disk."""
+        self._keep(self._encoder.encode(None))
+        self._file.close()
+        sync(self._path)
+        return Segment(
+            number=self.number,
+            frames=len(self._pts),
+            first_pts=self._pts[0],
+            last_pts=self._pts[-1],
+            last_input_pts=self._last_input_pts,
+            reorder=_reorder_depth(packet_times(self._path)),
+            faces_found=self._faces_found,
+            faces_swapped=self._faces_swapped,
+            size=self._path.stat().st_size,
+            sha256=file_sha256(self._path),
+        )
+
+    def abandon(self) -> None:
+        """Close and delete the half-written file."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def _keep(self, packets: list[av.Packet]) -> None:
+        for packet in packets:
+            write_packet(self._file, packet, self._durations.pop(packet.pts))
+
+    def _duration(self, ticks: int) -> int:
+        """Bring a picture's duration to the output's time base; the usual one where the file tells none."""
+        clip, time_base = self._plan.clip, self._plan.time_base
+        seconds = ticks * clip.time_base if ticks else Fraction(1) / clip.average_rate
+        return max(1, round(seconds / time_base))
+
+    def _converted(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """Bring a picture to the encoder's pixel format; range and matrix stay unless RGB becomes YUV."""
+        wanted = self._plan.pixel_format
+        if picture.format.name == wanted:
+            return picture
+        colours = self._plan.clip.colours
+        own_range = FULL_RANGE if colours.full_range else LIMITED_RANGE
+        new_range = (
+            LIMITED_RANGE if picture.format.is_rgb and not wanted.startswith(("rgb", "bgr", "gbr")) else own_range
+        )
+        matrix = colours.swscale_matrix
+        return self._converter.reformat(
+            picture,
+            format=wanted,
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            src_color_range=own_range,
+            dst_color_range=new_range,
+        )
+
+
+def _reorder_depth(times: list[int]) -> int:
+    """Say how many places a packet may come before its turn: what dts must be held back by."""
+    place = {pts: index for index, pts in enumerate(sorted(times))}
+    return max((index - place[pts] for index, pts in enumerate(times)), default=0)
