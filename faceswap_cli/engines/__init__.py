@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import UsageError, WeightsError
 from ..options import Device
 
 ENGINES = ("onnxruntime", "openvino", "openvino-bf16", "torch")
@@ -47,6 +47,16 @@ def open_network(path: Path, device: Device = "auto", threads: int | None = None
     from .torch import TorchNetwork
 
     return TorchNetwork(path, "cuda", threads)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of an ONNX file without opening it in an engine; raise WeightsError where it is none."""
+    import onnx
+
+    try:
+        return {entry.key: entry.value for entry in onnx.load(str(path), load_external_data=False).metadata_props}
+    except Exception as error:  # protobuf's DecodeError shares no base with the file errors
+        raise WeightsError(f"{path} is no ONNX file: {error}") from error
 
 
 def gpu_count() -> int:

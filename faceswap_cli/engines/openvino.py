@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError, WeightsError
+from . import read_metadata
 
 
 class OpenVinoNetwork:
@@ -23,7 +24,7 @@ class OpenVinoNetwork:
         self.precision = {"f32": "float32", "bf16": "bfloat16"}[precision]
         self._model = _compile(path, precision, threads)
         self.inputs = tuple(port.get_any_name() for port in self._model.inputs)
-        self.metadata: Mapping[str, str] = _read_metadata(path)
+        self.metadata: Mapping[str, str] = read_metadata(path)
 
     def run(self, **arrays: np.ndarray) -> list[np.ndarray]:
         """Compute all outputs from one array per input name."""
@@ -43,9 +44,3 @@ def _compile(path: Path, precision: str, threads: int | None) -> Any:
         return openvino.Core().compile_model(str(path), "CPU", hints)
     except RuntimeError as error:
         raise WeightsError(f"{path.name} is no network OpenVINO can open") from error
-
-
-def _read_metadata(path: Path) -> dict[str, str]:
-    import onnx
-
-    return {entry.key: entry.value for entry in onnx.load(str(path), load_external_data=False).metadata_props}

@@ -1,0 +1,123 @@
+"""Say which pixels of a crop are the face: the fifth step of a frame's way.
+
+A parser labels the target's crop; hair, hats and hands lie outside the face's classes and so stay in front. Without a
+parser an oval through the template's place for the face serves. Either edge is softened in proportion to the crop and
+is zero on the crop's border, so that no square can show.
+"""
+
+from functools import cache
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from ..engines import Network
+from ..errors import WeightsError
+from ..models import Entry
+from ..types import Crop
+from .align import transform
+from .tensors import to_tensor
+
+# skin, brows, eyes, glasses, nose, mouth, lips in CelebAMask-HQ's order, as SimSwap's use_mask takes them
+FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
+
+_BORDER = 0.04  # share of the crop's side over which the mask falls to zero at its border
+_INVISIBLE = 1 / 512  # weights below this change no 8-bit sample
+
+
+class Mask(Protocol):
+    """Whatever tells the face from the rest."""
+
+    def mask(self, crops: list[Crop]) -> list[np.ndarray]:
+        """Return the weights (S, S) float32 in [0, 1] of the swapped pixels, one array per crop."""
+        ...
+
+
+class ParsedMask:
+    """The face as a parser sees it in the target's crop."""
+
+    def __init__(self, network: Network, contract: Entry, blur: float) -> None:
+        self._network, self._input_range, self._blur = network, contract.input_range, blur
+        self._size = contract.size or int(network.metadata.get("size", 0))
+        if self._size == 0:
+            raise WeightsError(f"{contract.file} does not say the size of its input: train it again or reinstall")
+
+    def mask(self, crops: list[Crop]) -> list[np.ndarray]:
+        """Return the softened weights, one array per crop."""
+        return [self._mask_one(crop.image) for crop in crops]
+
+    def _mask_one(self, image: np.ndarray) -> np.ndarray:
+        small = cv2.resize(image, (self._size, self._size), interpolation=cv2.INTER_AREA)
+        logits = self._network.run(**{self._network.inputs[0]: to_tensor([small], self._input_range)})[0][0]
+        face = cv2.resize(_main_part(face_probability(logits)), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        return soften(face, self._blur)
+
+
+class OvalMask:
+    """An oval from above the brows to the chin, placed by the five points; for use where no parser is."""
+
+    def __init__(self, blur: float) -> None:
+        self._blur = blur
+
+    def mask(self, crops: list[Crop]) -> list[np.ndarray]:
+        """Return the softened oval, one array per crop."""
+        return [soften(_oval(crop), self._blur) for crop in crops]
+
+
+def face_probability(logits: np.ndarray) -> np.ndarray:
+    """Return (S, S) float32: the softmax share of the face's classes in (19, S, S) logits."""
+    shares = np.exp(logits - logits.max(axis=0))
+    return (shares[list(FACE_CLASSES)].sum(axis=0) / shares.sum(axis=0)).astype(np.float32)
+
+
+def soften(mask: np.ndarray, blur: float) -> np.ndarray:
+    """Blur a mask by a share of its side, inwards, and bring it to zero at the border.
+
+    The edge is first drawn in by the blur's width: a blur that spilled outwards would paint the swapped crop's
+    background and hair over the target's.
+    """
+    sigma = blur * mask.shape[0] / 2
+    if sigma > 0.3:
+        drawn_in = cv2.erode(mask, _disc(round(sigma)), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        mask = cv2.GaussianBlur(drawn_in, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
+    weights = mask * _border_ramp(mask.shape[0])
+    return np.where(weights < _INVISIBLE, np.float32(0), weights).astype(np.float32)
+
+
+def _main_part(face: np.ndarray) -> np.ndarray:
+    """Keep the largest connected part, filled: other people's skin and holes in the face are none of ours."""
+    whole = (face > 0.5).astype(np.uint8)
+    contours, _ = cv2.findContours(whole, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return np.zeros_like(face)
+    part = np.zeros_like(whole)
+    cv2.drawContours(part, [max(contours, key=cv2.contourArea)], -1, 1, cv2.FILLED)
+    nearby = cv2.dilate(part, _disc(1))
+    return face * nearby
+
+
+def _oval(crop: Crop) -> np.ndarray:
+    """Draw the oval in the face's own frame: the line between the eyes, and the way from them to the mouth."""
+    points = transform(crop.face.points.astype(np.float64), crop.to_crop)
+    eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
+    down = mouth - eyes
+    length = max(float(np.linalg.norm(down)), 1.0)
+    # Shares of the way from the eyes to the mouth: an oval that just holds brows and chin of an average face.
+    centre, half_height, half_width = eyes + 0.55 * down, 1.35 * length, 1.05 * length
+    angle = float(np.degrees(np.arctan2(-down[0], down[1])))
+    mask = np.zeros(crop.image.shape[:2], np.float32)
+    cv2.ellipse(mask, (tuple(map(float, centre)), (2 * half_width, 2 * half_height), angle), 1.0, cv2.FILLED)
+    return mask
+
+
+@cache
+def _border_ramp(size: int) -> np.ndarray:
+    """Return (size, size) float32: 0 on the border, 1 from a few per cent of the side inwards, smooth between."""
+    distance = np.minimum(np.arange(size), np.arange(size)[::-1])
+    share = np.clip(distance / max(_BORDER * size, 1), 0, 1)
+    smooth = (share * share * (3 - 2 * share)).astype(np.float32)
+    return smooth[:, None] * smooth[None, :]
+
+
+def _disc(radius: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
