@@ -1,0 +1,274 @@
+"""Train the face parser on pictures with class maps, from nothing.
+
+Cross entropy finds the classes, soft dice (Milletari et al. 2016) keeps the small ones alive. What is kept is a moving
+average of the weights. `options.teacher` is a YuNet, which says where the crop lies; the classes come from the masks.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..errors import UsageError
+from ..networks.export import Signature, read_metadata, read_state_dict, write_onnx
+from ..networks.parsing import CLASSES, ParseNet, ParseNetConfig
+from .checkpoint import load, save
+from .data import to_tensor
+from .occluders import face_free_pictures
+from .options import TrainOptions
+from .parser_data import (
+    TEMPLATE,
+    CropSettings,
+    LabelledFaces,
+    colourise,
+    cover,
+    load_labelled,
+    plain_crop,
+    sampling_weights,
+    split_people,
+    training_crop,
+)
+from .run import Run, autocast, cosine_rate, set_rate, start_torch, update_average, write_sheet
+
+STEPS, BATCH, LEARNING_RATE, SIZE = 4000, 16, 2e-3, 160
+WIDTHS, BLOCKS, HEAD_WIDTH = (24, 64, 128, 160), (1, 2, 2), 48
+AVERAGE_DECAY = 0.995
+DICE_WEIGHT = 0.5
+FACE = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)  # what a swap replaces: skin, brows, eyes, glasses, nose, mouth, lips
+SWAP = (*FACE, 7, 8, 14)  # and what its border meets: ears, neck
+SKIN, HAIR = 1, 17
+
+
+@dataclass(frozen=True, slots=True)
+class ParserScores:
+    """How well a parser labels held-out people; each from 0 to 1."""
+
+    iou: dict[str, float]  # intersection over union per class; nan where neither truth nor answer has it
+    swap_iou: float  # mean over the 13 classes of SWAP
+    mean_iou: float  # mean over all classes present
+    face_iou: float  # all classes of FACE as one region
+    occluded_face_iou: float  # the same, with a drawn occluder before each face
+    skin_f1: float
+    hair_f1: float
+
+    def table(self) -> str:
+        """Return one line per class and measure."""
+        whole = {name: getattr(self, name) for name in self.__slots__ if name != "iou"}
+        return "\n".join(f"{name:<18} {value:.4f}" for name, value in {**self.iou, **whole}.items())
+
+
+@dataclass(slots=True, eq=False)
+class _State:
+    """All that changes while training."""
+
+    network: ParseNet
+    average: ParseNet
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    progress: float = 0.0  # share of the run that is done, 0..1: sets the learning rate
+
+
+def train(options: TrainOptions) -> ParserScores:
+    """Train until the steps or the minutes are used up, then measure on people never trained on."""
+    if options.teacher is None:
+        raise UsageError("the parser needs --teacher FILE: a YuNet that finds the five points the crops are made from")
+    run = Run(options)
+    device = start_torch(options)
+    faces = load_labelled(options.data, options.teacher, options.output / "pictures.npz")
+    learn, held_out = split_people(faces.people)
+    state = _start(options, device)
+    if options.resume:
+        _restore(state, load(run.last))
+    batches = _batches(faces.take(learn), options, state)
+    started, progress_before = time.monotonic(), state.progress
+
+    while state.progress < 1:
+        images, labels = next(batches)
+        rate = (options.learning_rate or LEARNING_RATE) * cosine_rate(round(state.progress * 1000), 1000, warm_up=25)
+        losses = _learn(state, images.to(device), labels.to(device), rate)
+        state.step += 1
+        spent = (time.monotonic() - started) / 60
+        state.progress = _progress(options, state.step, spent, progress_before)
+        if state.step % 50 == 0:
+            pace = run.images_per_second(state.step * len(images))
+            run.log({"step": state.step, "rate": rate, **losses, "images_per_second": pace})
+        if state.step % options.save_every == 0 or state.progress >= 1:
+            save(run.last, _checkpoint(state))
+            _write_samples(state, faces.take(held_out), run.folder / "samples" / f"{state.step:06d}.png")
+    write_parser(state.average, run.folder / "parser.onnx")
+    scores = evaluate(state.average, faces.take(held_out))
+    (run.folder / "scores.json").write_text(json.dumps(asdict(scores), indent=1) + "\n")
+    return scores
+
+
+def evaluate(network: ParseNet, faces: LabelledFaces) -> ParserScores:
+    """Measure a parser on plain crops of every picture given, counting all pixels together."""
+    clear, occluded = np.zeros((2, len(CLASSES), len(CLASSES)), np.int64)
+    textures = face_free_pictures()
+    for row in range(len(faces.names)):
+        image, label = plain_crop(faces, row, network.config.size)
+        clear += _confusion(label, predict(network, image))
+        image, label = cover(image, label, np.random.default_rng(row), textures)
+        occluded += _confusion(label, predict(network, image))
+    with np.errstate(invalid="ignore"):
+        hits, union = np.diag(clear), clear.sum(0) + clear.sum(1) - np.diag(clear)
+        iou = hits / union
+        f1 = 2 * hits / (clear.sum(0) + clear.sum(1))
+    return ParserScores(
+        iou=dict(zip(CLASSES, map(float, iou), strict=True)),
+        swap_iou=float(np.nanmean(iou[list(SWAP)])),
+        mean_iou=float(np.nanmean(iou)),
+        face_iou=_region_iou(clear),
+        occluded_face_iou=_region_iou(occluded),
+        skin_f1=float(f1[SKIN]),
+        hair_f1=float(f1[HAIR]),
+    )
+
+
+@torch.inference_mode()
+def predict(network: ParseNet, image: np.ndarray) -> np.ndarray:
+    """Return the class map (S, S) uint8 of one crop (S, S, 3) uint8."""
+    network.eval()
+    device = next(network.parameters()).device
+    return network(to_tensor(image[None]).to(device)).argmax(1)[0].to(torch.uint8).cpu().numpy()
+
+
+def write_parser(network: ParseNet, path: Path) -> None:
+    """Write the ONNX the swapper uses: `image` (N, 3, S, S) in, `logits` (N, 19, S, S) out."""
+    size = network.config.size
+    metadata = {
+        "network": "parsenet",
+        "configuration": json.dumps(asdict(network.config)),
+        "size": str(size),
+        "template": TEMPLATE,
+        "input_range": "0..1",
+        "classes": ",".join(CLASSES),
+    }
+    write_onnx(network, {"image": torch.rand(1, 3, size, size)}, path, metadata, Signature(("logits",)))
+
+
+def read_parser(path: Path) -> ParseNet:
+    """Return the network of an ONNX file made by `write_parser`, or the average of a run's checkpoint, in eval mode."""
+    if path.suffix == ".onnx":
+        settings, weights = json.loads(read_metadata(path)["configuration"]), read_state_dict(path)
+    else:
+        kept = load(path)
+        settings, weights = kept["configuration"], kept["average"]
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    network = ParseNet(ParseNetConfig(**fields))
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def parser_loss(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Return cross entropy and soft dice of logits (N, C, S, S) against classes (N, S, S) int64."""
+    # one row per pixel: softmax over the last axis is several times faster on a CPU than over channels
+    rows = logits.float().permute(0, 2, 3, 1).reshape(-1, logits.shape[1])
+    wanted = labels.reshape(-1)
+    log_share = functional.log_softmax(rows, dim=1)
+    share = log_share.exp()
+    right = share.gather(1, wanted[:, None])[:, 0]
+    overlap = torch.zeros_like(share[0]).index_add(0, wanted, right)
+    counts = torch.bincount(wanted, minlength=rows.shape[1])
+    dice = (2 * overlap + 1) / (share.sum(0) + counts + 1)
+    return {"cross_entropy": functional.nll_loss(log_share, wanted), "dice": 1 - dice[counts > 0].mean()}
+
+
+def _start(options: TrainOptions, device: torch.device) -> _State:
+    if options.init_from is not None:
+        network = read_parser(options.init_from)
+    else:
+        network = ParseNet(ParseNetConfig(options.size or SIZE, WIDTHS, BLOCKS, HEAD_WIDTH))
+    network = network.to(device, memory_format=torch.channels_last)
+    average = deepcopy(network).requires_grad_(False)
+    return _State(network, average, torch.optim.AdamW(network.parameters(), weight_decay=1e-2))
+
+
+def _batches(faces: LabelledFaces, options: TrainOptions, state: _State) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield images (B, 3, S, S) in [0, 1] and classes (B, S, S); every step has its own seed: a run goes on exactly."""
+    settings, step = CropSettings(size=state.network.config.size), state.step
+    weights, textures = sampling_weights(faces.labels), face_free_pictures()
+
+    def draw(seed: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        return training_crop(faces, int(rng.choice(len(weights), p=weights)), settings, rng, textures)
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        while True:
+            seeds = [(options.seed, step, place) for place in range(options.batch or BATCH)]
+            images, labels = zip(*pool.map(draw, seeds), strict=True)
+            yield to_tensor(np.stack(images)), torch.from_numpy(np.stack(labels)).long()
+            step += 1
+
+
+def _learn(state: _State, images: Tensor, labels: Tensor, rate: float) -> dict[str, float]:
+    """Do one step of the optimiser and of the average."""
+    state.network.train()
+    set_rate(state.optimiser, rate)
+    with autocast(images.device):
+        logits = state.network(images)
+    losses = parser_loss(logits, labels)
+    state.optimiser.zero_grad(set_to_none=True)
+    (losses["cross_entropy"] + DICE_WEIGHT * losses["dice"]).backward()
+    nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
+    state.optimiser.step()
+    update_average(state.average, state.network, min(AVERAGE_DECAY, (1 + state.step) / (10 + state.step)))
+    return {name: loss.item() for name, loss in losses.items()}
+
+
+def _progress(options: TrainOptions, step: int, minutes: float, before: float) -> float:
+    """Return the share of the run that is done: by steps, or by the minutes of this start, whichever is further."""
+    if options.minutes is None:
+        return step / (options.steps or STEPS)
+    by_time = before + (1 - before) * minutes / options.minutes
+    return max(by_time, step / options.steps) if options.steps else by_time
+
+
+def _checkpoint(state: _State) -> dict[str, Any]:
+    parts = {name: getattr(state, name).state_dict() for name in ("network", "average", "optimiser")}
+    return {
+        "kind": "parser",
+        "size": state.network.config.size,
+        "step": state.step,
+        "progress": state.progress,
+        **parts,
+    }
+
+
+def _restore(state: _State, kept: dict[str, Any]) -> None:
+    for name in ("network", "average", "optimiser"):
+        getattr(state, name).load_state_dict(kept[name])
+    state.step, state.progress = kept["step"], kept["progress"]
+
+
+def _write_samples(state: _State, faces: LabelledFaces, path: Path) -> None:
+    """Show picture, truth and answer for some held-out people, the second half of them with an occluder."""
+    textures, cells = face_free_pictures(), []
+    for row in range(min(24, len(faces.names))):
+        image, label = plain_crop(faces, row, state.network.config.size)
+        if row >= 12:
+            image, label = cover(image, label, np.random.default_rng(row), textures)
+        cells.append(np.hstack([image, colourise(label), colourise(predict(state.average, image))]))
+    width = min(4, len(cells))
+    write_sheet(path, [cells[at : at + width] for at in range(0, len(cells) // width * width, width)])
+
+
+def _confusion(truth: np.ndarray, answer: np.ndarray) -> np.ndarray:
+    """Count pixels by (truth, answer)."""
+    pairs = truth.astype(np.int64) * len(CLASSES) + answer
+    return np.bincount(pairs.ravel(), minlength=len(CLASSES) ** 2).reshape(len(CLASSES), len(CLASSES))
+
+
+def _region_iou(confusion: np.ndarray) -> float:
+    face = np.isin(np.arange(len(CLASSES)), FACE)
+    both = confusion[np.ix_(face, face)].sum()
+    return float(both / (confusion[face].sum() + confusion[:, face].sum() - both))
