@@ -61,6 +61,8 @@ def _mux_from(source: InputContainer, plan: WritePlan, store: SegmentStore, targ
         others = _others(source, copies, window)
         for _, packet in heapq.merge(pictures(window), others, key=lambda timed: timed[0]):
             out.mux_one(packet)
+    if window.unheard:
+        notes.append(f"{window.unheard} sound packets before time 0, never heard, are left out")
     return notes
 
 
@@ -101,12 +103,17 @@ class _Window:
         self.begin = None if plan.start is None else first * plan.time_base
         self.end = plan.end_time
         self.shift = self.begin or Fraction(0)
+        self.starts_at_zero = plan.container.starts_at_zero
+        self.unheard = 0  # packets before time 0 that only prime a decoder, left out
 
     def place(self, packet: Packet, is_text: bool) -> bool:
         """Move a packet to the output's time; False when it does not lie inside the window."""
         start = packet.pts * packet.time_base
         end = start + (packet.duration or 0) * packet.time_base
         if self.begin is not None and start < self.begin:
+            return False
+        if self.starts_at_zero and end <= self.shift:
+            self.unheard += 1
             return False
         if self.end is not None and (start >= self.end if is_text else end > self.end):
             return False

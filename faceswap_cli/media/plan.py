@@ -27,13 +27,14 @@ class Container:
     deep_codec: str  # the default for more than 8 bits
     keeps_rotation: bool = True
     keeps_variable_rate: bool = True
+    starts_at_zero: bool = False  # no time before 0: one packet there would push all others back
 
 
 MP4 = Container("mp4", ("h264", "hevc", "av1", "vp9"), "hevc")
 MOV = Container("mov", ("h264", "hevc", "prores"), "hevc")
-MATROSKA = Container("matroska", ("h264", "hevc", "av1", "vp9", "ffv1", "prores"), "hevc")
-WEBM = Container("webm", ("vp9", "av1"), "av1")
-AVI = Container("avi", ("h264", "ffv1"), "h264", keeps_rotation=False, keeps_variable_rate=False)
+MATROSKA = Container("matroska", ("h264", "hevc", "av1", "vp9", "ffv1", "prores"), "hevc", starts_at_zero=True)
+WEBM = Container("webm", ("vp9", "av1"), "av1", starts_at_zero=True)
+AVI = Container("avi", ("h264", "ffv1"), "h264", False, False, starts_at_zero=True)
 CONTAINERS = {".mp4": MP4, ".m4v": MP4, ".mov": MOV, ".mkv": MATROSKA, ".webm": WEBM, ".avi": AVI}
 
 # Options that change nothing in the frames: a run resumes although they differ.

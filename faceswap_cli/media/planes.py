@@ -137,7 +137,9 @@ def copy_picture(picture: av.VideoFrame) -> av.VideoFrame:
     for source, target in zip(picture.planes, copy.planes, strict=True):
         length = min(source.line_size, target.line_size)
         _rows(target, np.dtype(np.uint8))[:, :length] = _rows(source, np.dtype(np.uint8))[:, :length]
-    copy.pts, copy.time_base, copy.duration = picture.pts, picture.time_base, picture.duration
+    copy.pts, copy.duration = picture.pts, picture.duration
+    if picture.time_base is not None:
+        copy.time_base = picture.time_base
     copy.colorspace, copy.color_range = picture.colorspace, picture.color_range
     copy.color_primaries, copy.color_trc = picture.color_primaries, picture.color_trc
     return copy

@@ -15,7 +15,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideDataType
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from ..errors import MediaError, UsageError
@@ -28,6 +28,9 @@ from .sniff import kind_of
 # A seek lands on a key frame at least this far before the wanted moment, so that pictures which refer over a key frame
 # (open groups, recovery points) are whole again when the wanted moment comes.
 SEEK_MARGIN_SECONDS = 4
+
+# Without the exact roundings swscale's RGB is one step of 255 too dark on average.
+EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +218,7 @@ class _Turner:
             picture = self._to_working.reformat(picture, *size, format=self._clip.pixel_format)
         picture = to_working_format(picture, self._to_working)
         matrix = self._clip.colours.swscale_matrix
-        rgb = self._to_rgb.reformat(picture, format="rgb24", src_colorspace=matrix).to_ndarray()
+        rgb = self._to_rgb.reformat(picture, format="rgb24", src_colorspace=matrix, interpolation=EXACT).to_ndarray()
         return Frame(
             rgb=self._clip.orientation.to_upright(rgb),
             index=index,
