@@ -1,1 +1,1 @@
-"""Torch modules only: no files, no training, no printing."""
+"""Torch modules, and the one file format they are kept in: no training, no printing."""

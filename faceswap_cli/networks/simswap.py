@@ -102,15 +102,15 @@ class UnitRange(nn.Module):
     def __init__(self, generator: SimSwap) -> None:
         super().__init__()
         self.generator = generator
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("imagenet_mean", torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("imagenet_std", torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, target: Tensor, identity: Tensor) -> Tensor:
         """Return the swapped crop (N, 3, S, S) in [0, 1] for a target in [0, 1]."""
         if self.generator.config.convention == "unit":
             return self.generator(target, identity)
-        image = self.generator((target - self.mean) / self.std, identity)
-        return (image * self.std + self.mean).clamp(0, 1)
+        image = self.generator((target - self.imagenet_mean) / self.imagenet_std, identity)
+        return (image * self.imagenet_std + self.imagenet_mean).clamp(0, 1)
 
 
 class IdentityBlock(nn.Module):
@@ -138,11 +138,9 @@ class IdentityStyle(nn.Module):
 
     def forward(self, features: Tensor, identity: Tensor) -> Tensor:
         """Return features (N, width, h, w) scaled by gamma + 1 and shifted by beta."""
-        style = self.linear(identity)[:, :, None, None]
-        gamma, beta = style[:, : features.shape[1]], style[:, features.shape[1] :]
-        centred = features - features.mean((2, 3), keepdim=True)
-        normal = centred * torch.rsqrt(centred.square().mean((2, 3), keepdim=True) + 1e-8)
-        return normal * (gamma + 1) + beta
+        style = self.linear(identity).reshape(-1, 2, features.shape[1], 1, 1)
+        gamma, beta = style[:, 0], style[:, 1]
+        return functional.instance_norm(features, eps=1e-8) * (gamma + 1) + beta
 
 
 def load_simswap(state: Mapping[str, Tensor], config: SimSwapConfig) -> SimSwap:
