@@ -1,0 +1,135 @@
+"""The story of a frame: locate the faces in it, then swap them. Read this file first.
+
+    media/reader -> stages/detect -> track -> align -> generate -> mask -> paste -> media/writer
+
+A Swapper is built once from the source's photos; frames go in with their pictures and come out with the patches that
+change them. Decoding, locating and swapping each run ahead in a thread; the caller's thread writes.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from .engines import Network, gpu_count, open_network
+from .options import Options
+from .stages.align import crop_face
+from .stages.bundle import Bundle, Part, find_bundle
+from .stages.detect import Watch, open_detector
+from .stages.generate import Generate, NetworkGenerator
+from .stages.identity import Encoder, embed_source
+from .stages.mask import Mask, OvalMask, ParsedMask
+from .stages.paste import paste
+from .stages.track import Located, Track
+from .stream import prefetch
+from .types import Frame, Identity, Swapped
+
+_AHEAD = 4  # frames that wait between two threads
+_AHEAD_BYTES = 96 << 20  # and at most so many bytes of them, whatever their size
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has met so far."""
+
+    frames: int = 0
+    frames_with_face: int = 0
+    most_left: int = 0  # faces in one frame that were seen and left as they are
+
+    def add(self, located: Located) -> None:
+        """Count one frame."""
+        self.frames += 1
+        self.frames_with_face += bool(located.faces)
+        self.most_left = max(self.most_left, located.faces_found - len(located.faces))
+
+
+class Swapper:
+    """Puts one person's face into any number of frames."""
+
+    def __init__(self, sources: list[Frame], options: Options) -> None:
+        bundle = find_bundle(options)
+        self.options = options
+        self.detector = open_detector(options.face_pack, options)
+        self.identity, self.notes = self._identify(sources, bundle)
+        network = self._open(bundle.generator)
+        self.generator: Generate = NetworkGenerator(network, bundle.generator.contract, self.identity)
+        self.masker: Mask = self._open_mask(bundle.parser)
+        self.notes += _told_device(network, options)
+        self.networks = {
+            "generator": bundle.generator.contract.name,
+            "engine": network.engine,
+            "device": network.device,
+        }
+
+    def frames(self, frames: Iterable[Frame], tally: Tally, first: int = 0) -> Iterator[Swapped]:
+        """Yield the frames of a clip from number `first` on, in order, with the patches that swap their faces.
+
+        Frames before `first` are located all the same: whom to follow depends on them. Closing the iterator stops all
+        threads.
+        """
+        decoded = prefetch(frames, _AHEAD, _AHEAD_BYTES, _frame_bytes)
+        located = prefetch(self._locate(decoded), _AHEAD, _AHEAD_BYTES, lambda each: _frame_bytes(each.frame))
+        swapped = prefetch(
+            self._swap_all(located, tally, first), _AHEAD, _AHEAD_BYTES, lambda each: _frame_bytes(each.frame)
+        )
+        with closing(swapped):
+            yield from swapped
+
+    def photo(self, frame: Frame, tally: Tally) -> Swapped:
+        """Swap the faces of a single picture."""
+        faces = self.detector.detect(frame.rgb)
+        located = Located(frame, tuple(faces[: self.options.face_limit]), len(faces))
+        tally.add(located)
+        return self.swap(located)
+
+    def swap(self, located: Located) -> Swapped:
+        """Swap the faces chosen in a frame."""
+        frame = located.frame
+        crops = [crop_face(frame.rgb, face, self.generator.template, self.generator.size) for face in located.faces]
+        images = self.generator.generate(crops)
+        masks = self.masker.mask(crops)
+        patches = [
+            paste(frame.rgb.shape, crop, image, mask, self.options.opacity)
+            for crop, image, mask in zip(crops, images, masks, strict=True)
+        ]
+        return Swapped(frame, tuple(patch for patch in patches if patch is not None), located.faces_found)
+
+    def _locate(self, frames: Iterator[Frame]) -> Iterator[Located]:
+        watch = Watch(self.detector)
+        with closing(frames):
+            yield from Track(self.options.face_limit).follow((frame, watch.look(frame.rgb)) for frame in frames)
+
+    def _swap_all(self, located: Iterator[Located], tally: Tally, first: int) -> Iterator[Swapped]:
+        with closing(located):
+            for each in located:
+                tally.add(each)
+                if each.frame.index >= first:
+                    yield self.swap(each)
+
+    def _identify(self, sources: list[Frame], bundle: Bundle) -> tuple[Identity, list[str]]:
+        generator, encoder = bundle.generator.contract, bundle.encoder
+        network = self._open(encoder)
+        crop = (generator.identity_template, generator.identity_size)
+        return embed_source(sources, self.detector, Encoder(network, encoder.contract, *crop))
+
+    def _open_mask(self, parser: Part | None) -> Mask:
+        if parser is None:
+            self.notes.append(
+                "no face parser is installed: an oval mask is used, hair and hands over the face are not kept"
+            )
+            return OvalMask(self.options.mask_blur)
+        return ParsedMask(self._open(parser), parser.contract, self.options.mask_blur)
+
+    def _open(self, part: Part) -> Network:
+        return open_network(part.path, self.options.device, self.options.threads)
+
+
+def _told_device(network: Network, options: Options) -> list[str]:
+    """Say once when the CPU does the work although a GPU was asked for or is there."""
+    if network.device == "cuda" or options.device == "cpu" or (options.device == "auto" and gpu_count() == 0):
+        return []
+    return ["no GPU could be used, the CPU does the work: `faceswap doctor` says why"]
+
+
+def _frame_bytes(frame: Frame) -> int:
+    """Guess what a frame weighs: its RGB view, and about half as much for the decoded planes."""
+    return frame.rgb.nbytes * 3 // 2

@@ -1,0 +1,88 @@
+"""Engines: the same file gives the same numbers whatever runs it, and what really runs is told."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faceswap_cli import engines
+from faceswap_cli.engines import open_network, read_metadata
+from faceswap_cli.errors import UsageError, WeightsError
+
+SIZE = 64
+
+
+@pytest.fixture
+def arrays() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return {
+        "target": rng.random((2, 3, SIZE, SIZE), dtype=np.float32),
+        "identity": rng.standard_normal((2, 256)).astype(np.float32) / 16,
+    }
+
+
+def test_the_contract_of_a_file_can_be_read(tinting_generator: Path) -> None:
+    network = open_network(tinting_generator, "cpu", 1)
+    assert set(network.inputs) == {"target", "identity"}
+    assert (network.engine, network.device, network.precision) == ("onnxruntime", "cpu", "float32")
+    assert dict(network.metadata) == read_metadata(tinting_generator)
+    assert network.metadata["size"] == str(SIZE)
+
+
+def test_any_batch_size_is_taken(tinting_generator: Path, arrays: dict[str, np.ndarray]) -> None:
+    network = open_network(tinting_generator, "cpu", 1)
+    (both,) = network.run(**arrays)
+    (first,) = network.run(**{name: array[:1] for name, array in arrays.items()})
+    np.testing.assert_array_equal(both[:1], first)
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision", "tolerance"), [("openvino", "float32", 1e-5), ("openvino-bf16", "bfloat16", 2e-2)]
+)
+def test_another_engine_gives_the_same_picture(
+    tinting_generator: Path,
+    arrays: dict[str, np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+    precision: str,
+    tolerance: float,
+) -> None:
+    pytest.importorskip("openvino")
+    expected = open_network(tinting_generator, "cpu", 1).run(**arrays)[0]
+    monkeypatch.setenv("FACESWAP_ENGINE", engine)
+    network = open_network(tinting_generator, "cpu", 1)
+    assert (network.engine, network.precision) == ("openvino", precision)
+    np.testing.assert_allclose(network.run(**arrays)[0], expected, atol=tolerance)
+
+
+def test_an_unknown_engine_is_refused(tinting_generator: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACESWAP_ENGINE", "tensorrt")
+    with pytest.raises(UsageError, match="tensorrt"):
+        open_network(tinting_generator)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a network at all" * 50])
+def test_a_file_that_is_no_network_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"broken\.onnx"):
+        open_network(broken, "cpu")
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"gone\.onnx"):
+        open_network(tmp_path / "gone.onnx", "cpu")
+
+
+def test_without_a_gpu_the_cpu_is_what_is_told(tinting_generator: Path) -> None:
+    if engines.gpu_count() > 0:
+        pytest.skip("this machine has a GPU")
+    assert open_network(tinting_generator, "cuda").device == "cpu"
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_cpus_picture(tinting_generator: Path, arrays: dict[str, np.ndarray]) -> None:
+    if engines.gpu_count() == 0:
+        pytest.skip("no CUDA device")
+    expected = open_network(tinting_generator, "cpu").run(**arrays)[0]
+    np.testing.assert_allclose(open_network(tinting_generator, "cuda").run(**arrays)[0], expected, atol=1e-3)

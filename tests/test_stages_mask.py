@@ -1,0 +1,103 @@
+"""Masks: inside the face, soft, in proportion, and nothing at the crop's border."""
+
+import numpy as np
+import pytest
+
+from faceswap_cli.models import entry
+from faceswap_cli.stages.align import TEMPLATES, similarity, transform
+from faceswap_cli.stages.mask import FACE_CLASSES, OvalMask, ParsedMask, face_probability, soften
+from faceswap_cli.types import Crop, Face
+
+SIZE = 128
+YY, XX = np.mgrid[:SIZE, :SIZE]
+
+
+def crop(size: int = SIZE, turn: float = 0.0) -> Crop:
+    points = TEMPLATES["simswap-frontal"][0] * 200 - 100
+    points = points @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) + 150
+    face = Face(np.zeros(4, np.float32), points.astype(np.float32), 1.0)
+    to_crop = similarity(points, "simswap-frontal", size)
+    return Crop(np.full((size, size, 3), 128, np.uint8), to_crop, face)
+
+
+class Labels:
+    """A parser that gives fixed labels: what is tested is what becomes of them."""
+
+    inputs = ("image",)
+
+    def __init__(self, labels: np.ndarray) -> None:
+        self.metadata = {"size": str(labels.shape[0])}
+        self._logits = 12.0 * (np.arange(19)[:, None, None] == labels)[None].astype(np.float32)
+
+    def run(self, image: np.ndarray) -> list[np.ndarray]:
+        assert image.shape[2:] == self._logits.shape[2:]
+        return [self._logits]
+
+
+def parsed(labels: np.ndarray, blur: float = 0.06) -> np.ndarray:
+    return ParsedMask(Labels(labels), entry("parser"), blur).mask([crop()])[0]
+
+
+def disc(radius: float, x: float = SIZE / 2, y: float = SIZE / 2) -> np.ndarray:
+    return (XX - x) ** 2 + (YY - y) ** 2 < radius**2
+
+
+def test_the_middle_of_the_face_is_swapped_and_the_rest_is_not() -> None:
+    mask = parsed(np.where(disc(45), 1, 0))
+    assert mask[64, 64] > 0.99
+    assert mask[~disc(50)].max() < 0.05
+
+
+def test_hair_over_the_face_stays_in_front() -> None:
+    mask = parsed(np.where(disc(45), np.where(YY < 50, 17, 1), 0))
+    assert mask[80, 64] > 0.95
+    assert mask[40, 64] < 0.01
+
+
+def test_a_second_face_in_the_crop_is_left_alone() -> None:
+    mask = parsed(np.where(disc(40, 50) | disc(12, 110), 1, 0))
+    assert mask[64, 110] == 0
+
+
+@pytest.mark.parametrize("label", FACE_CLASSES)
+def test_every_class_of_the_face_counts(label: int) -> None:
+    logits = np.zeros((19, 2, 2), np.float32)
+    logits[label] = 10
+    assert face_probability(logits).min() > 0.99
+
+
+def test_a_face_over_the_whole_crop_still_ends_at_zero() -> None:
+    mask = soften(np.ones((SIZE, SIZE), np.float32), 0.0)
+    assert max(mask[0].max(), mask[-1].max(), mask[:, 0].max(), mask[:, -1].max()) == 0
+    assert np.abs(np.diff(mask, axis=0)).max() < 0.35
+    assert mask[20, 20] == 1
+
+
+def test_the_edge_softens_in_proportion_to_the_crop() -> None:
+    edges = []
+    for size in (128, 512):
+        half = np.zeros((size, size), np.float32)
+        half[:, : size // 2] = 1
+        row = soften(half, 0.1)[size // 2]
+        edges.append(((row > 0.1) & (row < 0.9) & (np.arange(size) > size // 4)).sum() / size)
+    assert edges[0] == pytest.approx(edges[1], rel=0.25)
+    assert edges[0] > 0.05
+
+
+def test_weights_lie_between_0_and_1() -> None:
+    mask = parsed(np.where(disc(45), 1, 0))
+    assert mask.dtype == np.float32
+    assert (mask.min(), mask.max() <= 1) == (0, True)
+
+
+def test_no_face_gives_an_empty_mask() -> None:
+    assert parsed(np.zeros((SIZE, SIZE), int)).max() == 0
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.6])
+def test_the_oval_holds_the_features_and_leaves_the_corners(turn: float) -> None:
+    one = crop(turn=turn)
+    mask = OvalMask(0.06).mask([one])[0]
+    for x, y in transform(one.face.points, one.to_crop):
+        assert mask[round(y), round(x)] > 0.9
+    assert mask[:12, :12].max() == mask[-8:, -8:].max() == 0
