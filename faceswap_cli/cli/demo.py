@@ -26,7 +26,7 @@ TARGET = ("insightface", "data/images/t1.jpg")
 SIZE = (960, 540)  # of the clip, pixels
 RATE, SECONDS = 25, 3
 FROM_VIEW = (400.0, 190.0, 640.0)  # left, top, width in the group picture: two laughing men
-TO_VIEW = (470.0, 225.0, 480.0)
+TO_VIEW = (425.0, 205.0, 490.0)
 SOUND_RATE, SOUND_BLOCK, PITCH = 48000, 1024, 440.0
 
 FLAGS = {name: SWAP_FLAGS[name] for name in ("model", "face_pack", "device", "threads", "force")}

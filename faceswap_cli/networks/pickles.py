@@ -22,7 +22,7 @@ from ..errors import WeightsError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of a file written before torch 1.6
 LEGACY_PROTOCOL = 1001
-MOST_MODULES = 100_000  # a module tree that repeats itself without end is cut off here
+MOST_MODULES, DEEPEST = 10_000, 32  # where a module tree that repeats itself without end is cut off
 STATE_KEYS = ("state_dict", "model_state_dict", "model", "net", "network")  # where checkpoints keep the network
 
 STORAGES = {
@@ -78,7 +78,7 @@ def read_state(path: Path) -> State:
         raise WeightsError(f"{path} is not a checkpoint we can read ({type(error).__name__}: {error})") from error
     if not state:
         raise WeightsError(f"{path} holds no tensors: give a checkpoint of a network")
-    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    return {name.removeprefix("module."): tensor.clone() for name, tensor in state.items()}
 
 
 class _TensorReader(pickle.Unpickler):
@@ -130,15 +130,22 @@ def _rebuild_tensor(storage: Storage, offset: int, size: tuple[int, ...], stride
         wanted *= length
     if wanted > storage.values.numel():
         raise WeightsError(f"damaged: a tensor of shape {tuple(size)} does not fit its storage")
-    return storage.values.as_strided(tuple(size), tuple(stride), offset).clone()
+    return storage.values.as_strided(tuple(size), tuple(stride), offset)  # of an old file, filled only later
 
 
 def _rebuild_parameter(tensor: torch.Tensor, *_rest: Any) -> torch.Tensor:
     return tensor
 
 
+def _plain_dict(*_factory: Any) -> dict[Any, Any]:
+    return {}
+
+
 REBUILDERS: dict[str, Any] = {
     "collections.OrderedDict": OrderedDict,
+    "collections.defaultdict": _plain_dict,  # optimisers keep their state in one
+    "__builtin__.dict": dict,
+    "builtins.dict": dict,
     "__builtin__.set": set,
     "builtins.set": set,
     "torch._utils._rebuild_tensor": _rebuild_tensor,
@@ -238,8 +245,10 @@ def _named_tensors(network: Any) -> Iterator[tuple[str, torch.Tensor]]:
     while waiting:
         prefix, node = waiting.pop()
         visited += 1
-        if not isinstance(node, _Inert) or visited > MOST_MODULES:
+        if not isinstance(node, _Inert):
             raise WeightsError(f"holds {type(node).__name__} where a network should be: give a checkpoint of weights")
+        if visited > MOST_MODULES or prefix.count(".") > DEEPEST:
+            raise WeightsError("damaged: its modules repeat themselves without end")
         for group in ("_parameters", "_buffers"):
             tensors = (node.state.get(group) or {}).items()
             yield from ((f"{prefix}{name}", value) for name, value in tensors if isinstance(value, torch.Tensor))
