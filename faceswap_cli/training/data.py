@@ -15,10 +15,12 @@ from torch import Tensor
 
 from ..errors import UsageError
 from ..stages.align import similarity
-from .pack import Row, read_crop, read_rows
+from .pack import Row, read_crop, read_label, read_rows
 
 ENCODER_SIZE = 112
 HELD_OUT_SHARE = 0.1
+OUTSIDE_SIZE = 64
+FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)  # skin, brows, eyes, glasses, nose, mouth, lips
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +33,7 @@ class FaceSet:
     grey: np.ndarray  # (N,) bool
     scale: np.ndarray  # (N,) float32, crop pixels per picture pixel at size S: above 1 means enlarged
     held_out: np.ndarray  # (N,) bool: never trained on, split by person
+    outside: np.ndarray  # (N, 64, 64) uint8: 1 where a class map says neither face nor its rim; 0 without a class map
 
     def __len__(self) -> int:
         return len(self.images)
@@ -51,6 +54,7 @@ def load_packs(folders: tuple[Path, ...], size: int) -> FaceSet:
     if len(rows) < 2:
         raise UsageError(f"{len(rows)} usable faces in {', '.join(map(str, folders))}: training needs at least 2")
     images = np.empty((len(rows), size, size, 3), np.uint8)
+    outside = np.zeros((len(rows), OUTSIDE_SIZE, OUTSIDE_SIZE), np.uint8)
     points = np.empty((len(rows), 5, 2), np.float32)
     scale = np.empty(len(rows), np.float32)
     for index, (folder, row) in enumerate(rows):
@@ -59,6 +63,9 @@ def load_packs(folders: tuple[Path, ...], size: int) -> FaceSet:
         images[index] = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
         points[index] = np.asarray(row.points, np.float32) * ratio
         scale[index] = row.scale * ratio
+        label = read_label(folder, row)
+        if label is not None:
+            outside[index] = _outside(label)
     names = [row.person for _, row in rows]
     numbers = {name: number for number, name in enumerate(sorted(set(names)))}
     held_out = np.array([is_held_out(name) for name in names])
@@ -66,7 +73,14 @@ def load_packs(folders: tuple[Path, ...], size: int) -> FaceSet:
         held_out[:] = False
     people = np.array([numbers[name] for name in names], np.int64)
     grey = np.array([row.grey for _, row in rows])
-    return FaceSet(images, points, people, grey, scale, held_out)
+    return FaceSet(images, points, people, grey, scale, held_out, outside)
+
+
+def _outside(label: np.ndarray) -> np.ndarray:
+    """Return where a class map (S, S) has neither face nor the rim around it."""
+    small = cv2.resize(label, (OUTSIDE_SIZE, OUTSIDE_SIZE), interpolation=cv2.INTER_NEAREST)
+    face = np.isin(small, FACE_CLASSES).astype(np.uint8)
+    return 1 - cv2.dilate(face, np.ones((5, 5), np.uint8))
 
 
 def is_held_out(person: str) -> bool:

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import UsageError, WeightsError
+from ..errors import UsageError
 from ..networks.mobilefacenet import MobileFaceNet, imagenet_normalise
 from .checkpoint import load, random_state, restore_random_state, save
 from .data import FaceSet, draw_jitter, encoder_crop, load_packs, to_tensor
 from .degrade import degrade
+from .encoders import load_encoder
 from .options import TrainOptions
+from .prepare import packed
 from .run import Run, autocast, cosine_rate, set_rate, start_torch
 
 STEPS, BATCH, LEARNING_RATE = 1600, 64, 4e-3
@@ -33,10 +35,10 @@ def train(options: TrainOptions) -> None:
     run = Run(options)
     device = start_torch(options)
     generator = np.random.default_rng(options.seed)
-    faces = load_packs(options.data, PICTURE_SIZE)
+    faces = load_packs(tuple(packed(folder, options) for folder in options.data), PICTURE_SIZE)
     training, held_out = faces.chosen(~faces.held_out), faces.chosen(faces.held_out)
 
-    teacher = load_teacher(options).to(device, memory_format=torch.channels_last)
+    teacher = load_encoder(options.teacher).to(device)
     student = MobileFaceNet().to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(student.parameters(), weight_decay=1e-4)
     steps, batch = options.steps or STEPS, options.batch or BATCH
@@ -64,16 +66,6 @@ def train(options: TrainOptions) -> None:
             state = {"network": student.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
             save(run.last, {**state, "random": random_state(generator), "kind": "encoder"})
     measure(student, teacher, held_out if len(held_out) else training, run)
-
-
-def load_teacher(options: TrainOptions) -> MobileFaceNet:
-    """Return the teacher, frozen."""
-    teacher = MobileFaceNet()
-    try:
-        teacher.load_state_dict(torch.load(options.teacher, map_location="cpu", weights_only=True))
-    except Exception as error:  # torch raises half a dozen kinds for a damaged or foreign file
-        raise WeightsError(f"{options.teacher} is no MobileFaceNet state dict ({type(error).__name__})") from error
-    return teacher.eval().requires_grad_(False)
 
 
 def draw_batch(faces: FaceSet, batch: int, generator: np.random.Generator) -> tuple[Tensor, Tensor]:

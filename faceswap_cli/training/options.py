@@ -13,9 +13,10 @@ class TrainOptions:
     """One run of one network. None means the network's own default, written in its training module."""
 
     data: tuple[Path, ...]  # folders: raw pictures (a folder per identity) or packs made by `faceswap prepare`
+    sources: tuple[Path, ...] = ()  # packs whose faces are identity sources only (grey, tight, tiny); generator only
     output: Path = Path("runs/train")  # checkpoints, log.csv, sample sheets
     network: str = "generator"
-    teacher: Path | None = None  # weights that labels or embeddings come from, where a network has a teacher
+    teacher: Path | None = None  # weights that labels or embeddings come from; None means the embedded encoder's
     face_pack: Path | None = None  # for preparing raw pictures; None means the embedded pack
     steps: int | None = None  # optimiser steps of the whole run
     minutes: float | None = None  # stop after this much wall time, with a checkpoint
@@ -39,7 +40,7 @@ class TrainOptions:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"{name} is {value}: give a value above 0")
-        for folder in self.data:
+        for folder in (*self.data, *self.sources):
             if not folder.is_dir():
                 raise UsageError(f"{folder} is not a folder: --data takes folders of pictures or prepared packs")
 

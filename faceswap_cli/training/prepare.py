@@ -20,7 +20,8 @@ from ..stages.align import crop_face
 from ..stages.detect import Detect, open_detector
 from ..types import Crop, Face
 from .options import PrepareOptions
-from .pack import SEEN, PackWriter, read_lines, read_rows
+from .options import TrainOptions
+from .pack import SEEN, PackWriter, is_pack, read_lines, read_rows
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 TEMPLATE = "simswap-frontal"
@@ -151,3 +152,12 @@ def _report(output: Path) -> PrepareReport:
     rows = read_rows(output)
     outcomes = Counter(row["outcome"] for row in read_lines(output / SEEN))
     return PrepareReport(len(rows), len({row.person for row in rows}), dict(outcomes))
+
+
+def packed(folder: Path, options: TrainOptions) -> Path:
+    """Return the pack of a training folder, preparing raw pictures into a cache beside the run first."""
+    if is_pack(folder):
+        return folder
+    cache = options.output.parent / f"{folder.name}-pack"
+    prepare(folder, cache, PrepareOptions(face_pack=options.face_pack, threads=options.threads))
+    return cache

@@ -57,6 +57,7 @@ def start_torch(options: TrainOptions) -> torch.device:
     """Seed everything, set the threads and return the device a run is told to use."""
     random.seed(options.seed)
     torch.manual_seed(options.seed)
+    torch.set_flush_denormal(True)  # activations near zero are denormal numbers, which CPUs multiply slowly
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     cuda = torch.cuda.is_available()

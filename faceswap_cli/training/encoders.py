@@ -1,0 +1,54 @@
+"""The identity encoders a training uses: load them, and let them look at a whole set once."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import models
+from ..errors import WeightsError
+from ..networks.export import read_state_dict
+from ..networks.layers import load_strictly
+from ..networks.mobilefacenet import MobileFaceNet
+from .data import FaceSet, encoder_crop, to_tensor
+from .losses import IdentityJudge
+
+
+def load_encoders(teacher: Path | None) -> list[MobileFaceNet]:
+    """Return the encoders a generator is judged by: the given one and the embedded one, as far as they exist."""
+    encoders = [] if teacher is None else [load_encoder(teacher)]
+    try:
+        encoders.append(load_encoder(models.locate("encoder")))
+    except WeightsError:
+        if not encoders:
+            raise
+    return encoders
+
+
+def load_encoder(path: Path) -> MobileFaceNet:
+    """Return a frozen MobileFaceNet from an ONNX file of ours or a state dict; WeightsError for anything else."""
+    network = MobileFaceNet()
+    try:
+        state = read_state_dict(path) if path.suffix == ".onnx" else _read_pickle(path)
+    except Exception as error:  # torch and onnx raise half a dozen kinds for a damaged or foreign file
+        raise WeightsError(f"{path} is not a readable MobileFaceNet file ({type(error).__name__})") from error
+    load_strictly(network, state)
+    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def _read_pickle(path: Path) -> dict[str, Tensor]:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return state["network"] if "network" in state else state
+
+
+@torch.no_grad()
+def embed_faces(faces: FaceSet, judge: IdentityJudge, device: torch.device) -> Tensor:
+    """Return (encoders, N, 128), L2 norm 1: every face of a set as each encoder sees it and its mirror image."""
+    rows = np.array_split(np.arange(len(faces)), max(1, len(faces) // 64))
+    parts = []
+    for part in rows:
+        crops = to_tensor([encoder_crop(faces.images[row], faces.points[row]) for row in part]).to(device)
+        both = [judge.embed(crops, index) + judge.embed(crops.flip(3), index) for index in range(len(judge.encoders))]
+        parts.append(torch.nn.functional.normalize(torch.stack(both), dim=2))
+    return torch.cat(parts, dim=1).cpu()

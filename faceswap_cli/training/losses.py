@@ -1,0 +1,131 @@
+"""The terms of a generator's loss, one function each (SimSwap, section 3.4, and what the lite network adds)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..networks.mobilefacenet import MobileFaceNet, imagenet_normalise
+from ..stages.align import TEMPLATES, similarity
+from .data import ENCODER_SIZE
+
+WEAK_MAPS = (3, 4)  # of a patch discriminator's hidden maps 0..4: the deep ones, which know pose and expression
+ALL_MAPS = (0, 1, 2, 3, 4)
+CONTRAST_MARGIN = 0.2
+
+
+class IdentityJudge(nn.Module):
+    """Encoders that say who is in a generated crop, looking at it as cameras and detectors would.
+
+    Every look is a little turned, scaled, shifted, and often blurred: a generator cannot please it with a pattern that
+    only one exact pixel grid carries. One of the encoders is drawn for each batch.
+    """
+
+    def __init__(self, encoders: list[MobileFaceNet], crop_size: int) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleList(encoders).requires_grad_(False).eval()
+        self.register_buffer("place", _encoder_place(crop_size), persistent=False)
+
+    def train(self, mode: bool = True) -> "IdentityJudge":
+        """Stay in evaluation mode."""
+        return super().train(False)
+
+    def forward(self, crops: Tensor, encoder: int) -> Tensor:
+        """Return (N, 128), L2 norm 1, of crops (N, 3, S, S) in [0, 1] as one encoder sees them, jittered."""
+        return self.embed(_blurred(self._cut(crops, _jitter(len(crops), crops.device))), encoder)
+
+    def look(self, crops: Tensor, encoder: int) -> Tensor:
+        """Return the same without jitter, for measuring."""
+        return self.embed(self._cut(crops, torch.eye(3, device=crops.device).expand(len(crops), 3, 3)), encoder)
+
+    def embed(self, faces: Tensor, encoder: int) -> Tensor:
+        """Return (N, 128), L2 norm 1, of the encoders' own crops (N, 3, 112, 112) in [0, 1]."""
+        return functional.normalize(self.encoders[encoder](imagenet_normalise(faces)).float())
+
+    def _cut(self, crops: Tensor, moves: Tensor) -> Tensor:
+        theta = (self.place @ moves)[:, :2].float()
+        grid = functional.affine_grid(theta, [len(crops), 3, ENCODER_SIZE, ENCODER_SIZE], align_corners=False)
+        return functional.grid_sample(crops.float(), grid, padding_mode="reflection", align_corners=False)
+
+
+def identity_loss(found: Tensor, wanted: Tensor) -> Tensor:
+    """Return 1 - cosine, mean over (N, D) of L2 norm 1."""
+    return 1 - (found * wanted).sum(dim=1).mean()
+
+
+def contrast_loss(found: Tensor, target: Tensor) -> Tensor:
+    """Return how far the result's cosine to the target's person exceeds the margin, mean over the batch."""
+    return functional.relu((found * target).sum(dim=1) - CONTRAST_MARGIN).mean()
+
+
+def outside_loss(image: Tensor, target: Tensor, outside: Tensor) -> Tensor:
+    """Return the L1 distance where `outside` (N, 1, S, S) is 1."""
+    return (outside * (image - target).abs()).mean()
+
+
+def smoothness_loss(flow: Tensor, residual: Tensor) -> Tensor:
+    """Return the mean variation of both fields; the flow's counts more, since folds in it tear the face."""
+    return 20 * _variation(flow) + 0.5 * _variation(residual) + 0.1 * residual.abs().mean()
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Return the discriminator's hinge loss on logits of one scale."""
+    return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
+
+
+def feature_matching(fake: list[Tensor], real: list[Tensor], maps: tuple[int, ...]) -> Tensor:
+    """Return the sum over `maps` of the mean L1 distance between one discriminator's hidden maps.
+
+    The target's maps are detached. SimSwap, equation 7: only the last maps, so that texture is free to change.
+    """
+    return torch.stack([functional.l1_loss(fake[index], real[index].detach()) for index in maps]).sum()
+
+
+def gradient_penalty(logits: list[Tensor], image: Tensor) -> Tensor:
+    """Return R1: the mean squared norm of the logits' gradient at real images (Mescheder et al. 2018)."""
+    total = torch.stack([scale.float().sum() for scale in logits]).sum()
+    (gradient,) = torch.autograd.grad(total, image, create_graph=True)
+    return gradient.float().square().sum(dim=(1, 2, 3)).mean()
+
+
+def _variation(field: Tensor) -> Tensor:
+    field = field.float()
+    across, down = field.diff(dim=3), field.diff(dim=2)
+    return across.abs().mean() + down.abs().mean()
+
+
+def _encoder_place(crop_size: int) -> Tensor:
+    """Return (1, 3, 3): coordinates [-1, 1] of an encoder crop -> coordinates [-1, 1] of SimSwap's frontal crop."""
+    to_encoder = similarity(TEMPLATES["simswap-frontal"][0] * crop_size, "arcface", ENCODER_SIZE)
+    pixels = torch.eye(3, dtype=torch.float64)
+    pixels[:2] = torch.from_numpy(to_encoder)
+    return (_to_unit(crop_size) @ torch.linalg.inv(pixels) @ torch.linalg.inv(_to_unit(ENCODER_SIZE))).float()[None]
+
+
+def _to_unit(size: int) -> Tensor:
+    """Return the matrix from pixels, centres at whole numbers, to grid_sample's [-1, 1] from edge to edge."""
+    return torch.tensor([[2 / size, 0, 1 / size - 1], [0, 2 / size, 1 / size - 1], [0, 0, 1]], dtype=torch.float64)
+
+
+def _jitter(count: int, device: torch.device) -> Tensor:
+    """Draw (count, 3, 3) small similarities in [-1, 1] coordinates; every second one mirrors."""
+    angle = 0.06 * torch.randn(count)
+    scale = torch.exp(0.05 * torch.randn(count))
+    shift = 0.04 * torch.randn(count, 2)
+    mirror = torch.where(torch.rand(count) < 0.5, -1.0, 1.0)
+    moves = torch.zeros(count, 3, 3)
+    moves[:, 0, 0], moves[:, 0, 1] = mirror * scale * angle.cos(), -scale * angle.sin()
+    moves[:, 1, 0], moves[:, 1, 1] = mirror * scale * angle.sin(), scale * angle.cos()
+    moves[:, :2, 2], moves[:, 2, 2] = shift, 1
+    return moves.to(device)
+
+
+def _blurred(faces: Tensor) -> Tensor:
+    """Blur a batch, or shrink and enlarge it, or leave it: one chance in three each."""
+    chance = float(torch.rand(()))
+    if chance < 1 / 3:
+        return faces
+    if chance < 2 / 3:
+        side = int(torch.randint(48, 96, ()))
+        small = functional.interpolate(faces, size=(side, side), mode="bilinear", antialias=True)
+        return functional.interpolate(small, size=faces.shape[-2:], mode="bilinear")
+    return functional.avg_pool2d(faces, 3, stride=1, padding=1, count_include_pad=False)

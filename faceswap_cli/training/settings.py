@@ -1,0 +1,63 @@
+"""What a generator's training can vary, as a record; `--config FILE.toml` overrides its fields.
+
+The defaults are the recipe of the embedded SimSwap-lite. `paper.toml`-like settings (network = "simswap", the paper's
+weights) give SimSwap as published; README lists them.
+"""
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import UsageError
+
+Maps = Literal["weak", "all", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwapSettings:
+    """Network, losses and schedule of a generator's training."""
+
+    network: Literal["lite", "simswap"] = "lite"
+    shape: dict[str, Any] = field(default_factory=dict)  # fields of LiteConfig or SimSwapConfig
+    same_every: int = 3  # every so many batches source and target are the same person; the paper alternates: 2
+
+    identity: float = 10.0  # 1 - cosine to the source; paper: 10
+    contrast: float = 2.0  # cosine to the target above 0.2, different people only; not in the paper
+    reconstruction: float = 20.0  # L1 to the target, same person only; paper: 10
+    adversarial: float = 0.3  # hinge, generator's side; paper: 1
+    feature_matching: float = 3.0  # L1 of the discriminator's maps to the target's; paper: 10
+    matched_maps: Maps = "weak"  # which maps of 0..4: the paper's weak matching takes 3 and 4
+    outside: float = 20.0  # L1 to the target outside the face, where class maps exist
+    smoothness: float = 2.0  # variation of the lite network's flow and residual
+    gradient_penalty: float = 0.0  # R1 on real images
+
+    reconstruction_only: int = 0  # first steps with reconstruction alone: needed by networks that paint the whole face
+    identity_ramp: int = 300  # steps over which the identity loss rises after that
+    adversarial_from: int = 400  # step at which the adversary sets in; it trains alone for the 100 steps before
+    discriminator_width: int = 32
+    discriminator_rate: float = 2e-4
+    average: float = 0.998  # decay of the exponential moving average that is exported
+
+    def __post_init__(self) -> None:
+        if self.network not in ("lite", "simswap"):
+            raise UsageError(f"network is {self.network!r}: choose lite or simswap")
+        if self.matched_maps not in ("weak", "all", "none"):
+            raise UsageError(f"matched_maps is {self.matched_maps!r}: choose weak, all or none")
+        if self.same_every < 2:
+            raise UsageError(f"same_every is {self.same_every}: give 2 or more, so that different people are swapped too")
+
+
+def read_settings(path: Path | None) -> SwapSettings:
+    """Return the settings a TOML file overrides; raise UsageError for a name or value that does not fit."""
+    if path is None:
+        return SwapSettings()
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} is not a readable TOML file ({error})") from error
+    names = {entry.name for entry in fields(SwapSettings)}
+    unknown = sorted(set(values) - names)
+    if unknown:
+        raise UsageError(f"{path} sets {', '.join(unknown)}: known are {', '.join(sorted(names))}")
+    return SwapSettings(**values)

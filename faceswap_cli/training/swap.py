@@ -1,0 +1,245 @@
+"""Train a SimSwap: `faceswap train`.
+
+Read `train` top to bottom; `discriminator_step` and `generator_step` return named losses. Batches of different people
+teach the identity, batches of one person teach what must stay. Sources: SimSwap (Chen et al. 2020), sections 3.2 to 3.4;
+SwapSettings says where the lite recipe leaves the paper.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..errors import WeightsError
+from ..networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
+from ..networks.export import read_state_dict
+from ..networks.lite import LiteConfig, SimSwapLite, apply_changes
+from ..networks.simswap import SimSwap, SimSwapConfig, UnitRange
+from .checkpoint import load, random_state, restore_random_state, save
+from .encoders import embed_faces, load_encoders
+from .losses import (
+    ALL_MAPS,
+    WEAK_MAPS,
+    IdentityJudge,
+    contrast_loss,
+    feature_matching,
+    gradient_penalty,
+    hinge_discriminator,
+    identity_loss,
+    outside_loss,
+    smoothness_loss,
+)
+from .options import TrainOptions
+from .parallel import average_gradients, is_first, join_workers
+from .run import Run, autocast, cosine_rate, set_rate, start_torch, update_average
+from .settings import SwapSettings, read_settings
+from .swap_data import Batch, SwapData, load_swap_faces
+from .swap_measure import measure
+
+STEPS, BATCH, SIZE, LEARNING_RATE = 4000, 16, 128, 4e-4
+BETAS = (0.0, 0.999)  # paper, section 4
+WARM_UP = 100  # steps the discriminator trains alone before it counts
+
+
+@dataclass(slots=True)
+class Players:
+    """The networks of a run and their optimisers."""
+
+    generator: nn.Module
+    average: nn.Module  # moving average of the generator: what is measured and exported
+    discriminator: TwoScaleDiscriminator
+    judge: IdentityJudge
+    generator_optimiser: torch.optim.Optimizer
+    discriminator_optimiser: torch.optim.Optimizer
+
+
+def train(options: TrainOptions) -> None:
+    """Train until the steps or the minutes are used up, then leave the last checkpoint in the run's folder."""
+    settings = read_settings(options.config)
+    run = Run(options)
+    device = start_torch(options)
+    worker = join_workers(device)
+    generator = np.random.default_rng([options.seed, worker])
+    size = options.size or SIZE
+    judge = IdentityJudge(load_encoders(options.teacher), size).to(device)
+    faces, targets = load_swap_faces(options, size)
+    data = SwapData(faces, targets, embed_faces(faces, judge, device), size)
+    players = build_players(settings, judge, options, device)
+    steps, batch_size = options.steps or STEPS, options.batch or BATCH
+    step = resume(run, players, generator) if options.resume else 0
+
+    while step < steps and not run.out_of_time():
+        rate = cosine_rate(step, steps)
+        set_rate(players.generator_optimiser, (options.learning_rate or LEARNING_RATE) * rate)
+        set_rate(players.discriminator_optimiser, settings.discriminator_rate * rate)
+        batch = data.draw(batch_size, same=step % settings.same_every == 0, generator=generator).to(device)
+        losses: dict[str, Tensor] = {}
+        if step >= settings.adversarial_from - WARM_UP:
+            losses |= discriminator_step(players, batch, settings)
+        if options.init_from is None or step >= WARM_UP:
+            losses |= generator_step(players, batch, settings, step)
+        step += 1
+        if is_first(worker) and step % options.save_every == 0:
+            row = measure(players.average, judge, data, run.folder / "samples" / f"{step:07d}.png")
+            run.log({"step": step, "images_per_second": run.images_per_second(step * batch_size), **row, **_named(losses)})
+            checkpoint(run.last, players, step, generator, settings)
+    if is_first(worker):
+        checkpoint(run.last, players, step, generator, settings)
+
+
+def build_players(
+    settings: SwapSettings, judge: IdentityJudge, options: TrainOptions, device: torch.device
+) -> Players:
+    """Return fresh networks, the generator from `options.init_from` where it is given."""
+    fresh = build_generator(settings)
+    if options.init_from is not None:
+        fresh.load_state_dict(read_generator(options.init_from))
+    generator, average = fresh, build_generator(settings)
+    average.load_state_dict(generator.state_dict())
+    average.requires_grad_(False).eval()
+    discriminator = TwoScaleDiscriminator(DiscriminatorConfig(width=settings.discriminator_width))
+    for network in (generator, average, discriminator):
+        network.to(device, memory_format=torch.channels_last)
+    return Players(
+        generator,
+        average,
+        discriminator,
+        judge,
+        torch.optim.Adam(generator.parameters(), betas=BETAS),
+        torch.optim.Adam(discriminator.parameters(), betas=BETAS),
+    )
+
+
+def build_generator(settings: SwapSettings) -> nn.Module:
+    """Return the network the settings name, untrained; images in [0, 1] both ways."""
+    if settings.network == "lite":
+        return SimSwapLite(LiteConfig(**settings.shape))
+    return UnitRange(SimSwap(SimSwapConfig(**settings.shape)))
+
+
+def generate(generator: nn.Module, batch: Batch) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+    """Return the swapped crops and, from the lite network, its flow and residual."""
+    with autocast(batch.target.device):
+        if not isinstance(generator, SimSwapLite):
+            return generator(batch.target, batch.identity).float(), None
+        changes = generator.changes(batch.target, batch.identity)
+    return apply_changes(batch.target, *changes), changes
+
+
+def discriminator_step(players: Players, batch: Batch, settings: SwapSettings) -> dict[str, Tensor]:
+    """Teach the discriminator to tell targets from swaps; return its losses."""
+    with torch.no_grad():
+        fake, _ = generate(players.generator, batch)
+    real = batch.target.detach().requires_grad_(settings.gradient_penalty > 0)
+    with autocast(real.device):
+        real_scales, fake_scales = players.discriminator(real), players.discriminator(fake)
+    pairs = zip(real_scales, fake_scales, strict=True)
+    losses = {"discriminator": torch.stack([hinge_discriminator(r[-1].float(), f[-1].float()) for r, f in pairs]).mean()}
+    if settings.gradient_penalty:
+        penalty = gradient_penalty([scale[-1] for scale in real_scales], real)
+        losses["gradient_penalty"] = 0.5 * settings.gradient_penalty * penalty
+    _descend(losses, players.discriminator, players.discriminator_optimiser)
+    return losses
+
+
+def generator_step(players: Players, batch: Batch, settings: SwapSettings, step: int) -> dict[str, Tensor]:
+    """Teach the generator; return its losses, weighted as they were summed."""
+    fake, changes = generate(players.generator, batch)
+    losses = _attribute_losses(fake, changes, batch, settings)
+    ramp = min(1.0, max(0.0, (step - settings.reconstruction_only + 1) / settings.identity_ramp))
+    if ramp > 0:
+        losses |= {name: ramp * loss for name, loss in _identity_losses(fake, batch, players.judge, settings).items()}
+    if step >= settings.adversarial_from:
+        losses |= _adversarial_losses(fake, batch, players.discriminator, settings)
+    _descend(losses, players.generator, players.generator_optimiser)
+    update_average(players.average, players.generator, min(settings.average, (step + 1) / (step + 10)))
+    return losses
+
+
+def _attribute_losses(
+    fake: Tensor, changes: tuple[Tensor, Tensor] | None, batch: Batch, settings: SwapSettings
+) -> dict[str, Tensor]:
+    """Return what keeps the picture the target's."""
+    losses = {"outside": settings.outside * outside_loss(fake, batch.target, batch.outside)}
+    if batch.same:
+        losses["reconstruction"] = settings.reconstruction * functional.l1_loss(fake, batch.target)
+    if changes is not None:
+        losses["smoothness"] = settings.smoothness * smoothness_loss(*changes)
+    return losses
+
+
+def _identity_losses(fake: Tensor, batch: Batch, judge: IdentityJudge, settings: SwapSettings) -> dict[str, Tensor]:
+    """Return what makes the face the source's."""
+    with autocast(fake.device):
+        found = judge(fake, batch.encoder)
+    losses = {"identity": settings.identity * identity_loss(found, batch.wanted)}
+    if not batch.same:
+        losses["contrast"] = settings.contrast * contrast_loss(found, batch.unwanted)
+    return losses
+
+
+def _adversarial_losses(
+    fake: Tensor, batch: Batch, discriminator: nn.Module, settings: SwapSettings
+) -> dict[str, Tensor]:
+    """Return what makes the picture look taken, not made, and (weak feature matching) keeps the target's attributes."""
+    discriminator.requires_grad_(False)
+    with autocast(fake.device):
+        fake_scales = discriminator(fake)
+        with torch.no_grad():
+            real_scales = discriminator(batch.target)
+    discriminator.requires_grad_(True)
+    losses = {"adversarial": -settings.adversarial * torch.stack([maps[-1].float().mean() for maps in fake_scales]).mean()}
+    if settings.matched_maps != "none":
+        maps = WEAK_MAPS if settings.matched_maps == "weak" else ALL_MAPS
+        pairs = zip(fake_scales, real_scales, strict=True)
+        matching = torch.stack([feature_matching(f, r, maps) for f, r in pairs]).sum()
+        losses["feature_matching"] = settings.feature_matching * matching
+    return losses
+
+
+def _descend(losses: dict[str, Tensor], network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    torch.stack([loss.float() for loss in losses.values()]).sum().backward()
+    average_gradients(network)
+    nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+    optimiser.step()
+
+
+def checkpoint(
+    path: Path, players: Players, step: int, generator: np.random.Generator, settings: SwapSettings
+) -> None:
+    """Write everything the run needs to go on exactly."""
+    state: dict[str, Any] = {"kind": "generator", "step": step, "settings": asdict(settings)}
+    for name in ("generator", "average", "discriminator", "generator_optimiser", "discriminator_optimiser"):
+        state[name] = getattr(players, name).state_dict()
+    save(path, {**state, "random": random_state(generator)})
+
+
+def resume(run: Run, players: Players, generator: np.random.Generator) -> int:
+    """Put a checkpoint back and return its step."""
+    state = load(run.last)
+    for name in ("generator", "average", "discriminator", "generator_optimiser", "discriminator_optimiser"):
+        getattr(players, name).load_state_dict(state[name])
+    restore_random_state(state["random"], generator)
+    return state["step"]
+
+
+def read_generator(path: Path) -> dict[str, Tensor]:
+    """Return a generator's parameters from a shipped ONNX file or a checkpoint (its moving average)."""
+    if path.suffix == ".onnx":
+        return read_state_dict(path)
+    state = load(path)
+    if state.get("kind") != "generator":
+        raise WeightsError(f"{path} holds no generator (it holds {state.get('kind', 'something else')})")
+    return state["average"]
+
+
+def _named(losses: dict[str, Tensor]) -> dict[str, float]:
+    """Return every loss a step can have as a number, so that the log's columns stay the same."""
+    names = ("discriminator", "gradient_penalty", "outside", "reconstruction", "smoothness")
+    names += ("identity", "contrast", "adversarial", "feature_matching")
+    return {name: float(losses[name].detach()) if name in losses else float("nan") for name in names}
