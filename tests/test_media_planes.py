@@ -15,7 +15,7 @@ FORMATS = (
     "yuv422p12le yuv444p16le yuv420p10be nv12 nv21 nv16 nv24 p010le p016le p210le gray gray10le gray16le ya8 ya16le "
     "rgb24 bgr24 rgba bgra argb abgr rgb0 bgr0 0rgb rgb48le rgba64le gbrp gbrp10le gbrp12le gbrap gbrap16le "
     "yuva420p yuva422p yuva444p yuva444p10le"
-).split()
+).split()  # noqa: SIM905
 WIDTH, HEIGHT = 50, 38
 
 

@@ -23,6 +23,7 @@ from .disclosure import append_xmp_box, container_tags
 from .encode import set_up
 from .encoders import ENCODERS
 from .plan import MOV, MP4, WritePlan
+from .reader import open_container
 from .segments import SegmentStore, packet_times, read_packets
 
 # Tags a muxer writes itself, or that describe the old pictures: never copied.
@@ -39,7 +40,7 @@ def mux(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
     """Write the whole clip to `target`; returns notes on what the container could not take over."""
     if not store.finished:
         raise OutputError(f"{plan.output} was not written: there is no frame to write")
-    with av.open(str(plan.clip.path.absolute())) as source:
+    with open_container(plan.clip.path) as source:
         notes = _mux_from(source, plan, store, target)
     if plan.container in (MP4, MOV):
         append_xmp_box(target)
@@ -211,7 +212,7 @@ def _others(source: InputContainer, copies: dict[int, Stream], window: _Window) 
 
 def _lost_tags(plan: WritePlan, target: Path) -> list[str]:
     """Read the finished file back and name the tags that are not in it."""
-    with av.open(str(target)) as result:
+    with open_container(target) as result:
         kept = {name.lower() for name in result.metadata}
         chapters = len(result.chapters())
     notes = []

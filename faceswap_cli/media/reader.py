@@ -63,7 +63,7 @@ class Clip:
         self.damaged_packets = 0  # packets that could not be decoded so far; the pictures in them are lost
         self.mended_timestamps = 0  # pictures stamped no later than the one before, moved on by one tick
         self._open_readers: list[InputContainer] = []
-        with _open_container(path) as container:
+        with open_container(path) as container:
             self._describe(container)
 
     def _describe(self, container: InputContainer) -> None:
@@ -147,7 +147,7 @@ class Clip:
 
     def _pictures(self, first_pts: int | None) -> Iterator[av.VideoFrame]:
         """Decode from `first_pts` on: seek, and read from the very beginning where seeking went too far."""
-        container = _open_container(self.path)
+        container = open_container(self.path)
         self._open_readers.append(container)
         try:
             stream = container.streams[self.video_index]
@@ -168,7 +168,7 @@ class Clip:
             yield first
             yield from pictures
             return
-        with _open_container(self.path) as afresh:
+        with open_container(self.path) as afresh:
             again = afresh.streams[self.video_index]
             again.thread_type = "AUTO"
             yield from self._decoded(afresh, again)
@@ -238,9 +238,10 @@ def open_clip(path: Path) -> Clip:
     return Clip(path)
 
 
-def _open_container(path: Path) -> InputContainer:
+def open_container(path: Path) -> InputContainer:
+    """Open a file for reading, whatever bytes its tags hold; MediaError when the library cannot."""
     try:
-        return av.open(str(path.absolute()))
+        return av.open(str(path.absolute()), metadata_errors="surrogateescape")
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"{path.name} cannot be read as a clip: {reason(error)}") from error
 
