@@ -1,1 +1,26 @@
-"""Put the face of one person into a photo or film of another."""
+"""Put the face of one person into a photo or film of another.
+
+    from faceswap_cli import Options, swap_image, swap_video
+    result = swap_video("me.jpg", "clip.mp4", options=Options(faces="all"))
+
+Nothing heavy is imported before the first swap.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+from .errors import FaceSwapError
+from .options import Options
+
+if TYPE_CHECKING:
+    from .api import Result, swap_image, swap_video
+
+__all__ = ["FaceSwapError", "Options", "Result", "__version__", "swap_image", "swap_video"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import api
+
+    return getattr(api, name)

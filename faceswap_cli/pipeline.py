@@ -45,8 +45,8 @@ class Tally:
 class Swapper:
     """Puts one person's face into any number of frames."""
 
-    def __init__(self, sources: list[Frame], options: Options) -> None:
-        bundle = find_bundle(options)
+    def __init__(self, sources: list[Frame], options: Options, bundle: Bundle | None = None) -> None:
+        bundle = bundle or find_bundle(options)
         self.options = options
         self.detector = open_detector(options.face_pack, options)
         self.identity, self.notes = self._identify(sources, bundle)

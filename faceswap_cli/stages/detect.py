@@ -101,10 +101,16 @@ class Watch:
 
 def open_detector(face_pack: Path | None, options: Options) -> Detect:
     """Open the detector of a folder, of the embedded pack where none is named; raise WeightsError where it has none."""
-    folder = face_pack.absolute() if face_pack is not None else locate("detector").parent
-    if not folder.is_dir():
-        raise WeightsError(f"{folder} is no folder: --face-pack takes a folder with a face detector in ONNX files")
-    return InsightDetect(folder, options)
+    return InsightDetect(pack_folder(face_pack), options)
+
+
+def pack_folder(face_pack: Path | None) -> Path:
+    """Return the folder of the named pack, or of the embedded one; raise WeightsError where there is none."""
+    if face_pack is None:
+        return locate("detector").parent
+    if not face_pack.is_dir():
+        raise WeightsError(f"{face_pack} is no folder: --face-pack takes a folder with a face detector in ONNX files")
+    return face_pack.absolute()
 
 
 def _open_pack(folder: Path, options: Options) -> Any:
