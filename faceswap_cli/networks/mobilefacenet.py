@@ -36,6 +36,7 @@ class MobileFaceNet(nn.Module):
         self.bn = nn.BatchNorm2d(embedding_dim)
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return the embedding (N, 128)."""
         return self.embed(self.maps(image)[-1])
 
     def maps(self, image: Tensor) -> list[Tensor]:
@@ -67,6 +68,7 @@ class FaceEncoder(nn.Module):
         self.register_buffer("offset", ((0.5 - mean) / std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return the embedding (N, 128) of RGB in [-1, 1]."""
         return self.network(image * self.scale + self.offset)
 
 
@@ -81,6 +83,7 @@ class DepthwiseSeparable(nn.Module):
         self.bn2 = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return (N, out_channels, H, W)."""
         x = functional.relu(self.bn1(self.depthwise(x)))
         return functional.relu(self.bn2(self.pointwise(x)))
 
@@ -100,6 +103,7 @@ class InvertedResidual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return (N, out_channels, H / stride, W / stride)."""
         return x + self.conv(x) if self.residual else self.conv(x)
 
 
@@ -112,6 +116,7 @@ class GlobalDepthwise(nn.Module):
         self.bn = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return (N, channels, 1, 1)."""
         return self.bn(self.depthwise(x))
 
 
@@ -122,7 +127,9 @@ def imagenet_normalise(image: Tensor) -> Tensor:
     return (image - mean) / std
 
 
-def _conv_bn_relu(in_channels: int, out_channels: int, *, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+def _conv_bn_relu(
+    in_channels: int, out_channels: int, *, kernel: int, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
     padding = (kernel - 1) // 2
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False),

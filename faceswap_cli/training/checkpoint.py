@@ -1,6 +1,6 @@
 """Keep what a run needs to go on exactly: networks, optimisers, step and every random state.
 
-A checkpoint is written beside the last one, flushed, then renamed over it, so a crash at any moment leaves a whole file.
+A checkpoint is written beside the last one, flushed, then renamed over it: a crash at any moment leaves a whole file.
 Loading uses torch's weights-only reader: a checkpoint is data, never code.
 """
 
@@ -38,7 +38,9 @@ def load(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds for a damaged or foreign file
-        raise WeightsError(f"{path} is not a readable checkpoint ({type(error).__name__}): start without --resume") from error
+        raise WeightsError(
+            f"{path} is not a readable checkpoint ({type(error).__name__}): start without --resume"
+        ) from error
 
 
 def random_state(generator: np.random.Generator) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def train(options: TrainOptions) -> None:
         if step % 50 == 0:
             pace = run.images_per_second(step * batch)
             run.log({"step": step, **{name: float(loss) for name, loss in losses.items()}, "images_per_second": pace})
-        if step % options.save_every == 0 or step == steps:
+        if step % options.save_every == 0 or step == steps or run.out_of_time():
             state = {"network": student.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
             save(run.last, {**state, "random": random_state(generator), "kind": "encoder"})
     measure(student, teacher, held_out if len(held_out) else training, run)
@@ -89,7 +89,9 @@ def _draw_crop(faces: FaceSet, generator: np.random.Generator) -> np.ndarray:
     return np.round(share * crops[0] + (1 - share) * crops[1]).astype(np.uint8)
 
 
-def distillation_losses(student: MobileFaceNet, teacher: MobileFaceNet, clean: Tensor, damaged: Tensor) -> dict[str, Tensor]:
+def distillation_losses(
+    student: MobileFaceNet, teacher: MobileFaceNet, clean: Tensor, damaged: Tensor
+) -> dict[str, Tensor]:
     """Return the losses of a batch: cosine and length of the embedding, and the hints on clean crops."""
     with autocast(clean.device):
         with torch.no_grad():
@@ -130,6 +132,7 @@ def measure(student: MobileFaceNet, teacher: MobileFaceNet, faces: FaceSet, run:
 
 def _damages() -> dict:
     """Return the pictures' damages by name: (faces, index) -> encoder crop."""
+
     def crop(faces: FaceSet, index: int, jitter: np.ndarray | None = None) -> np.ndarray:
         return encoder_crop(faces.images[index], faces.points[index], jitter)
 

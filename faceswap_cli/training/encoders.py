@@ -39,7 +39,7 @@ def load_encoder(path: Path) -> MobileFaceNet:
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     state = torch.load(path, map_location="cpu", weights_only=True)
-    return state["network"] if "network" in state else state
+    return state.get("network", state)
 
 
 @torch.no_grad()

@@ -35,7 +35,9 @@ class TrainOptions:
         if self.network not in NETWORKS:
             raise UsageError(f"network is {self.network!r}: choose one of {', '.join(NETWORKS)}")
         if self.resume and self.init_from is not None:
-            raise UsageError("--resume and --init-from exclude each other: resume keeps the optimisers, init starts afresh")
+            raise UsageError(
+                "--resume and --init-from exclude each other: resume keeps the optimisers, init starts afresh"
+            )
         for name in ("steps", "minutes", "batch", "size", "learning_rate", "save_every", "threads"):
             value = getattr(self, name)
             if value is not None and value <= 0:

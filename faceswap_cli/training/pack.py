@@ -1,8 +1,8 @@
 """Aligned faces in few large files: what `prepare` writes and every training reads.
 
-A pack is a folder with `crops-00000.bin`, `crops-00001.bin` ... (concatenated JPEGs, PNGs for label maps), `index.jsonl`
-(one row per crop) and `seen.jsonl` (one row per picture looked at, with the reason where it was dropped). Rows are
-appended after the bytes they point to, so a pack cut off at any moment is whole up to its last row.
+A pack is a folder with `crops-00000.bin`, `crops-00001.bin` ... (concatenated JPEGs, PNGs for label maps),
+`index.jsonl` (one row per crop) and `seen.jsonl` (one row per picture looked at, with the reason where it was dropped).
+Rows are appended after the bytes they point to, so a pack cut off at any moment is whole up to its last row.
 """
 
 import json
@@ -127,7 +127,9 @@ def _decode(folder: Path, shard: int, offset: int, length: int, mode: int) -> np
 
 
 def _encode(image: np.ndarray, extension: str) -> bytes:
-    return cv2.imencode(extension, image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if extension == ".jpg" else [])[1].tobytes()
+    return cv2.imencode(extension, image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if extension == ".jpg" else [])[
+        1
+    ].tobytes()
 
 
 def _write_row(file: Any, row: dict[str, Any]) -> None:

@@ -23,13 +23,13 @@ from ..networks.export import Signature, read_metadata, read_state_dict, write_o
 from ..networks.parsing import CLASSES, ParseNet, ParseNetConfig
 from .checkpoint import load, save
 from .data import to_tensor
+from .labels import colourise
 from .occluders import face_free_pictures
 from .options import TrainOptions
 from .parser_data import (
     TEMPLATE,
     CropSettings,
     LabelledFaces,
-    colourise,
     cover,
     load_labelled,
     plain_crop,
@@ -159,11 +159,14 @@ def write_parser(network: ParseNet, path: Path) -> None:
 def read_parser(path: Path) -> ParseNet:
     """Return the network of an ONNX file made by `write_parser`, or the average of a run's checkpoint, in eval mode."""
     if path.suffix == ".onnx":
-        settings, weights = json.loads(read_metadata(path)["configuration"]), read_state_dict(path)
-    else:
-        kept = load(path)
-        settings, weights = kept["configuration"], kept["average"]
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+        return build_parser(json.loads(read_metadata(path)["configuration"]), read_state_dict(path))
+    kept = load(path)
+    return build_parser(kept["configuration"], kept["average"])
+
+
+def build_parser(configuration: dict[str, Any], weights: dict[str, Tensor]) -> ParseNet:
+    """Return the network of a configuration with its weights, in eval mode."""
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in configuration.items()}
     network = ParseNet(ParseNetConfig(**fields))
     network.load_state_dict(weights)
     return network.eval()
@@ -237,7 +240,7 @@ def _checkpoint(state: _State) -> dict[str, Any]:
     parts = {name: getattr(state, name).state_dict() for name in ("network", "average", "optimiser")}
     return {
         "kind": "parser",
-        "size": state.network.config.size,
+        "configuration": asdict(state.network.config),
         "step": state.step,
         "progress": state.progress,
         **parts,

@@ -16,6 +16,7 @@ from ..errors import MediaError, UsageError
 from ..stages.align import similarity, warp
 from .data import is_held_out
 from .degrade import degrade
+from .labels import read_classes
 from .occluders import occlude
 from .yunet import YuNet
 
@@ -24,13 +25,6 @@ TEMPLATE = "simswap-frontal"
 SKIN = 1
 MIRRORED = np.array([0, 1, 3, 2, 5, 4, 6, 8, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18], np.uint8)
 RARE = (6, 18)  # glasses, hat
-
-# CelebAMask-HQ's mask colours (RGB) in the order of networks.parsing.CLASSES
-CLASS_COLOURS = (
-    (0, 0, 0), (204, 0, 0), (0, 255, 255), (255, 204, 204), (51, 51, 255), (204, 0, 204), (204, 204, 0), (102, 51, 0),
-    (255, 0, 0), (0, 204, 204), (76, 153, 0), (102, 204, 0), (255, 255, 0), (0, 0, 153), (255, 153, 51), (0, 51, 0),
-    (0, 204, 0), (0, 0, 204), (255, 51, 153),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,11 +122,6 @@ def sampling_weights(labels: np.ndarray) -> np.ndarray:
     return weights / weights.sum()
 
 
-def colourise(label: np.ndarray) -> np.ndarray:
-    """Paint a class map (..., H, W) in the mask colours, uint8 RGB."""
-    return np.array(CLASS_COLOURS, np.uint8)[label]
-
-
 def _pairs(folder: Path) -> Iterator[tuple[Path, Path, str]]:
     """Yield image, mask and person of every masked picture of a folder."""
     people = _people(folder / "identities.tsv")
@@ -156,7 +145,7 @@ def _decode(pairs: list[tuple[Path, Path, str]], teacher: YuNet) -> LabelledFace
         image = _read(image_path)
         found = teacher.find(image, 240, border=1 / 6)
         if len(found):
-            label = _tell_sides(_classes(_read(mask_path)))
+            label = _tell_sides(read_classes(_read(mask_path)))
             points = found[0, 4:14].reshape(5, 2) * (PICTURE / max(image.shape[:2]))
             size = (PICTURE, PICTURE)
             small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -172,15 +161,6 @@ def _read(path: Path) -> np.ndarray:
     if picture is None:
         raise MediaError(f"{path} is not a picture that can be read: take it out of the data folder")
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-
-
-def _classes(mask: np.ndarray) -> np.ndarray:
-    """Turn mask colours (H, W, 3) into class numbers (H, W); an unknown colour is background."""
-    red, green, blue = (mask[..., channel].astype(np.int32) for channel in range(3))
-    table = np.zeros(1 << 24, np.uint8)
-    for number, (r, g, b) in enumerate(CLASS_COLOURS):
-        table[r << 16 | g << 8 | b] = number
-    return table[red << 16 | green << 8 | blue]
 
 
 def _tell_sides(label: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Turn a folder of pictures into a pack of aligned faces (`faceswap prepare`).
 
-Every picture is looked at once: its largest face is brought to SimSwap's frontal template, or the picture is dropped and
-the reason kept. The person is the picture's folder, unless an `identities.tsv` (image, identity) in the folder or above
+Every picture is looked at once: its largest face is brought to SimSwap's frontal template, or the picture is dropped
+and the reason kept. The person is the picture's folder, unless an `identities.tsv` (image, identity) in the folder or above
 says better. A `masks` folder of 19-class colour maps (CelebAMask's colours) beside the pictures is carried along.
 """
 
@@ -19,19 +19,12 @@ from ..options import Options
 from ..stages.align import crop_face
 from ..stages.detect import Detect, open_detector
 from ..types import Crop, Face
-from .options import PrepareOptions
-from .options import TrainOptions
+from .labels import read_classes
+from .options import PrepareOptions, TrainOptions
 from .pack import SEEN, PackWriter, is_pack, read_lines, read_rows
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 TEMPLATE = "simswap-frontal"
-
-# CelebAMask-HQ's 19 classes in the order of the published BiSeNet, with the colours its mask pictures use
-CLASS_COLOURS = (
-    (0, 0, 0), (204, 0, 0), (0, 255, 255), (255, 204, 204), (51, 51, 255), (204, 0, 204), (204, 204, 0), (102, 51, 0),
-    (255, 0, 0), (0, 204, 204), (76, 153, 0), (102, 204, 0), (255, 255, 0), (0, 0, 153), (255, 153, 51), (0, 51, 0),
-    (0, 204, 0), (0, 0, 204), (255, 51, 153),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +43,28 @@ def prepare(
     progress: Callable[[int, int], None] | None = None,
 ) -> PrepareReport:
     """Write the pack of a folder of pictures, going on where an earlier run stopped."""
-    pictures = sorted(path for path in source.rglob("*") if path.suffix.lower() in PICTURES and "masks" not in path.parts)
+    pictures = sorted(
+        path for path in source.rglob("*") if path.suffix.lower() in PICTURES and "masks" not in path.parts
+    )
     if not pictures:
         raise UsageError(f"no pictures under {source}: --input takes a folder of jpg, png, webp, bmp or tiff files")
     people = _People(source)
     detect = open_detector(
-        options.face_pack, Options(det_threshold=options.det_threshold, threads=options.threads, min_face=options.min_face)
+        options.face_pack,
+        Options(det_threshold=options.det_threshold, threads=options.threads, min_face=options.min_face),
     )
     done = {row["source"] for row in read_lines(output / SEEN)}
     with PackWriter(output) as pack:
         for number, path in enumerate(pictures, 1):
-            name = path.relative_to(source).as_posix()
+            name = people.name(path)
             if name not in done:
-                pack.seen(name, _store(path, name, pack, people, detect, options))
+                pack.seen(name, _store(path, pack, people, detect, options))
             if progress is not None:
                 progress(number, len(pictures))
     return _report(output)
 
 
-def _store(path: Path, name: str, pack: PackWriter, people: "_People", detect: Detect, options: PrepareOptions) -> str:
+def _store(path: Path, pack: PackWriter, people: "_People", detect: Detect, options: PrepareOptions) -> str:
     """Add one picture's face to the pack and return "kept", or return why not."""
     try:
         rgb = read_photo(path).frame.rgb
@@ -81,7 +77,7 @@ def _store(path: Path, name: str, pack: PackWriter, people: "_People", detect: D
     label = _label(path, crop, options.size)
     to_crop = crop.to_crop
     about = {
-        "source": name,
+        "source": people.name(path),
         "person": people.of(path),
         "points": np.round(face.points @ to_crop[:, :2].T + to_crop[:, 2], 2).tolist(),
         "scale": round(float(np.hypot(*to_crop[:, 0])), 4),
@@ -117,10 +113,7 @@ def _label(path: Path, crop: Crop, size: int) -> np.ndarray | None:
     colours = cv2.imread(str(mask_path)) if mask_path.is_file() else None
     if colours is None:
         return None
-    codes = colours[..., ::-1].astype(np.int32) @ (1, 256, 65536)
-    label = np.zeros(codes.shape, np.uint8)
-    for index, (red, green, blue) in enumerate(CLASS_COLOURS):
-        label[codes == red + 256 * green + 65536 * blue] = index
+    label = read_classes(colours[..., ::-1])
     return cv2.warpAffine(label, crop.to_crop, (size, size), flags=cv2.INTER_NEAREST)
 
 
@@ -132,6 +125,7 @@ class _People:
         self._tables: dict[Path, dict[str, str]] = {}
 
     def of(self, path: Path) -> str:
+        """Return the person in the picture."""
         for folder in path.parents:
             person = self._table(folder).get(path.relative_to(folder).as_posix()) or self._table(folder).get(path.name)
             if person is not None:
@@ -139,6 +133,10 @@ class _People:
             if folder == self._root:
                 break
         return path.parent.relative_to(self._root).as_posix() if path.parent != self._root else path.stem
+
+    def name(self, path: Path) -> str:
+        """Return the picture's path relative to the folder that is prepared."""
+        return path.relative_to(self._root).as_posix()
 
     def _table(self, folder: Path) -> dict[str, str]:
         if folder not in self._tables:

@@ -45,7 +45,9 @@ class SwapSettings:
         if self.matched_maps not in ("weak", "all", "none"):
             raise UsageError(f"matched_maps is {self.matched_maps!r}: choose weak, all or none")
         if self.same_every < 2:
-            raise UsageError(f"same_every is {self.same_every}: give 2 or more, so that different people are swapped too")
+            raise UsageError(
+                f"same_every is {self.same_every}: give 2 or more, so that different people are swapped too"
+            )
 
 
 def read_settings(path: Path | None) -> SwapSettings:

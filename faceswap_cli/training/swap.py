@@ -1,8 +1,8 @@
 """Train a SimSwap: `faceswap train`.
 
 Read `train` top to bottom; `discriminator_step` and `generator_step` return named losses. Batches of different people
-teach the identity, batches of one person teach what must stay. Sources: SimSwap (Chen et al. 2020), sections 3.2 to 3.4;
-SwapSettings says where the lite recipe leaves the paper.
+teach the identity, batches of one person teach what must stay. Source: SimSwap (Chen et al. 2020), sections 3.2 to
+3.4; SwapSettings says where the lite recipe leaves the paper.
 """
 
 from dataclasses import asdict, dataclass
@@ -85,15 +85,15 @@ def train(options: TrainOptions) -> None:
         step += 1
         if is_first(worker) and step % options.save_every == 0:
             row = measure(players.average, judge, data, run.folder / "samples" / f"{step:07d}.png")
-            run.log({"step": step, "images_per_second": run.images_per_second(step * batch_size), **row, **_named(losses)})
+            run.log(
+                {"step": step, "images_per_second": run.images_per_second(step * batch_size), **row, **_named(losses)}
+            )
             checkpoint(run.last, players, step, generator, settings)
     if is_first(worker):
         checkpoint(run.last, players, step, generator, settings)
 
 
-def build_players(
-    settings: SwapSettings, judge: IdentityJudge, options: TrainOptions, device: torch.device
-) -> Players:
+def build_players(settings: SwapSettings, judge: IdentityJudge, options: TrainOptions, device: torch.device) -> Players:
     """Return fresh networks, the generator from `options.init_from` where it is given."""
     fresh = build_generator(settings)
     if options.init_from is not None:
@@ -138,7 +138,9 @@ def discriminator_step(players: Players, batch: Batch, settings: SwapSettings) -
     with autocast(real.device):
         real_scales, fake_scales = players.discriminator(real), players.discriminator(fake)
     pairs = zip(real_scales, fake_scales, strict=True)
-    losses = {"discriminator": torch.stack([hinge_discriminator(r[-1].float(), f[-1].float()) for r, f in pairs]).mean()}
+    losses = {
+        "discriminator": torch.stack([hinge_discriminator(r[-1].float(), f[-1].float()) for r, f in pairs]).mean()
+    }
     if settings.gradient_penalty:
         penalty = gradient_penalty([scale[-1] for scale in real_scales], real)
         losses["gradient_penalty"] = 0.5 * settings.gradient_penalty * penalty
@@ -192,7 +194,9 @@ def _adversarial_losses(
         with torch.no_grad():
             real_scales = discriminator(batch.target)
     discriminator.requires_grad_(True)
-    losses = {"adversarial": -settings.adversarial * torch.stack([maps[-1].float().mean() for maps in fake_scales]).mean()}
+    losses = {
+        "adversarial": -settings.adversarial * torch.stack([maps[-1].float().mean() for maps in fake_scales]).mean()
+    }
     if settings.matched_maps != "none":
         maps = WEAK_MAPS if settings.matched_maps == "weak" else ALL_MAPS
         pairs = zip(fake_scales, real_scales, strict=True)
@@ -209,9 +213,7 @@ def _descend(losses: dict[str, Tensor], network: nn.Module, optimiser: torch.opt
     optimiser.step()
 
 
-def checkpoint(
-    path: Path, players: Players, step: int, generator: np.random.Generator, settings: SwapSettings
-) -> None:
+def checkpoint(path: Path, players: Players, step: int, generator: np.random.Generator, settings: SwapSettings) -> None:
     """Write everything the run needs to go on exactly."""
     state: dict[str, Any] = {"kind": "generator", "step": step, "settings": asdict(settings)}
     for name in ("generator", "average", "discriminator", "generator_optimiser", "discriminator_optimiser"):

@@ -1,0 +1,76 @@
+"""Turn a run's last checkpoint into the ONNX file the swapper opens (`faceswap export`)."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import OutputError, WeightsError
+from ..networks.export import Signature, write_onnx
+from ..networks.lite import SimSwapLite
+from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
+from .checkpoint import LAST, load
+from .parser import build_parser, write_parser
+from .prepare import TEMPLATE
+from .settings import SwapSettings
+from .swap import SIZE, build_generator
+
+SPACE = "mobilefacenet-128"
+
+
+def export(run: Path, output: Path | None = None) -> Path:
+    """Write a run's network (its folder or a checkpoint) as ONNX, beside the checkpoint by default; return where."""
+    checkpoint = run / LAST if run.is_dir() else run
+    state = load(checkpoint)
+    kind = state.get("kind")
+    if kind not in WRITERS:
+        raise WeightsError(f"{checkpoint} holds no network that can be exported (kind {kind!r})")
+    path = output or checkpoint.parent / f"{kind}.onnx"
+    if not path.parent.is_dir():
+        raise OutputError(f"{path.parent} is not a folder: make it first or choose another --output")
+    WRITERS[kind](state, path)
+    return path
+
+
+def _write_generator(state: dict[str, Any], path: Path) -> None:
+    """Write the moving average; the lite network at its full crop size, whatever it was trained at."""
+    settings = SwapSettings(**state["settings"])
+    generator = build_generator(settings)
+    generator.load_state_dict(state["average"])
+    size = generator.config.size if isinstance(generator, SimSwapLite) else SIZE
+    config = _configuration(generator)
+    examples = {"target": torch.rand(1, 3, size, size), "identity": torch.randn(1, config["latent"])}
+    metadata = {"network": settings.network, "configuration": json.dumps(config), "size": str(size), **_crop_metadata()}
+    write_onnx(generator, examples, path, metadata, Signature(("image",)))
+
+
+def _write_encoder(state: dict[str, Any], path: Path) -> None:
+    network = MobileFaceNet()
+    network.load_state_dict(state["network"])
+    metadata = {
+        "network": "mobilefacenet",
+        "configuration": json.dumps({"embedding_dim": network.conv3.out_channels}),
+        "size": "112",
+        "template": "arcface",
+        "input_range": "-1..1",
+        "space": SPACE,
+    }
+    write_onnx(FaceEncoder(network), {"image": torch.rand(1, 3, 112, 112)}, path, metadata, Signature(("embedding",)))
+
+
+def _write_parser(state: dict[str, Any], path: Path) -> None:
+    write_parser(build_parser(state["configuration"], state["average"]), path)
+
+
+def _configuration(generator: nn.Module) -> dict[str, Any]:
+    return asdict(generator.config if isinstance(generator, SimSwapLite) else generator.generator.config)
+
+
+def _crop_metadata() -> dict[str, str]:
+    return {"template": TEMPLATE, "input_range": "0..1", "space": SPACE}
+
+
+WRITERS = {"generator": _write_generator, "encoder": _write_encoder, "parser": _write_parser}
