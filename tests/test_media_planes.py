@@ -4,18 +4,67 @@ import numpy as np
 import pytest
 from av import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
-from media_oracle import planes
 
 from faceswap_cli.media.orientation import EXIF_ORIENTATIONS
 from faceswap_cli.media.planes import blend, layout_of, samples_of, to_working_format
 from faceswap_cli.types import Patch
 
-FORMATS = (
-    "yuv420p yuvj420p yuv422p yuvj422p yuv444p yuv440p yuv411p yuv420p10le yuv422p10le yuv444p10le yuv420p12le "
-    "yuv422p12le yuv444p16le yuv420p10be nv12 nv21 nv16 nv24 p010le p016le p210le gray gray10le gray16le ya8 ya16le "
-    "rgb24 bgr24 rgba bgra argb abgr rgb0 bgr0 0rgb rgb48le rgba64le gbrp gbrp10le gbrp12le gbrap gbrap16le "
-    "yuva420p yuva422p yuva444p yuva444p10le"
-).split()  # noqa: SIM905
+from .media_oracle import planes
+
+FORMATS = [
+    "yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuv440p", "yuv411p", "yuv420p10le",
+    "yuv422p10le", "yuv444p10le", "yuv420p12le", "yuv422p12le", "yuv444p16le", "yuv420p10be", "nv12", "nv21",
+    "nv16", "nv24", "p010le", "p016le", "p210le", "gray", "gray10le", "gray16le", "ya8", "ya16le", "rgb24",
+    "bgr24", "rgba", "bgra", "argb", "abgr", "rgb0", "bgr0", "0rgb", "rgb48le", "rgba64le", "gbrp", "gbrp10le",
+    "gbrp12le", "gbrap", "gbrap16le", "yuva420p", "yuva422p", "yuva444p", "yuva444p10le",
+]  # fmt: skip
+    "yuv420p",
+    "yuvj420p",
+    "yuv422p",
+    "yuvj422p",
+    "yuv444p",
+    "yuv440p",
+    "yuv411p",
+    "yuv420p10le",
+    "yuv422p10le",
+    "yuv444p10le",
+    "yuv420p12le",
+    "yuv422p12le",
+    "yuv444p16le",
+    "yuv420p10be",
+    "nv12",
+    "nv21",
+    "nv16",
+    "nv24",
+    "p010le",
+    "p016le",
+    "p210le",
+    "gray",
+    "gray10le",
+    "gray16le",
+    "ya8",
+    "ya16le",
+    "rgb24",
+    "bgr24",
+    "rgba",
+    "bgra",
+    "argb",
+    "abgr",
+    "rgb0",
+    "bgr0",
+    "0rgb",
+    "rgb48le",
+    "rgba64le",
+    "gbrp",
+    "gbrp10le",
+    "gbrp12le",
+    "gbrap",
+    "gbrap16le",
+    "yuva420p",
+    "yuva422p",
+    "yuva444p",
+    "yuva444p10le",
+]
 WIDTH, HEIGHT = 50, 38
 
 

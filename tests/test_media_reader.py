@@ -1,14 +1,16 @@
 """Reading clips: exact times, upright pictures, seeking, damage, and what a clip says of itself."""
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from media_oracle import frame_times, make_clip, pictures, run_ffmpeg
 
 from faceswap_cli.errors import MediaError, UsageError
 from faceswap_cli.media.reader import ResumePoint, open_clip
+
+from .media_oracle import frame_times, make_clip, pictures, run_ffmpeg
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def test_irregular_times_are_read_as_they_are(tmp_path: Path) -> None:
     with open_clip(path) as clip:
         times = [frame.time for frame in clip.frames()]
     assert times == frame_times(path)
-    assert len({late - early for early, late in zip(times, times[1:], strict=False)}) > 3
+    assert len({late - early for early, late in pairwise(times)}) > 3
 
 
 def test_real_clips_give_the_oracles_times(data: Path) -> None:

@@ -1,0 +1,210 @@
+"""Read a photo with all it carries, and write it back with patches laid in.
+
+Samples stay in their own depth and lie as they are stored; only the stages see an upright 8-bit view. EXIF, ICC
+profile, XMP, resolution, transparency and 16 bits are kept where the output format holds them.
+"""
+
+import os
+import struct
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+
+from ..errors import MediaError, OutputError, UsageError
+from ..types import Frame, Patch
+from .disclosure import xmp_packet
+from .exif import without_preview
+from .orientation import EXIF_ORIENTATIONS, UPRIGHT, Orientation
+from .photo_formats import PHOTO_FORMATS, Metadata, encode_photo, png_chunks
+from .plan import output_path, refuse_existing
+from .planes import blend
+from .sniff import kind_of
+
+EXIF_ORIENTATION_TAG = 0x0112
+PICTURE_FORMATS = {(np.uint8, 1): "gray", (np.uint8, 3): "rgb24", (np.uint16, 1): "gray16le", (np.uint16, 3): "rgb48le"}
+MODES_WITH_OWN_PROFILE = {"RGB", "RGBA", "P", "PA", "L", "LA", "I;16"}
+# What the libraries raise for files that lie about themselves.
+LIBRARY_ERRORS = (
+    OSError, ValueError, SyntaxError, EOFError, MemoryError, LookupError, TypeError, AttributeError, OverflowError,
+    ZeroDivisionError, RuntimeError, struct.error, cv2.error,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """A photo in memory: the picture the stages see and everything the file is written back with."""
+
+    path: Path
+    frame: Frame  # upright RGB; `picture` holds the stored samples without transparency, grey or RGB, 8 or 16 bit
+    alpha: np.ndarray | None  # (H, W) of the samples' type, as stored
+    orientation: Orientation  # from stored to upright
+    metadata: Metadata
+    notes: tuple[str, ...]  # what could not be taken as it is, for people
+
+
+def read_photo(path: Path) -> Photo:
+    """Read a photo.
+
+    Raises MediaError when it is missing, broken or of a kind that cannot be read, UsageError when it is a clip.
+    """
+    if kind_of(path) == "clip":
+        raise UsageError(f"{path.name} is a clip, not a photo: use `faceswap swap-video`")
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+            return _read(path, image)
+    except UnidentifiedImageError:
+        raise MediaError(f"{path.name} is of a kind of photo that cannot be read here: convert it to PNG") from None
+    except Image.DecompressionBombError as error:
+        raise MediaError(f"{path.name} is too large: {error}") from error
+    except LIBRARY_ERRORS as error:
+        raise MediaError(f"{path.name} is broken or cut off: {' '.join(str(error).split())}") from error
+
+
+def photo_output_path(photo: Photo, output: Path | None, force: bool) -> Path:
+    """Settle where a photo is written to; raises as `plan.output_path` does."""
+    return output_path(photo.path, output, tuple(PHOTO_FORMATS), force)
+
+
+def write_photo(
+    photo: Photo, patches: Sequence[Patch], output: Path, force: bool = False, quality: int = 75
+) -> tuple[str, ...]:
+    """Lay `patches` over the photo and write it to `output`, whole or not at all.
+
+    The format follows the extension. Returns notes on what the format could not keep; raises OutputError when the file
+    cannot be written.
+    """
+    output = photo_output_path(photo, output, force)
+    picture = blend(photo.frame.picture, patches, photo.orientation)
+    samples = picture.to_ndarray()
+    content, notes = encode_photo(samples, photo.alpha, photo.metadata, output.suffix.lower(), quality)
+    refuse_existing(output, force)
+    _write_whole(output, content)
+    return (*photo.notes, *notes)
+
+
+def _write_whole(output: Path, content: bytes) -> None:
+    temporary = output.with_name(f".{output.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(output)
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read(path: Path, image: Image.Image) -> Photo:
+    if getattr(image, "n_frames", 1) > 1 and image.format in ("WEBP", "AVIF", "PNG"):
+        raise MediaError(f"{path.name} is an animation of {image.n_frames} pictures, which cannot be read as a clip")
+    metadata = _metadata(path, image)
+    orientation = EXIF_ORIENTATIONS.get(metadata.orientation, UPRIGHT)
+    samples, notes = _samples(path, image, orientation)
+    colour, alpha = _split(samples)
+    kind = PICTURE_FORMATS[colour.dtype.type, 1 if colour.ndim == 2 else 3]
+    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(colour), format=kind)
+    frame = Frame(rgb=orientation.to_upright(_rgb8(colour)), index=0, picture=picture)
+    return Photo(path, frame, alpha, orientation, metadata, notes)
+
+
+def _orientation_tag(image: Image.Image) -> int:
+    return int(image.getexif().get(EXIF_ORIENTATION_TAG, 1))
+
+
+def _metadata(path: Path, image: Image.Image) -> Metadata:
+    exif = image.info.get("exif") or image.getexif().tobytes()
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    is_jpeg = image.format == "JPEG"
+    return Metadata(
+        exif=without_preview(exif) if exif else b"",
+        icc=image.info.get("icc_profile") if image.mode in MODES_WITH_OWN_PROFILE else None,
+        xmp=xmp_packet(xmp),
+        dpi=_dpi(image),
+        orientation=_orientation_tag(image),
+        jpeg_tables=dict(image.quantization) if is_jpeg and image.mode in ("L", "RGB") else None,
+        jpeg_sampling=JpegImagePlugin.get_sampling(image) if is_jpeg else -1,
+        png_chunks=png_chunks(path.read_bytes()) if image.format == "PNG" else (),
+        original_format=image.format or "",
+    )
+
+
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    dpi = image.info.get("dpi")
+    return (float(dpi[0]), float(dpi[1])) if dpi and all(value > 0 for value in dpi) else None
+
+
+def _samples(path: Path, image: Image.Image, orientation: Orientation) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Give the stored samples, (H, W) or (H, W, 2..4), uint8 or uint16."""
+    untouched = _with_other_library(path, image)
+    if untouched is not None:
+        return untouched, ()
+    mode, is_tiff, notes = image.mode, image.format == "TIFF", ()
+    if mode == "1":
+        image = image.convert("L")
+    elif mode in ("P", "PA"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
+        image, notes = image.convert("RGB"), (f"colours are written as RGB, not {mode}",)
+    samples = np.asarray(image)
+    return (orientation.to_stored(samples) if is_tiff else samples), notes  # Pillow turns TIFFs alone, on loading
+
+
+def _with_other_library(path: Path, image: Image.Image) -> np.ndarray | None:
+    """Read with a library that keeps 16 bits and TIFF's stored order; None where Pillow serves as well."""
+    if image.format == "PNG" and _png_depth(path) == 16:
+        return _from_opencv(path)
+    return _plain_tiff(path) if image.format == "TIFF" else None
+
+
+def _png_depth(path: Path) -> int:
+    with path.open("rb") as file:
+        return file.read(25)[24]  # in the header chunk, which comes first
+
+
+def _from_opencv(path: Path) -> np.ndarray:
+    stored = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if stored is None:
+        raise ValueError("its samples cannot be decoded")
+    if stored.ndim == 2:
+        return stored
+    return cv2.cvtColor(stored, cv2.COLOR_BGR2RGB if stored.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+
+
+def _plain_tiff(path: Path) -> np.ndarray | None:
+    """Read a TIFF of grey or RGB samples side by side, 8 or 16 bit; None for every other kind."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        plain = page.dtype in (np.uint8, np.uint16) and page.photometric.name in ("RGB", "MINISBLACK")
+        if not plain or page.planarconfig != 1 or page.bitspersample not in (8, 16):
+            return None
+        try:
+            samples = page.asarray()
+        except ValueError:  # a compression that Pillow knows
+            return None
+    return samples if samples.ndim == 2 or samples.shape[2] <= 4 else None
+
+
+def _split(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Part colour from transparency."""
+    if samples.ndim == 2 or samples.shape[2] == 3:
+        return samples, None
+    if samples.shape[2] == 2:
+        return samples[..., 0], samples[..., 1]
+    return samples[..., :3], samples[..., 3]
+
+
+def _rgb8(colour: np.ndarray) -> np.ndarray:
+    if colour.dtype == np.uint16:
+        colour = ((colour.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    return np.repeat(colour[..., None], 3, axis=2) if colour.ndim == 2 else colour
