@@ -1,6 +1,7 @@
 import pytest
 import torch
 from golden import recipes
+from torch.utils.flop_counter import FlopCounterMode
 
 from faceswap_cli.errors import WeightsError
 from faceswap_cli.networks.simswap import (
@@ -33,6 +34,23 @@ def watched_224(request):
 def test_keys_and_shapes_are_the_published_ones(name, config):
     with torch.device("meta"):
         assert recipes.keys_of(SimSwap(config)) == recipes.published_keys(name)
+
+
+@pytest.mark.parametrize(
+    "config, size, parameters, giga_macs",
+    [
+        (OFFICIAL_224, 224, 55_051_779, 48.121),
+        (OFFICIAL_512, 512, 55_079_427, 70.121),
+        (TRAIN_DEEP, 256, 59_773_443, 33.253),
+        (TRAIN_DEEP, 512, 59_773_443, 132.986),
+    ],
+)
+def test_parameters_and_multiplications_are_as_many_as_published(config, size, parameters, giga_macs):
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        network = SimSwap(config).eval()
+        network(torch.empty(1, 3, size, size), torch.empty(1, 512))
+    assert sum(weight.numel() for weight in network.parameters()) == parameters
+    assert counter.get_total_flops() / 2e9 == pytest.approx(giga_macs, abs=6e-4)
 
 
 def test_the_recipe_gives_the_recorded_weights():
