@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import WeightsError
+from ..errors import UsageError, WeightsError
 from ..networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
 from ..networks.export import read_state_dict
 from ..networks.lite import LiteConfig, SimSwapLite, apply_changes
@@ -41,6 +41,7 @@ from .swap_data import Batch, SwapData, load_swap_faces
 from .swap_measure import measure
 
 STEPS, BATCH, SIZE, LEARNING_RATE = 4000, 16, 128, 4e-4
+SMALLEST = 96  # below it the coarse discriminator has no patch left
 BETAS = (0.0, 0.999)  # paper, section 4
 WARM_UP = 100  # steps the discriminator trains alone before it counts
 
@@ -65,6 +66,8 @@ def train(options: TrainOptions) -> None:
     worker = join_workers(device)
     generator = np.random.default_rng([options.seed, worker])
     size = options.size or SIZE
+    if size % 32 or size < SMALLEST:
+        raise UsageError(f"size is {size}: give a multiple of 32 from {SMALLEST} on")
     judge = IdentityJudge(load_encoders(options.teacher), size).to(device)
     faces, targets = load_swap_faces(options, size)
     data = SwapData(faces, targets, embed_faces(faces, judge, device), size)

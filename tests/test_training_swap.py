@@ -1,0 +1,202 @@
+"""Training a generator from two pictures on a CPU: it runs, resumes exactly and never loses its last checkpoint."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the [train] extra")
+from skimage.data import astronaut  # noqa: E402
+
+from faceswap_cli.errors import OutputError, UsageError, WeightsError  # noqa: E402
+from faceswap_cli.networks.lite import LiteConfig, SimSwapLite, apply_changes  # noqa: E402
+from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
+from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
+from faceswap_cli.training import checkpoint, swap  # noqa: E402
+from faceswap_cli.training.losses import IdentityJudge, feature_matching, identity_loss  # noqa: E402
+from faceswap_cli.training.options import TrainOptions  # noqa: E402
+from faceswap_cli.training.pack import PackWriter, read_crop, read_rows  # noqa: E402
+from faceswap_cli.training.run import Run  # noqa: E402
+from faceswap_cli.training.settings import SwapSettings, read_settings  # noqa: E402
+
+TINY = """
+adversarial_from = 3
+identity_ramp = 2
+discriminator_width = 4
+[shape]
+size = 96
+working = 96
+width = 8
+blocks = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two people: the astronaut's face, and the same mirrored and tinted."""
+    folder = tmp_path_factory.mktemp("pack")
+    face = np.ascontiguousarray(cv2.resize(astronaut()[0:220, 110:330], (128, 128), interpolation=cv2.INTER_AREA))
+    points = (TEMPLATES["simswap-frontal"][0] * 128).round(2).tolist()
+    with PackWriter(folder) as writer:
+        for person, image in (("a", face), ("b", np.ascontiguousarray(face[:, ::-1] // 2 + 40))):
+            about = {"source": f"{person}/1.jpg", "person": person, "points": points, "scale": 1.0, "grey": False}
+            writer.add(image, None, about)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def options(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainOptions:
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "tiny.toml").write_text(TINY)
+    torch.manual_seed(3)
+    torch.save(MobileFaceNet().state_dict(), folder / "encoder.pt")
+    return TrainOptions(
+        data=(pack,), teacher=folder / "encoder.pt", config=folder / "tiny.toml", output=folder / "whole",
+        steps=8, batch=2, size=96, save_every=4, threads=1,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole_run(options: TrainOptions) -> Path:
+    swap.train(options)
+    return options.output
+
+
+def test_two_pictures_are_enough_and_leave_log_samples_and_checkpoint(whole_run: Path) -> None:
+    lines = (whole_run / "log.csv").read_text().splitlines()
+    assert len(lines) == 3
+    assert {"cosine_source", "cosine_target", "self_psnr", "images_per_second"} <= set(lines[0].split(","))
+    assert cv2.imread(str(whole_run / "samples" / "0000008.png")).shape[0] == 4 * 96
+
+
+def test_interrupted_run_ends_with_the_same_weights(
+    options: TrainOptions, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halves = replace(options, output=tmp_path / "halves")
+    with monkeypatch.context() as clock:
+        calls = iter(range(100))
+        clock.setattr(Run, "out_of_time", lambda self: next(calls) >= 5)
+        swap.train(halves)
+    assert checkpoint.load(halves.output / "last.pt")["step"] == 5
+    swap.train(replace(halves, resume=True))
+    once, twice = checkpoint.load(whole_run / "last.pt"), checkpoint.load(halves.output / "last.pt")
+    assert once["step"] == twice["step"] == 8
+    for part in ("generator", "average", "discriminator"):
+        for name, value in once[part].items():
+            assert torch.equal(value, twice[part][name]), f"{part}.{name}"
+
+
+def test_init_from_trains_the_discriminator_alone_first(options: TrainOptions, whole_run: Path, tmp_path: Path) -> None:
+    for steps in (1, 4):
+        swap.train(replace(options, output=tmp_path / str(steps), init_from=whole_run / "last.pt", steps=steps))
+    before, first, last = (
+        checkpoint.load(folder / "last.pt") for folder in (whole_run, tmp_path / "1", tmp_path / "4")
+    )
+    assert all(torch.equal(value, last["generator"][name]) for name, value in before["average"].items())
+    assert any(not torch.equal(value, last["discriminator"][name]) for name, value in first["discriminator"].items())
+
+
+def test_a_run_is_not_overwritten(options: TrainOptions, whole_run: Path) -> None:
+    with pytest.raises(OutputError, match="--resume"):
+        swap.train(options)
+
+
+def test_paper_recipe_trains_the_published_network(options: TrainOptions, tmp_path: Path) -> None:
+    (tmp_path / "paper.toml").write_text(
+        'network = "simswap"\nsame_every = 2\nadversarial = 1.0\nfeature_matching = 10.0\nmatched_maps = "all"\n'
+        "gradient_penalty = 1e-5\nadversarial_from = 0\ndiscriminator_width = 4\n"
+        '[shape]\nwidth = 4\nblocks = 1\nlatent = 128\nnorm = "instance"\n'
+    )
+    swap.train(replace(options, output=tmp_path / "paper", config=tmp_path / "paper.toml", steps=2, save_every=2))
+    log = (tmp_path / "paper" / "log.csv").read_text().splitlines()
+    row = dict(zip(log[0].split(","), map(float, log[1].split(",")), strict=True))
+    assert row["gradient_penalty"] >= 0
+    assert np.isfinite(row["feature_matching"])
+
+
+def test_unknown_setting_is_named(tmp_path: Path) -> None:
+    (tmp_path / "wrong.toml").write_text("identitty = 3\n")
+    with pytest.raises(UsageError, match="identitty"):
+        read_settings(tmp_path / "wrong.toml")
+
+
+def test_unusable_settings_are_refused() -> None:
+    with pytest.raises(UsageError, match="same_every"):
+        SwapSettings(same_every=1)
+
+
+def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "last.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(WeightsError, match="readable"):
+        checkpoint.load(tmp_path / "last.pt")
+
+
+def test_failed_save_keeps_the_checkpoint_before(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "last.pt", {"step": 1})
+    with pytest.raises(Exception, match="pickle|local"):
+        checkpoint.save(tmp_path / "last.pt", {"step": lambda: 2})
+    assert checkpoint.load(tmp_path / "last.pt")["step"] == 1
+
+
+def test_pack_survives_a_row_cut_off(pack: Path, tmp_path: Path) -> None:
+    for file in pack.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    index = tmp_path / "index.jsonl"
+    index.write_text(index.read_text()[:-30])
+    rows = read_rows(tmp_path)
+    assert len(rows) == 1
+    assert read_crop(tmp_path, rows[0]).shape == (128, 128, 3)
+
+
+def test_untrained_lite_returns_its_target() -> None:
+    torch.manual_seed(0)
+    network = SimSwapLite(LiteConfig(size=128, working=64, width=8, blocks=1)).eval()
+    target = torch.rand(2, 3, 128, 128)
+    image = network(target, torch.nn.functional.normalize(torch.randn(2, 128))).detach()
+    assert float((image - target).abs().mean()) < 1e-2
+
+
+def test_flow_moves_pixels_towards_its_origin() -> None:
+    target = torch.zeros(1, 3, 64, 64)
+    target[..., 30:34, 40:44] = 1
+    flow = torch.zeros(1, 2, 16, 16)
+    flow[:, 0] = 8 * 2 / 64  # each pixel is taken from 8 pixels further right
+    moved = apply_changes(target, flow, torch.zeros(1, 3, 32, 32))
+    assert float(moved[0, 0, 31, 34]) == pytest.approx(1, abs=1e-3)
+    assert float(moved[0, 0, 31, 42]) == pytest.approx(0, abs=1e-3)
+
+
+def test_changes_fade_to_nothing_at_the_border() -> None:
+    network = SimSwapLite(LiteConfig(size=64, working=64, width=8, blocks=1)).eval()
+    torch.nn.init.normal_(network.residual.weight, std=1.0)
+    target = torch.rand(1, 3, 64, 64)
+    change = (network(target, torch.nn.functional.normalize(torch.randn(1, 128))) - target).abs().detach()
+    assert float(change[..., 0, :].max()) < 0.06
+    assert float(change[..., 24:40, 24:40].max()) > 0.1
+
+
+def test_identity_judge_cuts_the_encoders_template() -> None:
+    """Landmarks of SimSwap's template land on ArcFace's: a dot drawn at the nose is seen where the encoder expects it."""
+    judge = IdentityJudge([MobileFaceNet()], 224)
+    nose = TEMPLATES["simswap-frontal"][0][2] * 224
+    crop = torch.zeros(1, 3, 224, 224)
+    crop[..., round(nose[1]) - 1 : round(nose[1]) + 2, round(nose[0]) - 1 : round(nose[0]) + 2] = 1
+    seen = judge._cut(crop, torch.eye(3)[None])[0, 0]
+    row, column = divmod(int(seen.argmax()), 112)
+    wanted = TEMPLATES["arcface"][0][2] * 112
+    assert np.hypot(column - wanted[0], row - wanted[1]) < 4
+
+
+def test_identity_loss_is_zero_for_the_wanted_vector_only() -> None:
+    vectors = torch.nn.functional.normalize(torch.randn(4, 128))
+    assert float(identity_loss(vectors, vectors)) == pytest.approx(0, abs=1e-6)
+    assert float(identity_loss(vectors, -vectors)) == pytest.approx(2, abs=1e-6)
+
+
+def test_weak_matching_ignores_fine_maps() -> None:
+    real = [torch.zeros(1, 2, 4, 4) for _ in range(6)]
+    fake = [torch.ones(1, 2, 4, 4) if index < 3 else torch.zeros(1, 2, 4, 4) for index in range(6)]
+    assert float(feature_matching(fake, real, (3, 4))) == 0
+    assert float(feature_matching(fake, real, (0, 1, 2, 3, 4))) == 3
