@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from golden import recipes
 
 from faceswap_cli.errors import WeightsError
 from faceswap_cli.networks.arcface import ArcFace, load_arcface
+
+from .golden import recipes
 
 HEADLINE_NORM = {"A": 0.460823, "B": 92.00829}
 

@@ -1,6 +1,5 @@
 import pytest
 import torch
-from golden import recipes
 from torch.nn import functional
 
 from faceswap_cli.networks.discriminator import (
@@ -9,6 +8,8 @@ from faceswap_cli.networks.discriminator import (
     PatchDiscriminator,
     TwoScaleDiscriminator,
 )
+
+from .golden import recipes
 
 NARROW = DiscriminatorConfig(width=4, max_width=16, halvings=3)
 

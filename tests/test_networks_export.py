@@ -6,7 +6,6 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from golden import recipes
 from torch import nn
 
 from faceswap_cli.networks.export import Signature, read_metadata, read_state_dict, wrapped, write_onnx
@@ -14,6 +13,8 @@ from faceswap_cli.networks.layers import load_strictly
 from faceswap_cli.networks.mobilefacenet import FaceEncoder, MobileFaceNet
 from faceswap_cli.networks.parsing import ParseNet, ParseNetConfig
 from faceswap_cli.networks.simswap import SimSwap, SimSwapConfig, UnitRange
+
+from .golden import recipes
 
 SHAPE = {"width": 8, "max_width": 24, "stages": 2, "blocks": 2, "latent": 16}
 SWAP_INPUTS = {"target": torch.rand(1, 3, 32, 32), "identity": torch.randn(1, 16)}

@@ -1,10 +1,11 @@
 import pytest
 import torch
-from golden import recipes
 from torch.nn import functional
 
 from faceswap_cli.errors import WeightsError
 from faceswap_cli.networks.parsing import CLASSES, BiSeNet, ParseNet, ParseNetConfig, load_bisenet
+
+from .golden import recipes
 
 SMALL = ParseNetConfig(size=32, widths=(8, 8, 16, 16), blocks=(1, 1, 1), head_width=8)
 

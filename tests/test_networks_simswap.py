@@ -1,6 +1,5 @@
 import pytest
 import torch
-from golden import recipes
 from torch.utils.flop_counter import FlopCounterMode
 
 from faceswap_cli.errors import WeightsError
@@ -14,6 +13,8 @@ from faceswap_cli.networks.simswap import (
     UnitRange,
     load_simswap,
 )
+
+from .golden import recipes
 
 SMALL = SimSwapConfig(width=8, max_width=24, stages=2, blocks=2, latent=16, norm="instance")
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from faceswap_cli.networks.layers import load_strictly
+from .layers import load_strictly
 
 # blocks and channels of each layer; every layer but the first halves the size
 LAYERS = ((3, 64), (4, 128), (23, 256), (3, 512))

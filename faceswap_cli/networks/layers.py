@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from faceswap_cli.errors import WeightsError
+from ..errors import WeightsError
 
 
 def conv_norm_act(incoming: int, outgoing: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:

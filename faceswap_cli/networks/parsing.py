@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faceswap_cli.networks.layers import conv_norm_act, load_strictly
+from .layers import conv_norm_act, load_strictly
 
 # CelebAMask-HQ's classes in the order of the published parsers.
 CLASSES = (
