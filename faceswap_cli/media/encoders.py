@@ -83,13 +83,16 @@ ENCODERS = {
 }
 
 
-def encoder_options(codec: str, quality: int, preset: str | None) -> dict[str, str]:
+def encoder_options(codec: str, quality: int, preset: str | None, pixel_format: str) -> dict[str, str]:
     """Give the options of a codec's encoder; UsageError for a preset it does not know."""
     encoder = ENCODERS[codec]
     if preset is not None and preset not in encoder.presets:
         known = ", ".join(encoder.presets) or "none: leave the option out"
         raise UsageError(f"preset {preset!r} is unknown to {codec}: choose one of {known}")
-    return encoder.settings(quality, preset or encoder.preset)
+    settings = encoder.settings(quality, preset or encoder.preset)
+    if codec == "prores" and "444" in pixel_format:
+        settings["profile"] = "4444xq" if quality >= 80 else "4444"
+    return settings
 
 
 def encoder_threads() -> int:

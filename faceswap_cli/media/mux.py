@@ -5,17 +5,16 @@ of stretches.
 """
 
 import heapq
-import io
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
+from math import lcm
 from pathlib import Path
 from typing import Any
 
 import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 
 from ..errors import OutputError
@@ -25,10 +24,11 @@ from .encoders import ENCODERS
 from .plan import MOV, MP4, WritePlan
 from .reader import open_container
 from .segments import SegmentStore, packet_times, read_packets
+from .tracks import Cargo, add_tracks, true_tags
 
 # Tags a muxer writes itself, or that describe the old pictures: never copied.
 OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
-STATISTICS_TAGS = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION", "ENCODER", "encoder", "rotate", "vendor_id")
+LARGEST_TIMESCALE = 1 << 24
 # Tags that MP4's iTunes-like list holds; with any other the file uses free key names instead.
 LISTED_TAGS = frozenset(
     """title artist album_artist author album date genre composer comment copyright description synopsis show network
@@ -49,38 +49,45 @@ def mux(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
 
 def _mux_from(source: InputContainer, plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
     tags = container_tags(_tags(plan.clip.metadata, OWN_TAGS), free_names=plan.container not in (MP4, MOV))
+    options = _container_options(plan, source, tags)
     with av.open(
-        str(target), "w", format=plan.container.muxer, container_options=_container_options(plan, tags)
+        str(target), "w", plan.container.muxer, container_options=options, metadata_errors="surrogateescape"
     ) as out:
         video = _add_video(out, plan)
-        copies, notes = _add_copies(out, source, plan)
+        cargo = add_tracks(out, source, plan)
         out.metadata.update(tags)
         window = _Window(plan, store)
         if plan.clip.chapters:
             out.set_chapters(list(window.chapters(plan.clip.chapters)))
         pictures = _pictures(store, video, plan)
-        others = _others(source, copies, window)
+        others = _others(source, cargo, window)
         for _, packet in heapq.merge(pictures(window), others, key=lambda timed: timed[0]):
             out.mux_one(packet)
     if window.unheard:
-        notes.append(f"{window.unheard} sound packets before time 0, never heard, are left out")
-    return notes
+        cargo.notes.append(f"sound packets before time 0, never heard, are left out ({window.unheard})")
+    return cargo.notes
 
 
-def _container_options(plan: WritePlan, tags: dict[str, str]) -> dict[str, str]:
+def _container_options(plan: WritePlan, source: InputContainer, tags: dict[str, str]) -> dict[str, str]:
     if plan.container not in (MP4, MOV):
         return {}
     flags = "+faststart+use_metadata_tags" if set(tags) - LISTED_TAGS else "+faststart"
-    return {"movflags": flags, "video_track_timescale": str(plan.time_base.denominator)}
+    return {
+        "movflags": flags,
+        "video_track_timescale": str(plan.time_base.denominator),
+        "movie_timescale": str(_movie_timescale(plan, source)),
+    }
+
+
+def _movie_timescale(plan: WritePlan, source: InputContainer) -> int:
+    """Choose the unit of edit lists so that every track can start at its exact moment, in samples or ticks."""
+    rates = [stream.codec_context.sample_rate for stream in source.streams.audio if stream.codec_context is not None]
+    exact = lcm(plan.time_base.denominator, *(rate for rate in rates if rate))
+    return exact if exact <= LARGEST_TIMESCALE else plan.time_base.denominator
 
 
 def _tags(tags: dict[str, str], without: frozenset[str]) -> dict[str, str]:
     return {name: value for name, value in tags.items() if name.lower() not in without}
-
-
-def _true_tags(tags: dict[str, str]) -> dict[str, str]:
-    """Leave out what describes a stream's old packets."""
-    return {name: value for name, value in tags.items() if not name.startswith(STATISTICS_TAGS)}
 
 
 def _add_video(out: OutputContainer, plan: WritePlan) -> VideoStream:
@@ -92,7 +99,7 @@ def _add_video(out: OutputContainer, plan: WritePlan) -> VideoStream:
         stream.codec_context.codec_tag = "hvc1"
     if plan.clip.display_matrix is not None and plan.container.keeps_rotation:
         stream.set_display_matrix(plan.clip.display_matrix)
-    stream.metadata.update(_true_tags(plan.clip.video_metadata))
+    stream.metadata.update(true_tags(plan.clip.video_metadata))
     return stream
 
 
@@ -104,7 +111,7 @@ class _Window:
         self.begin = None if plan.start is None else first * plan.time_base
         self.end = plan.end_time
         self.shift = self.begin or Fraction(0)
-        self.starts_at_zero = plan.container.starts_at_zero
+        self.drops_unheard = plan.container.starts_at_zero and not plan.clip.container.startswith("matroska")
         self.unheard = 0  # packets before time 0 that only prime a decoder, left out
 
     def place(self, packet: Packet, is_text: bool) -> bool:
@@ -113,7 +120,7 @@ class _Window:
         end = start + (packet.duration or 0) * packet.time_base
         if self.begin is not None and start < self.begin:
             return False
-        if self.starts_at_zero and end <= self.shift:
+        if self.drops_unheard and end <= self.shift:
             self.unheard += 1
             return False
         if self.end is not None and (start >= self.end if is_text else end > self.end):
@@ -154,48 +161,25 @@ def _pictures(store: SegmentStore, stream: VideoStream, plan: WritePlan) -> Any:
     return read
 
 
-def _add_copies(out: OutputContainer, source: InputContainer, plan: WritePlan) -> tuple[dict[int, Stream], list[str]]:
-    """Add a stream for every track that can be copied; the others are named in notes."""
-    copies, notes = {}, []
-    for track in plan.clip.tracks:
-        stream = source.streams[track.index]
-        if stream.discard == Discard.all:  # the text track MP4 keeps chapter names in; made anew
-            continue
-        if not _can_hold(plan.container.muxer, stream):
-            notes.append(f"{track} is left out: {plan.container.muxer} does not hold it")
-            continue
-        copies[track.index] = _add_copy(out, stream)
-    return copies, notes
+def _others(source: InputContainer, cargo: Cargo, window: _Window) -> Iterator[tuple[Fraction, Packet]]:
+    """Yield the packets of all other tracks, in file order, as (seconds, packet)."""
+    yield from (_timed(packet) for packet in cargo.opening)
+    for packet in _demuxed(source, cargo):
+        if window.place(packet, is_text=packet.stream.type == "subtitle"):
+            yield from (_timed(each) for each in cargo.carriers[packet.stream_index].carry(packet))
+    for carrier in cargo.carriers.values():
+        yield from (_timed(each) for each in carrier.drain())
 
 
-def _add_copy(out: OutputContainer, stream: Any) -> Stream:
-    if stream.type == "attachment":
-        name = stream.metadata.get("filename", stream.name or f"attachment{stream.index}")
-        return out.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
-    copy = out.add_stream_from_template(stream, opaque=True)
-    copy.time_base = stream.time_base
-    copy.metadata.update(_true_tags(stream.metadata))
-    copy.disposition = stream.disposition
-    return copy
+def _timed(packet: Packet) -> tuple[Fraction, Packet]:
+    return packet.dts * packet.time_base, packet
 
 
-def _can_hold(muxer: str, stream: Any) -> bool:
-    """Try the stream alone in a file in memory: the surest answer to whether the container takes it."""
-    try:
-        with av.open(io.BytesIO(), "w", format=muxer) as trial:
-            _add_copy(trial, stream)
-            trial.start_encoding()
-    except (av.FFmpegError, ValueError):
-        return False
-    return True
-
-
-def _others(source: InputContainer, copies: dict[int, Stream], window: _Window) -> Iterator[tuple[Fraction, Packet]]:
-    """Yield the packets of the copied tracks, in file order, as (seconds, packet)."""
-    wanted = [source.streams[index] for index, copy in copies.items() if copy.type != "attachment"]
-    if not wanted:
+def _demuxed(source: InputContainer, cargo: Cargo) -> Iterator[Packet]:
+    """Read the packets of the carried tracks up to the end, or to where the file breaks off."""
+    if not cargo.carriers:
         return
-    packets = source.demux(*wanted)
+    packets = source.demux(*(source.streams[index] for index in cargo.carriers))
     while True:
         try:
             packet = next(packets)
@@ -205,9 +189,7 @@ def _others(source: InputContainer, copies: dict[int, Stream], window: _Window) 
             continue
         packet.pts = packet.dts if packet.pts is None else packet.pts
         packet.dts = packet.pts if packet.dts is None else packet.dts
-        if window.place(packet, is_text=packet.stream.type == "subtitle"):
-            packet.stream = copies[packet.stream.index]
-            yield packet.dts * packet.time_base, packet
+        yield packet
 
 
 def _lost_tags(plan: WritePlan, target: Path) -> list[str]:

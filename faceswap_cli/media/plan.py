@@ -6,7 +6,7 @@ Nothing is touched here: a plan only says where, in which container, codec and p
 import hashlib
 import json
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,23 +18,55 @@ from .reader import Clip
 DIGESTED_BYTES = 1 << 20  # of the input's beginning and end
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
     """What a kind of file can hold."""
 
     muxer: str
     codecs: tuple[str, ...]  # the default first
-    deep_codec: str  # the default for more than 8 bits
+    deep_codec: str = "hevc"  # the default for more than 8 bits
+    sound_codec: str | None = None  # the encoder for sound it does not take as it is
+    text_codec: str | None = None  # the same for text subtitles
     keeps_rotation: bool = True
     keeps_variable_rate: bool = True
     starts_at_zero: bool = False  # no time before 0: one packet there would push all others back
+    holds_attachments: bool = False
+    holds_covers: bool = False
 
 
-MP4 = Container("mp4", ("h264", "hevc", "av1", "vp9"), "hevc")
-MOV = Container("mov", ("h264", "hevc", "prores"), "hevc")
-MATROSKA = Container("matroska", ("h264", "hevc", "av1", "vp9", "ffv1", "prores"), "hevc", starts_at_zero=True)
-WEBM = Container("webm", ("vp9", "av1"), "av1", starts_at_zero=True)
-AVI = Container("avi", ("h264", "ffv1"), "h264", False, False, starts_at_zero=True)
+MP4 = Container(
+    muxer="mp4",
+    codecs=("h264", "hevc", "av1", "vp9"),
+    sound_codec="aac",
+    text_codec="mov_text",
+    holds_covers=True,
+)
+MOV = replace(MP4, muxer="mov", codecs=("h264", "hevc", "prores"), holds_covers=False)
+MATROSKA = Container(
+    muxer="matroska",
+    codecs=("h264", "hevc", "av1", "vp9", "ffv1", "prores"),
+    sound_codec="libopus",
+    text_codec="subrip",
+    starts_at_zero=True,
+    holds_attachments=True,
+)
+WEBM = Container(
+    muxer="webm",
+    codecs=("vp9", "av1"),
+    deep_codec="av1",
+    sound_codec="libopus",
+    text_codec="webvtt",
+    starts_at_zero=True,
+)
+AVI = Container(
+    muxer="avi",
+    codecs=("h264", "ffv1"),
+    deep_codec="h264",
+    sound_codec="libmp3lame",
+    keeps_rotation=False,
+    keeps_variable_rate=False,
+    starts_at_zero=True,
+)
 CONTAINERS = {".mp4": MP4, ".m4v": MP4, ".mov": MOV, ".mkv": MATROSKA, ".webm": WEBM, ".avi": AVI}
 
 # Options that change nothing in the frames: a run resumes although they differ.
@@ -79,10 +111,10 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
     output = output_path(clip.path, output, tuple(CONTAINERS), options.force)
     container = CONTAINERS[output.suffix.lower()]
     codec = _codec(clip, container, output, options)
-    settings = encoder_options(codec, options.quality, options.preset)
+    pixel_format = nearest_format(codec, clip.pixel_format, clip.stored_width, clip.stored_height)
+    settings = encoder_options(codec, options.quality, options.preset, pixel_format)
     if container is AVI and codec == "h264":
         settings["bf"] = "0"  # the container has no timestamps: pictures must be stored in the order they are shown
-    pixel_format = nearest_format(codec, clip.pixel_format, clip.stored_width, clip.stored_height)
     threads = encoder_threads()
     decided = [codec, pixel_format, settings, threads]
     return WritePlan(

@@ -4,6 +4,7 @@ Last stop of a frame's way. Nothing appears under the final name before it is wh
 stretches and the same plan goes on behind them.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -196,7 +197,8 @@ class _Stretch:
 
     def abandon(self) -> None:
         """Close and delete the half-written file."""
-        self._file.close()
+        with suppress(OSError):  # what could not be written then cannot be flushed now
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
     def _keep(self, packets: list[av.Packet]) -> None:

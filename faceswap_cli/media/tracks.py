@@ -1,0 +1,209 @@
+"""Carry the tracks beside the pictures into the output: packet by packet where the container takes them as they are.
+
+Text subtitles and sound that it does not take are written anew in its own codec; what is left then is named in a note.
+"""
+
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Discard, Disposition, Stream
+
+from .plan import WritePlan
+from .reader import Track, open_container
+
+TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
+# Tags that describe the old packets of a stream.
+STATISTICS_TAGS = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION", "ENCODER", "encoder", "rotate", "vendor_id")
+BIT_RATE = 192_000
+MIME_TYPES = {"png": "image/png", "mjpeg": "image/jpeg"}
+
+
+class Carrier(Protocol):
+    """Takes one input track's packets, moved to the output's time, and gives those to be written."""
+
+    def carry(self, packet: Packet) -> Iterable[Packet]:
+        """Give what one packet becomes."""
+
+    def drain(self) -> Iterable[Packet]:
+        """Give what is still held back at the end."""
+
+
+@dataclass(slots=True)
+class Cargo:
+    """All that is carried beside the pictures."""
+
+    carriers: dict[int, Carrier] = field(default_factory=dict)  # by the input's stream number
+    opening: list[Packet] = field(default_factory=list)  # packets that go first, such as a cover picture
+    notes: list[str] = field(default_factory=list)
+
+
+def add_tracks(out: OutputContainer, source: InputContainer, plan: WritePlan) -> Cargo:
+    """Add every track to the output that it can take in some way."""
+    cargo = Cargo()
+    for track in plan.clip.tracks:
+        stream = source.streams[track.index]
+        if stream.discard == Discard.all or "timecode" in stream.metadata:  # chapter names, time code: made anew
+            continue
+        if not _add(out, stream, track, plan, cargo):
+            cargo.notes.append(f"{track} is left out: {plan.container.muxer} files cannot take it here")
+    return cargo
+
+
+def true_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Leave out what describes a stream's old packets."""
+    return {name: value for name, value in tags.items() if not name.startswith(STATISTICS_TAGS)}
+
+
+def _add(out: OutputContainer, stream: Any, track: Track, plan: WritePlan, cargo: Cargo) -> bool:
+    if stream.type == "attachment":
+        return _add_attachment(out, stream, plan)
+    if stream.disposition & Disposition.attached_pic:
+        return _add_cover(out, stream, plan, cargo)
+    if _holds(plan.container.muxer, stream):
+        cargo.carriers[track.index] = _Copied(_copy_stream(out, stream))
+        return True
+    if stream.type == "subtitle" and track.codec in TEXT_CODECS and plan.container.text_codec:
+        cargo.carriers[track.index] = _RewrittenText(out, stream, plan.container.text_codec)
+        cargo.notes.append(f"{track} is written as {plan.container.text_codec}; its styles may differ")
+        return True
+    if stream.type == "audio" and plan.container.sound_codec:
+        cargo.carriers[track.index] = _RewrittenSound(out, stream, plan.container.sound_codec)
+        cargo.notes.append(f"{track} is encoded anew as {plan.container.sound_codec}: not the same bits")
+        return True
+    return False
+
+
+def _holds(muxer: str, stream: Any) -> bool:
+    """Try the stream alone in a file in memory: the surest answer to whether the container takes it."""
+    if stream.type == "data":  # muxers take some and give them a false name
+        return False
+    try:
+        with av.open(io.BytesIO(), "w", format=muxer) as trial:
+            _copy_stream(trial, stream)
+            trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    return True
+
+
+def _copy_stream(out: OutputContainer, stream: Any) -> Stream:
+    copy = out.add_stream_from_template(stream, opaque=True)
+    copy.time_base = stream.time_base
+    return _described(copy, stream)
+
+
+def _described(copy: Stream, stream: Any) -> Stream:
+    copy.metadata.update(true_tags(stream.metadata))
+    copy.disposition = stream.disposition
+    return copy
+
+
+def _add_attachment(out: OutputContainer, stream: Any, plan: WritePlan) -> bool:
+    if not plan.container.holds_attachments:
+        return False
+    name = stream.metadata.get("filename", f"attachment{stream.index}")
+    out.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
+    return True
+
+
+def _add_cover(out: OutputContainer, stream: Any, plan: WritePlan, cargo: Cargo) -> bool:
+    """Carry a cover picture: a file of its own in Matroska, a picture outside time in MP4."""
+    codec = stream.codec_context.name
+    content = _first_packet(plan, stream.index)
+    if content is None or codec not in MIME_TYPES:
+        return False
+    if plan.container.holds_attachments:
+        name = stream.metadata.get("filename", f"cover.{MIME_TYPES[codec].removeprefix('image/')}")
+        out.add_attachment(name, MIME_TYPES[codec], content)
+        return True
+    if not plan.container.holds_covers:
+        return False
+    packet = Packet(content)
+    packet.stream = _copy_stream(out, stream)
+    packet.pts = packet.dts = 0
+    packet.time_base, packet.is_keyframe = stream.time_base, True
+    cargo.opening.append(packet)
+    return True
+
+
+def _first_packet(plan: WritePlan, index: int) -> bytes | None:
+    with open_container(plan.clip.path) as source:
+        packet = next(source.demux(source.streams[index]), None)
+        return bytes(packet) if packet is not None and packet.size else None
+
+
+class _Copied:
+    """The packets as they are."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def carry(self, packet: Packet) -> Iterator[Packet]:
+        packet.stream = self._stream
+        yield packet
+
+    def drain(self) -> Iterator[Packet]:
+        yield from ()
+
+
+class _RewrittenText:
+    """Text subtitles in the container's own codec, each at its own time."""
+
+    def __init__(self, out: OutputContainer, stream: Any, codec: str) -> None:
+        self._decoder = stream.codec_context
+        self._decoder.open(strict=False)
+        self._stream = _described(out.add_stream(codec), stream)
+        self._stream.codec_context.subtitle_header = self._decoder.subtitle_header
+        self._stream.codec_context.time_base = stream.time_base
+        self._stream.time_base = stream.time_base
+
+    def carry(self, packet: Packet) -> Iterator[Packet]:
+        subtitle = self._decoder.decode2(packet)
+        if subtitle is None:
+            return
+        rewritten = self._stream.codec_context.encode_subtitle(subtitle)
+        rewritten.pts, rewritten.dts, rewritten.duration = packet.pts, packet.dts, packet.duration
+        rewritten.time_base, rewritten.stream, rewritten.is_keyframe = packet.time_base, self._stream, True
+        yield rewritten
+
+    def drain(self) -> Iterator[Packet]:
+        yield from ()
+
+
+class _RewrittenSound:
+    """Sound in the container's own codec."""
+
+    def __init__(self, out: OutputContainer, stream: Any, codec: str) -> None:
+        self._source = stream
+        rate = 48000 if codec == "libopus" else stream.codec_context.sample_rate
+        layout = stream.codec_context.layout.name
+        self._stream = _described(out.add_stream(codec, rate=rate, layout=layout, bit_rate=BIT_RATE), stream)
+        self._stream.codec_context.open()
+        self._resampler = av.AudioResampler(
+            format=self._stream.codec_context.format,
+            layout=layout,
+            rate=rate,
+            frame_size=self._stream.codec_context.frame_size or None,
+        )
+
+    def carry(self, packet: Packet) -> Iterator[Packet]:
+        try:
+            frames = self._source.codec_context.decode(packet)
+        except av.FFmpegError:  # a damaged packet is a short silence
+            return
+        for frame in frames:
+            frame.time_base = packet.time_base
+            yield from self._encode(frame)
+
+    def drain(self) -> Iterator[Packet]:
+        yield from self._encode(None)
+        yield from self._stream.encode(None)
+
+    def _encode(self, frame: av.AudioFrame | None) -> Iterator[Packet]:
+        for resampled in self._resampler.resample(frame):
+            yield from self._stream.encode(resampled)

@@ -1,0 +1,575 @@
+"""Writing clips: time, sound, tracks, colour and everything outside the patches come out as they went in."""
+
+import re
+import subprocess
+import sys
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faceswap_cli.errors import NoFaceError, OutputError, UsageError
+from faceswap_cli.media import segments
+from faceswap_cli.media.disclosure import is_disclosed
+from faceswap_cli.media.planes import layout_of, samples_of
+from faceswap_cli.media.reader import open_clip
+from faceswap_cli.media.writer import ClipWriter, plan_output
+from faceswap_cli.options import Options
+from faceswap_cli.types import Patch, Swapped
+
+from .media_oracle import (
+    FFMPEG,
+    copy_clip,
+    describe,
+    frame_times,
+    make_clip,
+    packet_hashes,
+    packet_times,
+    pictures,
+    run_ffmpeg,
+)
+from .test_media_reader import make_irregular
+
+QUICK = ("-preset", "ultrafast")
+SUBTITLES = "1\n00:00:00,200 --> 00:00:00,600\nHello\n\n2\n00:00:00,700 --> 00:00:00,900\nWorld\n"
+TAGS = ";FFMETADATA1\ntitle=A title\nartist=Someone\nCUSTOM=own\n" + "".join(
+    f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={start}\nEND={start + 500}\ntitle=Chapter {start}\n" for start in (0, 500)
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("clips")
+
+
+@pytest.fixture(scope="module")
+def clip_path(folder: Path) -> Path:
+    return make_clip(folder / "plain.mp4", "-bf", "3", "-pix_fmt", "yuv420p", "-c:a", "aac", seconds=3)
+
+
+@pytest.fixture(scope="module")
+def rich_path(folder: Path) -> Path:
+    """A Matroska file with two sound tracks, two subtitles, chapters, tags and an attached font."""
+    (folder / "words.srt").write_text(SUBTITLES)
+    (folder / "tags.txt").write_text(TAGS)
+    (folder / "font.ttf").write_bytes(bytes(range(256)) * 8)
+    path = folder / "rich.mkv"
+    run_ffmpeg(
+        "-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=1", "-f", "lavfi", "-i", "sine=d=1",
+        "-f", "lavfi", "-i", "sine=f=900:d=1", "-i", folder / "words.srt", "-i", folder / "words.srt",
+        "-i", folder / "tags.txt", "-map", "0", "-map", "1", "-map", "2", "-map", "3", "-map", "4",
+        "-map_metadata", "5", *QUICK, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a:0", "aac", "-c:a:1", "libopus",
+        "-c:s:0", "srt", "-c:s:1", "ass", "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=fre",
+        "-metadata:s:s:0", "language=ger", "-attach", folder / "font.ttf", "-metadata:s:t", "mimetype=font/ttf", path,
+    )  # fmt: skip
+    return path
+
+
+def face_patch(x: int = 40, y: int = 30) -> Patch:
+    return Patch(x, y, np.full((33, 41, 3), (200, 120, 90), np.uint8), np.ones((33, 41), np.float32))
+
+
+def quick(**choices: object) -> dict[str, object]:
+    return {"preset": "ultrafast"} | choices
+
+
+# --- time and sound
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_times_and_sound_packets_are_the_inputs_own(tmp_path: Path, clip_path: Path, suffix: str) -> None:
+    output = tmp_path / f"out{suffix}"
+    report = copy_clip(clip_path, output, **quick())
+    assert frame_times(output) == frame_times(clip_path)
+    assert report.frames == 75
+    assert packet_hashes(output, "0:a:0") == packet_hashes(clip_path, "0:a:0")
+    assert packet_times(output, "0:a:0") == packet_times(clip_path, "0:a:0")
+
+
+def test_irregular_times_stay_irregular(tmp_path: Path) -> None:
+    path = make_irregular(tmp_path / "irregular.mp4")
+    copy_clip(path, tmp_path / "out.mp4", **quick())
+    assert frame_times(tmp_path / "out.mp4") == frame_times(path)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+def test_matroska_keeps_times_to_its_own_tick(tmp_path: Path, clip_path: Path, suffix: str) -> None:
+    output = tmp_path / f"out{suffix}"
+    copy_clip(clip_path, output, **({} if suffix == ".webm" else quick()))
+    pairs = zip(frame_times(output), frame_times(clip_path), strict=True)
+    assert max(abs(ours - theirs) for ours, theirs in pairs) <= Fraction(1, 2000)
+
+
+def test_matroska_in_and_out_keeps_every_sound_packet(tmp_path: Path, rich_path: Path) -> None:
+    copy_clip(rich_path, tmp_path / "out.mkv", **quick())
+    for track in ("0:a:0", "0:a:1"):
+        assert packet_hashes(tmp_path / "out.mkv", track) == packet_hashes(rich_path, track)
+        assert packet_times(tmp_path / "out.mkv", track) == packet_times(rich_path, track)
+    assert frame_times(tmp_path / "out.mkv") == frame_times(rich_path)
+
+
+def test_one_frame_is_enough(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "one.mp4", "-pix_fmt", "yuv420p", "-frames:v", "1")
+    assert copy_clip(path, tmp_path / "out.mp4").frames == 1
+    assert frame_times(tmp_path / "out.mp4") == [0]
+
+
+def test_a_part_starts_at_zero_with_its_own_sound(tmp_path: Path, clip_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    copy_clip(clip_path, output, **quick(start=Fraction(1, 2), end=Fraction(3, 2)))
+    whole = frame_times(clip_path)
+    kept = [time for time in whole if Fraction(1, 2) <= time < Fraction(3, 2)]
+    assert frame_times(output) == [time - kept[0] for time in kept]
+    length = Fraction(1024, 44100)
+    sound = zip(packet_hashes(clip_path, "0:a:0"), packet_times(clip_path, "0:a:0"), strict=True)
+    inside = [(digest, time) for digest, time in sound if time >= kept[0] and time + length <= Fraction(3, 2)]
+    assert packet_hashes(output, "0:a:0") == [digest for digest, _ in inside]
+    late = [ours - (time - kept[0]) for ours, (_, time) in zip(packet_times(output, "0:a:0"), inside, strict=True)]
+    assert max(map(abs, late)) <= Fraction(1, 44100)
+
+
+def test_real_clips_keep_times_and_sound(data: Path, tmp_path: Path) -> None:
+    for name in ("intel_asl_brother.mkv", "vr_1.mp4"):
+        path, output = data / "clips" / name, tmp_path / name
+        copy_clip(path, output, **quick())
+        assert frame_times(output) == frame_times(path)
+        if name == "vr_1.mp4":
+            assert packet_hashes(output, "0:a:0") == packet_hashes(path, "0:a:0")
+
+
+# --- the picture
+
+
+@pytest.mark.parametrize(
+    "pixel_format",
+    ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p12le", "gray", "gbrp", "bgra", "yuva420p"],
+)
+def test_lossless_output_equals_the_input_outside_the_patch(tmp_path: Path, pixel_format: str) -> None:
+    path = make_clip(tmp_path / "in.mkv", "-c:v", "ffv1", "-pix_fmt", pixel_format, "-c:a", "aac", seconds=0.2)
+    patch = face_patch()
+    report = copy_clip(path, tmp_path / "out.mkv", (patch,), codec="ffv1")
+    with open_clip(path) as before, open_clip(tmp_path / "out.mkv") as after:
+        layout = layout_of(before.pixel_format)
+        for old, new in zip(before.frames(), after.frames(), strict=True):
+            assert new.picture.format.name == old.picture.format.name
+            for number, component in enumerate(layout.components):
+                one, two = (samples_of(each.picture, layout, number) for each in (old, new))
+                inside = np.zeros(one.shape, bool)
+                rows = slice(30 >> component.halvings_y, -(-63 >> component.halvings_y))
+                columns = slice(40 >> component.halvings_x, -(-81 >> component.halvings_x))
+                inside[rows, columns] = True
+                assert np.array_equal(one[~inside], two[~inside])
+                assert not np.array_equal(one[inside], two[inside])
+    assert report.pixel_format == {"gbrp": "bgr0"}.get(pixel_format, pixel_format)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "vp9"])
+def test_quality_100_is_lossless(tmp_path: Path, clip_path: Path, codec: str) -> None:
+    output = tmp_path / "out.mkv"
+    copy_clip(clip_path, output, codec=codec, quality=100, end=Fraction(1, 5))
+    assert pictures(output) == pictures(clip_path)[:5]
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9", "prores", "ffv1"])
+def test_every_codec_gives_the_picture_back(tmp_path: Path, clip_path: Path, codec: str) -> None:
+    output = tmp_path / "out.mkv"
+    copy_clip(clip_path, output, codec=codec, end=Fraction(2, 5))
+    assert len(frame_times(output)) == 10
+    for ours, theirs in zip(pictures(output), pictures(clip_path), strict=False):
+        error = np.frombuffer(ours, np.uint8).astype(float) - np.frombuffer(theirs, np.uint8)
+        assert 10 * np.log10(255**2 / max((error**2).mean(), 1e-9)) > 36
+
+
+@pytest.mark.parametrize("quality", [0, 50, 100])
+def test_more_quality_makes_a_larger_file(tmp_path: Path, clip_path: Path, quality: int) -> None:
+    sizes = [
+        copy_clip(clip_path, tmp_path / f"{each}.mp4", **quick(quality=each)).size for each in (quality, quality + 10)
+        if each <= 100
+    ]  # fmt: skip
+    assert sizes == sorted(set(sizes))
+
+
+def test_the_default_quality_is_near_enough_to_the_decoded_picture(data: Path, tmp_path: Path) -> None:
+    path = data / "clips" / "st_aoc_mpeg4.mp4"  # the noisiest of the clips
+    copy_clip(path, tmp_path / "out.mp4", end=Fraction(2))
+    errors = [
+        (np.frombuffer(ours, np.uint8).astype(float) - np.frombuffer(theirs, np.uint8)) ** 2
+        for ours, theirs in zip(pictures(tmp_path / "out.mp4"), pictures(path), strict=False)
+    ]
+    assert 10 * np.log10(255**2 / np.mean(errors)) > 42
+
+
+@pytest.mark.parametrize("turn", ["90", "180", "270"])
+def test_rotation_is_honoured_for_the_patch_and_kept_in_the_file(tmp_path: Path, clip_path: Path, turn: str) -> None:
+    path, output = tmp_path / "turned.mp4", tmp_path / "out.mp4"
+    run_ffmpeg("-display_rotation", turn, "-i", clip_path, "-t", "0.2", "-c", "copy", path)
+    copy_clip(path, output, (face_patch(8, 70),), **quick())
+    angle = re.search(r"rotation of (-?\d+)", describe(path))[1]
+    assert re.search(r"rotation of (-?\d+)", describe(output))[1] == angle
+    raw = run_ffmpeg("-i", output, "-frames:v", "1", "-pix_fmt", "rgb24", "-f", "rawvideo", "-")
+    width, height = (120, 160) if turn != "180" else (160, 120)
+    shown = np.frombuffer(raw, np.uint8).reshape(height, width, 3).astype(int)
+    assert np.abs(shown[80:95, 16:40] - (200, 120, 90)).mean() < 8
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+def test_containers_that_can_keep_rotation_do(tmp_path: Path, clip_path: Path, suffix: str) -> None:
+    path, output = tmp_path / "turned.mp4", tmp_path / f"out{suffix}"
+    run_ffmpeg("-display_rotation", "90", "-i", clip_path, "-t", "0.2", "-c", "copy", path)
+    copy_clip(path, output)
+    with open_clip(path) as before, open_clip(output) as after:
+        assert (after.width, after.height, after.rotation) == (before.width, before.height, before.rotation)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_colour_tags_are_kept(tmp_path: Path, suffix: str) -> None:
+    tags = ("-vf", "setparams=color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc:range=tv")
+    path = make_clip(tmp_path / f"in{suffix}", "-c:v", "libx265", "-pix_fmt", "yuv420p10le", *tags, seconds=0.2)
+    report = copy_clip(path, tmp_path / f"out{suffix}", (face_patch(),))
+    with open_clip(path) as before, open_clip(tmp_path / f"out{suffix}") as after:
+        assert after.colours == before.colours
+        assert (after.colours.primaries, after.colours.transfer, after.colours.matrix) == (9, 18, 9)
+        assert after.bits == 10
+    assert report.codec == "hevc"
+
+
+def test_the_mastering_display_of_hdr10_is_kept(tmp_path: Path) -> None:
+    master = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
+    hdr = ("-x265-params", f"{master}:log-level=none", "-color_trc", "smpte2084", "-pix_fmt", "yuv420p10le")
+    path = make_clip(tmp_path / "in.mp4", "-c:v", "libx265", *hdr, seconds=0.2)
+    for codec in ("hevc", "h264"):
+        copy_clip(path, tmp_path / "out.mp4", codec=codec, force=True)
+        with open_clip(path) as before, open_clip(tmp_path / "out.mp4") as after:
+            assert before.mastering is not None
+            assert after.mastering == before.mastering
+
+
+def test_full_range_stays_full_range(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "in.mp4", "-pix_fmt", "yuvj420p", seconds=0.2)
+    for suffix in (".mp4", ".webm"):
+        copy_clip(path, tmp_path / f"out{suffix}")
+        with open_clip(path) as before, open_clip(tmp_path / f"out{suffix}") as after:
+            assert after.colours.full_range
+            pair = (next(each.frames()).rgb.astype(float).mean() for each in (before, after))
+            assert abs(next(pair) - next(pair)) < 0.5
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".mkv"])
+def test_odd_sizes_keep_every_row_and_column(tmp_path: Path, suffix: str) -> None:
+    odd = "format=rgb24,crop=161:121:exact=1,format=yuv420p"
+    path = make_clip(tmp_path / "odd.mkv", "-vf", odd, "-c:v", "ffv1", seconds=0.2, size="200x200")
+    copy_clip(path, tmp_path / f"out{suffix}", (face_patch(120, 88),))
+    with open_clip(tmp_path / f"out{suffix}") as clip:
+        assert (clip.width, clip.height) == (161, 121)
+
+
+def test_rgb_input_keeps_its_colours(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "in.mkv", "-c:v", "ffv1", "-pix_fmt", "bgr0", seconds=0.2)
+    copy_clip(path, tmp_path / "out.mp4")
+    with open_clip(path) as before, open_clip(tmp_path / "out.mp4") as after:
+        old, new = next(before.frames()).rgb.astype(float), next(after.frames()).rgb
+    assert np.abs(old - new).mean() < 2.5
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".webm", "vp9"), (".mov", "prores"), (".mkv", "ffv1")])
+def test_transparency_is_kept_where_the_codec_can(tmp_path: Path, suffix: str, codec: str) -> None:
+    fade = "format=yuva420p,geq=lum='lum(X,Y)':cb='cb(X,Y)':cr='cr(X,Y)':a='X'"
+    path = make_clip(tmp_path / "in.mkv", "-vf", fade, "-c:v", "ffv1", seconds=0.2)
+    output = tmp_path / f"out{suffix}"
+    copy_clip(path, output, codec=codec)
+    decoder = ["-c:v", "libvpx-vp9"] if codec == "vp9" else []
+    raw = run_ffmpeg(*decoder, "-i", output, "-vf", "alphaextract,format=gray", "-frames:v", "1", "-f", "rawvideo", "-")
+    alpha = np.frombuffer(raw, np.uint8).reshape(120, 160)
+    assert np.abs(alpha.astype(int) - np.arange(160)).mean() < 2
+
+
+# --- tracks
+
+
+def test_matroska_keeps_every_track_tag_chapter_and_attachment(tmp_path: Path, rich_path: Path) -> None:
+    report = copy_clip(rich_path, tmp_path / "out.mkv", **quick())
+    assert report.notes == ()
+    found, wanted = describe(tmp_path / "out.mkv"), describe(rich_path)
+    kinds = r"Stream #0:\d+(?:\(\w+\))?: \w+: \w+"
+    assert re.findall(kinds, found) == re.findall(kinds, wanted)
+    for words in ("A title", "Someone", "own", "Chapter 0", "Chapter 500", "font.ttf"):
+        assert words in found
+    for track in ("0:s:0", "0:s:1"):
+        assert packet_hashes(tmp_path / "out.mkv", track) == packet_hashes(rich_path, track)
+    run_ffmpeg("-dump_attachment:t:0", tmp_path / "font.ttf", "-i", tmp_path / "out.mkv", "-f", "null", "-")
+    assert (tmp_path / "font.ttf").read_bytes() == bytes(range(256)) * 8
+
+
+@pytest.mark.parametrize(
+    ("suffix", "sounds", "texts", "said"),
+    [
+        (".mp4", ["aac", "opus"], ["mov_text", "mov_text"], ["written as mov_text", "attachment track 5"]),
+        (".mov", ["aac", "aac"], ["mov_text", "mov_text"], ["encoded anew as aac", "attachment track 5"]),
+        (".webm", ["opus", "opus"], ["webvtt", "webvtt"], ["encoded anew as libopus", "attachment track 5"]),
+        (".avi", ["aac", "mp3"], [], ["subtitle track 3", "chapters are left out", "CUSTOM", "one frame rate"]),
+    ],
+)
+def test_tracks_go_into_other_containers_or_are_named(
+    tmp_path: Path, rich_path: Path, suffix: str, sounds: list[str], texts: list[str], said: list[str]
+) -> None:
+    output = tmp_path / f"out{suffix}"
+    report = copy_clip(rich_path, output)
+    found = describe(output)
+    assert re.findall(r"Audio: (\w+)", found) == sounds
+    assert re.findall(r"Subtitle: (\w+)", found) == texts
+    assert "A title" in found
+    for words in said:
+        assert any(words in note for note in report.notes), report.notes
+    if texts:
+        assert "Chapter 500" in found
+        assert run_ffmpeg("-i", output, "-map", "0:s:0", "-f", "srt", "-").decode().strip() == SUBTITLES.strip()
+    if sounds == ["opus", "opus"]:
+        length = len(run_ffmpeg("-i", output, "-map", "0:a:0", "-ar", "48000", "-f", "s16le", "-")) / 2 / 48000
+        assert abs(length - 1) < 0.05
+
+
+def test_the_cover_picture_of_an_mp4_is_kept(tmp_path: Path, clip_path: Path) -> None:
+    cover, path = tmp_path / "cover.png", tmp_path / "in.mp4"
+    run_ffmpeg("-f", "lavfi", "-i", "color=red:s=64x64:d=1", "-frames:v", "1", cover)
+    run_ffmpeg(
+        "-i", clip_path, "-i", cover, "-map", "0", "-map", "1", "-t", "0.4", "-c", "copy", "-disposition:v:1",
+        "attached_pic", path,
+    )  # fmt: skip
+    for suffix in (".mp4", ".mkv"):
+        copy_clip(path, tmp_path / f"out{suffix}", **quick())
+        assert "attached pic" in describe(tmp_path / f"out{suffix}")
+
+
+def test_chapters_of_a_part_are_cut_and_moved(tmp_path: Path, rich_path: Path) -> None:
+    copy_clip(rich_path, tmp_path / "out.mkv", **quick(start=Fraction(1, 5), end=Fraction(4, 5)))
+    spans = re.findall(r"Chapter #0:\d: start ([\d.]+), end ([\d.]+)", describe(tmp_path / "out.mkv"))
+    assert spans == [("0.000000", "0.300000"), ("0.300000", "0.600000")]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".avi"])
+def test_every_output_says_that_it_was_edited(tmp_path: Path, rich_path: Path, suffix: str) -> None:
+    output = tmp_path / f"out{suffix}"
+    copy_clip(rich_path, output)
+    assert is_disclosed(output)
+    assert not is_disclosed(rich_path)
+    assert "Edited with AI" in describe(output)
+
+
+def test_tags_in_no_known_letters_do_not_stop_a_run(tmp_path: Path, clip_path: Path) -> None:
+    path = tmp_path / "in.mkv"
+    run_ffmpeg("-i", clip_path, "-t", "0.2", "-c", "copy", "-metadata", "artist=XXXX", path)
+    path.write_bytes(path.read_bytes().replace(b"XXXX", b"\xff\xfe\xcd\x80"))
+    copy_clip(path, tmp_path / "out.mkv", **quick())
+    assert b"\xff\xfe\xcd\x80" in (tmp_path / "out.mkv").read_bytes()
+
+
+# --- segments and resuming
+
+
+class Stop(BaseException):
+    """What a test breaks a run with."""
+
+
+def run_until(source: Path, output: Path, frames: int, **choices: object) -> None:
+    """Write as `copy_clip` does and break off after some frames."""
+    with open_clip(source) as clip:
+        plan = plan_output(clip, output, Options(**choices))
+        with ClipWriter(plan) as writer:
+            for number, frame in enumerate(clip.frames(plan.start, plan.end, writer.resume_from)):
+                if number == frames:
+                    raise Stop
+                writer.write(Swapped(frame, (face_patch(),), faces_found=2))
+
+
+@pytest.fixture(scope="module")
+def long_path(folder: Path) -> Path:
+    return make_clip(folder / "long.mp4", "-bf", "2", "-pix_fmt", "yuv420p", "-c:a", "aac", seconds=7)
+
+
+@pytest.mark.parametrize("broken_after", [[30], [60, 20, 61], [174], [51, 51]])
+def test_an_interrupted_run_ends_in_the_same_file(tmp_path: Path, long_path: Path, broken_after: list[int]) -> None:
+    for count in broken_after:
+        with pytest.raises(Stop):
+            run_until(long_path, tmp_path / "resumed.mp4", count, **quick())
+        assert not (tmp_path / "resumed.mp4").exists()
+    resumed = copy_clip(long_path, tmp_path / "resumed.mp4", (face_patch(),), **quick())
+    copy_clip(long_path, tmp_path / "whole.mp4", (face_patch(),), **quick())
+    assert (tmp_path / "resumed.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert resumed.frames == 175
+    assert resumed.resumed_frames == (
+        sum(count // 50 * 50 for count in broken_after) if len(broken_after) == 1 else 100
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["resumed.mp4", "whole.mp4"]
+
+
+def test_a_run_resumes_after_every_frame_was_written(tmp_path: Path, long_path: Path) -> None:
+    with pytest.raises(Stop), open_clip(long_path) as clip:
+        plan = plan_output(clip, tmp_path / "out.mp4", Options(preset="ultrafast"))
+        with ClipWriter(plan) as writer:
+            for frame in clip.frames():
+                writer.write(Swapped(frame, (), 0))
+            writer._finish_stretch()
+            raise Stop
+    report = copy_clip(long_path, tmp_path / "out.mp4", **quick())
+    assert (report.frames, report.resumed_frames) == (175, 175)
+
+
+@pytest.mark.parametrize("change", ["options", "input", "segment", "manifest"])
+def test_whatever_changed_is_done_afresh(tmp_path: Path, long_path: Path, change: str) -> None:
+    source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    source.write_bytes(long_path.read_bytes())
+    with pytest.raises(Stop):
+        run_until(source, output, 120, **quick())
+    work = tmp_path / ".out.mp4.faceswap"
+    assert sorted(path.name for path in work.glob("*.packets")) == ["000000.packets", "000001.packets"]
+    choices = quick(quality=60) if change == "options" else quick()
+    if change == "input":
+        source.write_bytes(long_path.read_bytes() + b"\0")
+    if change == "segment":
+        content = bytearray((work / "000001.packets").read_bytes())
+        content[-1] ^= 1
+        (work / "000001.packets").write_bytes(content)
+    if change == "manifest":
+        (work / "manifest.json").write_text('{"version": 1, "fingerprint": 3, "segments": [{"lie": 1}]}')
+    with open_clip(source) as clip, ClipWriter(plan_output(clip, output, Options(**choices))) as writer:
+        point = writer.resume_from
+        assert (point.index if point else 0) == (50 if change == "segment" else 0)
+        assert writer.started_afresh == (change != "segment")
+
+
+def test_a_face_nowhere_leaves_nothing(tmp_path: Path, long_path: Path) -> None:
+    with pytest.raises(NoFaceError), open_clip(long_path) as clip:
+        plan = plan_output(clip, tmp_path / "out.mp4", Options(preset="ultrafast"))
+        with ClipWriter(plan) as writer:
+            for frame in clip.frames():
+                writer.write(Swapped(frame, (), 0))
+            raise NoFaceError("no face anywhere")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_broken_before_its_first_stretch_leaves_nothing(tmp_path: Path, long_path: Path) -> None:
+    with pytest.raises(Stop):
+        run_until(long_path, tmp_path / "out.mp4", 20, **quick())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stretches_are_cut_at_fixed_moments_of_the_clip() -> None:
+    times = [Fraction(number, 10) for number in (0, 19, 20, 39, 40, -1)]
+    assert [segments.segment_number(time) for time in times] == [0, 0, 1, 1, 2, -1]
+
+
+def test_two_runs_on_one_output_do_not_mix(tmp_path: Path, clip_path: Path) -> None:
+    with open_clip(clip_path) as clip:
+        plan = plan_output(clip, tmp_path / "out.mp4", Options())
+        with ClipWriter(plan), pytest.raises(OutputError, match="another run"), ClipWriter(plan):
+            pass
+
+
+def test_a_killed_run_resumes(tmp_path: Path, long_path: Path) -> None:
+    program = (
+        "import os; from pathlib import Path; from tests.test_media_writer import run_until, quick, segments\n"
+        "add = segments.SegmentStore.add\n"
+        "def add_and_die(store, segment):\n"
+        "    add(store, segment)\n"
+        "    if segment.number == 1: os.kill(os.getpid(), 9)\n"
+        "segments.SegmentStore.add = add_and_die\n"
+        f"run_until(Path({str(long_path)!r}), Path({str(tmp_path / 'out.mp4')!r}), 999, **quick())\n"
+    )
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, check=False)
+    assert done.returncode == -9, done.stderr.decode()
+    report = copy_clip(long_path, tmp_path / "out.mp4", (face_patch(),), **quick())
+    copy_clip(long_path, tmp_path / "whole.mp4", (face_patch(),), **quick())
+    assert report.resumed_frames == 100
+    assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "choices", "error", "words"),
+    [
+        ("missing/out.mp4", {}, OutputError, "does not exist"),
+        ("out.xyz", {}, UsageError, ".xyz"),
+        ("out", {}, UsageError, "extension"),
+        ("exists.mp4", {}, OutputError, "--force"),
+        ("out.mp4", {"codec": "prores"}, UsageError, "prores"),
+        ("out.mp4", {"preset": "warp"}, UsageError, "warp"),
+        ("out.webm", {"codec": "h264"}, UsageError, "h264"),
+    ],
+)
+def test_outputs_that_cannot_be_are_refused_before_any_work(
+    tmp_path: Path, clip_path: Path, name: str, choices: dict[str, str], error: type, words: str
+) -> None:
+    (tmp_path / "exists.mp4").write_bytes(b"mine")
+    with open_clip(clip_path) as clip, pytest.raises(error, match=words) as caught:
+        plan_output(clip, tmp_path / name, Options(**choices))
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["exists.mp4"]
+
+
+def test_the_input_is_never_the_output(tmp_path: Path, clip_path: Path) -> None:
+    (tmp_path / "link.mp4").symlink_to(clip_path)
+    with open_clip(clip_path) as clip:
+        for output in (clip_path, tmp_path / "link.mp4"):
+            with pytest.raises(UsageError, match="itself"):
+                plan_output(clip, output, Options(force=True))
+
+
+def test_the_default_name_lies_beside_the_input_or_in_the_folder(tmp_path: Path, clip_path: Path) -> None:
+    with open_clip(clip_path) as clip:
+        assert plan_output(clip, None, Options()).output == clip_path.with_name("plain_swapped.mp4")
+        assert plan_output(clip, tmp_path, Options()).output == tmp_path / "plain_swapped.mp4"
+
+
+def test_a_full_disk_is_one_line_and_keeps_the_finished_work(tmp_path: Path, long_path: Path) -> None:
+    program = (
+        "import resource, sys; from pathlib import Path; from tests.test_media_writer import run_until, quick\n"
+        "from faceswap_cli.errors import OutputError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))\n"
+        f"try: run_until(Path({str(long_path)!r}), Path({str(tmp_path / 'out.mp4')!r}), 999, **quick(quality=90))\n"
+        "except OutputError as error: print(error); sys.exit(6)\n"
+    )
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run([sys.executable, "-c", program, "5000"], cwd=root, capture_output=True, check=False)
+    assert done.returncode == 6, done.stderr.decode()
+    assert done.stdout.decode().count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_at_the_end_leaves_no_output(tmp_path: Path, clip_path: Path) -> None:
+    program = (
+        "import resource, sys; from pathlib import Path; from tests.media_oracle import copy_clip\n"
+        "from faceswap_cli.errors import OutputError; from faceswap_cli.media import writer\n"
+        "mux = writer.mux\n"
+        "def cramped(*arguments):\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
+        "    return mux(*arguments)\n"
+        "writer.mux = cramped\n"
+        f"try: copy_clip(Path({str(clip_path)!r}), Path({str(tmp_path / 'out.mp4')!r}))\n"
+        "except OutputError as error: print(error); sys.exit(6)\n"
+    )
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, check=False)
+    assert done.returncode == 6, done.stderr.decode()
+    assert not (tmp_path / "out.mp4").exists()
+    report = copy_clip(clip_path, tmp_path / "out.mp4")
+    assert report.resumed_frames == 75
+
+
+def test_no_thread_stays_behind(tmp_path: Path, clip_path: Path) -> None:
+    before = threading.active_count()
+    copy_clip(clip_path, tmp_path / "out.mp4", **quick())
+    with pytest.raises(Stop):
+        run_until(clip_path, tmp_path / "broken.mp4", 10, **quick())
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("name", ["with space.mp4", "-dash.mp4", "new\nline.mp4", "emoji😀.mp4", "%03d.mp4"])
+def test_awkward_names_are_names(tmp_path: Path, clip_path: Path, name: str) -> None:
+    copy_clip(clip_path, tmp_path / name, **quick(end=Fraction(1, 5)))
+    done = subprocess.run([FFMPEG, "-v", "error", "-i", f"file:{tmp_path / name}", "-f", "null", "-"], check=False)
+    assert done.returncode == 0
