@@ -43,6 +43,7 @@ class Entry:
     url: str = ""  # complete address of the published file; empty when it can only be imported
     sha256: str = ""  # of the published file (for an embedded one: of `file` itself)
     bytes: int = 0  # length of the same file; 0 when unknown
+    also: tuple[str, ...] = ()  # digests of other published forms of the same network
     note: str = ""
     encoder: str = ""  # generator: entry whose embedding it understands
     space: str = ""  # generator and encoder: name of the identity space
@@ -112,11 +113,11 @@ def locate(name: str) -> Path:
     reports = list(check(wanted))
     for report in reports:
         if report.state == "missing":
-            raise WeightsError(_how_to_get(wanted))
+            raise WeightsError(how_to_get(wanted))
         if report.state == "altered":
             raise WeightsError(
                 f"{report.path} is not the file it should be: sha256 {report.found}, expected {report.expected}; "
-                f"replace it ({_how_to_get(wanted)})"
+                f"replace it ({how_to_get(wanted)})"
             )
     return reports[0].path.parent if wanted.kind == "pack" else reports[0].path
 
@@ -137,6 +138,14 @@ def check(wanted: Entry) -> Iterator[Checked]:
         return
     for name, digest in _read_card(folder / CARD)[1].items():
         yield _compare(wanted.name, folder / name, digest)
+
+
+def published_as(digest: str) -> Entry | None:
+    """Return the entry a published file belongs to, by its SHA-256; None for a file nobody told us of."""
+    for known in _shipped(weights_folder()).values():
+        if not known.embedded and digest in (known.sha256, *known.also):
+            return known
+    return None
 
 
 def folder_of(name: str) -> Path:
@@ -167,6 +176,20 @@ def install(new: Entry, files: list[Path]) -> Entry:
     return kept
 
 
+def how_to_get(wanted: Entry) -> str:
+    """Say in one line how an entry that is not here can be had."""
+    if wanted.embedded:
+        return (
+            f"no embedded {wanted.name} yet: train one (faceswap train), fetch one (faceswap models list shows which) "
+            f"or import one (faceswap models import FILE)"
+        )
+    if wanted.fetchable:
+        return f"{wanted.name} is not installed: run `faceswap models fetch {wanted.name}`"
+    published = wanted.official or wanted.file or "FILE"
+    how = f"get {published} ({wanted.source}) and run `faceswap models import {published}`"
+    return f"{wanted.name} is not installed: {how}"
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file in lower-case hexadecimal digits."""
     digest = hashlib.sha256()
@@ -184,14 +207,15 @@ def _store() -> Path:
 def _shipped(folder: Path) -> dict[str, Entry]:
     with (folder / "catalogue.toml").open("rb") as file:
         tables: dict[str, dict[str, Any]] = tomllib.load(file)
-    return {name: Entry(name=name, **table) for name, table in tables.items()}
+    return {name: Entry(name=name, also=tuple(table.pop("also", ())), **table) for name, table in tables.items()}
 
 
 def _read_card(card: Path) -> tuple[Entry, dict[str, str]]:
     try:
         table = json.loads(card.read_text(encoding="utf-8"))
         known = {field.name for field in fields(Entry)}
-        return Entry(**{key: value for key, value in table["entry"].items() if key in known}), dict(table["files"])
+        said = {key: value for key, value in table["entry"].items() if key in known}
+        return Entry(**said | {"also": tuple(said.get("also", ()))}), dict(table["files"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{card} cannot be understood ({error}): delete its folder and import again") from error
 
@@ -201,19 +225,6 @@ def _compare(name: str, path: Path, expected: str) -> Checked:
         return Checked(name, path, "missing", expected, "")
     found = sha256_of(path)
     return Checked(name, path, "ok" if found == expected else "altered", expected or "not in the catalogue", found)
-
-
-def _how_to_get(wanted: Entry) -> str:
-    if wanted.embedded:
-        return (
-            f"no embedded {wanted.name} yet: train one (faceswap train), fetch one (faceswap models list shows which) "
-            f"or import one (faceswap models import FILE)"
-        )
-    if wanted.fetchable:
-        return f"{wanted.name} is not installed: run `faceswap models fetch {wanted.name}`"
-    published = wanted.official or wanted.file or "FILE"
-    how = f"get {published} ({wanted.source}) and run `faceswap models import {published}`"
-    return f"{wanted.name} is not installed: {how}"
 
 
 def _fill(draft: Path, kept: Entry, files: list[Path]) -> None:

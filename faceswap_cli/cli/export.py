@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from ..extras import load
 from .arguments import AsJson, Quiet, Verbose
-from .extras import load
 from .terminal import Terminal
 
 

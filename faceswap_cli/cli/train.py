@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from ..extras import load
 from ..training.options import NETWORKS, TrainOptions
 from .arguments import AsJson, Flag, Quiet, Verbose, takes
-from .extras import load
 from .terminal import Terminal
 
 FLAGS = {

@@ -3,7 +3,7 @@
 from importlib import import_module
 from types import ModuleType
 
-from ..errors import UsageError
+from .errors import UsageError
 
 EXTRAS = {"torch": "train", "kornia": "train", "onnxscript": "train", "openvino": "openvino"}
 

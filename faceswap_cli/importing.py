@@ -1,0 +1,170 @@
+"""Bring published files into the user's store: checkpoints become ONNX, ONNX files get our names, packs are unpacked.
+
+A file is known by its SHA-256, by its tensors, or by the name the user gives it. Nothing inside it is run.
+"""
+
+import tempfile
+import zipfile
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from . import models
+from .download import Progress, Remote, download
+from .errors import UsageError, WeightsError
+from .extras import load
+from .models import Entry
+
+if TYPE_CHECKING:
+    import onnx
+
+LARGEST_PACK = 4 << 30  # bytes; a zip that unpacks to more is none of insightface's
+CONTRACTS = {  # inputs, outputs -> what a network of ours is
+    (("target", "identity"), ("image",)): "generator",
+    (("image",), ("embedding",)): "encoder",
+    (("image",), ("logits",)): "parser",
+}
+DETECTOR_OUTPUTS = 9
+
+
+def fetch(entry: Entry, progress: Progress | None = None) -> Entry:
+    """Download a published network, check it and install it; raise WeightsError for one without an address."""
+    if not entry.fetchable:
+        raise WeightsError(models.how_to_get(entry))
+    target = models.home() / "downloads" / entry.official
+    path = download(Remote(entry.url, entry.sha256, entry.bytes), target, progress)
+    installed = import_file(path, entry.name)
+    path.unlink()
+    return installed
+
+
+def import_file(path: Path, name: str | None = None) -> Entry:
+    """Install a network, or a pack of them, from a file or folder; `name` is a catalogue name or one of the user's own.
+
+    Raises WeightsError for a file we cannot use, UsageError for a name that cannot be meant.
+    """
+    if not path.exists():
+        raise WeightsError(f"{path} does not exist: give a checkpoint, an ONNX file or a pack")
+    if path.is_dir():
+        return _import_folder(path, name or path.name)
+    if zipfile.is_zipfile(path) and not _is_checkpoint(path):
+        return _import_zip(path, name)
+    return _import_onnx(path, name) if path.suffix.lower() == ".onnx" else _import_checkpoint(path, name)
+
+
+def _is_checkpoint(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("data.pkl") for name in archive.namelist())
+
+
+def _import_folder(folder: Path, name: str) -> Entry:
+    files = sorted(folder.glob("*.onnx"))
+    if not files:
+        raise WeightsError(f"{folder} holds no ONNX files: give the folder of an insightface pack")
+    return models.install(_describe(name, "pack", folder), files)
+
+
+def _import_zip(path: Path, name: str | None) -> Entry:
+    known = models.published_as(models.sha256_of(path))
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+        members = [one for one in archive.infolist() if one.filename.lower().endswith(".onnx")]
+        if not members or sum(one.file_size for one in members) > LARGEST_PACK:
+            raise WeightsError(f"{path} is a zip, but neither a checkpoint nor a pack of ONNX files")
+        for one in members:  # by its bare name: a path in an archive may lead anywhere
+            with archive.open(one) as source:
+                Path(folder, PurePosixPath(one.filename).name).write_bytes(source.read())
+        entry = replace(known, name=name or known.name) if known else _describe(name or path.stem, "pack", path)
+        return models.install(entry, sorted(Path(folder).iterdir()))
+
+
+def _import_checkpoint(path: Path, name: str | None) -> Entry:
+    """Read the tensors, tell the network, write it as ONNX."""
+    pickles, published = load("faceswap_cli.networks.pickles"), load("faceswap_cli.networks.published")
+    state = pickles.read_state(path)
+    known = models.published_as(models.sha256_of(path))
+    network = name if name in published.PUBLISHED else known.name if known else published.recognise(state)
+    entry = models.entry(network)
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder, entry.file)
+        published.write_published(network, state, written, _contract(entry))
+        return models.install(_kept_as(entry, name, path), [written])
+
+
+def _import_onnx(path: Path, name: str | None) -> Entry:
+    import onnx
+
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+    except Exception as error:  # protobuf and onnx raise their own kinds for a damaged file
+        raise WeightsError(f"{path} is no ONNX file: {str(error).splitlines()[0]}") from error
+    entry = _entry_of(path, model, name)
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder, entry.file)
+        _rename_ends(model.graph, entry.kind)
+        properties = {one.key: one.value for one in model.metadata_props} | _contract(entry)
+        onnx.helper.set_model_props(model, properties)
+        onnx.save(model, written)
+        return models.install(_kept_as(entry, name, path), [written])
+
+
+def _entry_of(path: Path, model: "onnx.ModelProto", name: str | None) -> Entry:
+    """Tell what an ONNX file is: by its digest, by the name given, or, when it is ours, by its metadata."""
+    known = models.published_as(models.sha256_of(path)) or models.catalogue().get(name or "")
+    if known is not None:
+        return known
+    said = {one.key: one.value for one in model.metadata_props}
+    kind = _kind_of(model.graph)
+    if "network" not in said or kind is None:
+        raise WeightsError(f"{path} is no network of ours and no published one we know: say which it is with --as NAME")
+    fields = {key: said[key] for key in ("space", "template", "input_range", "output_range") if key in said}
+    ours = _describe(name or path.stem, kind, path)
+    if kind == "generator":
+        fields |= {"encoder": "encoder", "identity_norm": "l2", "identity_template": "arcface"}
+    sizes = {"size": int(said.get("size", 0)), "identity_size": 112 if kind == "generator" else 0}
+    return replace(ours, file=path.name, **fields, **sizes)
+
+
+def _kind_of(graph: "onnx.GraphProto") -> Any:
+    ends = tuple(one.name for one in graph.input), tuple(one.name for one in graph.output)
+    return CONTRACTS.get(ends) or ("detector" if len(graph.output) == DETECTOR_OUTPUTS else None)
+
+
+def _rename_ends(graph: "onnx.GraphProto", kind: str) -> None:
+    """Give a generator's inputs our names: the picture is the one of rank 4, whatever its publisher called it."""
+    if kind != "generator":
+        return
+    ranks = {one.name: len(one.type.tensor_type.shape.dim) for one in graph.input}
+    if sorted(ranks.values()) != [2, 4]:
+        raise WeightsError(
+            f"a generator takes a picture and an identity; this one takes {', '.join(ranks) or 'nothing'}"
+        )
+    names = {name: "target" if rank == 4 else "identity" for name, rank in ranks.items()}
+    for one in graph.input:
+        one.name = names[one.name]
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+
+
+def _contract(entry: Entry) -> dict[str, str]:
+    """Return the part of an entry that travels inside its file."""
+    keys = ("space", "template", "size", "input_range", "output_range")
+    return {key: str(getattr(entry, key)) for key in keys if getattr(entry, key)}
+
+
+def _kept_as(entry: Entry, name: str | None, path: Path) -> Entry:
+    digest = models.sha256_of(path)
+    exact = "" if digest in (entry.sha256, *entry.also) else ", not a file whose digest we know"
+    return replace(entry, name=name or entry.name, note=f"from {path.name}, sha256 {digest}{exact}")
+
+
+def _describe(name: str, kind: Any, path: Path) -> Entry:
+    """Describe what the catalogue does not know, or what carries the name of one of its packs."""
+    known = models.catalogue().get(name)
+    if known is not None and known.kind == kind:
+        return known
+    if known is not None:
+        raise UsageError(
+            f"{name!r} is a {known.kind} in the catalogue, {path} is a {kind}: give another name with --as"
+        )
+    return Entry(name=name, kind=kind, licence="its publisher's; not known to us", source=str(path))

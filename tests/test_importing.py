@@ -1,0 +1,184 @@
+"""Published files of every form come in under their own names, and come out as networks of our contract."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from faceswap_cli import importing, models
+from faceswap_cli.engines import open_network
+from faceswap_cli.errors import UsageError, WeightsError
+from faceswap_cli.networks.published import PUBLISHED, recognise
+
+from .golden import recipes
+
+SURPLUS = {f"BottleNeck.{number}.conv3.1.weight": torch.empty(512, 512, 3, 3, device="meta") for number in range(9)}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FACESWAP_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def published_state(keys: str) -> dict[str, torch.Tensor]:
+    """Return tensors without memory, named and shaped as in a published file."""
+    return {key: torch.empty(shape, device="meta") for key, (shape, _) in recipes.published_keys(keys).items()}
+
+
+@pytest.mark.parametrize(
+    "keys, name",
+    [
+        ("224", "simswap-224"),
+        ("512", "simswap-512"),
+        ("train_deep", "simswap-train-deep"),
+        ("arcface", "simswap-arcface"),
+        ("bisenet", "bisenet"),
+    ],
+)
+def test_a_published_state_dict_is_recognised_by_its_tensors(keys: str, name: str) -> None:
+    assert recognise(published_state(keys)) == name
+
+
+def test_surplus_tensors_of_the_512_file_do_not_hide_it() -> None:
+    assert recognise(published_state("512") | SURPLUS) == "simswap-512"
+
+
+def test_every_published_network_has_a_catalogue_entry_of_its_contract() -> None:
+    for name, published in PUBLISHED.items():
+        entry = models.entry(name)
+        assert entry.official
+        assert next(iter(published.inputs.values()))[2:] == (entry.size, entry.size)
+
+
+def test_tensors_of_an_unknown_network_are_refused(tmp_path: Path) -> None:
+    torch.save({"weight": torch.ones(3)}, tmp_path / "mine.pth")
+    with pytest.raises(WeightsError, match="no published network we know"):
+        importing.import_file(tmp_path / "mine.pth")
+
+
+def test_a_file_named_as_another_network_is_refused(tmp_path: Path) -> None:
+    torch.save({"weight": torch.ones(3)}, tmp_path / "mine.pth")
+    with pytest.raises(WeightsError, match="do not fit SimSwap"):
+        importing.import_file(tmp_path / "mine.pth", "simswap-224")
+
+
+def test_a_published_checkpoint_becomes_onnx_that_computes_the_same(tmp_path: Path) -> None:
+    """BiSeNet stands for all: the smallest published file, read, recognised, written, opened."""
+    network = recipes.fill(PUBLISHED["bisenet"].build(), "B")
+    torch.save(network.state_dict(), tmp_path / "79999_iter.pth")
+    entry = importing.import_file(tmp_path / "79999_iter.pth")
+    assert (entry.name, entry.kind) == ("bisenet", "parser")
+    assert "not a file whose digest we know" in entry.note
+    image = recipes.imagenet_image(512)
+    with torch.no_grad():
+        expected = network(image).numpy()
+    found = open_network(models.locate("bisenet"), "cpu", 1).run(image=image.numpy())[0]
+    assert np.abs(found - expected).max() <= 2e-3 * np.abs(expected).max()  # weights are stored as float16
+
+
+def foreign_generator(path: Path) -> Path:
+    """Write a generator with another publisher's names: the picture plus the identity's first number."""
+    picture = ["N", 3, 8, 8]
+    nodes = [
+        helper.make_node("MatMul", ["onnx::Gemm_1", "first"], ["number"]),
+        helper.make_node("Unsqueeze", ["number", "axes"], ["plane"]),
+        helper.make_node("Add", ["input", "plane"], ["output"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "foreign",
+        [
+            helper.make_tensor_value_info("input", TensorProto.FLOAT, picture),
+            helper.make_tensor_value_info("onnx::Gemm_1", TensorProto.FLOAT, ["N", 512]),
+        ],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, picture)],
+        [
+            numpy_helper.from_array(np.eye(512, 1, dtype=np.float32), "first"),
+            numpy_helper.from_array(np.array([2, 3], np.int64), "axes"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 10
+    onnx.save(model, path)
+    return path
+
+
+def test_a_foreign_generator_gets_our_input_names_and_the_entry_it_is_given(tmp_path: Path) -> None:
+    entry = importing.import_file(foreign_generator(tmp_path / "a.onnx"), "simswap-224")
+    assert (entry.name, entry.encoder, entry.template) == ("simswap-224", "simswap-arcface", "simswap-five")
+    network = open_network(models.locate("simswap-224"), "cpu", 1)
+    assert set(network.inputs) == {"target", "identity"}
+    target, identity = np.zeros((1, 3, 8, 8), np.float32), np.full((1, 512), 0.25, np.float32)
+    assert network.run(target=target, identity=identity)[0].max() == 0.25
+
+
+def test_a_foreign_onnx_file_without_a_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="say which it is with --as"):
+        importing.import_file(foreign_generator(tmp_path / "a.onnx"))
+
+
+def test_our_own_generator_comes_in_under_its_files_name(copying_generator: Path) -> None:
+    entry = importing.import_file(copying_generator)
+    assert (entry.name, entry.kind, entry.size, entry.template) == ("copy", "generator", 64, "simswap-frontal")
+    assert entry.encoder == "encoder"
+    assert models.locate("copy").is_file()
+
+
+def test_a_file_can_be_given_a_name_of_the_users_own(copying_generator: Path) -> None:
+    importing.import_file(copying_generator, "mine")
+    assert models.entry("mine").kind == "generator"
+
+
+def test_an_onnx_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"not a graph")
+    with pytest.raises(WeightsError, match="is no ONNX file"):
+        importing.import_file(tmp_path / "a.onnx")
+
+
+def test_a_pack_comes_in_from_a_folder_and_from_a_zip(tmp_path: Path) -> None:
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for name in ("det.onnx", "rec.onnx"):
+        (folder / name).write_bytes(name.encode())
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        archive.write(folder / "det.onnx", "packed/det.onnx")
+        archive.write(folder / "rec.onnx", "../../rec.onnx")  # may not leave the store
+    importing.import_file(folder)
+    importing.import_file(tmp_path / "packed.zip")
+    for name in ("faces", "packed"):
+        found = sorted(path.name for path in models.locate(name).glob("*.onnx"))
+        assert found == ["det.onnx", "rec.onnx"]
+    assert not (tmp_path / "rec.onnx").exists()
+
+
+@pytest.mark.parametrize("content", [{}, {"readme.txt": b"x"}])
+def test_a_zip_without_networks_is_refused(tmp_path: Path, content: dict[str, bytes]) -> None:
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        for name, raw in content.items():
+            archive.writestr(name, raw)
+    (tmp_path / "a.zip").write_bytes(body.getvalue())
+    with pytest.raises(WeightsError, match="neither a checkpoint nor a pack"):
+        importing.import_file(tmp_path / "a.zip")
+
+
+def test_the_name_of_another_kind_of_network_cannot_be_given(tmp_path: Path) -> None:
+    (tmp_path / "det.onnx").write_bytes(b"x")
+    with pytest.raises(UsageError, match="is a generator in the catalogue"):
+        importing.import_file(tmp_path, "simswap-224")
+
+
+def test_a_file_that_is_not_there_is_a_weights_error(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="does not exist"):
+        importing.import_file(tmp_path / "absent.pth")
+
+
+def test_an_entry_without_an_address_cannot_be_fetched() -> None:
+    with pytest.raises(WeightsError, match="faceswap models import latest_net_G"):
+        importing.fetch(models.entry("simswap-224"))
