@@ -14,7 +14,7 @@ from typing import Any
 
 from ._version import __version__
 from .errors import NoFaceError, OutputError
-from .media.photo import photo_output, read_photo, write_photo
+from .media.photo import photo_output_path, read_photo, write_photo
 from .media.reader import Clip, open_clip
 from .media.writer import ClipWriter, WriteReport, plan_output
 from .models import sha256_of
@@ -56,16 +56,17 @@ def swap_image(
     """
     run = _Run(_paths(source), Path(input), options or Options(), time.monotonic())
     photo = read_photo(run.input)
-    target = photo_output(run.input, Path(output) if output else None, run.options)
+    target = photo_output_path(photo, Path(output) if output else None, run.options.force)
     swapper, tally = Swapper(_read(run.sources), run.options), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
         raise _no_face(run, tally)
-    write_photo(photo, swapped.patches, target, run.options.force, run.options.quality)
+    not_kept = write_photo(photo, swapped.patches, target, run.options.force, run.options.quality)
     if progress is not None:
         progress(1, 1)
     done = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
-    return _conclude(run, target, swapper.notes + _told_others(tally), done | swapper.networks)
+    notes = [*swapper.notes, *not_kept, *_told_others(tally)]
+    return _conclude(run, target, notes, done | swapper.networks)
 
 
 def swap_video(

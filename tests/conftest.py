@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
+import av
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -51,6 +54,25 @@ def encoder_file(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def whole_pack(face_pack: Path, encoder_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a detector and the encoder the test generators understand."""
+    folder = tmp_path_factory.mktemp("pack")
+    shutil.copy(face_pack / "scrfd_2.5g_bnkps.onnx", folder)
+    shutil.copy(encoder_file, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def short_clip(portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve frames of a camera moving over a portrait, 320x240."""
+    picture = cv2.cvtColor(cv2.imread(str(portrait)), cv2.COLOR_BGR2RGB)
+    views = [picture[4 * index : 4 * index + 720, 6 * index : 6 * index + 960] for index in range(12)]
+    return write_clip(
+        tmp_path_factory.mktemp("clip") / "portrait.mp4", [cv2.resize(view, (320, 240)) for view in views]
+    )
+
+
+@pytest.fixture(scope="session")
 def copying_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generator that gives the target back: what remains of a difference is the pipeline's own."""
     return make_generator(tmp_path_factory.mktemp("generator") / "copy.onnx", strength=0.0)
@@ -89,6 +111,18 @@ def make_generator(path: Path, strength: float, size: int = CROP_SIZE, width: in
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
     return _save(model, path, space=SPACE, size=str(size), template="simswap-frontal", input_range="0..1")
+
+
+def write_clip(path: Path, pictures: list[np.ndarray], rate: int = 25) -> Path:
+    """Encode RGB pictures as H.264 without sound."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate, options={"crf": "12", "preset": "ultrafast"})
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
 
 
 def _save(model: onnx.ModelProto, path: Path, **properties: str) -> Path:

@@ -1,5 +1,7 @@
 """Engines: the same file gives the same numbers whatever runs it, and what really runs is told."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,32 @@ def test_another_engine_gives_the_same_picture(
     network = open_network(tinting_generator, "cpu", 1)
     assert (network.engine, network.precision) == ("openvino", precision)
     np.testing.assert_allclose(network.run(**arrays)[0], expected, atol=tolerance)
+
+
+def test_torch_runs_the_file_of_a_network_of_ours_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    from faceswap_cli.networks.export import Signature, write_onnx
+    from faceswap_cli.networks.simswap import SimSwap, SimSwapConfig, UnitRange
+
+    torch.manual_seed(0)
+    config = SimSwapConfig(width=4, max_width=8, blocks=1, latent=16)
+    examples = {"target": torch.rand(1, 3, SIZE, SIZE), "identity": torch.randn(1, 16)}
+    metadata = {"network": "simswap", "configuration": json.dumps(asdict(config))}
+    path = tmp_path / "small.onnx"
+    write_onnx(UnitRange(SimSwap(config)).eval(), examples, path, metadata, Signature(("image",)))
+    arrays = {name: tensor.numpy() for name, tensor in examples.items()}
+    expected = open_network(path, "cpu", 1).run(**arrays)[0]
+    monkeypatch.setenv("FACESWAP_ENGINE", "torch")
+    network = open_network(path, "cpu", 1)
+    assert network.engine == "torch"
+    np.testing.assert_allclose(network.run(**arrays)[0], expected, atol=1e-4)
+
+
+def test_torch_refuses_a_network_it_does_not_know(tinting_generator: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setenv("FACESWAP_ENGINE", "torch")
+    with pytest.raises(WeightsError, match="simswap"):
+        open_network(tinting_generator)
 
 
 def test_an_unknown_engine_is_refused(tinting_generator: Path, monkeypatch: pytest.MonkeyPatch) -> None:

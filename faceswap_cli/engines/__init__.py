@@ -94,4 +94,8 @@ def _open_forced(engine: str, path: Path, device: str, threads: int | None) -> N
 
 def _torch_serves(metadata: Mapping[str, str]) -> bool:
     """Tell whether PyTorch is installed and knows the network the file names."""
-    return "network" in metadata and "configuration" in metadata and importlib.util.find_spec("torch") is not None
+    if importlib.util.find_spec("torch") is None:
+        return False
+    from .torch import SERVED
+
+    return metadata.get("network") in SERVED

@@ -78,7 +78,7 @@ def warp(image: np.ndarray, matrix: np.ndarray, shape: tuple[int, int], border: 
     height, width = shape
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     samples = int(np.clip(round(1 / scale), 1, _MOST_SAMPLES))
-    flags = cv2.INTER_LINEAR if scale <= 1 else cv2.INTER_CUBIC
+    flags = cv2.INTER_CUBIC if samples == 1 else cv2.INTER_LINEAR
     fine = matrix * samples
     fine[:, 2] += (samples - 1) / 2  # the centre of a pixel is the centre of its samples
     warped = cv2.warpAffine(image, fine, (width * samples, height * samples), flags=flags, borderMode=border)

@@ -102,8 +102,9 @@ def _oval(crop: Crop) -> np.ndarray:
     eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
     down = mouth - eyes
     length = max(float(np.linalg.norm(down)), 1.0)
-    # Shares of the way from the eyes to the mouth: an oval that just holds brows and chin of an average face.
-    centre, half_height, half_width = eyes + 0.55 * down, 1.35 * length, 1.05 * length
+    # Shares of the way from the eyes to the mouth: an oval from above the brows to the chin, which in SimSwap's frontal
+    # template lies just above the crop's border.
+    centre, half_height, half_width = eyes + 0.45 * down, 1.22 * length, 0.95 * length
     angle = float(np.degrees(np.arctan2(-down[0], down[1])))
     mask = np.zeros(crop.image.shape[:2], np.float32)
     cv2.ellipse(mask, (tuple(map(float, centre)), (2 * half_width, 2 * half_height), angle), 1.0, cv2.FILLED)

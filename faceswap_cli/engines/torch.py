@@ -1,0 +1,67 @@
+"""Run a network with PyTorch: the same ONNX file, read back by parameter name into the module its metadata names.
+
+For GPUs where ONNX Runtime has no CUDA session. Only this engine imports torch.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from ..errors import WeightsError
+from ..networks.export import read_state_dict, wrapped
+from ..networks.lite import LiteConfig, SimSwapLite
+from ..networks.parsing import ParseNet, ParseNetConfig
+from ..networks.simswap import SimSwap, SimSwapConfig, UnitRange
+from . import read_metadata
+
+SERVED = ("simswap", "lite", "parsenet")  # the networks of every frame; the encoder runs once and may stay on the CPU
+
+
+class TorchNetwork:
+    """One torch module in eval mode."""
+
+    engine = "torch"
+    precision = "float32"
+
+    def __init__(self, path: Path, device: str = "cpu", threads: int | None = None) -> None:
+        self.metadata: Mapping[str, str] = read_metadata(path)
+        self.device = device if device == "cpu" or torch.cuda.is_available() else "cpu"
+        if threads and self.device == "cpu":
+            torch.set_num_threads(threads)
+        graph = onnx.load(str(path), load_external_data=False).graph
+        weights = {tensor.name for tensor in graph.initializer}
+        self.inputs = tuple(entry.name for entry in graph.input if entry.name not in weights)
+        self._module = _load(path, self.metadata).eval().to(self.device)
+
+    @torch.inference_mode()
+    def run(self, **arrays: np.ndarray) -> list[np.ndarray]:
+        """Compute the output from one array per input name."""
+        tensors = [torch.from_numpy(arrays[name]).to(self.device) for name in self.inputs]
+        return [self._module(*tensors).cpu().numpy()]
+
+
+def _load(path: Path, metadata: Mapping[str, str]) -> nn.Module:
+    name = metadata.get("network", "")
+    if name not in SERVED or "configuration" not in metadata:
+        raise WeightsError(
+            f"{path.name} holds {name or 'no network that says its name'}; torch runs {', '.join(SERVED)}"
+        )
+    module = _build(name, json.loads(metadata["configuration"]))
+    inner, _ = wrapped(module)
+    inner.load_state_dict(read_state_dict(path))
+    return module
+
+
+def _build(name: str, configuration: dict[str, Any]) -> nn.Module:
+    shape = {key: tuple(value) if isinstance(value, list) else value for key, value in configuration.items()}
+    if name == "lite":
+        return SimSwapLite(LiteConfig(**shape))
+    if name == "parsenet":
+        return ParseNet(ParseNetConfig(**shape))
+    return UnitRange(SimSwap(SimSwapConfig(**shape)))

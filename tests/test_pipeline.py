@@ -1,0 +1,197 @@
+"""The pipeline as a whole: every frame once, the same each time, nothing half-done, nothing left running."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from faceswap_cli import Options, swap_image, swap_video
+from faceswap_cli.errors import NoFaceError, UsageError, WeightsError
+from faceswap_cli.media.photo import read_photo
+from faceswap_cli.media.reader import open_clip
+from faceswap_cli.pipeline import Swapper, Tally
+from faceswap_cli.types import Frame, Swapped
+from tests.conftest import make_generator, write_clip
+
+
+@pytest.fixture(scope="module")
+def options(whole_pack: Path, tinting_generator: Path) -> Options:
+    return Options(model=str(tinting_generator), face_pack=whole_pack, device="cpu", threads=1, preset="ultrafast")
+
+
+@pytest.fixture(scope="module")
+def swapper(portrait: Path, options: Options) -> Swapper:
+    return Swapper([read_photo(portrait).frame], options)
+
+
+@pytest.fixture
+def clip_without_face(tmp_path: Path) -> Path:
+    return write_clip(tmp_path / "empty.mp4", [np.full((96, 128, 3), level, np.uint8) for level in range(60, 66)])
+
+
+def swapped_frames(swapper: Swapper, clip_path: Path, first: int = 0) -> list[Swapped]:
+    with open_clip(clip_path) as clip:
+        return list(swapper.frames(clip.frames(), Tally(), first))
+
+
+def pictures(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def times(path: Path) -> list[object]:
+    with av.open(str(path)) as container:
+        return [frame.pts * frame.time_base for frame in container.decode(video=0)]
+
+
+def our_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "prefetch"]
+
+
+def test_every_frame_comes_out_once_with_its_face(swapper: Swapper, short_clip: Path) -> None:
+    frames = swapped_frames(swapper, short_clip)
+    assert [each.frame.index for each in frames] == list(range(12))
+    assert [len(each.patches) for each in frames] == [1] * 12
+    assert our_threads() == []
+
+
+def test_two_runs_give_the_same_pixels(swapper: Swapper, short_clip: Path) -> None:
+    one, other = swapped_frames(swapper, short_clip), swapped_frames(swapper, short_clip)
+    for mine, yours in zip(one, other, strict=True):
+        np.testing.assert_array_equal(mine.patches[0].rgb, yours.patches[0].rgb)
+        np.testing.assert_array_equal(mine.patches[0].alpha, yours.patches[0].alpha)
+
+
+def test_going_on_in_the_middle_gives_the_pixels_of_a_whole_run(swapper: Swapper, short_clip: Path) -> None:
+    whole, rest = swapped_frames(swapper, short_clip), swapped_frames(swapper, short_clip, first=5)
+    assert [each.frame.index for each in rest] == list(range(5, 12))
+    for mine, yours in zip(whole[5:], rest, strict=True):
+        np.testing.assert_array_equal(mine.patches[0].rgb, yours.patches[0].rgb)
+
+
+def test_closing_early_stops_every_thread(swapper: Swapper, short_clip: Path) -> None:
+    with open_clip(short_clip) as clip:
+        frames = swapper.frames(clip.frames(), Tally())
+        next(frames)
+        assert len(our_threads()) == 3
+        frames.close()
+    assert our_threads() == []
+
+
+def test_an_error_while_decoding_comes_out_as_itself(swapper: Swapper) -> None:
+    def failing() -> Iterator[Frame]:
+        yield Frame(np.zeros((64, 64, 3), np.uint8), 0)
+        raise ZeroDivisionError("the disk is gone")
+
+    with pytest.raises(ZeroDivisionError, match="the disk is gone"):
+        list(swapper.frames(failing(), Tally()))
+    assert our_threads() == []
+
+
+def test_the_number_of_faces_is_respected(portrait: Path, options: Options, data: Path) -> None:
+    photo = read_photo(data / "photos" / "face_recognition" / "two_people.jpg").frame
+    for choice, expected in (("largest", 1), ("all", 2), (2, 2)):
+        swapper, tally = Swapper([read_photo(portrait).frame], replace(options, faces=choice)), Tally()
+        assert len(swapper.photo(photo, tally).patches) == expected
+        assert tally.most_left == 2 - expected
+
+
+def test_a_clip_keeps_its_frames_and_times(portrait: Path, short_clip: Path, options: Options, tmp_path: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    result = swap_video(portrait, short_clip, tmp_path / "out.mp4", options, lambda *step: seen.append(step))
+    assert times(result.output) == times(short_clip)
+    assert (result.frames, result.faces_swapped) == (12, 12)
+    assert seen[-1] == (12, 12)
+
+
+def test_only_the_face_changes(portrait: Path, short_clip: Path, options: Options, tmp_path: Path) -> None:
+    result = swap_video(portrait, short_clip, tmp_path / "out.mp4", replace(options, quality=100))
+    before, after = pictures(short_clip)[6].astype(int), pictures(result.output)[6].astype(int)
+    changed = np.abs(before - after).max(axis=2) > 40
+    rows, columns = np.nonzero(changed)
+    assert changed.sum() > 500
+    assert np.ptp(rows) < 130
+    assert np.ptp(columns) < 120
+
+
+def test_a_copying_generator_shows_no_seam(
+    portrait: Path, short_clip: Path, options: Options, whole_pack: Path, tmp_path: Path
+) -> None:
+    copying = make_generator(tmp_path / "copy.onnx", strength=0.0, size=128)
+    swapper = Swapper([read_photo(portrait).frame], replace(options, model=str(copying)))
+    for swapped in swapped_frames(swapper, short_clip):
+        (patch,) = swapped.patches
+        height, width = patch.alpha.shape
+        frame = swapped.frame.rgb[patch.y : patch.y + height, patch.x : patch.x + width].astype(np.float32)
+        blended = frame + (patch.rgb - frame) * patch.alpha[..., None]
+        assert np.abs(blended - frame).mean() < 1.6  # what two resamplings cost a face of 60 pixels
+
+
+def test_an_interrupted_run_leaves_nothing_and_goes_on(
+    portrait: Path, short_clip: Path, options: Options, tmp_path: Path
+) -> None:
+    long_clip = write_clip(tmp_path / "long.mp4", pictures(short_clip) * 2, rate=5)  # 4.8 s: three stretches
+
+    def interrupt(done: int, total: int | None) -> None:
+        if done == 15:
+            raise KeyboardInterrupt
+
+    output = tmp_path / "out.mp4"
+    with pytest.raises(KeyboardInterrupt):
+        swap_video(portrait, long_clip, output, options, interrupt)
+    assert not output.exists()
+    assert our_threads() == []
+    resumed = swap_video(portrait, long_clip, output, options)
+    whole = swap_video(portrait, long_clip, tmp_path / "whole.mp4", options)
+    assert resumed.report["resumed_frames"] > 0
+    assert [p.tobytes() for p in pictures(output)] == [p.tobytes() for p in pictures(whole.output)]
+
+
+def test_a_clip_without_a_face_leaves_nothing(
+    portrait: Path, clip_without_face: Path, options: Options, tmp_path: Path
+) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    with pytest.raises(NoFaceError, match=r"6 frames of empty\.mp4"):
+        swap_video(portrait, clip_without_face, folder / "out.mp4", options)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_photo_is_swapped_and_reported(portrait: Path, data: Path, options: Options, tmp_path: Path) -> None:
+    target = data / "photos" / "face_recognition" / "two_people.jpg"
+    report = tmp_path / "report.json"
+    result = swap_image([portrait], target, tmp_path / "out.png", replace(options, report=report))
+    before, after = cv2.imread(str(target)).astype(int), cv2.imread(str(result.output)).astype(int)
+    assert before.shape == after.shape
+    assert 0.001 < (np.abs(before - after).max(axis=2) > 30).mean() < 0.2
+    told = json.loads(report.read_text())
+    assert (told["schema_version"], told["faces_found"], told["faces_swapped"]) == (1, 2, 1)
+    assert any("1 more face" in note for note in result.notes)
+
+
+def test_a_photo_without_a_face_leaves_nothing(portrait: Path, options: Options, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((200, 200, 3), 130, np.uint8))
+    with pytest.raises(NoFaceError, match=r"wall\.png"):
+        swap_image(portrait, tmp_path / "wall.png", tmp_path / "out.png", options)
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_several_sources_are_taken(portrait: Path, short_clip: Path, options: Options, data: Path) -> None:
+    second = data / "photos" / "face_recognition" / "obama2.jpg"
+    Swapper([read_photo(portrait).frame, read_photo(second).frame], options)
+
+
+def test_a_model_file_that_does_not_exist_is_named(portrait: Path, options: Options) -> None:
+    with pytest.raises(UsageError, match=r"gone\.onnx"):
+        Swapper([read_photo(portrait).frame], replace(options, model="gone.onnx"))
+
+
+def test_a_model_of_another_identity_space_is_refused(portrait: Path, options: Options, face_pack: Path) -> None:
+    with pytest.raises(WeightsError):
+        Swapper([read_photo(portrait).frame], replace(options, face_pack=face_pack))
