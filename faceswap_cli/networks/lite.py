@@ -19,10 +19,10 @@ from .simswap import IdentityBlock, IdentityStyle
 class LiteConfig:
     """Shape of a SimSwap-lite."""
 
-    size: int = 256  # side of the crop it takes and returns
-    working: int = 128  # side at which it thinks; the crop is averaged down to it
-    width: int = 48  # channels at half the working size; doubled at a quarter and again at an eighth
-    blocks: int = 6  # identity blocks at an eighth of the working size
+    size: int = 224  # side of the crop it takes and returns
+    working: int = 112  # side at which it thinks; the crop is averaged down to it
+    width: int = 40  # channels at half the working size; doubled at a quarter and again at an eighth
+    blocks: int = 5  # identity blocks at an eighth of the working size
     latent: int = 128  # length of the identity vector
     reach: float = 0.16  # largest movement, as a share of the crop's half side
     change: float = 0.7  # largest change of a colour channel

@@ -41,12 +41,14 @@ class MobileFaceNet(nn.Module):
 
     def maps(self, image: Tensor) -> list[Tensor]:
         """Return the output of every block, from 56x56 down to (N, 512, 7, 7): hints for a student, perceptual maps."""
-        x = self.dw_conv(self.conv1(image))
-        outputs = [x]
-        for block in self.features:
-            x = block(x)
-            outputs.append(x)
-        return [*outputs, self.conv2(x)]
+        outputs = [image]
+        for block in self.blocks():
+            outputs.append(block(outputs[-1]))
+        return outputs[1:]
+
+    def blocks(self) -> list[nn.Module]:
+        """Return the parts that make one map from the one before: the stem, every inverted residual, the last 1x1."""
+        return [nn.Sequential(self.conv1, self.dw_conv), *self.features, self.conv2]
 
     def embed(self, last_map: Tensor) -> Tensor:
         """Reduce the last map to the embedding."""

@@ -22,9 +22,10 @@ from .options import TrainOptions
 from .prepare import packed
 from .run import Run, autocast, cosine_rate, set_rate, start_torch
 
-STEPS, BATCH, LEARNING_RATE = 1600, 64, 4e-3
+STEPS, BATCH, LEARNING_RATE = 1600, 64, 3e-3
 PICTURE_SIZE = 192  # side of the crops held in memory
 HINTS = (5, 6, 12, 15, 16)  # maps of MobileFaceNet.maps: the last of each resolution and width
+BLOCKWISE_SHARE = 0.5  # of the steps in which the blocks learn one by one
 MIXED_SHARE = 0.3  # of the crops that are blends of two people
 
 
@@ -53,7 +54,10 @@ def train(options: TrainOptions) -> None:
     while step < steps and not run.out_of_time():
         set_rate(optimiser, (options.learning_rate or LEARNING_RATE) * cosine_rate(step, steps))
         clean, damaged = draw_batch(training, batch, generator)
-        losses = distillation_losses(student, teacher, clean.to(device), damaged.to(device))
+        blockwise = step < BLOCKWISE_SHARE * steps
+        losses = (blockwise_losses if blockwise else end_to_end_losses)(
+            student, teacher, clean.to(device), damaged.to(device)
+        )
         optimiser.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
@@ -89,10 +93,26 @@ def _draw_crop(faces: FaceSet, generator: np.random.Generator) -> np.ndarray:
     return np.round(share * crops[0] + (1 - share) * crops[1]).astype(np.uint8)
 
 
-def distillation_losses(
+def blockwise_losses(
     student: MobileFaceNet, teacher: MobileFaceNet, clean: Tensor, damaged: Tensor
 ) -> dict[str, Tensor]:
-    """Return the losses of a batch: cosine and length of the embedding, and the hints on clean crops."""
+    """Return the losses of every block by itself, on what the teacher makes of clean crops."""
+    del damaged  # a block alone cannot undo damage
+    image = imagenet_normalise(clean)
+    with autocast(clean.device):
+        with torch.no_grad():
+            maps = teacher.maps(image)
+            wanted = teacher.embed(maps[-1]).float()
+        answers = [block(before) for block, before in zip(student.blocks(), [image, *maps[:-1]], strict=True)]
+        embedding = student.embed(maps[-1]).float()
+    hints = [_hint(answer, after, before) for answer, after, before in zip(answers, maps, [image, *maps], strict=False)]
+    return {**_embedding_losses(embedding, wanted), "hints": 0.2 * torch.stack(hints).sum()}
+
+
+def end_to_end_losses(
+    student: MobileFaceNet, teacher: MobileFaceNet, clean: Tensor, damaged: Tensor
+) -> dict[str, Tensor]:
+    """Return the losses of the whole: the embedding of damaged crops, and the hints."""
     with autocast(clean.device):
         with torch.no_grad():
             wanted_maps = teacher.maps(imagenet_normalise(clean))
@@ -100,16 +120,23 @@ def distillation_losses(
         maps = student.maps(imagenet_normalise(damaged))
         embedding = student.embed(maps[-1]).float()
     hints = [_hint(maps[index], wanted_maps[index]) for index in HINTS]
+    return {**_embedding_losses(embedding, wanted), "hints": 0.2 * torch.stack(hints).sum()}
+
+
+def _embedding_losses(embedding: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    """Return the losses of the embedding's direction and of its length."""
     return {
         "cosine": 4 * (1 - functional.cosine_similarity(embedding, wanted)).mean(),
         "length": 0.5 * functional.mse_loss(embedding, wanted) / wanted.var(),
-        "hints": 0.2 * torch.stack(hints).sum(),
     }
 
 
-def _hint(map_: Tensor, wanted: Tensor) -> Tensor:
-    """Return the squared error relative to the variance of the wanted map."""
-    return functional.mse_loss(map_.float(), wanted.float()) / wanted.float().var()
+def _hint(map_: Tensor, wanted: Tensor, before: Tensor | None = None) -> Tensor:
+    """Return the squared error relative to the variance of the wanted map, of what it adds where `before` is given."""
+    added = wanted.float()
+    if before is not None and before.shape == wanted.shape:
+        added = added - before.float()
+    return functional.mse_loss(map_.float(), wanted.float()) / added.var()
 
 
 @torch.no_grad()

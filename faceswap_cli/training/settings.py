@@ -1,7 +1,7 @@
 """What a generator's training can vary, as a record; `--config FILE.toml` overrides its fields.
 
-The defaults are the recipe of the embedded SimSwap-lite. `paper.toml`-like settings (network = "simswap", the paper's
-weights) give SimSwap as published; README lists them.
+The defaults are the recipe of the embedded SimSwap-lite. Settings with network = "simswap" and the
+paper's numbers give SimSwap as published; README lists them.
 """
 
 import tomllib
@@ -37,6 +37,7 @@ class SwapSettings:
     adversarial_from: int = 400  # step at which the adversary sets in; it trains alone for the 100 steps before
     discriminator_width: int = 32
     discriminator_rate: float = 2e-4
+    beta1: float = 0.5  # of Adam; paper: 0
     average: float = 0.998  # decay of the exponential moving average that is exported
 
     def __post_init__(self) -> None:

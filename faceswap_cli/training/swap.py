@@ -40,9 +40,9 @@ from .settings import SwapSettings, read_settings
 from .swap_data import Batch, SwapData, load_swap_faces
 from .swap_measure import measure
 
-STEPS, BATCH, SIZE, LEARNING_RATE = 4000, 16, 128, 4e-4
+STEPS, BATCH, SIZE, LEARNING_RATE = 5000, 16, 112, 4e-4
 SMALLEST = 96  # below it the coarse discriminator has no patch left
-BETAS = (0.0, 0.999)  # paper, section 4
+BETA2 = 0.999  # paper, section 4
 WARM_UP = 100  # steps the discriminator trains alone before it counts
 
 
@@ -66,8 +66,8 @@ def train(options: TrainOptions) -> None:
     worker = join_workers(device)
     generator = np.random.default_rng([options.seed, worker])
     size = options.size or SIZE
-    if size % 32 or size < SMALLEST:
-        raise UsageError(f"size is {size}: give a multiple of 32 from {SMALLEST} on")
+    if size % 16 or size < SMALLEST:
+        raise UsageError(f"size is {size}: give a multiple of 16 from {SMALLEST} on")
     judge = IdentityJudge(load_encoders(options.teacher), size).to(device)
     faces, targets = load_swap_faces(options, size)
     data = SwapData(faces, targets, embed_faces(faces, judge, device), size)
@@ -80,11 +80,10 @@ def train(options: TrainOptions) -> None:
         set_rate(players.generator_optimiser, (options.learning_rate or LEARNING_RATE) * rate)
         set_rate(players.discriminator_optimiser, settings.discriminator_rate * rate)
         batch = data.draw(batch_size, same=step % settings.same_every == 0, generator=generator).to(device)
-        losses: dict[str, Tensor] = {}
+        waits = options.init_from is not None and step < WARM_UP
+        losses, fake = ({}, None) if waits else generator_step(players, batch, settings, step)
         if step >= settings.adversarial_from - WARM_UP:
-            losses |= discriminator_step(players, batch, settings)
-        if options.init_from is None or step >= WARM_UP:
-            losses |= generator_step(players, batch, settings, step)
+            losses |= discriminator_step(players, batch, settings, fake)
         step += 1
         if is_first(worker) and step % options.save_every == 0:
             row = measure(players.average, judge, data, run.folder / "samples" / f"{step:07d}.png")
@@ -112,8 +111,8 @@ def build_players(settings: SwapSettings, judge: IdentityJudge, options: TrainOp
         average,
         discriminator,
         judge,
-        torch.optim.Adam(generator.parameters(), betas=BETAS),
-        torch.optim.Adam(discriminator.parameters(), betas=BETAS),
+        torch.optim.Adam(generator.parameters(), betas=(settings.beta1, BETA2)),
+        torch.optim.Adam(discriminator.parameters(), betas=(settings.beta1, BETA2)),
     )
 
 
@@ -133,10 +132,13 @@ def generate(generator: nn.Module, batch: Batch) -> tuple[Tensor, tuple[Tensor, 
     return apply_changes(batch.target, *changes), changes
 
 
-def discriminator_step(players: Players, batch: Batch, settings: SwapSettings) -> dict[str, Tensor]:
-    """Teach the discriminator to tell targets from swaps; return its losses."""
-    with torch.no_grad():
-        fake, _ = generate(players.generator, batch)
+def discriminator_step(
+    players: Players, batch: Batch, settings: SwapSettings, fake: Tensor | None
+) -> dict[str, Tensor]:
+    """Teach the discriminator to tell targets from swaps, the generator's step's where it made one; return its losses."""
+    if fake is None:
+        with torch.no_grad():
+            fake, _ = generate(players.generator, batch)
     real = batch.target.detach().requires_grad_(settings.gradient_penalty > 0)
     with autocast(real.device):
         real_scales, fake_scales = players.discriminator(real), players.discriminator(fake)
@@ -151,8 +153,10 @@ def discriminator_step(players: Players, batch: Batch, settings: SwapSettings) -
     return losses
 
 
-def generator_step(players: Players, batch: Batch, settings: SwapSettings, step: int) -> dict[str, Tensor]:
-    """Teach the generator; return its losses, weighted as they were summed."""
+def generator_step(
+    players: Players, batch: Batch, settings: SwapSettings, step: int
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Teach the generator; return its losses, weighted as they were summed, and the swaps it made (detached)."""
     fake, changes = generate(players.generator, batch)
     losses = _attribute_losses(fake, changes, batch, settings)
     ramp = min(1.0, max(0.0, (step - settings.reconstruction_only + 1) / settings.identity_ramp))
@@ -162,7 +166,7 @@ def generator_step(players: Players, batch: Batch, settings: SwapSettings, step:
         losses |= _adversarial_losses(fake, batch, players.discriminator, settings)
     _descend(losses, players.generator, players.generator_optimiser)
     update_average(players.average, players.generator, min(settings.average, (step + 1) / (step + 10)))
-    return losses
+    return losses, fake.detach()
 
 
 def _attribute_losses(
