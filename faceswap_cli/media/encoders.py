@@ -39,7 +39,9 @@ def quality_to_scale(quality: int, points: tuple[tuple[int, int], ...]) -> int:
 
 def _x264(quality: int, preset: str | None) -> dict[str, str]:
     crf = quality_to_scale(quality, ((0, 45), (50, 26), (75, 18), (99, 6)))
-    return {"preset": preset or "", "forced-idr": "1"} | ({"qp": "0"} if quality == 100 else {"crf": str(crf)})
+    # Captions ride on pictures we did not change; half of them would be worse than none.
+    settings = {"preset": preset or "", "a53cc": "0"}
+    return settings | ({"qp": "0"} if quality == 100 else {"crf": str(crf)})
 
 
 def _x265(quality: int, preset: str | None) -> dict[str, str]:

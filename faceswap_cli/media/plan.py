@@ -196,6 +196,7 @@ def _notes(clip: Clip, container: Container, codec: str, pixel_format: str) -> l
         notes.append(f"{container.muxer} cannot say that the picture is turned by {clip.rotation} degrees")
     if not container.keeps_variable_rate:
         notes.append(f"{container.muxer} holds one frame rate only: times are rounded to 1/{clip.average_rate} s")
+    notes.extend(f"{words} are left out" for words in clip.unkept)
     if clip.interlaced:
         notes.append("the clip is interlaced: its fields are written as whole pictures")
     return notes

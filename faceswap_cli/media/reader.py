@@ -32,6 +32,14 @@ SEEK_MARGIN_SECONDS = 4
 # Without the exact roundings swscale's RGB is one step of 255 too dark on average.
 EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
+# What a picture may carry that no encoder here takes over.
+UNKEPT_SIDE_DATA = {
+    SideDataType.A53_CC: "closed captions inside the pictures",
+    SideDataType.DYNAMIC_HDR_PLUS: "HDR10+ dynamic metadata",
+    SideDataType.DOVI_METADATA: "Dolby Vision metadata",
+    SideDataType.FILM_GRAIN_PARAMS: "film grain parameters",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Track:
@@ -89,9 +97,19 @@ class Clip:
         self.metadata = dict(container.metadata)
         self.video_metadata = dict(stream.metadata)
         self.mastering = mastering_of(picture)
+        self.unkept = tuple(words for kind, words in UNKEPT_SIDE_DATA.items() if kind in _side_data_kinds(picture))
         self.chapters = container.chapters()
         self.video_index = stream.index
         self.tracks = [_track(other) for other in container.streams if other.index != stream.index]
+
+    def losses(self) -> list[str]:
+        """Say what of the pictures read so far was damaged, in words for people."""
+        notes = []
+        if self.damaged_packets:
+            notes.append(f"damaged places in the clip: {self.damaged_packets}; their pictures are missing")
+        if self.mended_timestamps:
+            notes.append(f"pictures stamped no later than the one before: {self.mended_timestamps}; moved by one tick")
+        return notes
 
     @property
     def audio(self) -> list[Track]:
@@ -309,10 +327,14 @@ def _display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
     return None
 
 
+def _side_data_kinds(picture: av.VideoFrame) -> set[SideDataType]:
+    return {side_data.type for side_data in picture.side_data}
+
+
 def _orientation(matrix: tuple[int, ...] | None) -> Orientation:
     return UPRIGHT if matrix is None else from_display_matrix(matrix)
 
 
 def _track(stream: Any) -> Track:
-    codec = stream.codec_context.name if stream.codec_context is not None else (stream.name or "unknown")
-    return Track(stream.index, stream.type, codec, stream.language, stream.metadata.get("title"))
+    codec = stream.codec_context.name if stream.codec_context is not None else getattr(stream, "name", None)
+    return Track(stream.index, stream.type, codec or "unknown", stream.language, stream.metadata.get("title"))

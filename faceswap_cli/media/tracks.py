@@ -62,6 +62,8 @@ def true_tags(tags: dict[str, str]) -> dict[str, str]:
 def _add(out: OutputContainer, stream: Any, track: Track, plan: WritePlan, cargo: Cargo) -> bool:
     if stream.type == "attachment":
         return _add_attachment(out, stream, plan)
+    if stream.codec_context is None:
+        return False
     if stream.disposition & Disposition.attached_pic:
         return _add_cover(out, stream, plan, cargo)
     if _holds(plan.container.muxer, stream):
@@ -80,8 +82,6 @@ def _add(out: OutputContainer, stream: Any, track: Track, plan: WritePlan, cargo
 
 def _holds(muxer: str, stream: Any) -> bool:
     """Try the stream alone in a file in memory: the surest answer to whether the container takes it."""
-    if stream.type == "data":  # muxers take some and give them a false name
-        return False
     try:
         with av.open(io.BytesIO(), "w", format=muxer) as trial:
             _copy_stream(trial, stream)

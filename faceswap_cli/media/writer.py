@@ -145,7 +145,7 @@ class ClipWriter:
             size=self.plan.output.stat().st_size,
             codec=self.plan.codec,
             pixel_format=self.plan.pixel_format,
-            notes=(*self.plan.notes, *notes),
+            notes=(*self.plan.notes, *self.plan.clip.losses(), *notes),
         )
 
     def _refused(self, error: BaseException) -> OutputError:
