@@ -24,6 +24,7 @@ COMMANDS = {
     "train": ("train", "train"),
     "export": ("export", "export"),
 }
+INTERRUPTED = 130
 COMPLETION = "_FACESWAP_COMPLETE"  # set by the shell when it asks which words may come next
 
 
@@ -37,6 +38,8 @@ def run(arguments: list[str]) -> int:
         raise KeyboardInterrupt from None
     except typer.TyperException as error:
         raise UsageError(f"{error.format_message()} (see `{_help_command(arguments)}`)") from error
+    if code == INTERRUPTED:  # typer turns Ctrl-C into a silent exit
+        raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
 
 

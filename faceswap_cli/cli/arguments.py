@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .. import models
 from ..errors import UsageError
 from ..options import CODECS, DEVICES
 
@@ -54,9 +55,17 @@ def read_faces(text: str) -> str | int:
     return int(text) if text.isascii() and text.isdigit() else text
 
 
+def read_face_pack(path: Path) -> Path:
+    """Read a folder, or the name of an installed pack, which means its folder in the store."""
+    known = models.catalogue().get(str(path))
+    return models.locate(known.name) if known and known.kind == "pack" and not path.is_dir() else path
+
+
 SWAP_FLAGS: Mapping[str, Flag] = {
     "model": Flag("Generator to use; `faceswap models list` shows them."),
-    "face_pack": Flag("Folder of ONNX files for insightface instead of the embedded detector and encoder.", Path),
+    "face_pack": Flag(
+        "Folder of ONNX files for insightface, or an installed pack, to use instead of ours.", Path, read_face_pack
+    ),
     "device": Flag(f"Where the networks run: {', '.join(DEVICES)}."),
     "threads": Flag("CPU threads for the networks; all cores without it.", int),
     "faces": Flag("Whom to swap in each picture: largest, all, or a number N of the largest.", read=read_faces),

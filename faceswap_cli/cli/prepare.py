@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from ..training.options import PrepareOptions
-from .arguments import AsJson, Flag, Quiet, Verbose, takes
+from .arguments import AsJson, Flag, Quiet, Verbose, read_face_pack, takes
 from .terminal import Terminal
 
 FLAGS = {
     "size": Flag("Side of a crop in pixels.", int),
     "min_face": Flag("Shorter side of a face in pixels below which a picture is dropped.", int),
     "min_sharpness": Flag("Sharpness below which a crop is dropped (spread of its Laplacian).", float),
-    "face_pack": Flag("Folder of ONNX files for insightface instead of the embedded detector.", Path),
+    "face_pack": Flag("Folder of ONNX files for insightface instead of ours.", Path, read_face_pack),
     "det_threshold": Flag("Confidence below which a face is ignored, 0..1.", float),
     "threads": Flag("CPU threads; all cores without it.", int),
 }

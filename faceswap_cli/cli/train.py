@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..extras import load
 from ..training.options import NETWORKS, TrainOptions
-from .arguments import AsJson, Flag, Quiet, Verbose, takes
+from .arguments import AsJson, Flag, Quiet, Verbose, read_face_pack, takes
 from .terminal import Terminal
 
 FLAGS = {
@@ -12,7 +12,7 @@ FLAGS = {
     "output": Flag("Folder of the run: checkpoints, log.csv, sample sheets.", Path),
     "network": Flag(f"What to train: {', '.join(NETWORKS)}."),
     "teacher": Flag("Weights that labels or embeddings come from, where the network has a teacher.", Path),
-    "face_pack": Flag("Folder of ONNX files for insightface, to prepare a raw folder with.", Path),
+    "face_pack": Flag("Folder of ONNX files for insightface, to prepare a raw folder with.", Path, read_face_pack),
     "steps": Flag("Steps of the whole run; without it the network's own number.", int),
     "minutes": Flag("Stop after so many minutes, with a checkpoint.", float),
     "batch": Flag("Images a step.", int),
