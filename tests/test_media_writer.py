@@ -573,3 +573,40 @@ def test_awkward_names_are_names(tmp_path: Path, clip_path: Path, name: str) -> 
     copy_clip(clip_path, tmp_path / name, **quick(end=Fraction(1, 5)))
     done = subprocess.run([FFMPEG, "-v", "error", "-i", f"file:{tmp_path / name}", "-f", "null", "-"], check=False)
     assert done.returncode == 0
+
+
+# --- animated GIF
+
+
+def test_a_gif_goes_in_and_comes_out_with_its_times(tmp_path: Path) -> None:
+    path, output = tmp_path / "in.gif", tmp_path / "out.gif"
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:r=10:d=0.5", path)
+    copy_clip(path, output, (face_patch(),))
+    assert frame_times(output) == frame_times(path) == [Fraction(number, 10) for number in range(5)]
+    assert is_disclosed(output)
+    raw = run_ffmpeg("-i", output, "-frames:v", "1", "-pix_fmt", "rgb24", "-f", "rawvideo", "-")
+    shown = np.frombuffer(raw, np.uint8).reshape(120, 160, 3).astype(int)
+    assert np.abs(shown[35:60, 45:75] - (200, 120, 90)).mean() < 8
+
+
+def test_a_clip_becomes_a_gif_and_a_gif_a_clip(tmp_path: Path, clip_path: Path) -> None:
+    report = copy_clip(clip_path, tmp_path / "out.gif", end=Fraction(2, 5))
+    assert frame_times(tmp_path / "out.gif") == [Fraction(number, 25) for number in range(10)]
+    assert any("audio track 1" in note for note in report.notes)
+    copy_clip(tmp_path / "out.gif", tmp_path / "back.mp4")
+    assert frame_times(tmp_path / "back.mp4") == frame_times(tmp_path / "out.gif")
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".avi"])
+@pytest.mark.parametrize(("turn", "flip"), [("90", False), ("180", False), ("270", False), ("90", True), ("0", True)])
+def test_containers_that_cannot_say_turns_hold_upright_pictures(
+    tmp_path: Path, clip_path: Path, suffix: str, turn: str, flip: bool
+) -> None:
+    path, output = tmp_path / "turned.mp4", tmp_path / f"out{suffix}"
+    flips = ["-display_hflip"] if flip else []
+    run_ffmpeg("-display_rotation", turn, *flips, "-i", clip_path, "-t", "0.2", "-c", "copy", path)
+    copy_clip(path, output)
+    with open_clip(path) as before, open_clip(output) as after:
+        old, new = next(before.frames()).rgb.astype(float), next(after.frames()).rgb
+    assert new.shape == old.shape
+    assert np.abs(old - new).mean() < 12  # the GIF's 256 colours; a wrong turn gives 60

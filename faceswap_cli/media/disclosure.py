@@ -64,6 +64,14 @@ def append_xmp_box(path: Path) -> None:
         file.write((len(packet) + 24).to_bytes(4, "big") + b"uuid" + XMP_BOX + packet)
 
 
+def gif_extension() -> bytes:
+    """Give the GIF extension block that holds the XMP packet (XMP specification part 3, section 1.1.2)."""
+    skipping_tail = (
+        b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+    )  # leads readers that take the packet for blocks out of it
+    return b"\x21\xff\x0bXMP DataXMP" + xmp_packet() + skipping_tail
+
+
 def is_disclosed(path: Path) -> bool:
     """Say whether a file, from us or not, carries IPTC's source type for edits by trained models."""
     wanted = DIGITAL_SOURCE_TYPE.encode()

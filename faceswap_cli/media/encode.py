@@ -24,10 +24,19 @@ def open_encoder(plan: WritePlan) -> VideoCodecContext:
     return context
 
 
+def decoder_of(plan: WritePlan) -> VideoCodecContext:
+    """Make a decoder for what `open_encoder` makes, of a codec that is stored losslessly on the way."""
+    encoder = open_encoder(plan)
+    decoder = av.CodecContext.create(plan.codec, "r")
+    decoder.extradata = encoder.extradata
+    decoder.width, decoder.height, decoder.pix_fmt = encoder.width, encoder.height, encoder.pix_fmt
+    return decoder
+
+
 def set_up(context: VideoCodecContext, plan: WritePlan) -> None:
     """Give an encoder that is not open yet all the plan says."""
     clip = plan.clip
-    context.width, context.height = clip.stored_width, clip.stored_height
+    context.width, context.height = plan.size
     context.pix_fmt = plan.pixel_format
     context.time_base = plan.time_base
     context.framerate = clip.average_rate

@@ -21,7 +21,8 @@ from ..errors import OutputError
 from .disclosure import append_xmp_box, container_tags
 from .encode import set_up
 from .encoders import ENCODERS
-from .plan import MOV, MP4, WritePlan
+from .gif import write_gif
+from .plan import GIF, MOV, MP4, WritePlan
 from .reader import open_container
 from .segments import SegmentStore, packet_times, read_packets
 from .tracks import Cargo, add_tracks, true_tags
@@ -40,6 +41,8 @@ def mux(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
     """Write the whole clip to `target`; returns notes on what the container could not take over."""
     if not store.finished:
         raise OutputError(f"{plan.output} was not written: there is no frame to write")
+    if plan.container is GIF:
+        return write_gif(plan, store, target)
     with open_container(plan.clip.path) as source:
         notes = _mux_from(source, plan, store, target)
     if plan.container in (MP4, MOV):

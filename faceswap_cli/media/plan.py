@@ -13,6 +13,7 @@ from pathlib import Path
 from ..errors import OutputError, UsageError
 from ..options import Options
 from .encoders import encoder_options, encoder_threads, nearest_format
+from .orientation import UPRIGHT, Orientation
 from .reader import Clip
 
 DIGESTED_BYTES = 1 << 20  # of the input's beginning and end
@@ -67,7 +68,8 @@ AVI = Container(
     keeps_variable_rate=False,
     starts_at_zero=True,
 )
-CONTAINERS = {".mp4": MP4, ".m4v": MP4, ".mov": MOV, ".mkv": MATROSKA, ".webm": WEBM, ".avi": AVI}
+GIF = Container(muxer="gif", codecs=("ffv1",), deep_codec="ffv1", keeps_rotation=False)
+CONTAINERS = {".mp4": MP4, ".m4v": MP4, ".mov": MOV, ".mkv": MATROSKA, ".webm": WEBM, ".avi": AVI, ".gif": GIF}
 
 # Options that change nothing in the frames: a run resumes although they differ.
 INCIDENTAL_OPTIONS = frozenset({"report", "force", "offline"})
@@ -95,6 +97,16 @@ class WritePlan:
     def work_folder(self) -> Path:
         """Where the finished stretches wait, beside the output."""
         return self.output.with_name(f".{self.output.name}.faceswap")
+
+    @property
+    def turned_by(self) -> Orientation:
+        """How pictures are turned before encoding: only where the container cannot say how they lie."""
+        return UPRIGHT if self.container.keeps_rotation else self.clip.orientation
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the encoded pictures."""
+        return self.turned_by.upright_size(self.clip.stored_width, self.clip.stored_height)
 
     @property
     def end_time(self) -> Fraction | None:
@@ -192,8 +204,10 @@ def _notes(clip: Clip, container: Container, codec: str, pixel_format: str) -> l
     notes = []
     if pixel_format.removeprefix("yuvj") != clip.pixel_format.removeprefix("yuvj") and not _same(clip, pixel_format):
         notes.append(f"pixels are written as {pixel_format}, not {clip.pixel_format}: {codec} has nothing nearer")
+    if container is GIF:
+        return ["a GIF holds 256 colours a picture and times in 1/100 s"]
     if not container.keeps_rotation and clip.display_matrix is not None:
-        notes.append(f"{container.muxer} cannot say that the picture is turned by {clip.rotation} degrees")
+        notes.append(f"{container.muxer} cannot say that a picture lies turned: it is turned upright itself")
     if not container.keeps_variable_rate:
         notes.append(f"{container.muxer} holds one frame rate only: times are rounded to 1/{clip.average_rate} s")
     notes.extend(f"{words} are left out" for words in clip.unkept)

@@ -23,6 +23,7 @@ from .plan import WritePlan, plan_output, refuse_existing
 from .planes import blend
 from .reader import ResumePoint, reason
 from .segments import Segment, SegmentStore, file_sha256, packet_times, segment_number, sync, write_packet
+from .turn import Turner
 
 __all__ = ["ClipWriter", "WritePlan", "WriteReport", "plan_output"]
 
@@ -160,6 +161,7 @@ class _Stretch:
         self._plan, self._path = plan, path
         self._file: BinaryIO = path.open("wb")
         self._encoder: VideoCodecContext = open_encoder(plan)
+        self._turner = Turner(plan.turned_by)
         self._converter = VideoReformatter()
         self._durations: dict[int, int] = {}
         self._pts: list[int] = []
@@ -172,7 +174,7 @@ class _Stretch:
         self._last_input_pts = swapped.frame.pts
         self._faces_found += swapped.faces_found
         self._faces_swapped += len(swapped.patches)
-        picture = self._converted(picture)
+        picture = self._converted(self._turner.turn(picture))
         picture.pts, picture.time_base = pts, self._plan.time_base
         picture.pict_type = 0  # the decoder's key frames are not ours
         self._keep(self._encoder.encode(picture))

@@ -1,0 +1,80 @@
+"""Write a clip as an animated GIF: each picture with a palette of its own, timed in hundredths of a second."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.filter import Graph
+
+from .disclosure import gif_extension
+from .encode import decoder_of
+from .plan import WritePlan
+from .segments import SegmentStore, read_packets
+
+TICK = Fraction(1, 100)
+TRAILER = b";"
+
+
+def write_gif(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
+    """Write the finished stretches to `target`; returns notes on what a GIF does not hold."""
+    with av.open(str(target), "w", format="gif") as out:
+        stream = out.add_stream("gif", rate=plan.clip.average_rate)
+        (stream.width, stream.height), stream.pix_fmt = plan.size, "pal8"
+        stream.codec_context.time_base = stream.time_base = TICK
+        for picture in _with_palettes(_decoded(plan, store), plan):
+            picture.pict_type = 0
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    _disclose(target)
+    return [f"{track} is left out: a GIF holds pictures only" for track in plan.clip.tracks]
+
+
+def _decoded(plan: WritePlan, store: SegmentStore) -> Iterator[av.VideoFrame]:
+    """Decode the lossless stretches, timed in the GIF's ticks, each picture later than the one before."""
+    start = store.finished[0].first_pts if plan.start is not None else 0
+    last = -1
+    for segment in store.finished:
+        decoder = decoder_of(plan)
+        for packet in read_packets(store.path(segment)):
+            for picture in decoder.decode(packet):
+                last = max(last + 1, round((packet.pts - start) * plan.time_base / TICK))
+                picture.pts, picture.time_base = last, TICK
+                yield picture
+
+
+def _with_palettes(pictures: Iterator[av.VideoFrame], plan: WritePlan) -> Iterator[av.VideoFrame]:
+    graph = Graph()
+    width, height = plan.size
+    source = graph.add_buffer(width=width, height=height, format=plan.pixel_format, time_base=TICK)
+    to_rgb, split = graph.add("format", "bgra"), graph.add("split")
+    palette, use, sink = graph.add("palettegen", "stats_mode=single"), graph.add("paletteuse", "new=1"), "buffersink"
+    source.link_to(to_rgb)
+    to_rgb.link_to(split)
+    split.link_to(palette, 0, 0)
+    split.link_to(use, 1, 0)
+    palette.link_to(use, 0, 1)
+    use.link_to(graph.add(sink))
+    graph.configure()
+    for picture in pictures:
+        graph.push(picture)
+        yield from _pulled(graph)
+    graph.push(None)
+    yield from _pulled(graph)
+
+
+def _pulled(graph: Graph) -> Iterator[av.VideoFrame]:
+    while True:
+        try:
+            yield graph.pull()
+        except (av.BlockingIOError, av.EOFError):
+            return
+
+
+def _disclose(target: Path) -> None:
+    """Put the statement before the last byte, which ends a GIF."""
+    with target.open("r+b") as file:
+        file.seek(-len(TRAILER), 2)
+        if file.read() == TRAILER:
+            file.seek(-len(TRAILER), 2)
+            file.write(gif_extension() + TRAILER)
