@@ -30,25 +30,30 @@ COMPLETION = "_FACESWAP_COMPLETE"  # set by the shell when it asks which words m
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; errors meant for the user are raised."""
-    asked = set(COMMANDS) if COMPLETION in os.environ else {next((word for word in arguments if word in COMMANDS), "")}
-    app = _build(asked)
+    asked = next((word for word in arguments if word in COMMANDS), None)
+    if arguments in ([], ["models"]) and COMPLETION not in os.environ:
+        arguments = [*arguments, "--help"]
+    app = _build([asked] if asked else list(COMMANDS), complete=asked is not None or COMPLETION in os.environ)
     try:
         code = app(arguments, standalone_mode=False, prog_name="faceswap")
     except typer.Abort:
         raise KeyboardInterrupt from None
     except typer.TyperException as error:
-        raise UsageError(f"{error.format_message()} (see `{_help_command(arguments)}`)") from error
+        command = f"faceswap {asked}" if asked else "faceswap"
+        raise UsageError(f"{error.format_message()} (see `{command} --help`)") from error
     if code == INTERRUPTED:  # typer turns Ctrl-C into a silent exit
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
 
 
-def _build(asked: set[str]) -> typer.Typer:
-    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
+def _build(names: list[str], complete: bool) -> typer.Typer:
+    """Build the program with these commands, each complete with its options or only listed."""
+    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback()(_faceswap)
-    for name, (module, attribute) in COMMANDS.items():
+    for name in names:
+        module, attribute = COMMANDS[name]
         command = getattr(import_module(f".{module}", __package__), attribute)
-        if name not in asked:
+        if not complete:
             app.command(name)(_listed(command))
         elif isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
@@ -58,7 +63,7 @@ def _build(asked: set[str]) -> typer.Typer:
 
 
 def _listed(command: Callable[..., object] | typer.Typer) -> Callable[[], None]:
-    """Make the stand-in that only shows a command's name and first line."""
+    """Make a stand-in that only shows a command's name and first line."""
 
     def stand_in() -> None:
         raise AssertionError("a stand-in is never run")
@@ -85,9 +90,3 @@ def _faceswap(
     Example:
       faceswap swap-video --source me.jpg --input clip.mp4
     """
-
-
-def _help_command(arguments: list[str]) -> str:
-    words = [word for word in arguments[:2] if not word.startswith("-")]
-    known = words[:1] if words[:1] and words[0] in COMMANDS else []
-    return " ".join(["faceswap", *known, "--help"])

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import models
 from ..errors import UsageError
 from ..options import CODECS, DEVICES
 
@@ -57,6 +56,8 @@ def read_faces(text: str) -> str | int:
 
 def read_face_pack(path: Path) -> Path:
     """Read a folder, or the name of an installed pack, which means its folder in the store."""
+    from .. import models
+
     known = models.catalogue().get(str(path))
     return models.locate(known.name) if known and known.kind == "pack" and not path.is_dir() else path
 

@@ -11,7 +11,7 @@ from ..errors import WeightsError
 from .arguments import AsJson, Quiet, Verbose
 from .terminal import Terminal
 
-app = typer.Typer(help="Show, fetch, check and import networks.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Show, fetch, check and import networks.", rich_markup_mode=None)
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of an entry; `faceswap models list` shows them.", show_default=False)
