@@ -54,8 +54,8 @@ def fetch(
         raise WeightsError(f"{name} is not here and --offline forbids fetching it: fetch it once without --offline")
     if not models.is_present(entry):
         terminal.note(f"{name}: licence {entry.licence}; from {entry.source}")
-        with terminal.progress("bytes") as progress:
-            fetch_entry(entry, progress)
+        with terminal.progress("MB") as show:
+            fetch_entry(entry, lambda done, total: show(done // 1_000_000, total // 1_000_000))
     path = models.locate(name)
     terminal.result(path, {"name": name, "path": path, "licence": entry.licence}, as_json)
 

@@ -1,0 +1,54 @@
+"""Options on the command line are the option records: same defaults, exact times, one error for a bad value."""
+
+from dataclasses import fields
+from fractions import Fraction
+
+import pytest
+
+from faceswap_cli.cli.arguments import CLIP_FLAGS, SWAP_FLAGS, read_faces, read_time, takes
+from faceswap_cli.errors import UsageError
+from faceswap_cli.options import Options
+
+
+@pytest.mark.parametrize(
+    "text, seconds",
+    [
+        ("0", Fraction(0)),
+        ("12.5", Fraction(25, 2)),
+        ("1:30.5", Fraction(181, 2)),
+        ("0:01:30.5", Fraction(181, 2)),
+        ("100:00", Fraction(6000)),
+        ("0.1", Fraction(1, 10)),  # a float would not be a tenth
+    ],
+)
+def test_a_time_is_read_exactly(text: str, seconds: Fraction) -> None:
+    assert read_time(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "1:2:3:4", "-5", "1:-5", " 5", "1::5", "inf", "nan"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no time"):
+        read_time(text)
+
+
+@pytest.mark.parametrize("text, choice", [("largest", "largest"), ("all", "all"), ("3", 3), ("-1", "-1"), ("x", "x")])
+def test_faces_are_read_as_a_word_or_a_number(text: str, choice: object) -> None:
+    assert read_faces(text) == choice
+
+
+def test_every_option_of_a_swap_can_be_typed() -> None:
+    assert CLIP_FLAGS.keys() == {field.name for field in fields(Options)}
+    assert SWAP_FLAGS.keys() < CLIP_FLAGS.keys()
+
+
+def test_a_command_gets_the_records_defaults_and_what_was_typed() -> None:
+    seen: list[Options] = []
+
+    @takes(Options, CLIP_FLAGS)
+    def command(*, options: Options) -> None:
+        seen.append(options)
+
+    defaults = {field.name: field.default for field in fields(Options)}
+    command(**defaults)
+    command(**defaults | {"start": "1:00", "faces": "2", "opacity": 0.5})
+    assert [(one.start, one.faces, one.opacity) for one in seen] == [(None, "largest", 1.0), (Fraction(60), 2, 0.5)]
