@@ -26,8 +26,7 @@ FLAGS = {
     "threads": Flag("CPU threads; all cores without it.", int),
     "seed": Flag("Seed of everything random.", int),
 }
-
-
+ALIGNED = ("generator", "encoder")  # networks that learn from aligned faces
 MODULES = {"generator": "swap"}  # file in training/ where it is not called like the network
 
 
@@ -49,5 +48,9 @@ def train(
     """
     module = load(f"faceswap_cli.training.{MODULES.get(options.network, options.network)}")
     terminal = Terminal(verbose, quiet)
+    for folder in options.data if options.network in ALIGNED else ():
+        if not load("faceswap_cli.training.pack").is_pack(folder):
+            terminal.note(f"{folder} holds raw pictures: their faces are aligned into a cache beside the run first")
+    terminal.note(f"{options.network}: losses and measures go to {options.output / 'log.csv'}, pictures beside it")
     module.train(options)
     terminal.result(options.output, {"run": options.output, "network": options.network}, as_json)
