@@ -10,9 +10,6 @@ from torch import Tensor, nn
 
 from .layers import load_strictly
 
-# blocks and channels of each layer; every layer but the first halves the size
-LAYERS = ((3, 64), (4, 128), (23, 256), (3, 512))
-
 
 class ArcFace(nn.Module):
     """Map a face (N, 3, 112, 112) to its embedding (N, 512)."""
@@ -23,13 +20,13 @@ class ArcFace(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         self.prelu = nn.PReLU()
         self.maxpool = nn.MaxPool2d(2)
-        incoming = 64
-        for number, (blocks, width) in enumerate(LAYERS, start=1):
-            self.add_module(f"layer{number}", _layer(incoming, width, blocks, stride=1 if number == 1 else 2))
-            incoming = width
-        self.bn2 = nn.BatchNorm2d(incoming)
+        self.layer1 = _layer(64, 64, blocks=3, stride=1)
+        self.layer2 = _layer(64, 128, blocks=4, stride=2)
+        self.layer3 = _layer(128, 256, blocks=23, stride=2)
+        self.layer4 = _layer(256, 512, blocks=3, stride=2)
+        self.bn2 = nn.BatchNorm2d(512)
         self.dropout = nn.Dropout()
-        self.fc = nn.Linear(incoming * 7 * 7, 512)
+        self.fc = nn.Linear(512 * 7 * 7, 512)
         self.bn3 = nn.BatchNorm1d(512)
 
     def forward(self, face: Tensor) -> Tensor:

@@ -70,6 +70,6 @@ def _block(norm: str, incoming: int, outgoing: int, stride: int) -> nn.Sequentia
     return nn.Sequential(_convolution(norm, incoming, outgoing, stride), *norms, nn.LeakyReLU(0.2))
 
 
-def _convolution(norm: str, incoming: int, outgoing: int, stride: int) -> nn.Conv2d:
+def _convolution(norm: str, incoming: int, outgoing: int, stride: int) -> nn.Module:
     convolution = nn.Conv2d(incoming, outgoing, 4, stride, padding=1)
     return spectral_norm(convolution) if norm == "spectral" else convolution

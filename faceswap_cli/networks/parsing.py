@@ -122,7 +122,7 @@ class BiSeNet(nn.Module):
         """Return logits (N, 19, S, S) for an ImageNet-normalised RGB image; S is a multiple of 32."""
         return self.heads(image)[0]
 
-    def heads(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def heads(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the logits and those of the two auxiliary heads that only training uses, all (N, 19, S, S)."""
         spatial, context8, context16 = self.cp(image)
         fused = self.ffm(spatial, context8)

@@ -5,7 +5,7 @@ published ones, so an official state dict loads as it is. Paper: SimSwap (Chen e
 encoder, identity injection, decoder.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -99,6 +99,9 @@ class SimSwap(nn.Module):
 class UnitRange(nn.Module):
     """A generator of either convention as the swapper runs it: RGB images in [0, 1] both ways."""
 
+    imagenet_mean: Tensor
+    imagenet_std: Tensor
+
     def __init__(self, generator: SimSwap) -> None:
         super().__init__()
         self.generator = generator
@@ -164,9 +167,9 @@ def _up(config: SimSwapConfig, incoming: int, outgoing: int) -> nn.Sequential:
 
 def _norm_act(config: SimSwapConfig, width: int) -> tuple[nn.Module, nn.Module]:
     """Return the norm and ReLU after a convolution; without a norm its place stays, so that names do not shift."""
-    norms = {
-        "batch": nn.BatchNorm2d,
-        "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
-        "none": lambda channels: nn.Identity(),
+    norms: dict[str, Callable[[], nn.Module]] = {
+        "batch": lambda: nn.BatchNorm2d(width),
+        "instance": lambda: nn.InstanceNorm2d(width, affine=True),
+        "none": nn.Identity,
     }
-    return norms[config.norm](width), nn.ReLU(inplace=True)
+    return norms[config.norm](), nn.ReLU(inplace=True)
