@@ -7,10 +7,11 @@ import threading
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.errors import NoFaceError, OutputError, UsageError
+from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError
 from faceswap_cli.media import segments
 from faceswap_cli.media.disclosure import is_disclosed
 from faceswap_cli.media.planes import layout_of, samples_of
@@ -610,3 +611,36 @@ def test_containers_that_cannot_say_turns_hold_upright_pictures(
         old, new = next(before.frames()).rgb.astype(float), next(after.frames()).rgb
     assert new.shape == old.shape
     assert np.abs(old - new).mean() < 12  # the GIF's 256 colours; a wrong turn gives 60
+
+
+# --- numbered pictures
+
+
+def test_numbered_pictures_go_in_and_come_out_untouched_outside_the_patch(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:d=0.4", "-start_number", "7", tmp_path / "%04d.png")
+    copy_clip(tmp_path / "%04d.png", tmp_path / "out" / "%04d.png", (face_patch(),))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        f"{number:04d}.png" for number in range(7, 17)
+    ]
+    for number in range(7, 17):
+        old, new = (cv2.imread(str(folder / f"{number:04d}.png")) for folder in (tmp_path, tmp_path / "out"))
+        assert np.array_equal(new[30:63, 40:81], np.broadcast_to((90, 120, 200), (33, 41, 3)))
+        new[30:63, 40:81] = old[30:63, 40:81]
+        assert np.array_equal(old, new)
+        assert is_disclosed(tmp_path / "out" / f"{number:04d}.png")
+
+
+def test_a_clip_becomes_numbered_pictures_and_they_a_clip(tmp_path: Path, clip_path: Path) -> None:
+    report = copy_clip(clip_path, tmp_path / "p%d.jpg", end=Fraction(2, 5))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"p{number}.jpg" for number in range(1, 11))
+    assert (report.frames, report.size) == (10, sum(path.stat().st_size for path in tmp_path.iterdir()))
+    with pytest.raises(OutputError, match="--force"):
+        copy_clip(clip_path, tmp_path / "p%d.jpg")
+    copy_clip(tmp_path / "p%d.jpg", tmp_path / "back.mp4")
+    assert frame_times(tmp_path / "back.mp4") == [Fraction(number, 25) for number in range(10)]
+
+
+def test_numbered_pictures_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="there is none"):
+        open_clip(tmp_path / "%05d.png")

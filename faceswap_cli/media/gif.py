@@ -8,9 +8,9 @@ import av
 from av.filter import Graph
 
 from .disclosure import gif_extension
-from .encode import decoder_of
 from .plan import WritePlan
-from .segments import SegmentStore, read_packets
+from .segments import SegmentStore
+from .stills import decoded_pictures
 
 TICK = Fraction(1, 100)
 TRAILER = b";"
@@ -22,7 +22,7 @@ def write_gif(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
         stream = out.add_stream("gif", rate=plan.clip.average_rate)
         (stream.width, stream.height), stream.pix_fmt = plan.size, "pal8"
         stream.codec_context.time_base = stream.time_base = TICK
-        for picture in _with_palettes(_decoded(plan, store), plan):
+        for picture in _with_palettes(_timed(plan, store), plan):
             picture.pict_type = 0
             out.mux(stream.encode(picture))
         out.mux(stream.encode(None))
@@ -30,17 +30,14 @@ def write_gif(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
     return [f"{track} is left out: a GIF holds pictures only" for track in plan.clip.tracks]
 
 
-def _decoded(plan: WritePlan, store: SegmentStore) -> Iterator[av.VideoFrame]:
-    """Decode the lossless stretches, timed in the GIF's ticks, each picture later than the one before."""
+def _timed(plan: WritePlan, store: SegmentStore) -> Iterator[av.VideoFrame]:
+    """Give the pictures timed in the GIF's ticks, each later than the one before."""
     start = store.finished[0].first_pts if plan.start is not None else 0
     last = -1
-    for segment in store.finished:
-        decoder = decoder_of(plan)
-        for packet in read_packets(store.path(segment)):
-            for picture in decoder.decode(packet):
-                last = max(last + 1, round((packet.pts - start) * plan.time_base / TICK))
-                picture.pts, picture.time_base = last, TICK
-                yield picture
+    for picture in decoded_pictures(plan, store):
+        last = max(last + 1, round((picture.pts - start) * plan.time_base / TICK))
+        picture.pts, picture.time_base = last, TICK
+        yield picture
 
 
 def _with_palettes(pictures: Iterator[av.VideoFrame], plan: WritePlan) -> Iterator[av.VideoFrame]:

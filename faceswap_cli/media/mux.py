@@ -22,9 +22,10 @@ from .disclosure import append_xmp_box, container_tags
 from .encode import set_up
 from .encoders import ENCODERS
 from .gif import write_gif
-from .plan import GIF, MOV, MP4, WritePlan
+from .plan import GIF, MOV, MP4, STILLS, WritePlan
 from .reader import open_container
 from .segments import SegmentStore, packet_times, read_packets
+from .stills import write_stills
 from .tracks import Cargo, add_tracks, true_tags
 
 # Tags a muxer writes itself, or that describe the old pictures: never copied.
@@ -38,11 +39,13 @@ LISTED_TAGS = frozenset(
 
 
 def mux(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
-    """Write the whole clip to `target`; returns notes on what the container could not take over."""
+    """Write the whole clip to `target`, a new folder for numbered photos; returns notes on what was not taken over."""
     if not store.finished:
         raise OutputError(f"{plan.output} was not written: there is no frame to write")
     if plan.container is GIF:
         return write_gif(plan, store, target)
+    if plan.container is STILLS:
+        return write_stills(plan, store, target)
     with open_container(plan.clip.path) as source:
         notes = _mux_from(source, plan, store, target)
     if plan.container in (MP4, MOV):

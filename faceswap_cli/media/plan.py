@@ -14,7 +14,9 @@ from ..errors import OutputError, UsageError
 from ..options import Options
 from .encoders import encoder_options, encoder_threads, nearest_format
 from .orientation import UPRIGHT, Orientation
+from .photo_formats import PHOTO_FORMATS
 from .reader import Clip
+from .sequence import is_sequence, members
 
 DIGESTED_BYTES = 1 << 20  # of the input's beginning and end
 
@@ -68,6 +70,7 @@ AVI = Container(
     keeps_variable_rate=False,
     starts_at_zero=True,
 )
+STILLS = Container(muxer="numbered photos", codecs=("ffv1",), deep_codec="ffv1", keeps_rotation=False)
 GIF = Container(muxer="gif", codecs=("ffv1",), deep_codec="ffv1", keeps_rotation=False)
 CONTAINERS = {".mp4": MP4, ".m4v": MP4, ".mov": MOV, ".mkv": MATROSKA, ".webm": WEBM, ".avi": AVI, ".gif": GIF}
 
@@ -91,6 +94,7 @@ class WritePlan:
     end: Fraction | None
     force: bool
     fingerprint: str  # of all that decides what the frames are
+    quality: int  # 0..100
     notes: tuple[str, ...]  # what will not be as in the input, for people
 
     @property
@@ -120,8 +124,9 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
     `recipe` is a digest of everything else the frames depend on (source photos, weights); a run resumes only under the
     same one. Raises UsageError or OutputError for what cannot be written.
     """
-    output = output_path(clip.path, output, tuple(CONTAINERS), options.force)
-    container = CONTAINERS[output.suffix.lower()]
+    numbered = is_sequence(clip.path if output is None or output.is_dir() else output)
+    output = output_path(clip.path, output, tuple(PHOTO_FORMATS if numbered else CONTAINERS), options.force)
+    container = STILLS if numbered else CONTAINERS[output.suffix.lower()]
     codec = _codec(clip, container, output, options)
     pixel_format = nearest_format(codec, clip.pixel_format, clip.stored_width, clip.stored_height)
     settings = encoder_options(codec, options.quality, options.preset, pixel_format)
@@ -141,6 +146,7 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
         start=options.start,
         end=options.end,
         force=options.force,
+        quality=options.quality,
         fingerprint=_fingerprint(clip.path, [*decided, _choices(options), recipe]),
         notes=tuple(_notes(clip, container, codec, pixel_format)),
     )
@@ -170,7 +176,8 @@ def output_path(input_path: Path, output: Path | None, suffixes: tuple[str, ...]
 
 def refuse_existing(output: Path, force: bool) -> None:
     """Raise OutputError when a file is in the way and may not be replaced."""
-    if output.exists() and not force:
+    in_the_way = output.exists() or (is_sequence(output) and members(output))
+    if in_the_way and not force:
         raise OutputError(f"{output} exists: use --force to replace it, or another name")
 
 
@@ -190,6 +197,9 @@ def _choices(options: Options) -> dict[str, str]:
 
 def _fingerprint(path: Path, parts: list[object]) -> str:
     """Digest the input (size and both ends) and every decision."""
+    if is_sequence(path):
+        pictures = [(str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in members(path).values()]
+        return hashlib.sha256(json.dumps([*parts, pictures], sort_keys=True, default=str).encode()).hexdigest()
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
     size = path.stat().st_size
     digest.update(str(size).encode())
@@ -204,6 +214,8 @@ def _notes(clip: Clip, container: Container, codec: str, pixel_format: str) -> l
     notes = []
     if pixel_format.removeprefix("yuvj") != clip.pixel_format.removeprefix("yuvj") and not _same(clip, pixel_format):
         notes.append(f"pixels are written as {pixel_format}, not {clip.pixel_format}: {codec} has nothing nearer")
+    if container is STILLS:
+        return ["numbered photos hold no times"]
     if container is GIF:
         return ["a GIF holds 256 colours a picture and times in 1/100 s"]
     if not container.keeps_rotation and clip.display_matrix is not None:

@@ -23,6 +23,7 @@ from ..types import Frame
 from .colour import colours_of, mastering_of
 from .orientation import UPRIGHT, Orientation, from_display_matrix
 from .planes import to_working_format, working_format
+from .sequence import is_sequence, members
 from .sniff import kind_of
 
 # A seek lands on a key frame at least this far before the wanted moment, so that pictures which refer over a key frame
@@ -259,9 +260,16 @@ def open_clip(path: Path) -> Clip:
 def open_container(path: Path) -> InputContainer:
     """Open a file for reading, whatever bytes its tags hold; MediaError when the library cannot."""
     try:
-        return av.open(str(path.absolute()), metadata_errors="surrogateescape")
+        return av.open(str(path.absolute()), options=_demuxer_options(path), metadata_errors="surrogateescape")
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"{path.name} cannot be read as a clip: {reason(error)}") from error
+
+
+def _demuxer_options(path: Path) -> dict[str, str]:
+    """Name the first number of numbered pictures; they come at 25 a second, as nothing says otherwise."""
+    if not is_sequence(path):
+        return {}
+    return {"start_number": str(next(iter(members(path)), 0)), "framerate": "25"}
 
 
 def reason(error: BaseException) -> str:

@@ -130,7 +130,9 @@ class SegmentStore:
         if self.finished:
             known.add("manifest.json")
         for path in self.folder.iterdir():
-            if path.name not in known:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name not in known:
                 path.unlink(missing_ok=True)
 
 

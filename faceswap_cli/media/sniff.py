@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import MediaError
+from .sequence import is_sequence, members
 
 Kind = Literal["photo", "clip"]
 
@@ -22,6 +23,8 @@ def kind_of(path: Path) -> Kind:
 
     Raises MediaError with the reason when it is neither: missing, empty, a folder, no media file.
     """
+    if is_sequence(path):
+        return _sequence_kind(path)
     head = _head(path)
     if _is_still(head):
         return "photo"
@@ -29,6 +32,12 @@ def kind_of(path: Path) -> Kind:
         return "clip" if _gif_moves(path) else "photo"
     if _looks_like_text(head):
         raise MediaError(f"{path.name} is a text file, not a photo or clip")
+    return "clip"
+
+
+def _sequence_kind(path: Path) -> Kind:
+    if not members(path):
+        raise MediaError(f"{path} names numbered pictures, but there is none: check the path")
     return "clip"
 
 

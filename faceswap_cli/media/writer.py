@@ -23,6 +23,7 @@ from .plan import WritePlan, plan_output, refuse_existing
 from .planes import blend
 from .reader import ResumePoint, reason
 from .segments import Segment, SegmentStore, file_sha256, packet_times, segment_number, sync, write_packet
+from .sequence import is_sequence, members
 from .turn import Turner
 
 __all__ = ["ClipWriter", "WritePlan", "WriteReport", "plan_output"]
@@ -110,9 +111,7 @@ class ClipWriter:
         try:
             self._finish_stretch()
             notes = mux(self.plan, self._store, whole)
-            sync(whole)
-            whole.replace(self.plan.output)
-            sync(self.plan.output.parent)
+            self._publish(whole)
         except FaceSwapError:
             raise
         except (OSError, av.FFmpegError) as error:
@@ -120,6 +119,15 @@ class ClipWriter:
         report = self._report(notes)
         self._store.remove()
         return report
+
+    def _publish(self, whole: Path) -> None:
+        """Give what is whole its final name, or names."""
+        parts = sorted(whole.iterdir()) if whole.is_dir() else [whole]
+        for part in parts:
+            sync(part)
+        for part in parts:
+            part.replace(self.plan.output.with_name(part.name) if whole.is_dir() else self.plan.output)
+        sync(self.plan.output.parent)
 
     def _output_pts(self, swapped: Swapped) -> int:
         """Give the frame's pts in the output's time base; the same number wherever the container can hold it."""
@@ -137,13 +145,15 @@ class ClipWriter:
 
     def _report(self, notes: list[str]) -> WriteReport:
         finished = self._store.finished
+        numbered = members(self.plan.output) if is_sequence(self.plan.output) else {}
+        outputs = numbered.values() or [self.plan.output]
         return WriteReport(
             output=self.plan.output,
             frames=self._store.resumed_frames,
             resumed_frames=self._resumed_frames,
             faces_found=sum(segment.faces_found for segment in finished),
             faces_swapped=sum(segment.faces_swapped for segment in finished),
-            size=self.plan.output.stat().st_size,
+            size=sum(path.stat().st_size for path in outputs),
             codec=self.plan.codec,
             pixel_format=self.plan.pixel_format,
             notes=(*self.plan.notes, *self.plan.clip.losses(), *notes),
