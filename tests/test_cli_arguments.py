@@ -5,9 +5,11 @@ from fractions import Fraction
 
 import pytest
 
+from faceswap_cli.cli import prepare, train
 from faceswap_cli.cli.arguments import CLIP_FLAGS, SWAP_FLAGS, read_faces, read_time, takes
 from faceswap_cli.errors import UsageError
 from faceswap_cli.options import Options
+from faceswap_cli.training.options import PrepareOptions, TrainOptions
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,11 @@ def test_faces_are_read_as_a_word_or_a_number(text: str, choice: object) -> None
 def test_every_option_of_a_swap_can_be_typed() -> None:
     assert CLIP_FLAGS.keys() == {field.name for field in fields(Options)}
     assert SWAP_FLAGS.keys() < CLIP_FLAGS.keys()
+
+
+def test_every_option_of_training_and_preparing_can_be_typed() -> None:
+    assert train.FLAGS.keys() == {field.name for field in fields(TrainOptions)}
+    assert prepare.FLAGS.keys() == {field.name for field in fields(PrepareOptions)}
 
 
 def test_a_command_gets_the_records_defaults_and_what_was_typed() -> None:

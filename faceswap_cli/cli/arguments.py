@@ -115,5 +115,6 @@ def takes(record: type, flags: Mapping[str, Flag]) -> Callable[[Callable[..., No
 
 def _parameter(name: str, flag: Flag, default: Any) -> inspect.Parameter:
     kind = flag.kind if default is not None else flag.kind | None
+    default = list(default) if isinstance(default, tuple) else default
     option = typer.Option("--" + name.replace("_", "-"), help=flag.help, metavar=METAVARS.get(flag.kind, "TEXT"))
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])

@@ -9,6 +9,7 @@ from .terminal import Terminal
 
 FLAGS = {
     "data": Flag("Folder of one folder per person, or one that `faceswap prepare` made.", list[Path], tuple),
+    "sources": Flag("Folder whose faces are sources only (grey, tight, tiny); generator only.", list[Path], tuple),
     "output": Flag("Folder of the run: checkpoints, log.csv, sample sheets.", Path),
     "network": Flag(f"What to train: {', '.join(NETWORKS)}."),
     "teacher": Flag("Weights that labels or embeddings come from, where the network has a teacher.", Path),
