@@ -512,6 +512,19 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(
     assert [path.name for path in tmp_path.iterdir()] == ["exists.mp4"]
 
 
+def test_a_size_no_encoder_takes_is_refused_before_any_work(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "wide.mkv", "-vf", "scale=20000:2", "-c:v", "mjpeg", seconds=0.1)
+    with pytest.raises(OutputError, match="h264 does not encode 20000 x 2"):
+        copy_clip(path, tmp_path / "out.mp4")
+    assert [each.name for each in tmp_path.iterdir()] == ["wide.mkv"]
+
+
+def test_nothing_is_printed(tmp_path: Path, clip_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for codec in ("h264", "hevc", "av1", "vp9"):
+        copy_clip(clip_path, tmp_path / f"{codec}.mkv", codec=codec, end=Fraction(1, 5))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_the_input_is_never_the_output(tmp_path: Path, clip_path: Path) -> None:
     (tmp_path / "link.mp4").symlink_to(clip_path)
     with open_clip(clip_path) as clip:

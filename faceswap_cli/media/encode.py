@@ -3,10 +3,13 @@
 Every stretch and the final file use the same set-up, so their stream headers are equal.
 """
 
+import os
+
 import av
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
+from ..errors import OutputError
 from .encoders import ENCODERS
 from .plan import AVI, WritePlan
 
@@ -15,12 +18,19 @@ RGB_MATRIX = 0
 
 
 def open_encoder(plan: WritePlan) -> VideoCodecContext:
-    """Make an encoder ready for the plan's pictures."""
+    """Make an encoder ready for the plan's pictures; OutputError when it does not take them."""
+    os.environ.setdefault("SVT_LOG", "0")  # this encoder alone writes to stderr by itself
     context = av.CodecContext.create(ENCODERS[plan.codec].library, "w")
     if plan.container is not AVI:
         context.flags |= Flags.global_header
     set_up(context, plan)
-    context.open()
+    try:
+        context.open()
+    except (av.FFmpegError, ValueError) as error:
+        width, height = plan.size
+        raise OutputError(
+            f"{plan.codec} does not encode {width} x {height} pictures ({plan.pixel_format}): choose another codec"
+        ) from error
     return context
 
 

@@ -30,6 +30,7 @@ from .sniff import kind_of
 # (open groups, recovery points) are whole again when the wanted moment comes.
 SEEK_MARGIN_SECONDS = 4
 
+LARGEST_PICTURE = 1 << 27  # pixels: 16k x 8k
 # Without the exact roundings swscale's RGB is one step of 255 too dark on average.
 EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
@@ -77,6 +78,7 @@ class Clip:
 
     def _describe(self, container: InputContainer) -> None:
         stream = _main_stream(container, self.path)
+        _refuse_giants(stream, self.path)
         picture = _first_picture(container, stream, self.path)
         self.time_base = Fraction(stream.time_base or Fraction(1, 1000))
         self.average_rate = _rate(stream)
@@ -284,6 +286,13 @@ def _main_stream(container: InputContainer, path: Path) -> VideoStream:
             return stream
     kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
     raise MediaError(f"{path.name} holds no moving pictures (found: {kinds}): give a clip with a video track")
+
+
+def _refuse_giants(stream: VideoStream, path: Path) -> None:
+    """Refuse pictures that would fill the memory before one is decoded."""
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > LARGEST_PICTURE:
+        raise MediaError(f"{path.name}: its pictures of {width} x {height} are too large: scale the clip down first")
 
 
 def _first_picture(container: InputContainer, stream: VideoStream, path: Path) -> av.VideoFrame:

@@ -59,6 +59,7 @@ class ClipWriter:
         self._resumed_frames = 0
 
     def __enter__(self) -> Self:
+        open_encoder(self.plan)  # refuses before any work what it would refuse at the first frame
         try:
             self._store.open()
         except FaceSwapError:
