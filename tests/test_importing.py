@@ -1,6 +1,8 @@
 """Published files of every form come in under their own names, and come out as networks of our contract."""
 
 import io
+import sys
+import types
 import zipfile
 from pathlib import Path
 
@@ -9,10 +11,12 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
 from faceswap_cli import importing, models
 from faceswap_cli.engines import open_network
 from faceswap_cli.errors import UsageError, WeightsError
+from faceswap_cli.networks.pickles import read_state
 from faceswap_cli.networks.published import PUBLISHED, recognise
 
 from .golden import recipes
@@ -47,6 +51,40 @@ def test_a_published_state_dict_is_recognised_by_its_tensors(keys: str, name: st
 
 def test_surplus_tensors_of_the_512_file_do_not_hide_it() -> None:
     assert recognise(published_state("512") | SURPLUS) == "simswap-512"
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["2023", "2021"])
+@pytest.mark.filterwarnings("ignore:Couldn't retrieve source code")
+def test_the_published_arcface_file_of_either_year_is_read_and_recognised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zipped: bool
+) -> None:
+    """Not a tar but a pickled module: of `models.arcface_models` since 2023, inside a checkpoint of `models` before."""
+    package = "models.arcface_models" if zipped else "models"
+    module = types.ModuleType(package)
+    monkeypatch.setitem(sys.modules, "models", types.ModuleType("models"))
+    monkeypatch.setitem(sys.modules, package, module)
+    for name in ("ResNet", "IRBlock", "SEBlock"):
+        setattr(module, name, type(name, (nn.Module,), {"__module__": package}))
+    network = module_tree(recipes.published_keys("arcface"), module)
+    saved = network if zipped else {"epoch": 20, "model": nn.DataParallel(network)}
+    torch.save(saved, tmp_path / "arcface_checkpoint.tar", _use_new_zipfile_serialization=zipped)
+    monkeypatch.delitem(sys.modules, package)
+    assert recognise(read_state(tmp_path / "arcface_checkpoint.tar")) == "simswap-arcface"
+
+
+def module_tree(keys: dict[str, tuple[tuple[int, ...], str]], classes: types.ModuleType) -> nn.Module:
+    """Build a module whose state dict has these keys, of zeros, from the classes the official pickle names."""
+    root: nn.Module = classes.ResNet()
+    for key, (shape, kind) in keys.items():
+        *path, name = key.split(".")
+        node = root
+        for depth, part in enumerate(path):
+            if part not in node._modules:
+                made = classes.SEBlock if part == "se" else classes.IRBlock if depth == 1 else nn.Sequential
+                node.add_module(part, made())
+            node = node._modules[part]
+        node.register_buffer(name, torch.zeros(shape, dtype=getattr(torch, kind)))
+    return root
 
 
 def test_every_published_network_has_a_catalogue_entry_of_its_contract() -> None:
