@@ -1,0 +1,114 @@
+"""`faceswap models` as typed: fetch over a loopback server, verify, import, list."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from hashlib import sha256
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A loopback server and the folder it serves."""
+    folder = tmp_path_factory.mktemp("served")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(folder))) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}", folder
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def checkout(server: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bare checkout whose catalogue has two packs on the loopback server, one with a wrong digest."""
+    url, folder = server
+    with zipfile.ZipFile(folder / "small.zip", "w") as archive:
+        archive.writestr("small/det.onnx", b"a network")
+    tree = tmp_path_factory.mktemp("checkout")
+    for name in ("faceswap_cli", "weights"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    digests = {"small": sha256((folder / "small.zip").read_bytes()).hexdigest(), "wrong": "0" * 64}
+    with (tree / "weights" / "catalogue.toml").open("a") as catalogue:
+        for name, digest in digests.items():
+            catalogue.write(
+                f'\n[{name}]\nkind = "pack"\nlicence = "for tests only"\nsource = "a loopback server"\n'
+                f'official = "{name}.zip"\nurl = "{url}/small.zip"\nsha256 = "{digest}"\n'
+            )
+    return tree
+
+
+def models(checkout: Path, home: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "faceswap_cli", "models", *map(str, words)]
+    environment = os.environ | {"FACESWAP_HOME": str(home)}
+    return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_a_fetch_says_the_licence_once_and_prints_where_the_pack_is(checkout: Path, tmp_path: Path) -> None:
+    first, again = models(checkout, tmp_path, "fetch", "small"), models(checkout, tmp_path, "fetch", "small")
+    assert (first.returncode, first.stdout) == (0, f"{tmp_path / 'models' / 'small'}\n")
+    assert first.stderr.count("for tests only") == 1
+    assert (again.returncode, again.stdout, again.stderr) == (0, first.stdout, "")
+    assert not any((tmp_path / "downloads").iterdir())
+
+
+def test_a_fetched_file_of_another_digest_is_refused_and_not_installed(checkout: Path, tmp_path: Path) -> None:
+    done = models(checkout, tmp_path, "fetch", "wrong")
+    assert done.returncode == 4
+    assert "another file than the catalogue promises" in done.stderr
+    assert not (tmp_path / "models").exists()
+
+
+def test_offline_refuses_to_fetch_and_still_finds_what_is_here(checkout: Path, tmp_path: Path) -> None:
+    assert models(checkout, tmp_path, "fetch", "small", "--offline").returncode == 4
+    assert models(checkout, tmp_path, "fetch", "small").returncode == 0
+    assert models(checkout, tmp_path, "fetch", "small", "--offline").returncode == 0
+
+
+def test_verify_passes_until_a_file_changes(checkout: Path, tmp_path: Path) -> None:
+    models(checkout, tmp_path, "fetch", "small")
+    whole = models(checkout, tmp_path, "verify", "--json")
+    assert whole.returncode == 0
+    assert "small" in {one["entry"] for one in json.loads(whole.stdout) if one["state"] == "ok"}
+    (tmp_path / "models" / "small" / "det.onnx").write_bytes(b"A network")
+    assert models(checkout, tmp_path, "verify").returncode == 4
+
+
+def test_an_installed_pack_is_listed_as_such(checkout: Path, tmp_path: Path) -> None:
+    def here() -> bool:
+        rows = json.loads(models(checkout, tmp_path, "list", "--json").stdout)
+        return next(row["here"] for row in rows if row["name"] == "small")
+
+    assert not here()
+    models(checkout, tmp_path, "fetch", "small")
+    assert here()
+
+
+def test_a_hostile_checkpoint_is_refused_in_one_line(checkout: Path, tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.system, (f"touch {tmp_path / 'marker'}",)
+
+    torch.save({"weight": Hostile()}, tmp_path / "latest_net_G.pth")
+    done = models(checkout, tmp_path, "import", tmp_path / "latest_net_G.pth")
+    assert done.returncode == 4
+    (line,) = done.stderr.splitlines()
+    assert "refused" in line and "system" in line
+    assert not (tmp_path / "marker").exists()
