@@ -1,6 +1,7 @@
 """Tell photos from clips by what the file holds, not by its name."""
 
 import stat
+import struct
 from pathlib import Path
 from typing import Literal
 
@@ -75,7 +76,7 @@ def _gif_moves(path: Path) -> bool:
     try:
         with Image.open(path) as picture:
             return getattr(picture, "n_frames", 1) > 1
-    except (UnidentifiedImageError, OSError, ValueError):
+    except (UnidentifiedImageError, OSError, ValueError, EOFError, struct.error):  # broken: the reader will say how
         return True
 
 

@@ -69,6 +69,8 @@ def _add(out: OutputContainer, stream: Any, track: Track, plan: WritePlan, cargo
     if _holds(plan.container.muxer, stream):
         cargo.carriers[track.index] = _Copied(_copy_stream(out, stream))
         return True
+    if not _can_be_decoded(stream):
+        return False
     if stream.type == "subtitle" and track.codec in TEXT_CODECS and plan.container.text_codec:
         cargo.carriers[track.index] = _RewrittenText(out, stream, plan.container.text_codec)
         cargo.notes.append(f"{track} is written as {plan.container.text_codec}; its styles may differ")
@@ -86,6 +88,17 @@ def _holds(muxer: str, stream: Any) -> bool:
         with av.open(io.BytesIO(), "w", format=muxer) as trial:
             _copy_stream(trial, stream)
             trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    return True
+
+
+def _can_be_decoded(stream: Any) -> bool:
+    context = stream.codec_context
+    if stream.type == "audio" and not (context.sample_rate and context.layout.nb_channels):
+        return False  # a broken file tells too little of its sound
+    try:
+        context.open(strict=False)
     except (av.FFmpegError, ValueError):
         return False
     return True
@@ -156,7 +169,6 @@ class _RewrittenText:
 
     def __init__(self, out: OutputContainer, stream: Any, codec: str) -> None:
         self._decoder = stream.codec_context
-        self._decoder.open(strict=False)
         self._stream = _described(out.add_stream(codec), stream)
         self._stream.codec_context.subtitle_header = self._decoder.subtitle_header
         self._stream.codec_context.time_base = stream.time_base
