@@ -5,8 +5,10 @@ import subprocess
 import sys
 import threading
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -138,6 +140,49 @@ def test_real_clips_keep_times_and_sound(data: Path, tmp_path: Path) -> None:
         assert frame_times(output) == frame_times(path)
         if name == "vr_1.mp4":
             assert packet_hashes(output, "0:a:0") == packet_hashes(path, "0:a:0")
+
+
+def test_sound_and_picture_last_as_long_as_before(tmp_path: Path, clip_path: Path) -> None:
+    copy_clip(clip_path, tmp_path / "out.mp4", **quick())
+    lengths = [[stream.duration * stream.time_base for stream in av.open(str(path)).streams] for path in (
+        clip_path, tmp_path / "out.mp4"
+    )]  # fmt: skip
+    assert lengths[0] == lengths[1]
+
+
+def test_edit_lists_are_followed(tmp_path: Path, clip_path: Path) -> None:
+    path = tmp_path / "edited.mp4"
+    run_ffmpeg("-ss", "0.7", "-i", clip_path, "-t", "1", "-c", "copy", path)
+    copy_clip(path, tmp_path / "out.mp4", **quick())
+    assert frame_times(tmp_path / "out.mp4") == frame_times(path)
+    assert len(frame_times(path)) < 40
+    assert packet_hashes(tmp_path / "out.mp4", "0:a:0") == packet_hashes(path, "0:a:0")
+    assert packet_times(tmp_path / "out.mp4", "0:a:0") == packet_times(path, "0:a:0")
+
+
+def test_gaps_and_late_starts_stay(tmp_path: Path) -> None:
+    path, output = tmp_path / "gap.ts", tmp_path / "out.mp4"
+    jump = "setpts='if(gt(N,10),PTS+1.5/TB,PTS)'"
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=1", "-vf", jump, "-fps_mode", "passthrough", path)
+    copy_clip(path, output, **quick())
+    assert frame_times(output) == frame_times(path)
+    assert frame_times(path)[0] > 1
+    assert max(late - early for early, late in pairwise(frame_times(path))) > Fraction(3, 2)
+
+
+def test_the_shape_of_pixels_is_kept(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "in.mp4", "-vf", "setsar=16/11", "-pix_fmt", "yuv420p", seconds=0.2)
+    for suffix in (".mp4", ".mkv", ".webm"):
+        copy_clip(path, tmp_path / f"out{suffix}")
+        with open_clip(tmp_path / f"out{suffix}") as clip:  # WebM holds whole pixels of display width
+            assert abs(clip.sample_aspect_ratio - Fraction(16, 11)) < (0.01 if suffix == ".webm" else 1e-9)
+
+
+def test_captions_and_interlacing_are_named(tmp_path: Path) -> None:
+    options = ("-flags", "+ilme+ildct", "-vf", "setfield=tff", "-pix_fmt", "yuv420p")
+    path = make_clip(tmp_path / "in.mp4", "-c:v", "libx264", *options, seconds=0.2)
+    report = copy_clip(path, tmp_path / "out.mp4")
+    assert any("interlaced" in note for note in report.notes)
 
 
 # --- the picture

@@ -31,6 +31,7 @@ from .tracks import Cargo, add_tracks, true_tags
 # Tags a muxer writes itself, or that describe the old pictures: never copied.
 OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 LARGEST_TIMESCALE = 1 << 24
+Timed = tuple[Fraction, Packet]  # seconds of the packet's dts, by which tracks are interleaved
 # Tags that MP4's iTunes-like list holds; with any other the file uses free key names instead.
 LISTED_TAGS = frozenset(
     """title artist album_artist author album date genre composer comment copyright description synopsis show network
@@ -65,9 +66,8 @@ def _mux_from(source: InputContainer, plan: WritePlan, store: SegmentStore, targ
         window = _Window(plan, store)
         if plan.clip.chapters:
             out.set_chapters(list(window.chapters(plan.clip.chapters)))
-        pictures = _pictures(store, video, plan)
-        others = _others(source, cargo, window)
-        for _, packet in heapq.merge(pictures(window), others, key=lambda timed: timed[0]):
+        pictures, others = _pictures(plan, store, video, window), _others(source, cargo, window)
+        for _, packet in heapq.merge(pictures, others, key=lambda timed: timed[0]):
             out.mux_one(packet)
     if window.unheard:
         cargo.notes.append(f"sound packets before time 0, never heard, are left out ({window.unheard})")
@@ -131,6 +131,8 @@ class _Window:
             return False
         if self.end is not None and (start >= self.end if is_text else end > self.end):
             return False
+        if is_text and self.end is not None and end > self.end:
+            packet.duration = round((self.end - start) / packet.time_base)
         ticks = round(self.shift / packet.time_base)
         packet.pts -= ticks
         packet.dts -= ticks
@@ -148,27 +150,23 @@ class _Window:
                 yield chapter | moved
 
 
-def _pictures(store: SegmentStore, stream: VideoStream, plan: WritePlan) -> Any:
-    """Give a reader of our packets with dts and time set, in coding order, as (seconds, packet)."""
-
-    def read(window: _Window) -> Iterator[tuple[Fraction, Packet]]:
-        shift = round(window.shift / plan.time_base)
-        depth = max(segment.reorder for segment in store.finished)
-        first = store.finished[0].first_pts
-        usual = max(1, round(1 / (plan.clip.average_rate * plan.time_base)))
-        waiting = deque(first - place * usual for place in range(depth, 0, -1))
-        for segment in store.finished:
-            waiting.extend(sorted(packet_times(store.path(segment))))
-            for packet in read_packets(store.path(segment)):
-                packet.stream, packet.time_base = stream, plan.time_base
-                packet.pts, packet.dts = packet.pts - shift, waiting.popleft() - shift
-                yield packet.dts * plan.time_base, packet
-
-    return read
+def _pictures(plan: WritePlan, store: SegmentStore, stream: VideoStream, window: _Window) -> Iterator[Timed]:
+    """Yield our own packets with dts and time set, in coding order."""
+    shift = round(window.shift / plan.time_base)
+    depth = max(segment.reorder for segment in store.finished)
+    first = store.finished[0].first_pts
+    usual = max(1, round(1 / (plan.clip.average_rate * plan.time_base)))
+    waiting = deque(first - place * usual for place in range(depth, 0, -1))
+    for segment in store.finished:
+        waiting.extend(sorted(packet_times(store.path(segment))))
+        for packet in read_packets(store.path(segment)):
+            packet.stream, packet.time_base = stream, plan.time_base
+            packet.pts, packet.dts = packet.pts - shift, waiting.popleft() - shift
+            yield _timed(packet)
 
 
-def _others(source: InputContainer, cargo: Cargo, window: _Window) -> Iterator[tuple[Fraction, Packet]]:
-    """Yield the packets of all other tracks, in file order, as (seconds, packet)."""
+def _others(source: InputContainer, cargo: Cargo, window: _Window) -> Iterator[Timed]:
+    """Yield the packets of all other tracks, in file order."""
     yield from (_timed(packet) for packet in cargo.opening)
     for packet in _demuxed(source, cargo):
         if window.place(packet, is_text=packet.stream.type == "subtitle"):
@@ -177,7 +175,7 @@ def _others(source: InputContainer, cargo: Cargo, window: _Window) -> Iterator[t
         yield from (_timed(each) for each in carrier.drain())
 
 
-def _timed(packet: Packet) -> tuple[Fraction, Packet]:
+def _timed(packet: Packet) -> Timed:
     return packet.dts * packet.time_base, packet
 
 
