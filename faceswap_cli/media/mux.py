@@ -30,6 +30,7 @@ from .tracks import Cargo, add_tracks, true_tags
 
 # Tags a muxer writes itself, or that describe the old pictures: never copied.
 OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
+NOTICED_SHAPE = 0.02  # share by which pixels may be wider or narrower unsaid
 LARGEST_TIMESCALE = 1 << 24
 Timed = tuple[Fraction, Packet]  # seconds of the packet's dts, by which tracks are interleaved
 # Tags that MP4's iTunes-like list holds; with any other the file uses free key names instead.
@@ -51,7 +52,7 @@ def mux(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
         notes = _mux_from(source, plan, store, target)
     if plan.container in (MP4, MOV):
         append_xmp_box(target)
-    return notes + _lost_tags(plan, target)
+    return notes + _losses(plan, target)
 
 
 def _mux_from(source: InputContainer, plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
@@ -196,12 +197,16 @@ def _demuxed(source: InputContainer, cargo: Cargo) -> Iterator[Packet]:
         yield packet
 
 
-def _lost_tags(plan: WritePlan, target: Path) -> list[str]:
-    """Read the finished file back and name the tags that are not in it."""
+def _losses(plan: WritePlan, target: Path) -> list[str]:
+    """Read the finished file back and name what is not in it."""
     with open_container(target) as result:
         kept = {name.lower() for name in result.metadata}
         chapters = len(result.chapters())
+        shape = result.streams.video[0].sample_aspect_ratio or 1
     notes = []
+    wanted = plan.clip.sample_aspect_ratio or 1
+    if abs(shape - wanted) > NOTICED_SHAPE * wanted:
+        notes.append(f"pixels of the shape {wanted} are shown square: {plan.codec} in {plan.container.muxer} lost it")
     lost = [name for name in _tags(plan.clip.metadata, OWN_TAGS) if name.lower() not in kept]
     if lost:
         notes.append(f"tags that {plan.container.muxer} did not take: {', '.join(sorted(lost))}")
