@@ -82,11 +82,12 @@ def _import_checkpoint(path: Path, name: str | None) -> Entry:
     pickles, published = load("faceswap_cli.networks.pickles"), load("faceswap_cli.networks.published")
     state = pickles.read_state(path)
     known = models.published_as(models.sha256_of(path))
-    network = name if name in published.PUBLISHED else known.name if known else published.recognise(state)
-    entry = models.entry(network)
+    if name is not None and name in published.PUBLISHED:
+        known = models.entry(name)
+    entry = known or models.entry(published.recognise(state))
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, entry.file)
-        published.write_published(network, state, written, _contract(entry))
+        published.write_published(entry.name, state, written, _contract(entry))
         return models.install(_kept_as(entry, name, path), [written])
 
 
@@ -117,12 +118,13 @@ def _entry_of(path: Path, model: "onnx.ModelProto", name: str | None) -> Entry:
     kind = _kind_of(model.graph)
     if "network" not in said or kind is None:
         raise WeightsError(f"{path} is no network of ours and no published one we know: say which it is with --as NAME")
-    fields = {key: said[key] for key in ("space", "template", "input_range", "output_range") if key in said}
-    ours = _describe(name or path.stem, kind, path)
-    if kind == "generator":
-        fields |= {"encoder": "encoder", "identity_norm": "l2", "identity_template": "arcface"}
-    sizes = {"size": int(said.get("size", 0)), "identity_size": 112 if kind == "generator" else 0}
-    return replace(ours, file=path.name, **fields, **sizes)
+    text: dict[str, Any] = {
+        key: said[key] for key in ("space", "template", "input_range", "output_range") if key in said
+    }
+    ours = replace(_describe(name or path.stem, kind, path), file=path.name, size=int(said.get("size", 0)), **text)
+    if kind != "generator":
+        return ours
+    return replace(ours, encoder="encoder", identity_norm="l2", identity_template="arcface", identity_size=112)
 
 
 def _kind_of(graph: "onnx.GraphProto") -> Any:

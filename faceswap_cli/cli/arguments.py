@@ -62,7 +62,7 @@ def read_face_pack(path: Path) -> Path:
     return models.locate(known.name) if known and known.kind == "pack" and not path.is_dir() else path
 
 
-SWAP_FLAGS: Mapping[str, Flag] = {
+SWAP_FLAGS: dict[str, Flag] = {
     "model": Flag("Generator to use; `faceswap models list` shows them."),
     "face_pack": Flag(
         "Folder of ONNX files for insightface, or an installed pack, to use instead of ours.", Path, read_face_pack
@@ -79,7 +79,7 @@ SWAP_FLAGS: Mapping[str, Flag] = {
     "force": Flag("Overwrite an existing output.", bool),
     "offline": Flag("Never touch the network.", bool),
 }
-CLIP_FLAGS: Mapping[str, Flag] = SWAP_FLAGS | {
+CLIP_FLAGS: dict[str, Flag] = SWAP_FLAGS | {
     "codec": Flag(
         f"Video codec: {', '.join(CODECS)}; without it the container decides (mp4, mov, mkv h264; webm vp9)."
     ),

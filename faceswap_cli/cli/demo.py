@@ -102,14 +102,14 @@ def _views() -> "Iterator[av.VideoFrame]":
     import cv2
     import numpy as np
 
-    picture = cv2.imread(str(_carried(*TARGET)))
+    picture = np.asarray(cv2.imread(str(_carried(*TARGET))), np.uint8)
     for index in range(RATE * SECONDS):
         share = (1 - np.cos(np.pi * index / (RATE * SECONDS - 1))) / 2
         left, top, width = (1 - share) * np.array(FROM_VIEW) + share * np.array(TO_VIEW)
         scale = SIZE[0] / width
         to_clip = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]])
         view = cv2.warpAffine(picture, to_clip, SIZE, flags=cv2.INTER_CUBIC)
-        frame = av.VideoFrame.from_ndarray(view, format="bgr24")
+        frame = av.VideoFrame.from_ndarray(view.astype(np.uint8), format="bgr24")
         frame.pts, frame.time_base = index, Fraction(1, RATE)
         yield frame
 

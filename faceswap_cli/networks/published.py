@@ -56,7 +56,8 @@ def _generator(config: SimSwapConfig, size: int) -> Published:
 def _main_head(state: State) -> nn.Module:
     """Build the parser without the two heads that only training uses: their weights have no place in the file."""
     network = load_bisenet(state)
-    network.conv_out16 = network.conv_out32 = nn.Identity()
+    for head in ("conv_out16", "conv_out32"):
+        network.set_submodule(head, nn.Identity())
     return network
 
 
