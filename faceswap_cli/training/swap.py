@@ -40,7 +40,7 @@ from .settings import SwapSettings, read_settings
 from .swap_data import Batch, SwapData, load_swap_faces
 from .swap_measure import measure
 
-STEPS, BATCH, SIZE, LEARNING_RATE = 5000, 16, 112, 4e-4
+STEPS, BATCH, SIZE, LEARNING_RATE = 5000, 16, 112, 1e-3
 SMALLEST = 96  # below it the coarse discriminator has no patch left
 BETA2 = 0.999  # paper, section 4
 WARM_UP = 100  # steps the discriminator trains alone before it counts
