@@ -27,7 +27,7 @@ class LiteConfig:
     blocks: int = 5  # identity blocks at an eighth of the working size
     latent: int = 128  # length of the identity vector
     portrait: int = 32  # channels of the map the identity vector is unfolded into
-    reach: float = 0.16  # largest movement, as a share of the crop's half side
+    reach: float = 0.08  # largest movement, as a share of the crop's half side
     change: float = 0.7  # largest change of a colour channel
 
 

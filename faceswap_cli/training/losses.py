@@ -62,6 +62,12 @@ def outside_loss(image: Tensor, target: Tensor, outside: Tensor) -> Tensor:
     return (outside * (image - target).abs()).mean()
 
 
+def light_loss(image: Tensor, target: Tensor) -> Tensor:
+    """Return the L1 distance of both averaged over sixteenths of the side: light and complexion stay the target's."""
+    patch = image.shape[-1] // 16
+    return functional.l1_loss(functional.avg_pool2d(image, patch), functional.avg_pool2d(target, patch))
+
+
 def smoothness_loss(flow: Tensor, residual: Tensor) -> Tensor:
     """Return the mean variation of both fields; the flow's counts more, since folds in it tear the face."""
     return 20 * _variation(flow) + 0.5 * _variation(residual) + 0.1 * residual.abs().mean()

@@ -29,6 +29,7 @@ class SwapSettings:
     feature_matching: float = 3.0  # L1 of the discriminator's maps to the target's; paper: 10
     matched_maps: Maps = "weak"  # which maps of 0..4: the paper's weak matching takes 3 and 4
     outside: float = 20.0  # L1 to the target outside the face, where class maps exist
+    light: float = 10.0  # L1 to the target after strong averaging; not in the paper
     smoothness: float = 2.0  # variation of the lite network's flow and residual
     gradient_penalty: float = 0.0  # R1 on real images
 

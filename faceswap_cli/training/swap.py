@@ -30,6 +30,7 @@ from .losses import (
     gradient_penalty,
     hinge_discriminator,
     identity_loss,
+    light_loss,
     outside_loss,
     smoothness_loss,
 )
@@ -173,7 +174,10 @@ def _attribute_losses(
     fake: Tensor, changes: tuple[Tensor, Tensor] | None, batch: Batch, settings: SwapSettings
 ) -> dict[str, Tensor]:
     """Return what keeps the picture the target's."""
-    losses = {"outside": settings.outside * outside_loss(fake, batch.target, batch.outside)}
+    losses = {
+        "outside": settings.outside * outside_loss(fake, batch.target, batch.outside),
+        "light": settings.light * light_loss(fake, batch.target),
+    }
     if batch.same:
         losses["reconstruction"] = settings.reconstruction * functional.l1_loss(fake, batch.target)
     if changes is not None:
@@ -249,6 +253,6 @@ def read_generator(path: Path) -> dict[str, Tensor]:
 
 def _named(losses: dict[str, Tensor]) -> dict[str, float]:
     """Return every loss a step can have as a number, so that the log's columns stay the same."""
-    names = ("discriminator", "gradient_penalty", "outside", "reconstruction", "smoothness")
+    names = ("discriminator", "gradient_penalty", "outside", "light", "reconstruction", "smoothness")
     names += ("identity", "contrast", "adversarial", "feature_matching")
     return {name: float(losses[name].detach()) if name in losses else float("nan") for name in names}
