@@ -1,0 +1,66 @@
+"""`faceswap faces`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..options import Options
+from .arguments import CLIP_FLAGS, AsJson, Quiet, Verbose, takes
+from .terminal import Terminal
+
+if TYPE_CHECKING:
+    from ..evaluation.people import Appearance
+
+SHEET_COLUMNS = 8
+
+FLAGS = {name: CLIP_FLAGS[name] for name in ("face_pack", "det_threshold", "min_face", "threads", "start", "end")}
+
+
+@takes(Options, FLAGS)
+def faces(
+    *,
+    input: Annotated[Path, typer.Argument(metavar="INPUT", help="Photo or clip.", show_default=False)],
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", metavar="PATH", help="Write a contact sheet of all faces (PNG).")
+    ] = None,
+    options: Options,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """List every face in a photo or clip: where, how large, when, and who is the same person.
+
+    A face keeps its number for as long as it can be followed; its largest view is shown. Boxes are x0, y0, x1, y1 in
+    pixels of the upright picture.
+
+    \b
+    Example:
+      faceswap faces clip.mp4 --sheet faces.png
+    """
+    from ..errors import NoFaceError
+    from ..evaluation.people import list_faces, sheet_tiles
+    from ..evaluation.sheet import save_sheet
+
+    terminal = Terminal(verbose, quiet)
+    found, notes = list_faces(input, options)
+    for note in notes:
+        terminal.note(note)
+    if not found:
+        raise NoFaceError(f"no face found in {input.name}: lower --det-threshold or --min-face to look closer")
+    if sheet is not None:
+        save_sheet(sheet_tiles(found), SHEET_COLUMNS, sheet)
+    terminal.result(_table(found), {"faces": [each.as_record() for each in found]}, as_json)
+
+
+def _table(found: "list[Appearance]") -> str:
+    head = f"{'face':>4s} {'person':>6s} {'box':>24s} {'size':>6s} {'score':>6s} {'seconds':>17s} {'frames':>6s}"
+    return "\n".join([head, *(_line(each) for each in found)])
+
+
+def _line(each: "Appearance") -> str:
+    box = " ".join(f"{value:5.0f}" for value in each.face.box)
+    size = float(min(each.face.box[2:] - each.face.box[:2]))
+    times = f"{each.first:.2f} - {each.last:.2f}"
+    person = "-" if each.person is None else str(each.person)
+    return f"{each.number:4d} {person:>6s} {box:>24s} {size:6.0f} {each.face.score:6.2f} {times:>17s} {each.frames:6d}"

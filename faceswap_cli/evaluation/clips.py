@@ -1,0 +1,240 @@
+"""Go through a target and its swap side by side and note what the judges see, frame by frame.
+
+The face that counts is the largest of the target's frame; in the swap it is the one found in the same place. A photo is
+a clip of one frame. Only numbers are kept, so memory does not depend on the pictures.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import zip_longest
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..errors import NoFaceError, UsageError
+from ..media.photo import read_photo
+from ..media.reader import open_clip, open_container
+from ..media.sniff import kind_of
+from ..stages.align import crop_face, inverse, similarity, transform, warp
+from ..stages.detect import Detect, Watch
+from ..types import Face, Frame
+from .judges import MESH_POINTS, Judges
+from .measures import motion, motion_error, squared_error
+from .options import Span
+
+CROP_TEMPLATE, CROP_SIZE = "simswap-frontal", 256  # what self-swap PSNR and flicker are measured in
+FLICKER_SIZE = 128
+THUMBNAIL_SIZE, THUMBNAIL_SHARE = 160, 1.7
+PHOTO_SIDES = (640, 320, 128)  # sizes at which a source photo is searched: the last one finds tight portraits
+SAME_PLACE = 0.3  # overlap (IoU) from which the swap's face is the target's
+OUTSIDE_MARGIN = 4  # pixels around a face's rectangle that belong to it: chroma is shared by neighbours
+
+
+@dataclass(slots=True, eq=False)
+class Seen:
+    """What was seen in the frames judged; a row of NaN where there was no face."""
+
+    path: Path
+    frames: int = 0  # all frames, judged or not
+    faces: list[tuple[Face, ...]] = field(default_factory=list)  # the largest first
+    embeddings: list[np.ndarray] = field(default_factory=list)  # (D,) each
+    angles: list[np.ndarray] = field(default_factory=list)  # (3,) each
+    meshes: list[np.ndarray] = field(default_factory=list)  # (468, 2) each
+
+
+@dataclass(slots=True, eq=False)
+class Compared:
+    """What was seen in a swap, beside its target."""
+
+    seen: Seen
+    timestamps_equal: bool = True
+    crop_errors: list[float] = field(default_factory=list)  # mean squared, in the face's crop
+    outside_errors: list[float] = field(default_factory=list)  # mean squared, outside all faces
+    flicker: list[tuple[float, float]] = field(default_factory=list)  # motion error of target and swap
+    thumbnails: tuple[np.ndarray, np.ndarray] | None = None  # target and swap at one moment
+
+
+class Examiner:
+    """Shows frames to the judges."""
+
+    def __init__(self, judges: Judges, detector: Detect) -> None:
+        self.judges = judges
+        self.detector = detector
+
+    def source(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Return the identity (D,) of a photo's largest face, NaN without a recogniser, and a thumbnail of it."""
+        rgb = read_photo(path).frame.rgb
+        faces = self.detector.detect(rgb, PHOTO_SIDES)
+        if not faces:
+            raise NoFaceError(f"no face found in source {path.name}: give a sharp, well lit portrait")
+        return self._embed(rgb, faces[0]), thumbnail(rgb, faces[0])
+
+    def target(self, path: Path, span: Span) -> Seen:
+        """Look at an unswapped photo or clip."""
+        seen, watch = Seen(path), Watch(self.detector)
+        for frame in read(path, span):
+            seen.frames += 1
+            if frame.index % span.every == 0:
+                faces = tuple(watch.look(frame.rgb))
+                self.note(seen, frame.rgb, faces, faces[0] if faces else None)
+        if not any(seen.faces):
+            raise NoFaceError(f"no face found in target {path.name}: there is nothing to judge")
+        return seen
+
+    def compare(self, target: Seen, result: Path, span: Span) -> Compared:
+        """Look at a swap of `target`; raise UsageError when it is not as long."""
+        compared = Compared(Seen(result))
+        pair = _Pair(self, target, compared)
+        for one, other in zip_longest(read(target.path, span), read(result, Span())):
+            if one is None or other is None:
+                raise UsageError(_other_length(target, result))
+            if one.rgb.shape != other.rgb.shape:
+                raise UsageError(f"{result.name} is {_size(other)}, its target {target.path.name} {_size(one)}")
+            compared.seen.frames += 1
+            if one.index % span.every == 0:
+                pair.look(one, other, span.every == 1)
+        compared.timestamps_equal = pair.timestamps_equal()
+        return compared
+
+    def note(self, seen: Seen, rgb: np.ndarray, faces: tuple[Face, ...], square: Face | None) -> None:
+        """Note a frame: identity by the face's own points, pose and mesh in the target's square."""
+        judges, own = self.judges, faces[0] if faces else square
+        seen.faces.append(faces)
+        seen.embeddings.append(self._embed(rgb, own) if own else np.full(1, np.nan, np.float32))
+        seen.angles.append(judges.pose.angles(rgb, square) if square and judges.pose else np.full(3, np.nan))
+        seen.meshes.append(
+            judges.mesh.points(rgb, square) if square and judges.mesh else np.full((MESH_POINTS, 2), np.nan)
+        )
+
+    def _embed(self, rgb: np.ndarray, face: Face) -> np.ndarray:
+        judge = self.judges.face
+        return judge.embed(rgb, face) if judge else np.full(1, np.nan, np.float32)
+
+
+class _Pair:
+    """One target and one swap on their way."""
+
+    def __init__(self, examiner: Examiner, target: Seen, compared: Compared) -> None:
+        self._examiner, self._target, self._compared = examiner, target, compared
+        self._watch = Watch(examiner.detector)
+        self._times: list[tuple[Fraction, Fraction]] = []
+        self._before: tuple[np.ndarray, np.ndarray] | None = None  # the last pair of pictures that showed the face
+        self._middle = sum(map(bool, target.faces)) // 2
+
+    def look(self, one: Frame, other: Frame, consecutive: bool) -> None:
+        """Judge one pair of frames."""
+        faces = self._target.faces[len(self._compared.seen.faces)]
+        found = self._watch.look(other.rgb)
+        own = tuple(face for face in found if faces and overlap(face, faces[0]) >= SAME_PLACE)
+        self._times.append((one.time, other.time))
+        self._examiner.note(self._compared.seen, other.rgb, own, faces[0] if faces else None)
+        if not faces:
+            self._before = None
+            return
+        self._compare_pixels(one.rgb, other.rgb, faces)
+        if consecutive and self._before is not None:
+            self._compared.flicker.append(_flicker(self._before, (one.rgb, other.rgb), faces[0]))
+        self._before = (one.rgb, other.rgb)
+
+    def timestamps_equal(self) -> bool:
+        """Tell whether every frame lies as far behind the first one as its target's frame does."""
+        first = self._times[0]
+        return all(one - first[0] == other - first[1] for one, other in self._times)
+
+    def _compare_pixels(self, one: np.ndarray, other: np.ndarray, faces: tuple[Face, ...]) -> None:
+        crops = [crop_face(rgb, faces[0], CROP_TEMPLATE, CROP_SIZE).image for rgb in (one, other)]
+        self._compared.crop_errors.append(squared_error(*crops))
+        self._compared.outside_errors.append(squared_error(one, other, outside(one.shape, faces)))
+        if len(self._compared.crop_errors) == self._middle + 1:
+            self._compared.thumbnails = (thumbnail(one, faces[0]), thumbnail(other, faces[0]))
+
+
+def read(path: Path, span: Span) -> Iterator[Frame]:
+    """Yield the frames of a photo or clip."""
+    if kind_of(path) == "photo":
+        yield read_photo(path).frame
+        return
+    with open_clip(path) as clip:
+        yield from clip.frames(span.start, span.end)
+
+
+def sound_equal(target: Path, result: Path, whole: bool = True) -> bool | None:
+    """Tell whether the result's sound packets are the target's, byte for byte and in order; None for photos.
+
+    Where only a part was swapped, they must be an unbroken run of the target's packets.
+    """
+    if "photo" in (kind_of(target), kind_of(result)):
+        return None
+    given, kept = _sound(target), _sound(result)
+    if whole or len(given) != len(kept):
+        return given == kept
+    return all(_is_run(part, of) for part, of in zip(kept, given, strict=True))
+
+
+def overlap(one: Face, other: Face) -> float:
+    """Return the intersection over union of two faces' boxes."""
+    sides = np.minimum(one.box[2:], other.box[2:]) - np.maximum(one.box[:2], other.box[:2])
+    shared = float(np.prod(np.maximum(sides, 0)))
+    return shared / max(one.area + other.area - shared, 1e-6)
+
+
+def outside(shape: tuple[int, ...], faces: tuple[Face, ...]) -> np.ndarray:
+    """Return (H, W) bool: pixels outside the upright rectangles around the faces' crops."""
+    mask = np.ones(shape[:2], bool)
+    corners = np.array([[0, 0], [CROP_SIZE, 0], [0, CROP_SIZE], [CROP_SIZE, CROP_SIZE]], float)
+    for face in faces:
+        placed = transform(corners, inverse(similarity(face.points, CROP_TEMPLATE, CROP_SIZE)))
+        x0, y0 = np.maximum(np.floor(placed.min(axis=0)).astype(int) - OUTSIDE_MARGIN, 0)
+        x1, y1 = np.maximum(np.ceil(placed.max(axis=0)).astype(int) + OUTSIDE_MARGIN, 0)
+        mask[y0:y1, x0:x1] = False
+    return mask
+
+
+def thumbnail(rgb: np.ndarray, face: Face) -> np.ndarray:
+    """Cut a loose upright square around a face for a contact sheet."""
+    scale = THUMBNAIL_SIZE / (THUMBNAIL_SHARE * float((face.box[2:] - face.box[:2]).max()))
+    corner = (face.box[:2] + face.box[2:]) / 2 * scale - THUMBNAIL_SIZE / 2
+    to_crop = np.array([[scale, 0, -corner[0]], [0, scale, -corner[1]]])
+    return warp(rgb, to_crop, (THUMBNAIL_SIZE,) * 2, cv2.BORDER_CONSTANT)
+
+
+def _flicker(
+    before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray], face: Face
+) -> tuple[float, float]:
+    """Return the motion error of target and swap in the face's crop, both along the target's motion."""
+    to_crop = similarity(face.points, CROP_TEMPLATE, FLICKER_SIZE)
+    crops = [
+        [warp(rgb, to_crop, (FLICKER_SIZE,) * 2, cv2.BORDER_REFLECT_101) for rgb in pair] for pair in (before, now)
+    ]
+    flow = motion(crops[0][0], crops[1][0])
+    return motion_error(crops[0][0], crops[1][0], flow), motion_error(crops[0][1], crops[1][1], flow)
+
+
+def _sound(path: Path) -> list[list[bytes]]:
+    """Return the digests of the packets of each sound track."""
+    with open_container(path) as container:
+        tracks: dict[int, list[bytes]] = {stream.index: [] for stream in container.streams.audio}
+        streams = list(container.streams.audio)
+        for packet in container.demux(streams) if streams else ():
+            if packet.size:
+                tracks[packet.stream.index].append(hashlib.sha256(bytes(packet)).digest())
+    return list(tracks.values())
+
+
+def _is_run(part: list[bytes], of: list[bytes]) -> bool:
+    starts = [index for index, digest in enumerate(of) if part and digest == part[0]]
+    return not part or any(of[start : start + len(part)] == part for start in starts)
+
+
+def _other_length(target: Seen, result: Path) -> str:
+    return (
+        f"{result.name} has not the {target.frames} frames of its target {target.path.name}: it is no swap of it "
+        f"(for a swap of a part, give the same --start and --end)"
+    )
+
+
+def _size(frame: Frame) -> str:
+    return f"{frame.rgb.shape[1]}x{frame.rgb.shape[0]}"

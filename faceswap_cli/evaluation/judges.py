@@ -1,0 +1,157 @@
+"""The judges: networks that no training of ours uses, and what each must be shown.
+
+Identity is judged on a face aligned by its own points. Pose and expression are judged in one square, that of the
+target's face, in the target and in the swap: so what differs is the picture, not the square.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..engines import Network, open_network
+from ..errors import UsageError, WeightsError
+from ..models import sha256_of
+from ..stages.align import crop_face, inverse, transform, warp
+from ..stages.tensors import to_tensor
+from ..types import Face
+from .options import RAW, JudgeFiles
+
+LEAST_WIDTH = 64  # numbers in an identity vector; a network that gives fewer tells expressions or poses, not people
+MESH_POINTS = 468
+
+# Mean cosine of two photos of one person, by the SHA-256 of the judge. MobileFace V2: on varied press photos of actors;
+# easier photos give more (0.63 grey LFW, 0.64 CelebA-HQ), photos of two people 0.03.
+SAME_PERSON = {"b15a79e8aa1c4f2f": 0.475}
+
+# Where the judges lie below the folder FACESWAP_DATA names.
+FACE_FILE = "weights/identity/mobileface_id_v2.onnx"
+POSE_FILES = ("weights/pose/fsanet-1x1-iter-688590.onnx", "weights/pose/fsanet-var-iter-688590.onnx")
+MESH_FILE = "weights/landmark/facemesh468.onnx"
+
+_POSE_SIZE, _POSE_SQUARE = 64, 1.5  # of 1.0 to 1.9 boxes the two networks agree best at 1.5, and heed its place least
+_MESH_SIZE, _MESH_SQUARE = 192, 1.5  # MediaPipe's own square, turned so that the eyes lie level
+
+
+class FaceJudge:
+    """Tells people apart: any recogniser of aligned 112 px RGB faces that gives one vector a face.
+
+    Pixels are fed in the range its metadata name as `input_range`, else in the one given: "0..255" (MobileFace V2
+    normalises inside), "-1..1" (insightface's packs), "0..1" or "imagenet".
+    """
+
+    def __init__(self, path: Path, input_range: str = RAW, threads: int | None = None) -> None:
+        self._network = _open(path, threads)
+        self._range = self._network.metadata.get("input_range", input_range)
+        self.same_person = SAME_PERSON.get(sha256_of(path)[:16])
+        self._refuse_other(path)
+
+    def embed(self, rgb: np.ndarray, face: Face) -> np.ndarray:
+        """Return the identity (D,) float32, L2 norm 1, of a face in an upright picture."""
+        crop = crop_face(rgb, face, "arcface", 112).image
+        tensor = 255 * to_tensor([crop], "0..1") if self._range == RAW else to_tensor([crop], self._range)
+        vector = self._network.run(**{self._network.inputs[0]: tensor})[0][0]
+        return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
+
+    def _refuse_other(self, path: Path) -> None:
+        """Try it on a grey picture; WeightsError when it takes or gives something else than a recogniser."""
+        try:
+            outputs = self._network.run(**{self._network.inputs[0]: np.full((1, 3, 112, 112), 0.5, np.float32)})
+        except Exception as error:  # each engine raises classes of its own
+            raise WeightsError(f"{path.name} is no face encoder: it takes no picture of 112 x 112 pixels") from error
+        shapes = [output.shape for output in outputs]
+        if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] < LEAST_WIDTH:
+            raise WeightsError(f"{path.name} is no face encoder: it gives {shapes}, not one vector a face")
+
+
+class PoseJudge:
+    """Tells how a head is turned: FSA-Nets (Yang et al. 2019), averaged.
+
+    Each takes BGR, (x - 127.5) / 128, of a loose square of 64 px around the face, and gives yaw, pitch, roll.
+    """
+
+    def __init__(self, paths: tuple[Path, ...], threads: int | None = None) -> None:
+        self._networks = [_open(path, threads) for path in paths]
+
+    def angles(self, rgb: np.ndarray, face: Face) -> np.ndarray:
+        """Return yaw, pitch and roll (3,) in degrees."""
+        bgr = _square(rgb, face, _POSE_SQUARE, _POSE_SIZE, level=False)[0][..., ::-1]
+        tensor = ((bgr.astype(np.float32) - 127.5) / 128).transpose(2, 0, 1)[None]
+        return np.mean([network.run(**{network.inputs[0]: tensor})[0][0] for network in self._networks], axis=0)
+
+
+class MeshJudge:
+    """Finds 468 points of a face: MediaPipe FaceMesh, which takes (1, 192, 192, 3) RGB in 0..1."""
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        self._network = _open(path, threads)
+
+    def points(self, rgb: np.ndarray, face: Face) -> np.ndarray:
+        """Return the points (468, 2) in pixels of the upright picture."""
+        image, to_crop = _square(rgb, face, _MESH_SQUARE, _MESH_SIZE, level=True)
+        output = self._network.run(**{self._network.inputs[0]: image[None].astype(np.float32) / 255})[0]
+        return transform(output.reshape(MESH_POINTS, 3)[:, :2], inverse(to_crop)).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judges:
+    """The judges that are there; None for those whose file is absent."""
+
+    face: FaceJudge | None
+    pose: PoseJudge | None
+    mesh: MeshJudge | None
+    same_person: float | None  # mean cosine of two photos of one person with this recogniser
+    notes: tuple[str, ...]  # what is left out, and why
+
+
+def open_judges(files: JudgeFiles) -> Judges:
+    """Open the judges; raise UsageError for a named file that is missing, WeightsError for one that is none."""
+    face = _find([files.face] if files.face else [], (FACE_FILE,))
+    pose = _find(list(files.pose), POSE_FILES)
+    mesh = _find([files.mesh] if files.mesh else [], (MESH_FILE,))
+    absent = {
+        "identity (cosine, retrieval): --judge": face,
+        "pose: --pose-judge": pose,
+        "expression and jitter: --mesh-judge": mesh,
+    }
+    recogniser = FaceJudge(face[0], files.face_range, files.threads) if face else None
+    return Judges(
+        face=recogniser,
+        pose=PoseJudge(tuple(pose), files.threads) if pose else None,
+        mesh=MeshJudge(mesh[0], files.threads) if mesh else None,
+        same_person=files.same_person or (recogniser.same_person if recogniser else None),
+        notes=tuple(_told_absent(absent)),
+    )
+
+
+def _find(given: list[Path], usual: tuple[str, ...]) -> list[Path]:
+    """Return the given files, or the usual ones below FACESWAP_DATA if all are there, or none."""
+    for path in given:
+        if not path.is_file():
+            raise UsageError(f"no such judge: {path}")
+    folder = os.environ.get("FACESWAP_DATA")
+    found = [Path(folder, name) for name in usual] if folder else []
+    return given or (found if all(path.is_file() for path in found) else [])
+
+
+def _told_absent(files: Mapping[str, list[Path]]) -> list[str]:
+    return [
+        f"no judge of {what} names its file: those measures are left out" for what, found in files.items() if not found
+    ]
+
+
+def _open(path: Path, threads: int | None) -> Network:
+    return open_network(path, "cpu", threads)
+
+
+def _square(rgb: np.ndarray, face: Face, share: float, size: int, level: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a square `share` times the box's longer side around it; `level` turns it so that the eyes lie level."""
+    centre = (face.box[:2] + face.box[2:]) / 2
+    scale = size / (share * float((face.box[2:] - face.box[:2]).max()))
+    angle = np.arctan2(*(face.points[1] - face.points[0])[::-1]) if level else 0.0
+    turn = scale * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    to_crop = np.hstack([turn, ((size - 1) / 2 - turn @ centre)[:, None]])
+    return warp(rgb, to_crop, (size, size), cv2.BORDER_REFLECT_101), to_crop

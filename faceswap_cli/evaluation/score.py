@@ -1,0 +1,207 @@
+"""Judge swaps: which faces each pair is compared with, and what every measure is, in one table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import NoFaceError, UsageError
+from ..stages.detect import open_detector
+from . import measures
+from .clips import Compared, Examiner, Seen, sound_equal
+from .judges import Judges, open_judges
+from .options import MEASURES, EvaluateOptions, Span
+
+Value = float | bool | int | None
+Progress = Callable[[int, int | None], None]
+
+MOST_PSNR = 100.0  # dB shown for equal pictures
+PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One swap to judge."""
+
+    source: Path
+    target: Path
+    result: Path
+    is_self: bool = False  # the source is the target's own person: crop_psnr is then the self-swap PSNR
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """What was measured of one swap."""
+
+    pair: Pair
+    values: dict[str, Value]  # by name of MEASURES; None where it cannot be measured
+    thumbnails: tuple[np.ndarray, ...]  # source, target, swap
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """All swaps that were judged together."""
+
+    rows: tuple[Row, ...]
+    gallery_size: int
+    notes: tuple[str, ...]
+
+
+def evaluate(pairs: list[Pair], options: EvaluateOptions, progress: Progress | None = None) -> Evaluation:
+    """Judge swaps; errors of the files themselves are raised before anything is measured."""
+    _refuse_missing(pairs)
+    judges = open_judges(options.judges)
+    examiner = Examiner(judges, open_detector(options.swap.face_pack, options.swap))
+    known = _Known(examiner, pairs, options)
+    rows = []
+    for number, pair in enumerate(pairs, 1):
+        compared = examiner.compare(known.targets[pair.target], pair.result, options.span)
+        rows.append(_score(pair, compared, known, options.span))
+        if progress is not None:
+            progress(number, len(pairs))
+    return Evaluation(tuple(rows), len(known.gallery), judges.notes)
+
+
+def means(rows: tuple[Row, ...]) -> dict[str, Value]:
+    """Return the mean of every measure over the swaps; for yes/no whether all are, for crop_psnr self-swaps alone."""
+    shown: dict[str, Value] = {}
+    for name, measure in MEASURES.items():
+        chosen = [row for row in rows if _counts(row, name, rows)]
+        values = [row.values[name] for row in chosen if row.values[name] is not None]
+        if not values:
+            shown[name] = None
+        elif measure.better == "yes":
+            shown[name] = all(values)
+        else:
+            shown[name] = float(np.mean(np.array(values, float)))
+    return shown
+
+
+class _Known:
+    """What all pairs share: sources, targets, the gallery and the usual span of expressions."""
+
+    def __init__(self, examiner: Examiner, pairs: list[Pair], options: EvaluateOptions) -> None:
+        self.judges = examiner.judges
+        self.sources = {path: examiner.source(path) for path in dict.fromkeys(pair.source for pair in pairs)}
+        self.targets = {
+            path: examiner.target(path, options.span) for path in dict.fromkeys(pair.target for pair in pairs)
+        }
+        self.others = _embed_gallery(examiner, options.gallery)
+        self.span = measures.usual_span(
+            np.concatenate([measures.openness(stack(seen.meshes)) for seen in self.targets.values()])
+        )
+
+        self.gallery = self._gallery() if examiner.judges.face else np.empty((0, 0))
+
+    def _gallery(self) -> np.ndarray:
+        """Stack the faces (G, D) a swap may be taken for: sources first, then targets, then the others."""
+        targets = [np.nanmean(stack(seen.embeddings), axis=0) for seen in self.targets.values()]
+        return np.stack([*(vector for vector, _ in self.sources.values()), *targets, *self.others])
+
+
+def _score(pair: Pair, compared: Compared, known: _Known, span: Span) -> Row:
+    target, seen, judges = known.targets[pair.target], compared.seen, known.judges
+    source, shown = known.sources[pair.source]
+    values: dict[str, Value] = {
+        "frames": seen.frames,
+        "timestamps_equal": compared.timestamps_equal,
+        "sound_equal": sound_equal(pair.target, pair.result, span.whole),
+        "crop_psnr": measures.psnr(np.array(compared.crop_errors)),
+        "outside_psnr": measures.psnr(np.array(compared.outside_errors)),
+        "detection_kept": measures.detection_kept(_found(target), _found(seen)),
+        "flicker": _flicker(compared),
+    }
+    values |= _identity(source, target, seen, judges)
+    values["retrieval"] = _retrieval(pair, seen, known) if judges.face else None
+    values |= _shape(target, seen, known.span)
+    if not compared.flicker:  # frames apart do not tremble
+        values["jitter"] = None
+    ordered = {name: _or_none(values.get(name)) for name in MEASURES}
+    return Row(pair, ordered, (shown, *(compared.thumbnails or ())))
+
+
+def _identity(source: np.ndarray, target: Seen, seen: Seen, judges: Judges) -> dict[str, Value]:
+    if judges.face is None:
+        return {}
+    before, after = stack(target.embeddings), stack(seen.embeddings)
+    near, far = measures.cosine(after, source), measures.cosine(before, source)
+    share = measures.share_of_same_person(near, judges.same_person) if judges.same_person else None
+    return {
+        "cosine_source": near,
+        "cosine_before": far,
+        "cosine_gain": measures.identity_gain(far, near),
+        "cosine_target": measures.cosine(after, before),
+        "same_person_share": share,
+    }
+
+
+def _retrieval(pair: Pair, seen: Seen, known: _Known) -> float:
+    return measures.retrieval(stack(seen.embeddings), list(known.sources).index(pair.source), known.gallery)
+
+
+def _shape(target: Seen, seen: Seen, span: np.ndarray) -> dict[str, Value]:
+    """Measure pose, expression and the trembling of the mesh."""
+    angles = stack(target.angles), stack(seen.angles)
+    meshes = stack(target.meshes), stack(seen.meshes)
+    openings = [measures.openness(mesh) for mesh in meshes]
+    widths = np.array([faces[0].box[2] - faces[0].box[0] if faces else np.nan for faces in target.faces])
+    return {
+        "pose_degrees": measures.pose_error(*angles),
+        "pose_l2": measures.pose_distance(*angles),
+        "expression": measures.expression_error(openings[0], openings[1], span),
+        "jitter": measures.relative(measures.jitter(meshes[1], widths), measures.jitter(meshes[0], widths)),
+    }
+
+
+def stack(rows: list[np.ndarray]) -> np.ndarray:
+    """Stack rows of one length; a shorter row stands for none and becomes NaN."""
+    length = max(len(row) for row in rows)
+    return np.stack([row if len(row) == length else np.full((length, *row.shape[1:]), np.nan) for row in rows])
+
+
+def _flicker(compared: Compared) -> float | None:
+    if not compared.flicker:
+        return None
+    own, swapped = np.mean(compared.flicker, axis=0)
+    return measures.relative(swapped, own)
+
+
+def _found(seen: Seen) -> np.ndarray:
+    return np.array([bool(faces) for faces in seen.faces])
+
+
+def _or_none(value: Value) -> Value:
+    """Turn what cannot be measured, or is endless (equal pictures), into None or a figure that JSON can hold."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    return None if np.isnan(value) else min(float(value), MOST_PSNR)
+
+
+def _counts(row: Row, name: str, rows: tuple[Row, ...]) -> bool:
+    """Tell whether a swap enters a mean: self-swaps say how well a face is kept, the others how well it is changed."""
+    if not any(each.pair.is_self for each in rows) or all(each.pair.is_self for each in rows):
+        return True
+    if MEASURES[name].better == "yes" or name in ("outside_psnr", "frames"):
+        return True
+    return row.pair.is_self == (name == "crop_psnr")
+
+
+def _refuse_missing(pairs: list[Pair]) -> None:
+    for pair in pairs:
+        for role in ("source", "target", "result"):
+            path = getattr(pair, role)
+            if not path.is_file():
+                raise UsageError(f"no such {role}: {path}")
+
+
+def _embed_gallery(examiner: Examiner, folder: Path | None) -> list[np.ndarray]:
+    """Return the identities of the photos in a folder; photos without a face are passed over."""
+    vectors = []
+    for path in sorted(folder.rglob("*")) if folder else []:
+        if path.suffix.lower() in PICTURES:
+            try:
+                vectors.append(examiner.source(path)[0])
+            except NoFaceError:
+                continue
+    return vectors
