@@ -17,6 +17,7 @@ class TrainOptions:
     output: Path = Path("runs/train")  # checkpoints, log.csv, sample sheets
     network: str = "generator"
     teacher: Path | None = None  # weights that labels or embeddings come from; None means the embedded encoder's
+    landmarks: Path | None = None  # folder of face-api.js's landmark weights, for a loss on expression; generator only
     face_pack: Path | None = None  # for preparing raw pictures; None means the embedded pack
     steps: int | None = None  # optimiser steps of the whole run
     minutes: float | None = None  # stop after this much wall time, with a checkpoint

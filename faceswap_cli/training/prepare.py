@@ -1,7 +1,7 @@
 """Turn a folder of pictures into a pack of aligned faces (`faceswap prepare`).
 
 Every picture is looked at once: its largest face is brought to SimSwap's frontal template, or the picture is dropped
-and the reason kept. The person is the picture's folder, unless an `identities.tsv` (image, identity) in the folder or above
+and the reason kept. The person is the picture's folder, unless an `identities.tsv` (image, identity) in it or above
 says better. A `masks` folder of 19-class colour maps (CelebAMask's colours) beside the pictures is carried along.
 """
 

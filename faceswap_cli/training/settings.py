@@ -30,6 +30,7 @@ class SwapSettings:
     matched_maps: Maps = "weak"  # which maps of 0..4: the paper's weak matching takes 3 and 4
     outside: float = 20.0  # L1 to the target outside the face, where class maps exist
     light: float = 10.0  # L1 to the target after strong averaging; not in the paper
+    expression: float = 40.0  # landmarks of the swap against the target's, where --landmarks is given; not in the paper
     smoothness: float = 2.0  # variation of the lite network's flow and residual
     gradient_penalty: float = 0.0  # R1 on real images
 

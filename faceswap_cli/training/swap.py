@@ -21,6 +21,7 @@ from ..networks.lite import LiteConfig, SimSwapLite, apply_changes
 from ..networks.simswap import SimSwap, SimSwapConfig, UnitRange
 from .checkpoint import load, random_state, restore_random_state, save
 from .encoders import embed_faces, load_encoders
+from .expression import ExpressionJudge, load_expression_judge
 from .losses import (
     ALL_MAPS,
     WEAK_MAPS,
@@ -55,6 +56,7 @@ class Players:
     average: nn.Module  # moving average of the generator: what is measured and exported
     discriminator: TwoScaleDiscriminator
     judge: IdentityJudge
+    expression: ExpressionJudge | None
     generator_optimiser: torch.optim.Optimizer
     discriminator_optimiser: torch.optim.Optimizer
 
@@ -112,6 +114,7 @@ def build_players(settings: SwapSettings, judge: IdentityJudge, options: TrainOp
         average,
         discriminator,
         judge,
+        None if options.landmarks is None else load_expression_judge(options.landmarks).to(device),
         torch.optim.Adam(generator.parameters(), betas=(settings.beta1, BETA2)),
         torch.optim.Adam(discriminator.parameters(), betas=(settings.beta1, BETA2)),
     )
@@ -136,7 +139,7 @@ def generate(generator: nn.Module, batch: Batch) -> tuple[Tensor, tuple[Tensor, 
 def discriminator_step(
     players: Players, batch: Batch, settings: SwapSettings, fake: Tensor | None
 ) -> dict[str, Tensor]:
-    """Teach the discriminator to tell targets from swaps, the generator's step's where it made one; return its losses."""
+    """Teach the discriminator to tell targets from swaps (those of the generator's step, if any); return its losses."""
     if fake is None:
         with torch.no_grad():
             fake, _ = generate(players.generator, batch)
@@ -163,6 +166,9 @@ def generator_step(
     ramp = min(1.0, max(0.0, (step - settings.reconstruction_only + 1) / settings.identity_ramp))
     if ramp > 0:
         losses |= {name: ramp * loss for name, loss in _identity_losses(fake, batch, players.judge, settings).items()}
+    if players.expression is not None:
+        with autocast(fake.device):
+            losses["expression"] = settings.expression * players.expression(fake, batch.target)
     if step >= settings.adversarial_from:
         losses |= _adversarial_losses(fake, batch, players.discriminator, settings)
     _descend(losses, players.generator, players.generator_optimiser)
@@ -254,5 +260,5 @@ def read_generator(path: Path) -> dict[str, Tensor]:
 def _named(losses: dict[str, Tensor]) -> dict[str, float]:
     """Return every loss a step can have as a number, so that the log's columns stay the same."""
     names = ("discriminator", "gradient_penalty", "outside", "light", "reconstruction", "smoothness")
-    names += ("identity", "contrast", "adversarial", "feature_matching")
+    names += ("expression", "identity", "contrast", "adversarial", "feature_matching")
     return {name: float(losses[name].detach()) if name in losses else float("nan") for name in names}
