@@ -6,7 +6,7 @@ here knows what flows through.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -17,7 +17,7 @@ def prefetch(
     depth: int = 4,
     byte_limit: int | None = None,
     size_of: Callable[[Item], int] | None = None,
-) -> Iterator[Item]:
+) -> Generator[Item, None, None]:
     """Yield `items` in order while a thread produces up to `depth` of them ahead.
 
     With `byte_limit` the queued items also stay under that many bytes as told by `size_of`; a single larger item still
@@ -28,15 +28,12 @@ def prefetch(
     worker = threading.Thread(target=_produce, args=(items, queue), name="prefetch", daemon=True)
     worker.start()
     try:
-        yield from iter(queue.take, _END)
+        yield from queue
     finally:
         queue.stop()
         worker.join()
     if queue.error is not None:
         raise queue.error
-
-
-_END = object()
 
 
 def _produce(items: Iterable[Item], queue: "_BoundedQueue[Item]") -> None:
@@ -87,12 +84,15 @@ class _BoundedQueue(Generic[Item]):
             self._changed.notify_all()
             return True
 
-    def take(self) -> object:
-        """Wait for an item and remove it; the end marker when there will be none."""
+    def __iter__(self) -> Iterator[Item]:
+        return self
+
+    def __next__(self) -> Item:
+        """Wait for an item and remove it."""
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._finished)
             if not self._items:
-                return _END
+                raise StopIteration
             item, size = self._items.popleft()
             self._bytes -= size
             self._changed.notify_all()

@@ -1,5 +1,6 @@
 """Reading clips: exact times, upright pictures, seeking, damage, and what a clip says of itself."""
 
+import threading
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from faceswap_cli.errors import MediaError, UsageError
 from faceswap_cli.media.reader import ResumePoint, open_clip
+from faceswap_cli.stream import prefetch
 
 from .media_oracle import frame_times, make_clip, pictures, run_ffmpeg
 
@@ -173,13 +175,12 @@ def test_a_photo_is_sent_to_its_own_command(tmp_path: Path) -> None:
         open_clip(path)
 
 
-def test_closing_a_clip_ends_its_reading(clip_path: Path) -> None:
-    clip = open_clip(clip_path)
-    frames = clip.frames()
-    next(frames)
-    frames.close()
-    clip.close()
-    assert clip._open_readers == []
+def test_closing_a_clip_ends_its_reading_even_from_another_thread(clip_path: Path) -> None:
+    with open_clip(clip_path) as clip:
+        frames = prefetch(clip.frames(), depth=2)
+        assert next(frames).index == 0
+    assert len(list(frames)) < 10
+    assert sum(thread.name == "prefetch" for thread in threading.enumerate()) == 0
 
 
 @pytest.mark.parametrize("name", ["with space.mp4", "-dash.mp4", "new\nline.mp4", "emoji😀.mp4", "%03d.mp4"])

@@ -72,7 +72,7 @@ class Clip:
         self.path = path
         self.damaged_packets = 0  # packets that could not be decoded so far; the pictures in them are lost
         self.mended_timestamps = 0  # pictures stamped no later than the one before, moved on by one tick
-        self._open_readers: list[InputContainer] = []
+        self._closed = False
         with open_container(path) as container:
             self._describe(container)
 
@@ -149,9 +149,8 @@ class Clip:
             raise MediaError(f"{self.path.name}: no picture lies between the start and the end asked for")
 
     def close(self) -> None:
-        """Close every file still open for reading."""
-        while self._open_readers:
-            self._open_readers.pop().close()
+        """End every reading of frames at its next frame; each closes its own file, in the thread it runs in."""
+        self._closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -168,16 +167,10 @@ class Clip:
 
     def _pictures(self, first_pts: int | None) -> Iterator[av.VideoFrame]:
         """Decode from `first_pts` on: seek, and read from the very beginning where seeking went too far."""
-        container = open_container(self.path)
-        self._open_readers.append(container)
-        try:
+        with open_container(self.path) as container:
             stream = container.streams[self.video_index]
             stream.thread_type = "AUTO"
             yield from self._from(self._strictly_increasing(self._sought(container, stream, first_pts)), first_pts)
-        finally:
-            container.close()
-            if container in self._open_readers:
-                self._open_readers.remove(container)
 
     def _sought(self, container: InputContainer, stream: VideoStream, first_pts: int | None) -> Iterator[av.VideoFrame]:
         if first_pts is None or not _seek(container, stream, first_pts - round(SEEK_MARGIN_SECONDS / self.time_base)):
@@ -218,6 +211,8 @@ class Clip:
 
     def _from(self, pictures: Iterator[av.VideoFrame], first_pts: int | None) -> Iterator[av.VideoFrame]:
         for picture in pictures:
+            if self._closed:
+                return
             if first_pts is None or picture.pts >= first_pts:
                 yield picture
 

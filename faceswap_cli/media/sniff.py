@@ -76,8 +76,8 @@ def _gif_moves(path: Path) -> bool:
     try:
         with Image.open(path) as picture:
             return getattr(picture, "n_frames", 1) > 1
-    except (UnidentifiedImageError, OSError, ValueError, EOFError, struct.error):  # broken: the reader will say how
-        return True
+    except (UnidentifiedImageError, OSError, ValueError, EOFError, LookupError, TypeError, struct.error):
+        return True  # broken: the reader will say how
 
 
 def _looks_like_text(head: bytes) -> bool:
