@@ -23,6 +23,8 @@ COMMANDS = {
     "prepare": ("prepare", "prepare"),
     "train": ("train", "train"),
     "export": ("export", "export"),
+    "evaluate": ("evaluate", "evaluate"),
+    "faces": ("faces", "faces"),
 }
 INTERRUPTED = 130
 COMPLETION = "_FACESWAP_COMPLETE"  # set by the shell when it asks which words may come next

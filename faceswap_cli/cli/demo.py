@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SOURCE = ("skimage", "data/astronaut.png")
 TARGET = ("insightface", "data/images/t1.jpg")
+FOLDER = Path("faceswap-demo")
 SIZE = (960, 540)  # of the clip, pixels
 RATE, SECONDS = 25, 3
 FROM_VIEW = (400.0, 190.0, 640.0)  # left, top, width in the group picture: two laughing men
@@ -35,9 +36,7 @@ FLAGS = {name: SWAP_FLAGS[name] for name in ("model", "face_pack", "device", "th
 @takes(Options, FLAGS)
 def demo(
     *,
-    output: Annotated[Path, typer.Option("--output", metavar="PATH", help="Folder for the two clips.")] = Path(
-        "faceswap-demo"
-    ),
+    output: Annotated[Path, typer.Option("--output", metavar="PATH", help="Folder for the two clips.")] = FOLDER,
     options: Options,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -56,7 +55,8 @@ def demo(
     terminal = Terminal(verbose, quiet)
     source = _carried(*SOURCE)
     target = output / "target.mp4"
-    _make_clip(target, options.force)
+    if options.force or not target.exists():
+        _make_clip(target)
     terminal.note(f"source {source}, target {target}")
     with terminal.progress("frames") as progress:
         result = swap_video([source], target, output / "swapped.mp4", replace(options, faces="all"), progress)
@@ -75,15 +75,14 @@ def _carried(package: str, name: str) -> Path:
     return path
 
 
-def _make_clip(target: Path, force: bool) -> None:
+def _make_clip(target: Path) -> None:
     """Write three seconds of a camera moving over the group picture, with a tone."""
     import av
 
-    if target.exists() and not force:
-        raise OutputError(f"{target} exists: give --force to make it again, or another --output")
+    unfinished = target.with_name("unfinished.mp4")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with av.open(str(target), "w") as container:
+        with av.open(str(unfinished), "w") as container:
             video = container.add_stream("libx264", RATE, options={"crf": "16", "preset": "veryfast"})
             video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
             sound = container.add_stream("aac", SOUND_RATE, layout="mono")
@@ -93,6 +92,7 @@ def _make_clip(target: Path, force: bool) -> None:
                 container.mux(sound.encode(block))
             container.mux(video.encode(None))
             container.mux(sound.encode(None))
+        unfinished.replace(target)
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}; choose another --output") from error
 
