@@ -1,0 +1,143 @@
+"""The measures as functions: each moves the right way and has the value arithmetic gives it."""
+
+import numpy as np
+import pytest
+
+from faceswap_cli.evaluation import measures
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def people(random: np.random.Generator, count: int) -> np.ndarray:
+    return random.standard_normal((count, 64)).astype(np.float32)
+
+
+def test_cosine_is_one_for_the_same_face_and_falls_with_distance(random: np.random.Generator) -> None:
+    face, noise = people(random, 5), people(random, 5)
+    near, far = face + 0.3 * noise, face + 2 * noise
+    assert measures.cosine(face, 7 * face) == pytest.approx(1)
+    assert 1 > measures.cosine(near, face) > measures.cosine(far, face) > 0
+
+
+def test_frames_without_a_face_are_left_out_of_a_mean(random: np.random.Generator) -> None:
+    faces = people(random, 4)
+    gappy = faces.copy()
+    gappy[2] = np.nan
+    assert measures.cosine(gappy, faces) == pytest.approx(1)
+    assert np.isnan(measures.cosine(np.full((3, 8), np.nan), np.ones(8)))
+
+
+def test_gain_and_share_are_those_of_their_definitions() -> None:
+    assert measures.identity_gain(0.1, 0.4) == pytest.approx(0.3)
+    assert measures.share_of_same_person(0.38, 0.475) == pytest.approx(0.8)
+
+
+def test_retrieval_finds_the_source_of_a_swap_and_not_that_of_a_copy(random: np.random.Generator) -> None:
+    gallery = people(random, 20)
+    swap = gallery[3] + 0.2 * people(random, 6)
+    copy = np.repeat(gallery[10:11], 6, axis=0)
+    assert measures.retrieval(swap, 3, gallery) == 1
+    assert measures.retrieval(copy, 3, gallery) == 0
+    assert measures.retrieval(np.vstack([swap[:3], copy[:1]]), 3, gallery) == pytest.approx(0.75)
+
+
+def test_a_frame_without_a_face_counts_in_no_retrieval(random: np.random.Generator) -> None:
+    gallery = people(random, 5)
+    frames = np.vstack([gallery[2:3], np.full((1, 64), np.nan)])
+    assert measures.retrieval(frames, 2, gallery) == 1
+
+
+def test_pose_errors_are_mean_and_length_of_the_turn() -> None:
+    still = np.zeros((2, 3))
+    turned = np.array([[3.0, -4.0, 0.0], [0.0, 0.0, 0.0]])
+    assert measures.pose_error(still, turned) == pytest.approx(7 / 6)
+    assert measures.pose_distance(still, turned) == pytest.approx(2.5)
+
+
+def mesh(mouth: float, eyes: float) -> np.ndarray:
+    """A face 100 px tall, so that openings are hundredths of it."""
+    points = np.zeros((468, 2), np.float32)
+    points[152] = 0, 100
+    points[14] = 0, mouth
+    points[145] = points[374] = 0, eyes
+    return points
+
+
+def test_openness_is_a_share_of_the_face_height_at_any_size() -> None:
+    small, large = measures.openness(np.stack([mesh(20, 5), 3 * mesh(20, 5)]))
+    assert small == pytest.approx([0.2, 0.05, 0.05])
+    assert large == pytest.approx(small)
+
+
+def test_expression_error_grows_as_the_mouth_is_lost_and_is_one_for_the_whole_span() -> None:
+    moving = measures.openness(np.stack([mesh(mouth, mouth) for mouth in np.linspace(0, 40, 41)]))
+    span = measures.usual_span(moving)
+    half, lost = moving / 2, np.zeros_like(moving)
+    assert span == pytest.approx([0.36] * 3)
+    assert measures.expression_error(moving, moving, span) == 0
+    assert measures.expression_error(moving, lost, span) > measures.expression_error(moving, half, span) > 0
+    assert measures.expression_error(moving, moving + span, span) == pytest.approx(1)
+
+
+def test_few_faces_have_no_usual_span() -> None:
+    assert np.isnan(measures.usual_span(np.zeros((measures.LEAST_SPAN_FRAMES - 1, 3)))).all()
+
+
+def test_psnr_is_that_of_the_mean_error_and_endless_for_a_copy(random: np.random.Generator) -> None:
+    picture = random.integers(0, 200, (40, 40, 3), np.uint8)
+    error = measures.squared_error(picture, picture + np.uint8(5))
+    assert error == pytest.approx(25)
+    assert measures.psnr(np.array([25.0])) == pytest.approx(34.151, abs=1e-3)
+    assert measures.psnr(np.array([0.0, 50.0])) == pytest.approx(measures.psnr(np.array([25.0])))
+    assert measures.psnr(np.array([measures.squared_error(picture, picture)])) == float("inf")
+
+
+def test_an_error_is_measured_only_where_asked() -> None:
+    one, other = np.zeros((10, 10, 3), np.uint8), np.zeros((10, 10, 3), np.uint8)
+    other[:5] = 90
+    lower = np.zeros((10, 10), bool)
+    lower[5:] = True
+    assert measures.squared_error(one, other, lower) == 0
+    assert measures.squared_error(one, other) == pytest.approx(4050)
+    assert np.isnan(measures.squared_error(one, other, np.zeros((10, 10), bool)))
+
+
+def test_even_motion_does_not_jitter_and_trembling_does(random: np.random.Generator) -> None:
+    moving = np.arange(12.0)[:, None, None] * [2.0, 1.0] + random.uniform(0, 100, (1, 30, 2))
+    trembling = moving + random.normal(0, 0.5, moving.shape)
+    worse = moving + random.normal(0, 2.0, moving.shape)
+    widths = np.full(12, 100.0)
+    assert measures.jitter(moving, widths) == pytest.approx(0, abs=1e-9)
+    assert measures.jitter(worse, widths) > 3 * measures.jitter(trembling, widths) > 0
+    assert measures.jitter(2 * trembling, 2 * widths) == pytest.approx(measures.jitter(trembling, widths))
+
+
+def test_jitter_is_unknown_for_fewer_than_three_frames() -> None:
+    assert np.isnan(measures.jitter(np.zeros((2, 5, 2)), np.ones(2)))
+
+
+def test_motion_explains_a_shift_and_flicker_remains(random: np.random.Generator) -> None:
+    coarse = random.integers(0, 255, (12, 12, 3), np.uint8)
+    scene = np.kron(coarse, np.ones((10, 10, 1), np.uint8))
+    before, now = scene[4:100, 4:100], scene[4:100, 1:97]
+    flow = measures.motion(before, now)
+    assert np.median(flow[16:-16, 16:-16], axis=(0, 1)) == pytest.approx([-3, 0], abs=0.3)
+    steady = measures.motion_error(before, now, flow)
+    flickering = measures.motion_error(before, np.clip(now.astype(int) + 20, 0, 255).astype(np.uint8), flow)
+    assert flickering > steady + 10
+    assert steady < measures.motion_error(before, now, np.zeros_like(flow)) / 2
+
+
+def test_a_relative_figure_needs_one_of_the_targets_own() -> None:
+    assert measures.relative(3.0, 2.0) == 1.5
+    assert np.isnan(measures.relative(3.0, 0.0))
+    assert np.isnan(measures.relative(3.0, float("nan")))
+
+
+def test_detection_kept_counts_only_frames_that_showed_the_face() -> None:
+    before, after = np.array([True, True, False, True, True]), np.array([True, False, True, True, True])
+    assert measures.detection_kept(before, after) == pytest.approx(0.75)
+    assert measures.detection_kept(before, before) == 1
