@@ -156,6 +156,16 @@ def test_every_kind_of_pixel_is_read(tmp_path: Path, mode: str) -> None:
         assert Image.open(tmp_path / "out.png").mode == "L"
 
 
+def test_pictures_behind_a_jpeg_are_left_out_and_said(tmp_path: Path) -> None:
+    first, second = Image.fromarray(SMOOTH), Image.fromarray(NOISE)
+    first.save(tmp_path / "in.jpg", "MPO", save_all=True, append_images=[second])
+    photo = read_photo(tmp_path / "in.jpg")
+    notes = write_photo(photo, [], tmp_path / "out.jpg")
+    assert any("further pictures" in note for note in notes)
+    assert Image.open(tmp_path / "out.jpg").format == "JPEG"
+    assert Image.open(tmp_path / "out.jpg").quantization == Image.open(tmp_path / "in.jpg").quantization
+
+
 def test_what_a_format_cannot_hold_is_said(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "in.png"), np.full((20, 20, 4), 40000, np.uint16))
     notes = write_photo(read_photo(tmp_path / "in.png"), [], tmp_path / "out.jpg")

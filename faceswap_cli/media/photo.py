@@ -29,6 +29,7 @@ from .sniff import kind_of
 EXIF_ORIENTATION_TAG = 0x0112
 PICTURE_FORMATS = {(np.uint8, 1): "gray", (np.uint8, 3): "rgb24", (np.uint16, 1): "gray16le", (np.uint16, 3): "rgb48le"}
 MODES_WITH_OWN_PROFILE = {"RGB", "RGBA", "P", "PA", "L", "LA", "I;16"}
+JPEG_KINDS = ("JPEG", "MPO")  # the second: a JPEG with further pictures behind it, such as a gain map
 # What the libraries raise for files that lie about themselves.
 LIBRARY_ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, MemoryError, LookupError, TypeError, AttributeError, OverflowError,
@@ -108,6 +109,8 @@ def _read(path: Path, image: Image.Image) -> Photo:
     metadata = _metadata(path, image)
     orientation = EXIF_ORIENTATIONS.get(metadata.orientation, UPRIGHT)
     samples, notes = _samples(path, image, orientation)
+    if image.format == "MPO":
+        notes = (*notes, f"further pictures in the file are left out: {image.n_frames - 1} (they show the old face)")
     colour, alpha = _split(samples)
     kind = PICTURE_FORMATS[colour.dtype.type, 1 if colour.ndim == 2 else 3]
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(colour), format=kind)
@@ -123,7 +126,7 @@ def _metadata(path: Path, image: Image.Image) -> Metadata:
     exif = image.info.get("exif") or image.getexif().tobytes()
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     xmp = xmp.encode() if isinstance(xmp, str) else xmp
-    is_jpeg = image.format == "JPEG"
+    is_jpeg = image.format in JPEG_KINDS
     return Metadata(
         exif=without_preview(exif) if exif else b"",
         icc=image.info.get("icc_profile") if image.mode in MODES_WITH_OWN_PROFILE else None,
