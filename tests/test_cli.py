@@ -137,6 +137,20 @@ def test_quiet_says_nothing_but_the_path(
     assert (done.stdout, done.stderr) == (f"{tmp_path / 'a.mp4'}\n", "")
 
 
+def test_prepare_aligns_a_folder_and_tells_what_became_of_each_picture(
+    tmp_path: Path, data: Path, portrait: Path, face_pack: Path, plain_photo: Path
+) -> None:
+    for name, picture in (("someone/a.jpg", portrait), ("someone/b.png", plain_photo)):
+        path = tmp_path / "raw" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture.read_bytes())
+    words = ("--input", tmp_path / "raw", "--output", tmp_path / "aligned", "--face-pack", face_pack, "--json")
+    done = faceswap("prepare", *words)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["kept"], sum(told["outcomes"].values())) == (1, 2)
+
+
 def bad_files(folder: Path) -> dict[str, Path]:
     """Every kind of file that cannot be a photo or clip."""
     made = {name: folder / name for name in ("empty.jpg", "text.jpg", "broken.jpg", "text.mp4", "broken.mp4")}

@@ -94,6 +94,13 @@ def test_a_training_checkpoint_gives_its_network_without_the_parallel_prefix(
     assert_same(read_state(saved(checkpoint, tmp_path / "old.tar", zipped)), dict(network.state_dict()))
 
 
+@pytest.mark.parametrize("name", ["identity/mobilefacenet_foamliu.pt", "parse/faceparse_unet467k.pth"])
+def test_real_files_of_strangers_are_read_as_torch_reads_them(data: Path, name: str) -> None:
+    path = data / "weights" / name
+    theirs = torch.load(path, weights_only=True, map_location="cpu")
+    assert_same(read_state(path), {key.removeprefix("module."): tensor for key, tensor in theirs.items()})
+
+
 class Calls:
     """Pickles as a call of any function."""
 
