@@ -101,7 +101,8 @@ def catalogue() -> dict[str, Entry]:
 
 def entry(name: str) -> Entry:
     """Return the entry of that name; raise UsageError, naming all, when there is none."""
-    known = catalogue()
+    shipped = _shipped(weights_folder())
+    known = shipped if name in shipped else catalogue()  # a damaged store must not stop what needs none of it
     if name not in known:
         raise UsageError(f"unknown model {name!r}: choose one of {', '.join(known)}")
     return known[name]

@@ -144,3 +144,4 @@ def test_a_card_that_cannot_be_read_is_named(home: Path) -> None:
     (home / "models" / "broken" / "entry.json").write_text("{")
     with pytest.raises(WeightsError, match="broken"):
         models.catalogue()
+    assert models.entry("lite").embedded  # what needs nothing of the store goes on
