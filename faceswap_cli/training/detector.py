@@ -1,0 +1,224 @@
+"""Train the face detector on what YuNet sees in pictures and clips, from nothing.
+
+Every step composes its own tiles from a seed, so a run goes on exactly; every LARGE_EVERY-th has larger ones, for faces
+that fill a picture. What is kept is a moving average of the weights. `options.teacher` is the YuNet; its labels are
+made once and kept in the run's folder.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import UsageError
+from ..networks.detector import OUTPUTS, FaceDetector, FaceDetectorConfig
+from ..networks.export import Signature, read_metadata, read_state_dict, write_onnx
+from ..stream import prefetch
+from .checkpoint import load, save
+from .data import to_tensor
+from .detector_data import Pictures, load_pictures
+from .detector_loss import Wanted, detector_loss, gather, make_anchors
+from .detector_measure import DetectorScores, find_faces, measure
+from .detector_tiles import Tile, training_tile
+from .occluders import face_free_pictures
+from .options import TrainOptions
+from .parser_data import split_people
+from .run import Run, autocast, cosine_rate, set_rate, start_torch, update_average, write_sheet
+
+STEPS, BATCH, LEARNING_RATE, SIZE = 10000, 16, 2e-3, 256
+LARGE, LARGE_EVERY = 1.75, 4
+AVERAGE_DECAY = 0.998
+MEASURED_TILES = 400
+COLUMNS = 6  # of a sample sheet
+TEXTURE = 400  # pixels, shorter side of a background
+
+
+@dataclass(slots=True, eq=False)
+class _State:
+    """All that changes while training."""
+
+    network: FaceDetector
+    average: FaceDetector
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    progress: float = 0.0  # share of the run that is done, 0..1: sets the learning rate
+
+
+def train(options: TrainOptions) -> DetectorScores:
+    """Train until the steps or the minutes are used up, then measure on tiles of people never trained on."""
+    if options.teacher is None:
+        raise UsageError("the detector needs --teacher FILE: a YuNet that says where the faces are")
+    run = Run(options)
+    device = start_torch(options)
+    pictures = load_pictures(options.data, options.teacher, options.output / "pictures.npz")
+    learn, held_out = split_people(pictures.people)
+    tiles = measured_tiles(pictures.take(held_out), options)
+    state = _start(options, device)
+    if options.resume:
+        _restore(state, load(run.last))
+    started, progress_before = time.monotonic(), state.progress
+
+    with closing(prefetch(_batches(pictures.take(learn), options, state.step), depth=2)) as batches:
+        while state.progress < 1:
+            images, wanted = next(batches)
+            rate = (options.learning_rate or LEARNING_RATE) * cosine_rate(
+                round(state.progress * 1000), 1000, warm_up=25
+            )
+            losses = _learn(state, images.to(device), wanted, rate)
+            state.step += 1
+            spent = (time.monotonic() - started) / 60
+            state.progress = _progress(options, state.step, spent, progress_before)
+            if state.step % 50 == 0:
+                pace = run.images_per_second(state.step * (options.batch or BATCH))
+                run.log({"step": state.step, "rate": rate, **losses, "images_per_second": pace})
+            if state.step % options.save_every == 0 or state.progress >= 1:
+                save(run.last, _checkpoint(state))
+                _write_samples(state.average, tiles, run.folder / "samples" / f"{state.step:06d}.png")
+    write_detector(state.average, run.folder / "detector.onnx")
+    scores = measure(lambda rgb: find_faces(state.average, rgb), tiles)
+    (run.folder / "scores.json").write_text(json.dumps(asdict(scores), indent=1) + "\n")
+    return scores
+
+
+def measured_tiles(pictures: Pictures, options: TrainOptions) -> list[Tile]:
+    """Compose the tiles a run is measured on: always the same ones for one set of pictures and one size."""
+    size, textures = options.size or SIZE, backgrounds()
+    return [training_tile(pictures, size, np.random.default_rng(seed), textures) for seed in range(MEASURED_TILES)]
+
+
+def backgrounds() -> list[np.ndarray]:
+    """Return the face-free pictures, shrunk so that cutting tiles from them is cheap."""
+    pictures = face_free_pictures()
+    scales = [min(1.0, TEXTURE / min(picture.shape[:2])) for picture in pictures]
+    return [
+        cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        for picture, scale in zip(pictures, scales, strict=True)
+    ]
+
+
+def write_detector(network: FaceDetector, path: Path) -> None:
+    """Write the ONNX that insightface serves: `image` (1, 3, H, W) in, the nine tensors of `OUTPUTS` out."""
+    metadata = {
+        "network": "detector",
+        "configuration": json.dumps(asdict(network.config)),
+        "input_range": "(x - 127.5) / 128, RGB",
+        "strides": "8,16,32",
+        "anchors": "2",
+    }
+    write_onnx(network, {"image": torch.rand(1, 3, 64, 96)}, path, metadata, Signature(OUTPUTS, free_axes=(2, 3)))
+
+
+def read_detector(path: Path) -> FaceDetector:
+    """Return the network of a file made by `write_detector`, or the average of a run's checkpoint, in eval mode."""
+    if path.suffix == ".onnx":
+        settings, weights = json.loads(read_metadata(path)["configuration"]), read_state_dict(path)
+    else:
+        kept = load(path)
+        settings, weights = kept["configuration"], kept["average"]
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    network = FaceDetector(FaceDetectorConfig(**fields))
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def _start(options: TrainOptions, device: torch.device) -> _State:
+    network = FaceDetector() if options.init_from is None else read_detector(options.init_from)
+    network = network.to(device, memory_format=torch.channels_last)
+    average = deepcopy(network).requires_grad_(False)
+    return _State(network, average, torch.optim.AdamW(network.parameters(), weight_decay=1e-2))
+
+
+def _batches(pictures: Pictures, options: TrainOptions, step: int) -> Iterator[tuple[Tensor, Wanted]]:
+    """Yield images (B, 3, S, S) as the network takes them and their faces, from `step` on; each step has its seed."""
+    textures = backgrounds()
+    cv2.setNumThreads(1)  # the pool below uses the cores; OpenCV's own threads would only get in the way
+
+    def draw(seed: tuple[int, int, int], size: int) -> Tile:
+        return training_tile(pictures, size, np.random.default_rng(seed), textures)
+
+    with ThreadPoolExecutor(max(1, torch.get_num_threads() - 1)) as pool:
+        while True:
+            batch, size = _shape(step, options.batch or BATCH, options.size or SIZE)
+            seeds = [(options.seed, step, place) for place in range(batch)]
+            tiles = list(pool.map(draw, seeds, [size] * batch))
+            yield (to_tensor(np.stack([tile.image for tile in tiles])) * 255 - 127.5) / 128, gather(tiles)
+            step += 1
+
+
+def _shape(step: int, batch: int, size: int) -> tuple[int, int]:
+    """Return batch and tile size of a step; a larger tile has fewer of them, for about the same work."""
+    if step % LARGE_EVERY != LARGE_EVERY - 1:
+        return batch, size
+    large = round(size * LARGE / 32) * 32
+    return max(2, round(batch * (size / large) ** 2)), large
+
+
+def _learn(state: _State, images: Tensor, wanted: Wanted, rate: float) -> dict[str, float]:
+    """Do one step of the optimiser and of the average."""
+    state.network.train()
+    set_rate(state.optimiser, rate)
+    with autocast(images.device):
+        predictions = state.network.predictions(images)
+    on_cpu = tuple(part.cpu() for part in predictions)
+    losses = detector_loss(on_cpu, wanted, make_anchors(*images.shape[2:]))
+    state.optimiser.zero_grad(set_to_none=True)
+    torch.stack(list(losses.values())).sum().backward()
+    nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
+    state.optimiser.step()
+    update_average(state.average, state.network, min(AVERAGE_DECAY, (1 + state.step) / (10 + state.step)))
+    return {name: loss.item() for name, loss in losses.items()}
+
+
+def _progress(options: TrainOptions, step: int, minutes: float, before: float) -> float:
+    """Return the share of the run that is done: by steps, or by the minutes of this start, whichever is further."""
+    if options.minutes is None:
+        return step / (options.steps or STEPS)
+    by_time = before + (1 - before) * minutes / options.minutes
+    return max(by_time, step / options.steps) if options.steps else by_time
+
+
+def _checkpoint(state: _State) -> dict[str, Any]:
+    parts = {name: getattr(state, name).state_dict() for name in ("network", "average", "optimiser")}
+    settings = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in asdict(state.network.config).items()
+    }
+    return {"kind": "detector", "configuration": settings, "step": state.step, "progress": state.progress, **parts}
+
+
+def _restore(state: _State, kept: dict[str, Any]) -> None:
+    for name in ("network", "average", "optimiser"):
+        getattr(state, name).load_state_dict(kept[name])
+    state.step, state.progress = kept["step"], kept["progress"]
+
+
+def _write_samples(network: FaceDetector, tiles: list[Tile], path: Path) -> None:
+    """Show held-out tiles: what is expected in green (grey where left alone), what is found in red."""
+    cells = [drawn(tile, find_faces(network, tile.image)) for tile in tiles[: COLUMNS * 4]]
+    write_sheet(path, [cells[at : at + COLUMNS] for at in range(0, len(cells), COLUMNS)])
+
+
+def drawn(tile: Tile, found: np.ndarray) -> np.ndarray:
+    """Draw expected and found boxes and points into a copy of the tile."""
+    image = tile.image.copy()
+    for box, points, certain in zip(tile.boxes, tile.points, tile.certain, strict=True):
+        _draw(image, box, points, (0, 255, 0) if certain else (160, 160, 160))
+    for face in found:
+        _draw(image, face[:4], face[4:14].reshape(5, 2), (255, 40, 40))
+    return image
+
+
+def _draw(image: np.ndarray, box: np.ndarray, points: np.ndarray, colour: tuple[int, int, int]) -> None:
+    x0, y0, x1, y1 = box.round().astype(int).tolist()
+    cv2.rectangle(image, (x0, y0), (x1, y1), colour, 1)
+    for x, y in points.round().astype(int).tolist():
+        cv2.circle(image, (x, y), 1, colour, -1)
