@@ -48,6 +48,7 @@ def write_onnx(
     frozen = copy.deepcopy(module).cpu().float().eval()
     model = _trace(frozen, example_inputs, signature)
     _forget_origin(model)
+    _drop_made_biases(model.graph)
     _name_as_state(model.graph, frozen)
     _store_as_half(model.graph)
     onnx.helper.set_model_props(model, dict(metadata))
@@ -129,6 +130,24 @@ def _forget_origin(model: onnx.ModelProto) -> None:
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
     graph.ClearField("value_info")
+
+
+def _drop_made_biases(graph: onnx.GraphProto) -> None:
+    """Take away the zeros that the exporter computes as the bias of a convolution without one.
+
+    They stand in the way of folding the batch norm behind it: the network then runs at half its speed.
+    """
+    zeros = {node.output[0] for node in graph.node if node.op_type == "Expand"}
+    for node in graph.node:
+        if node.op_type == "Conv" and len(node.input) == 3 and node.input[2] in zeros:
+            del node.input[2]
+    while True:
+        needed = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+        idle = [node for node in graph.node if not needed.intersection(node.output)]
+        if not idle:
+            return
+        for node in idle:
+            graph.node.remove(node)
 
 
 def _name_as_state(graph: onnx.GraphProto, module: nn.Module) -> None:
