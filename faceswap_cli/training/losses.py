@@ -1,6 +1,7 @@
 """The terms of a generator's loss, one function each (SimSwap, section 3.4, and what the lite network adds)."""
 
 import torch
+from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -134,4 +135,5 @@ def _blurred(faces: Tensor) -> Tensor:
         side = int(torch.randint(48, 96, ()))
         small = functional.interpolate(faces, size=(side, side), mode="bilinear", antialias=True)
         return functional.interpolate(small, size=faces.shape[-2:], mode="bilinear")
-    return functional.avg_pool2d(faces, 3, stride=1, padding=1, count_include_pad=False)
+    sigma = 0.5 + float(torch.rand(()))
+    return gaussian_blur2d(faces, (7, 7), (sigma, sigma))
