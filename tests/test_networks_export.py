@@ -115,6 +115,18 @@ def test_a_fresh_network_comes_back_from_its_metadata_alone(tmp_path):
     assert network.training
 
 
+def test_a_convolution_without_bias_stays_without_and_folds_its_batch_norm(tmp_path):
+    path, folded = tmp_path / "plain.onnx", tmp_path / "folded.onnx"
+    network = randomise(nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4)))
+    write_onnx(network, NETWORKS["parser"][1], path, {}, Signature(("maps",)))
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(folded)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    assert [node.op_type for node in onnx.load(path).graph.node] == ["Cast", "Conv", "BatchNormalization"]
+    assert [node.op_type for node in onnx.load(folded).graph.node] == ["Conv"]
+
+
 def test_same_weights_give_the_same_bytes(tmp_path):
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     for name in ("one.onnx", "two.onnx"):
