@@ -2,10 +2,10 @@
 
     FACESWAP_DATA=... python examples/main_job.py --output results
 
-Real photos, clips and judges are read below FACESWAP_DATA; swaps that are there already are judged again, not made
-again. The exit code is 1 when a bar is missed. Bars: same frames, timestamps and sound; cosine to the source at least
-0.10 higher than before on average and higher in each; self-swap PSNR 26 dB; face still found in 99 % of the frames;
-pose within 3 degrees; outside the face 45 dB in the median and 42 in the worst clip.
+Real photos, clips and judges are read below FACESWAP_DATA. The exit code is 1 when a bar is missed. Bars: same frames,
+timestamps and sound; cosine to the source at least 0.10 higher than before on average and higher in each; self-swap
+PSNR 26 dB; face still found in 99 % of the frames; pose within 3 degrees; outside the face 45 dB in the median and 42
+in the worst clip.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--judge-pack", type=Path, help="folder with the judging detector; --face-pack without it")
     parser.add_argument("--end", type=Fraction, help="seconds of each clip that are used; all without it")
     parser.add_argument("--threads", type=int, help="CPU threads; all cores without it")
-    parser.add_argument("--force", action="store_true", help="make swaps again that are there")
+    parser.add_argument("--reuse", action="store_true", help="judge the swaps that are in --output, make the others")
     return parser.parse_args()
 
 
@@ -68,11 +68,11 @@ def judge(arguments: argparse.Namespace) -> Evaluation:
         face_pack=arguments.face_pack,
         threads=arguments.threads,
         end=arguments.end,
-        force=arguments.force,
+        force=not arguments.reuse,
     )
     wanted = [(source, clip) for clip in arguments.clips for source in arguments.sources]
-    pairs = make_swaps(wanted, arguments.output, options, told("swaps"))
-    pairs += make_self_swaps(arguments.clips, arguments.output, options)
+    pairs = make_swaps(wanted, arguments.output, options, arguments.reuse, told("swaps"))
+    pairs += make_self_swaps(arguments.clips, arguments.output, options, arguments.reuse)
     judging = EvaluateOptions(
         judges=JudgeFiles(threads=arguments.threads),
         swap=replace(options, face_pack=arguments.judge_pack or arguments.face_pack),

@@ -51,6 +51,7 @@ def evaluate(
     output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Where swaps that are made go.")] = Path(
         "faceswap-evaluation"
     ),
+    reuse: Annotated[bool, typer.Option("--reuse", help="Judge swaps that are in --output, make the others.")] = False,
     gallery: Annotated[File, typer.Option("--gallery", metavar="DIR", help="More faces for retrieval.")] = None,
     every: Annotated[int, typer.Option("--every", metavar="N", help="Judge every so many frames of a clip.")] = 1,
     judge: Annotated[File, typer.Option("--judge", metavar="FILE", help="Face recogniser in ONNX, 112 px.")] = None,
@@ -95,7 +96,7 @@ def evaluate(
     elif _only((pairs,), (source, target, result, sources, targets)):
         wanted = _listed(pairs)
     elif _only((sources, targets), (source, target, result, pairs)):
-        wanted = _made(terminal, (sources, targets, count, seed), output, options, self_swaps)
+        wanted = _made(terminal, (sources, targets, count, seed), (self_swaps, reuse), output, options)
     else:
         raise UsageError("give --source, --target and --result; or --pairs; or --sources and --targets")
     with terminal.progress("swaps") as progress:
@@ -119,18 +120,21 @@ def _listed(table: Any) -> "list[Pair]":
     return read_pairs(table)
 
 
-def _made(terminal: Terminal, drawn: tuple[Any, ...], output: Path, options: Options, self_swaps: bool) -> "list[Pair]":
+def _made(
+    terminal: Terminal, drawn: tuple[Any, ...], how: tuple[bool, bool], output: Path, options: Options
+) -> "list[Pair]":
     from ..evaluation.pairs import draw_pairs, make_self_swaps, make_swaps
 
-    chosen = draw_pairs(*drawn)
+    chosen, (self_swaps, reuse) = draw_pairs(*drawn), how
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{output} cannot be made: {error.strerror}; choose another --output") from error
     with terminal.progress("swaps made") as progress:
-        made = make_swaps(chosen, output, options, progress)
+        made = make_swaps(chosen, output, options, reuse, progress)
     if self_swaps:
-        made += make_self_swaps(list(dict.fromkeys(target for _, target in chosen)), output, options)
+        targets = list(dict.fromkeys(target for _, target in chosen))
+        made += make_self_swaps(targets, output, options, reuse)
     return made
 
 

@@ -11,11 +11,14 @@ from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
 from ..errors import NoFaceError, UsageError
+from ..media.orientation import Orientation
 from ..media.photo import read_photo
+from ..media.planes import layout_of, samples_of
 from ..media.reader import open_clip, open_container
 from ..media.sniff import kind_of
 from ..stages.align import crop_face, inverse, similarity, transform, warp
@@ -87,7 +90,7 @@ class Examiner:
     def compare(self, target: Seen, result: Path, span: Span) -> Compared:
         """Look at a swap of `target`; raise UsageError when it is not as long."""
         compared = Compared(Seen(result))
-        pair = _Pair(self, target, compared)
+        pair = _Pair(self, target, compared, _orientation(target.path))
         for one, other in zip_longest(read(target.path, span), read(result, Span())):
             if one is None or other is None:
                 raise UsageError(_other_length(target, result))
@@ -117,8 +120,9 @@ class Examiner:
 class _Pair:
     """One target and one swap on their way."""
 
-    def __init__(self, examiner: Examiner, target: Seen, compared: Compared) -> None:
+    def __init__(self, examiner: Examiner, target: Seen, compared: Compared, orientation: Orientation) -> None:
         self._examiner, self._target, self._compared = examiner, target, compared
+        self._orientation = orientation
         self._watch = Watch(examiner.detector)
         self._times: list[tuple[Fraction, Fraction]] = []
         self._before: tuple[np.ndarray, np.ndarray] | None = None  # the last pair of pictures that showed the face
@@ -134,7 +138,7 @@ class _Pair:
         if not faces:
             self._before = None
             return
-        self._compare_pixels(one.rgb, other.rgb, faces)
+        self._compare_pixels(one, other, faces)
         if consecutive and self._before is not None:
             self._compared.flicker.append(_flicker(self._before, (one.rgb, other.rgb), faces[0]))
         self._before = (one.rgb, other.rgb)
@@ -144,12 +148,13 @@ class _Pair:
         first = self._times[0]
         return all(one - first[0] == other - first[1] for one, other in self._times)
 
-    def _compare_pixels(self, one: np.ndarray, other: np.ndarray, faces: tuple[Face, ...]) -> None:
-        crops = [crop_face(rgb, faces[0], CROP_TEMPLATE, CROP_SIZE).image for rgb in (one, other)]
+    def _compare_pixels(self, one: Frame, other: Frame, faces: tuple[Face, ...]) -> None:
+        crops = [crop_face(frame.rgb, faces[0], CROP_TEMPLATE, CROP_SIZE).image for frame in (one, other)]
         self._compared.crop_errors.append(squared_error(*crops))
-        self._compared.outside_errors.append(squared_error(one, other, outside(one.shape, faces)))
+        stored = self._orientation.to_stored(outside(one.rgb.shape, faces))
+        self._compared.outside_errors.append(sample_error(one.picture, other.picture, stored))
         if len(self._compared.crop_errors) == self._middle + 1:
-            self._compared.thumbnails = (thumbnail(one, faces[0]), thumbnail(other, faces[0]))
+            self._compared.thumbnails = (thumbnail(one.rgb, faces[0]), thumbnail(other.rgb, faces[0]))
 
 
 def read(path: Path, span: Span) -> Iterator[Frame]:
@@ -193,6 +198,26 @@ def outside(shape: tuple[int, ...], faces: tuple[Face, ...]) -> np.ndarray:
     return mask
 
 
+def sample_error(one: av.VideoFrame, other: av.VideoFrame, where: np.ndarray) -> float:
+    """Return the mean squared difference, in steps of 255, of two pictures' own samples, all planes alike.
+
+    `where` (H, W) bool is in the stored picture. RGB views would make it about twice the error the file has. Pictures
+    of two pixel formats are compared in the first one's.
+    """
+    if other.format.name != one.format.name:
+        other = other.reformat(format=one.format.name)
+    layout = layout_of(one.format.name)
+    if layout is None:
+        raise UsageError(f"pictures of the pixel format {one.format.name} cannot be compared")
+    total, count = 0.0, 0
+    for number, component in enumerate(layout.components):
+        chosen = where[:: 1 << component.halvings_y, :: 1 << component.halvings_x]
+        samples = [(samples_of(each, layout, number) >> layout.shift).astype(np.float32) for each in (one, other)]
+        total += float(np.square(samples[0] - samples[1])[chosen].sum())
+        count += int(chosen.sum())
+    return total / count * (255 / ((1 << layout.bits) - 1)) ** 2 if count else float("nan")
+
+
 def thumbnail(rgb: np.ndarray, face: Face) -> np.ndarray:
     """Cut a loose upright square around a face for a contact sheet."""
     scale = THUMBNAIL_SIZE / (THUMBNAIL_SHARE * float((face.box[2:] - face.box[:2]).max()))
@@ -211,6 +236,13 @@ def _flicker(
     ]
     flow = motion(crops[0][0], crops[1][0])
     return motion_error(crops[0][0], crops[1][0], flow), motion_error(crops[0][1], crops[1][1], flow)
+
+
+def _orientation(path: Path) -> Orientation:
+    if kind_of(path) == "photo":
+        return read_photo(path).orientation
+    with open_clip(path) as clip:
+        return clip.orientation
 
 
 def _sound(path: Path) -> list[list[bytes]]:

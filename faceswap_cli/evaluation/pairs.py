@@ -49,13 +49,13 @@ def draw_pairs(sources: Path, targets: Path, count: int | None, seed: int) -> li
 
 
 def make_swaps(
-    wanted: list[tuple[Path, Path]], folder: Path, options: Options, progress: Progress | None = None
+    wanted: list[tuple[Path, Path]], folder: Path, options: Options, reuse: bool, progress: Progress | None = None
 ) -> list[Pair]:
-    """Swap every (source, target) into a folder; a finished swap that is there already is used again."""
+    """Swap every (source, target) into a folder; `reuse` takes those that are there, else they raise OutputError."""
     pairs = []
     for number, (source, target) in enumerate(wanted, 1):
         result = folder / f"{source.stem}-in-{target.stem}{_extension(target)}"
-        if not result.is_file() or options.force:
+        if not (reuse and result.is_file()):
             swap = swap_image if kind_of(target) == "photo" else swap_video
             swap(source, target, result, options)
         pairs.append(Pair(source, target, result))
@@ -64,7 +64,7 @@ def make_swaps(
     return pairs
 
 
-def make_self_swaps(targets: list[Path], folder: Path, options: Options) -> list[Pair]:
+def make_self_swaps(targets: list[Path], folder: Path, options: Options, reuse: bool) -> list[Pair]:
     """Swap every target with its own person: a photo with itself, a clip with its largest view of the face."""
     detector = open_detector(options.face_pack, options)
     pairs = []
@@ -72,9 +72,9 @@ def make_self_swaps(targets: list[Path], folder: Path, options: Options) -> list
         own = folder / f"{target.stem}-own.png"
         if kind_of(target) == "photo":
             own = target
-        elif not own.is_file() or options.force:
+        elif not (reuse and own.is_file()):
             Image.fromarray(_own_view(target, detector, Span(options.start, options.end))).save(own)
-        made = make_swaps([(own, target)], folder, options)
+        made = make_swaps([(own, target)], folder, options, reuse)
         pairs += [replace(pair, is_self=True) for pair in made]
     return pairs
 

@@ -20,7 +20,7 @@ from ..types import Face
 from .clips import PHOTO_SIDES, thumbnail
 from .judges import FaceJudge
 
-SAME_PERSON = 0.35  # mean cosine of two groups of views from which they are taken for one person
+SAME_PERSON = 0.35  # cosine of two groups' mean views from which they are taken for one person
 MOST_VIEWS = 5  # views of a face that its identity is averaged over
 BETTER_VIEW = 1.15  # so many times larger must a view be to be taken as a better one
 
@@ -110,28 +110,28 @@ def _add(found: dict[int, Appearance], located: Located, face: Face, encoder: Fa
 def _group(appearances: list[Appearance]) -> None:
     """Number the persons: the two groups whose views agree most are joined, until none agree enough."""
     groups = [[each] for each in appearances]
+    views = np.array([np.sum(each.views, axis=0) for each in appearances])
+    apart = np.array([[_seen_together(one, other) for other in appearances] for one in appearances])
     while len(groups) > 1:
-        likeness, one, other = max(
-            (_likeness(groups[i], groups[j]), i, j) for i in range(len(groups)) for j in range(i + 1, len(groups))
-        )
-        if likeness < SAME_PERSON:
+        units = views / np.maximum(np.linalg.norm(views, axis=1, keepdims=True), 1e-12)
+        likeness = np.where(apart, -1.0, units @ units.T)
+        one, other = sorted(np.unravel_index(int(likeness.argmax()), likeness.shape))
+        if likeness[one, other] < SAME_PERSON:
             break
         groups[one] += groups.pop(other)
-    for number, group in enumerate(sorted(groups, key=lambda members: members[0].number), 1):
+        views[one] += views[other]
+        apart[one] |= apart[other]
+        apart[:, one] |= apart[:, other]
+        views = np.delete(views, other, axis=0)
+        apart = np.delete(np.delete(apart, other, axis=0), other, axis=1)
+    for number, group in enumerate(sorted(groups, key=lambda members: min(each.number for each in members)), 1):
         for each in group:
             each.person = number
 
 
-def _likeness(one: list[Appearance], other: list[Appearance]) -> float:
-    """Return the mean cosine of two groups; two faces seen at one time are never one person."""
-    if any(a.first <= b.last and b.first <= a.last for a in one for b in other):
-        return -1.0
-    return float(_mean_view(one) @ _mean_view(other))
-
-
-def _mean_view(group: list[Appearance]) -> np.ndarray:
-    mean = np.mean([view for each in group for view in each.views], axis=0)
-    return mean / max(float(np.linalg.norm(mean)), 1e-12)
+def _seen_together(one: Appearance, other: Appearance) -> bool:
+    """Tell whether two faces are in one picture: then they are two persons."""
+    return one.first <= other.last and other.first <= one.last
 
 
 def _open_encoder(options: Options) -> FaceJudge | None:

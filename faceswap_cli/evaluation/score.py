@@ -87,6 +87,8 @@ class _Known:
         self.targets = {
             path: examiner.target(path, options.span) for path in dict.fromkeys(pair.target for pair in pairs)
         }
+        # The source of a self-swap is its target's own person, who is in the gallery already.
+        self.known_sources = list(dict.fromkeys(pair.source for pair in pairs if not pair.is_self))
         self.others = _embed_gallery(examiner, options.gallery)
         self.span = measures.usual_span(
             np.concatenate([measures.openness(stack(seen.meshes)) for seen in self.targets.values()])
@@ -95,9 +97,10 @@ class _Known:
         self.gallery = self._gallery() if examiner.judges.face else np.empty((0, 0))
 
     def _gallery(self) -> np.ndarray:
-        """Stack the faces (G, D) a swap may be taken for: sources first, then targets, then the others."""
+        """Stack the faces (G, D) a swap may be taken for: sources, then targets, then the others."""
+        sources = [self.sources[path][0] for path in self.known_sources]
         targets = [np.nanmean(stack(seen.embeddings), axis=0) for seen in self.targets.values()]
-        return np.stack([*(vector for vector, _ in self.sources.values()), *targets, *self.others])
+        return np.stack([*sources, *targets, *self.others])
 
 
 def _score(pair: Pair, compared: Compared, known: _Known, span: Span) -> Row:
@@ -113,7 +116,7 @@ def _score(pair: Pair, compared: Compared, known: _Known, span: Span) -> Row:
         "flicker": _flicker(compared),
     }
     values |= _identity(source, target, seen, judges)
-    values["retrieval"] = _retrieval(pair, seen, known) if judges.face else None
+    values["retrieval"] = _retrieval(pair, seen, known) if judges.face and not pair.is_self else None
     values |= _shape(target, seen, known.span)
     if not compared.flicker:  # frames apart do not tremble
         values["jitter"] = None
@@ -137,7 +140,7 @@ def _identity(source: np.ndarray, target: Seen, seen: Seen, judges: Judges) -> d
 
 
 def _retrieval(pair: Pair, seen: Seen, known: _Known) -> float:
-    return measures.retrieval(stack(seen.embeddings), list(known.sources).index(pair.source), known.gallery)
+    return measures.retrieval(stack(seen.embeddings), known.known_sources.index(pair.source), known.gallery)
 
 
 def _shape(target: Seen, seen: Seen, span: np.ndarray) -> dict[str, Value]:
