@@ -23,7 +23,7 @@ from .stages.track import Located, Track
 from .stream import prefetch
 from .types import Frame, Identity, Swapped
 
-_AHEAD = 4  # frames that wait between two threads
+_AHEAD = 3  # frames that wait between two threads
 _AHEAD_BYTES = 96 << 20  # and at most so many bytes of them, whatever their size
 
 

@@ -47,8 +47,9 @@ class ParsedMask:
         return [self._mask_one(crop.image) for crop in crops]
 
     def _mask_one(self, image: np.ndarray) -> np.ndarray:
-        small = cv2.resize(image, (self._size, self._size), interpolation=cv2.INTER_AREA)
-        logits = self._network.run(**{self._network.inputs[0]: to_tensor([small], self._input_range)})[0][0]
+        way = cv2.INTER_AREA if self._size <= image.shape[0] else cv2.INTER_LINEAR
+        seen = cv2.resize(image, (self._size, self._size), interpolation=way)
+        logits = self._network.run(**{self._network.inputs[0]: to_tensor([seen], self._input_range)})[0][0]
         face = cv2.resize(_main_part(face_probability(logits)), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         return soften(face, self._blur)
 
