@@ -1,0 +1,133 @@
+"""Distilling the encoder from two pictures, and the file insightface opens."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the [train] extra")
+from insightface.model_zoo import get_model  # noqa: E402
+from skimage.data import astronaut  # noqa: E402
+
+from faceswap_cli.errors import UsageError, WeightsError  # noqa: E402
+from faceswap_cli.networks.mobilefacenet import FaceEncoder, MobileFaceNet, imagenet_normalise  # noqa: E402
+from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
+from faceswap_cli.training import checkpoint, encoder  # noqa: E402
+from faceswap_cli.training.data import encoder_crop, is_held_out  # noqa: E402
+from faceswap_cli.training.encoders import load_encoder  # noqa: E402
+from faceswap_cli.training.export import export  # noqa: E402
+from faceswap_cli.training.options import TrainOptions  # noqa: E402
+from faceswap_cli.training.pack import PackWriter  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> TrainOptions:
+    folder = tmp_path_factory.mktemp("encoder")
+    face = np.ascontiguousarray(cv2.resize(astronaut()[0:220, 110:330], (160, 160), interpolation=cv2.INTER_AREA))
+    points = (TEMPLATES["simswap-frontal"][0] * 160).tolist()
+    with PackWriter(folder / "pack") as writer:
+        for person in ("a", "b"):
+            about = {"source": f"{person}.jpg", "person": person, "points": points, "scale": 1.0, "grey": False}
+            writer.add(face if person == "a" else 255 - face, None, about)
+    torch.manual_seed(1)
+    torch.save(MobileFaceNet().state_dict(), folder / "teacher.pt")
+    return TrainOptions(
+        network="encoder", data=(folder / "pack",), teacher=folder / "teacher.pt", output=folder / "run",
+        steps=4, batch=4, save_every=2, threads=1,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(options: TrainOptions) -> Path:
+    encoder.train(options)
+    return options.output
+
+
+def test_run_reports_each_damage(run: Path) -> None:
+    lines = (run / "measures.csv").read_text().splitlines()
+    names = [line.split(",")[0] for line in lines[1:]]
+    assert names == ["none", "blur", "jpeg_30", "half_dark", "scale_plus_10", "shift_10"]
+
+
+def test_run_stopped_and_resumed_ends_with_the_same_weights(
+    options: TrainOptions, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halves = replace(options, output=tmp_path / "halves")
+    set_rate, calls = encoder.set_rate, iter(range(100))
+
+    def crash_in_fourth_step(*arguments: object) -> None:
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        set_rate(*arguments)
+
+    with monkeypatch.context() as crash:
+        crash.setattr(encoder, "set_rate", crash_in_fourth_step)
+        with pytest.raises(KeyboardInterrupt):
+            encoder.train(halves)
+    assert checkpoint.load(halves.output / "last.pt")["step"] == 2
+    encoder.train(replace(halves, resume=True))
+    once, twice = checkpoint.load(run / "last.pt"), checkpoint.load(halves.output / "last.pt")
+    assert all(torch.equal(value, twice["network"][name]) for name, value in once["network"].items())
+
+
+def test_insightface_feeds_the_exported_file_as_it_expects(run: Path, tmp_path: Path) -> None:
+    """The file must not look as if it normalised raw pixels itself, and must answer as the network does."""
+    path = export(run, tmp_path / "encoder.onnx")
+    model = get_model(str(path), providers=["CPUExecutionProvider"])
+    assert (model.input_mean, model.input_std, model.input_size) == (127.5, 127.5, (112, 112))
+    picture = np.random.default_rng(0).integers(0, 255, (112, 112, 3), np.uint8)
+    fed = model.get_feat(picture[..., ::-1])[0]
+    unit = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        wanted = load_encoder(path)(imagenet_normalise(unit))[0].numpy()
+    assert np.abs(fed - wanted).max() < 2e-3 * max(1, np.abs(wanted).max())
+
+
+def test_encoder_behind_the_door_equals_the_network(run: Path) -> None:
+    network = load_encoder(run / "last.pt")
+    image = torch.rand(1, 3, 112, 112)
+    with torch.no_grad():
+        assert torch.allclose(FaceEncoder(network)(2 * image - 1), network(imagenet_normalise(image)), atol=1e-4)
+
+
+def test_maps_end_where_the_embedding_begins() -> None:
+    network = MobileFaceNet().eval()
+    image = torch.rand(1, 3, 112, 112)
+    with torch.no_grad():
+        maps = network.maps(image)
+        assert torch.equal(network.embed(maps[-1]), network(image))
+    assert [tuple(map_.shape[1:]) for map_ in (maps[0], maps[-1])] == [(64, 56, 56), (512, 7, 7)]
+
+
+def test_published_parameters_load_by_name(data: Path) -> None:
+    network = load_encoder(data / "weights" / "identity" / "mobilefacenet_foamliu.pt")
+    assert sum(parameter.numel() for parameter in network.parameters()) == 999_936
+
+
+def test_encoder_needs_a_teacher(options: TrainOptions) -> None:
+    with pytest.raises(UsageError, match="--teacher"):
+        encoder.train(replace(options, teacher=None))
+
+
+def test_foreign_teacher_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "teacher.pt").write_bytes(b"no weights")
+    with pytest.raises(WeightsError, match="MobileFaceNet"):
+        load_encoder(tmp_path / "teacher.pt")
+
+
+def test_encoder_crop_brings_points_to_the_arcface_template() -> None:
+    image = np.zeros((160, 160, 3), np.uint8)
+    points = TEMPLATES["simswap-frontal"][0] * 160
+    x, y = points[2].round().astype(int)
+    image[y - 1 : y + 2, x - 1 : x + 2] = 255
+    row, column = divmod(int(encoder_crop(image, points)[..., 0].argmax()), 112)
+    wanted = TEMPLATES["arcface"][0][2] * 112
+    assert np.hypot(column - wanted[0], row - wanted[1]) < 4
+
+
+def test_one_person_in_ten_is_held_out_the_same_everywhere() -> None:
+    chosen = [is_held_out(f"person {number}") for number in range(2000)]
+    assert 0.08 < np.mean(chosen) < 0.12
+    assert chosen == [is_held_out(f"person {number}") for number in range(2000)]
