@@ -135,7 +135,7 @@ def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_failed_save_keeps_the_checkpoint_before(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "last.pt", {"step": 1})
-    with pytest.raises(Exception, match="pickle|local"):
+    with pytest.raises(Exception, match=r"pickle|local"):
         checkpoint.save(tmp_path / "last.pt", {"step": lambda: 2})
     assert checkpoint.load(tmp_path / "last.pt")["step"] == 1
 
@@ -178,7 +178,7 @@ def test_changes_fade_to_nothing_at_the_border() -> None:
 
 
 def test_identity_judge_cuts_the_encoders_template() -> None:
-    """Landmarks of SimSwap's template land on ArcFace's: a dot drawn at the nose is seen where the encoder expects it."""
+    """A dot drawn at the nose of SimSwap's template is seen where the encoder expects the nose."""
     judge = IdentityJudge([MobileFaceNet()], 224)
     nose = TEMPLATES["simswap-frontal"][0][2] * 224
     crop = torch.zeros(1, 3, 224, 224)
