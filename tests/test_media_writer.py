@@ -479,11 +479,22 @@ def test_whatever_changed_is_done_afresh(tmp_path: Path, long_path: Path, change
         content[-1] ^= 1
         (work / "000001.packets").write_bytes(content)
     if change == "manifest":
-        (work / "manifest.json").write_text('{"version": 1, "fingerprint": 3, "segments": [{"lie": 1}]}')
+        (work / "manifest.jsonl").write_text('{"version": 1, "fingerprint": 3}\n{"lie": 1}\n[')
     with open_clip(source) as clip, ClipWriter(plan_output(clip, output, Options(**choices))) as writer:
         point = writer.resume_from
         assert (point.index if point else 0) == (50 if change == "segment" else 0)
         assert writer.started_afresh == (change != "segment")
+
+
+def test_a_torn_last_line_of_the_manifest_costs_one_stretch(tmp_path: Path, long_path: Path) -> None:
+    with pytest.raises(Stop):
+        run_until(long_path, tmp_path / "out.mp4", 120, **quick())
+    manifest = tmp_path / ".out.mp4.faceswap" / "manifest.jsonl"
+    manifest.write_bytes(manifest.read_bytes()[:-20])
+    report = copy_clip(long_path, tmp_path / "out.mp4", (face_patch(),), **quick())
+    assert report.resumed_frames == 50
+    copy_clip(long_path, tmp_path / "whole.mp4", (face_patch(),), **quick())
+    assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
 def test_a_face_nowhere_leaves_nothing(tmp_path: Path, long_path: Path) -> None:

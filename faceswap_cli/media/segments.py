@@ -2,7 +2,7 @@
 
 A clip is cut at fixed moments, each stretch is encoded on its own, in whole and in interrupted runs alike; so the
 frames of both are the same. The work folder lies beside the output and holds one packet file per stretch and a
-manifest; a stretch counts once its file is whole on disk and the manifest names it.
+manifest of one line each; a stretch counts once its file is whole on disk and the manifest names it.
 """
 
 import hashlib
@@ -55,7 +55,8 @@ class SegmentStore:
         self.folder = folder
         self.finished: list[Segment] = []
         self.discarded = False  # earlier work was there but of another input or other options
-        self._fingerprint = fingerprint
+        self._heading = {"version": MANIFEST_VERSION, "fingerprint": fingerprint}
+        self._manifest = folder / "manifest.jsonl"
         self._lock: BinaryIO | None = None
 
     @property
@@ -67,26 +68,26 @@ class SegmentStore:
         """Take hold of the folder and find what an earlier run finished."""
         self.folder.mkdir(exist_ok=True)
         self._lock = _locked(self.folder / "lock")
-        manifest = _read_json(self.folder / "manifest.json")
-        if manifest.get("fingerprint") == self._fingerprint:
-            self.finished = list(self._whole(manifest.get("segments", [])))
-        self.discarded = not self.finished and bool(manifest.get("segments"))
+        heading, *records = _read_lines(self._manifest) or [{}]
+        if heading == self._heading:
+            self.finished = list(self._whole(records))
+        self.discarded = not self.finished and bool(records)
         self._drop_strangers()
+        lines = [self._heading, *(asdict(segment) for segment in self.finished)]
+        write_atomically(self._manifest, b"".join(map(_line, lines)))
 
     def part_path(self, number: int) -> Path:
         """Name the file of a stretch that is being written."""
         return self.folder / f"{number:06d}.part"
 
     def add(self, segment: Segment) -> None:
-        """Count a stretch as finished: its file gets its name, then the manifest is replaced."""
+        """Count a stretch as finished: its file gets its name, then the manifest one more line."""
         os.replace(self.part_path(segment.number), self.path(segment))
+        with self._manifest.open("ab") as file:
+            file.write(_line(asdict(segment)))
+            file.flush()
+            os.fsync(file.fileno())
         self.finished.append(segment)
-        manifest = {
-            "version": MANIFEST_VERSION,
-            "fingerprint": self._fingerprint,
-            "segments": [asdict(each) for each in self.finished],
-        }
-        write_atomically(self.folder / "manifest.json", json.dumps(manifest).encode())
 
     def path(self, segment: Segment) -> Path:
         """Name the packet file of a finished stretch."""
@@ -126,9 +127,7 @@ class SegmentStore:
 
     def _drop_strangers(self) -> None:
         """Delete what no manifest names: halves of a broken run, work of other options."""
-        known = {self.path(segment).name for segment in self.finished} | {"lock"}
-        if self.finished:
-            known.add("manifest.json")
+        known = {self.path(segment).name for segment in self.finished} | {"lock", self._manifest.name}
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -196,12 +195,19 @@ def write_atomically(path: Path, content: bytes) -> None:
     os.replace(temporary, path)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record).encode() + b"\n"
+
+
+def _read_lines(path: Path) -> list[Any]:
+    """Read a manifest up to where it is no longer one; the last line of a killed run may be torn."""
+    records = []
     try:
-        content = json.loads(path.read_bytes())
+        for line in path.read_bytes().splitlines():
+            records.append(json.loads(line))
     except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) and content.get("version") == MANIFEST_VERSION else {}
+        pass
+    return records
 
 
 def _locked(path: Path) -> BinaryIO:
