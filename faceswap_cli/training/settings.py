@@ -23,6 +23,7 @@ class SwapSettings:
     same_every: int = 3  # every so many batches source and target are the same person; the paper alternates: 2
 
     identity: float = 10.0  # 1 - cosine to the source; paper: 10
+    same_identity: float = 0.25  # factor of the identity loss where source and target are the same person; paper: 1
     contrast: float = 2.0  # cosine to the target above 0.2, different people only; not in the paper
     reconstruction: float = 20.0  # L1 to the target, same person only; paper: 10
     adversarial: float = 0.3  # hinge, generator's side; paper: 1

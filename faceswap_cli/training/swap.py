@@ -195,7 +195,8 @@ def _identity_losses(fake: Tensor, batch: Batch, judge: IdentityJudge, settings:
     """Return what makes the face the source's."""
     with autocast(fake.device):
         found = judge(fake, batch.encoder)
-    losses = {"identity": settings.identity * identity_loss(found, batch.wanted)}
+    weight = settings.identity * (settings.same_identity if batch.same else 1.0)
+    losses = {"identity": weight * identity_loss(found, batch.wanted)}
     if not batch.same:
         losses["contrast"] = settings.contrast * contrast_loss(found, batch.unwanted)
     return losses
