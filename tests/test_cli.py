@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 import pytest
 
+from faceswap_cli.cli.app import COMMANDS
+
 from .conftest import write_clip
 
 SCRIPT = Path(sys.executable).with_name("faceswap")
-COMMANDS = ("swap-image", "swap-video", "demo", "models", "doctor", "prepare", "train", "export")
 HEAVY = ("torch", "cv2", "numpy", "av", "onnxruntime", "insightface")
 
 
