@@ -96,12 +96,18 @@ def test_grey_takes_the_luma_of_the_patch(pixel_format: str) -> None:
     assert abs(int(samples_of(result, layout, 0)[12, 12]) - expected) <= 1
 
 
-@pytest.mark.parametrize("pixel_format", ["yuva420p", "yuva444p10le", "rgba", "gbrap", "ya8"])
-def test_transparency_stays_untouched(pixel_format: str) -> None:
+@pytest.mark.parametrize(
+    ("pixel_format", "plane", "first", "step"),
+    [("yuva420p", 3, 0, 1), ("yuva444p10le", 3, 0, 1), ("rgba", 0, 3, 4), ("gbrap", 3, 0, 1), ("ya8", 0, 1, 2)],
+)
+def test_transparency_stays_untouched(pixel_format: str, plane: int, first: int, step: int) -> None:
     picture = noise_picture(pixel_format)
-    alpha = VideoReformatter().reformat(picture, format="rgba").to_ndarray()[..., 3]
-    result = VideoReformatter().reformat(blend(picture, [plain_patch(8, 8, 24, 16)]), format="rgba").to_ndarray()
-    assert np.array_equal(result[..., 3], alpha)
+    transparency = np.frombuffer(picture.planes[plane], np.uint8)[first::step]
+    transparency[:] = np.arange(len(transparency)) // 100 % 256
+    result = blend(picture, [plain_patch(8, 8, 24, 16)])
+    before, after = (planes(each)[plane][:, first::step] for each in (picture, result))
+    assert np.array_equal(before, after)
+    assert len(np.unique(before)) > 2
 
 
 @pytest.mark.parametrize(("matrix", "swscale"), [(1, 1), (6, 5), (9, 9)])
