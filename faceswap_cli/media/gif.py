@@ -44,9 +44,11 @@ def _with_palettes(pictures: Iterator[av.VideoFrame], plan: WritePlan) -> Iterat
     graph = Graph()
     width, height = plan.size
     source = graph.add_buffer(width=width, height=height, format=plan.pixel_format, time_base=TICK)
+    exact = graph.add("scale", "flags=bilinear+accurate_rnd+full_chroma_int")
     to_rgb, split = graph.add("format", "bgra"), graph.add("split")
     palette, use, sink = graph.add("palettegen", "stats_mode=single"), graph.add("paletteuse", "new=1"), "buffersink"
-    source.link_to(to_rgb)
+    source.link_to(exact)
+    exact.link_to(to_rgb)
     to_rgb.link_to(split)
     split.link_to(palette, 0, 0)
     split.link_to(use, 1, 0)

@@ -31,7 +31,8 @@ from .sniff import kind_of
 SEEK_MARGIN_SECONDS = 4
 
 LARGEST_PICTURE = 1 << 27  # pixels: 16k x 8k
-# Without the exact roundings swscale's RGB is one step of 255 too dark on average.
+# Without the exact roundings swscale's RGB is one step of 255 too dark on average, and transparency of YUVA at widths
+# that are no multiple of 8 is undefined in the last columns.
 EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 # What a picture may carry that no encoder here takes over.

@@ -21,7 +21,7 @@ from .encode import FULL_RANGE, LIMITED_RANGE, open_encoder
 from .mux import mux
 from .plan import WritePlan, plan_output, refuse_existing
 from .planes import blend
-from .reader import ResumePoint, reason
+from .reader import EXACT, ResumePoint, reason
 from .segments import Segment, SegmentStore, file_sha256, packet_times, segment_number, sync, write_packet
 from .sequence import is_sequence, members
 from .turn import Turner
@@ -238,6 +238,7 @@ class _Stretch:
         return self._converter.reformat(
             picture,
             format=wanted,
+            interpolation=EXACT,
             src_colorspace=matrix,
             dst_colorspace=matrix,
             src_color_range=own_range,
