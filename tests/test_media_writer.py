@@ -286,11 +286,19 @@ def test_the_mastering_display_of_hdr10_is_kept(tmp_path: Path) -> None:
     master = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
     hdr = ("-x265-params", f"{master}:log-level=none", "-color_trc", "smpte2084", "-pix_fmt", "yuv420p10le")
     path = make_clip(tmp_path / "in.mp4", "-c:v", "libx265", *hdr, seconds=0.2)
-    for codec in ("hevc", "h264"):
+    for codec in ("hevc", "h264", "av1"):
         copy_clip(path, tmp_path / "out.mp4", codec=codec, force=True)
         with open_clip(path) as before, open_clip(tmp_path / "out.mp4") as after:
             assert before.mastering is not None
-            assert after.mastering == before.mastering
+            assert after.mastering.light_level == before.mastering.light_level == (1000, 400)
+            for ours, theirs in zip(
+                (*after.mastering.primaries, *after.mastering.luminance),
+                (*before.mastering.primaries, *before.mastering.luminance),
+                strict=True,
+            ):
+                assert abs(ours - theirs) <= 1e-4 * max(1, theirs)
+    report = copy_clip(path, tmp_path / "out.mkv", codec="ffv1")
+    assert any("HDR10" in note for note in report.notes)
 
 
 def test_full_range_stays_full_range(tmp_path: Path) -> None:

@@ -89,20 +89,22 @@ class Mastering:
     luminance: tuple[Fraction, Fraction] | None  # darkest and brightest, in cd/m2
     light_level: tuple[int, int] | None  # brightest pixel and brightest frame average, in cd/m2
 
-    def h26x(self) -> dict[str, str]:
-        """Give the master-display and max-cll values of x264 and x265: 1/50000 for colours, 1/10000 cd/m2 for light."""
+    def words(self, per_colour: int, per_candela: int) -> dict[str, str]:
+        """Write "display" and "light" as encoders read them, in 1/`per_colour` and 1/`per_candela` cd/m2."""
         chosen = {}
         if self.primaries and self.luminance:
-            red, green, blue, white = self._pairs(50000)
-            darkest, brightest = (round(value * 10000) for value in self.luminance)
-            chosen["display"] = f"G({green})B({blue})R({red})WP({white})L({brightest},{darkest})"
+            numbers = [_number(value, per_colour) for value in self.primaries]
+            red, green, blue, white = (f"({x},{y})" for x, y in zip(numbers[::2], numbers[1::2], strict=True))
+            darkest, brightest = (_number(value, per_candela) for value in self.luminance)
+            chosen["display"] = f"G{green}B{blue}R{red}WP{white}L({brightest},{darkest})"
         if self.light_level:
             chosen["light"] = f"{self.light_level[0]},{self.light_level[1]}"
         return chosen
 
-    def _pairs(self, unit: int) -> list[str]:
-        numbers = [round(value * unit) for value in self.primaries or ()]
-        return [f"{x},{y}" for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
+
+def _number(value: Fraction, per_unit: int) -> str:
+    """Write whole units, or plain decimals where the unit is 1."""
+    return str(round(value * per_unit)) if per_unit > 1 else f"{float(value):.6f}"
 
 
 def mastering_of(picture: av.VideoFrame) -> Mastering | None:

@@ -14,6 +14,12 @@ from .encoders import ENCODERS
 from .plan import AVI, WritePlan
 
 LIMITED_RANGE, FULL_RANGE = 1, 2
+# How each encoder is told of mastering display and light level: option, its two names, units of colour and light.
+HDR_WORDS = {
+    "h264": ("x264-params", "mastering-display", "cll", (50000, 10000)),
+    "hevc": ("x265-params", "master-display", "max-cll", (50000, 10000)),
+    "av1": ("svtav1-params", "mastering-display", "content-light", (1, 1)),
+}
 RGB_MATRIX = 0
 
 
@@ -71,13 +77,10 @@ def _tag_colours(context: VideoCodecContext, plan: WritePlan) -> None:
 
 def _hdr_options(plan: WritePlan) -> dict[str, str]:
     """Pass HDR10's static metadata to the encoder, in its own words."""
-    if plan.clip.mastering is None or plan.codec not in ("h264", "hevc"):
+    if plan.clip.mastering is None or plan.codec not in HDR_WORDS:
         return {}
-    values = plan.clip.mastering.h26x()
-    own_names = {"h264": ("mastering-display", "cll"), "hevc": ("master-display", "max-cll")}[plan.codec]
-    parameters = [
-        f"{own}={values[name]}" for own, name in zip(own_names, ("display", "light"), strict=True) if name in values
-    ]
-    option = "x264-params" if plan.codec == "h264" else "x265-params"
-    existing = plan.encoder_options.get(option)
-    return {option: ":".join([*([existing] if existing else []), *parameters])} if parameters else {}
+    option, display, light, units = HDR_WORDS[plan.codec]
+    values = plan.clip.mastering.words(*units)
+    parameters = [f"{own}={values[name]}" for own, name in ((display, "display"), (light, "light")) if name in values]
+    earlier = plan.encoder_options.get(option)
+    return {option: ":".join([*([earlier] if earlier else []), *parameters])}

@@ -223,6 +223,8 @@ def _notes(clip: Clip, container: Container, codec: str, pixel_format: str) -> l
     if not container.keeps_variable_rate:
         notes.append(f"{container.muxer} holds one frame rate only: times are rounded to 1/{clip.average_rate} s")
     notes.extend(f"{words} are left out" for words in clip.unkept)
+    if clip.mastering is not None and codec not in ("h264", "hevc", "av1"):
+        notes.append(f"HDR10's static metadata is left out: {codec} does not hold it here")
     if clip.interlaced:
         notes.append("the clip is interlaced: its fields are written as whole pictures")
     return notes
