@@ -6,7 +6,7 @@ A Swapper is built once from the source's photos; frames go in with their pictur
 change them. Decoding, locating and swapping each run ahead in a thread; the caller's thread writes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -60,7 +60,7 @@ class Swapper:
             "device": network.device,
         }
 
-    def frames(self, frames: Iterable[Frame], tally: Tally, first: int = 0) -> Iterator[Swapped]:
+    def frames(self, frames: Iterable[Frame], tally: Tally, first: int = 0) -> Generator[Swapped, None, None]:
         """Yield the frames of a clip from number `first` on, in order, with the patches that swap their faces.
 
         Frames before `first` are located all the same: whom to follow depends on them. Closing the iterator stops all
@@ -93,12 +93,12 @@ class Swapper:
         ]
         return Swapped(frame, tuple(patch for patch in patches if patch is not None), located.faces_found)
 
-    def _locate(self, frames: Iterator[Frame]) -> Iterator[Located]:
+    def _locate(self, frames: Generator[Frame, None, None]) -> Iterator[Located]:
         watch = Watch(self.detector)
         with closing(frames):
             yield from Track(self.options.face_limit).follow((frame, watch.look(frame.rgb)) for frame in frames)
 
-    def _swap_all(self, located: Iterator[Located], tally: Tally, first: int) -> Iterator[Swapped]:
+    def _swap_all(self, located: Generator[Located, None, None], tally: Tally, first: int) -> Iterator[Swapped]:
         with closing(located):
             for each in located:
                 tally.add(each)

@@ -59,7 +59,9 @@ def _load(path: Path, metadata: Mapping[str, str]) -> nn.Module:
 
 
 def _build(name: str, configuration: dict[str, Any]) -> nn.Module:
-    shape = {key: tuple(value) if isinstance(value, list) else value for key, value in configuration.items()}
+    shape: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in configuration.items()
+    }
     if name == "lite":
         return SimSwapLite(LiteConfig(**shape))
     if name == "parsenet":

@@ -138,7 +138,8 @@ def _input_size(image: np.ndarray, side: int) -> tuple[int, int]:
     """Return (width, height) of the detector's input: the picture's own shape, not a square to pad."""
     height, width = image.shape[:2]
     scale = side / max(height, width)
-    return tuple(max(_STRIDE, int(np.ceil(length * scale / _STRIDE - 1e-6)) * _STRIDE) for length in (width, height))
+    columns, rows = (max(1, int(np.ceil(length * scale / _STRIDE - 1e-6))) for length in (width, height))
+    return columns * _STRIDE, rows * _STRIDE
 
 
 def _choose_side(faces: list[Face], shape: tuple[int, ...], current: int | None) -> int | None:
