@@ -204,7 +204,7 @@ def test_outside_leaves_out_the_faces_and_nothing_far_from_them(portrait: Path, 
     mask = outside(rgb.shape, faces)
     x0, y0, x1, y1 = faces[0].box.astype(int)
     assert not mask[y0:y1, x0:x1].any()
-    assert mask[: y0 // 2].all()
+    assert mask[y1 + (y1 - y0) :].all()
     assert mask.mean() > 0.5
 
 
@@ -263,8 +263,9 @@ def test_faces_of_a_photo_are_told_apart(data: Path, whole_pack: Path) -> None:
     photo = data / "photos/face_recognition/obama_and_biden.jpg"
     found, notes = list_faces(photo, Options(face_pack=whole_pack, threads=1, min_face=60))
     assert not notes
-    assert [(each.number, each.person, each.frames) for each in found] == [(1, 1, 1), (2, 2, 1)]
-    assert found[0].face.area >= found[1].face.area
+    assert len(found) >= 2
+    assert [each.number for each in found] == [each.person for each in found] == list(range(1, len(found) + 1))
+    assert [each.face.area for each in found] == sorted((each.face.area for each in found), reverse=True)
     assert {tile.shape for tile in sheet_tiles(found)} == {(160, 160, 3)}
 
 

@@ -187,11 +187,12 @@ def overlap(one: Face, other: Face) -> float:
 
 
 def outside(shape: tuple[int, ...], faces: tuple[Face, ...]) -> np.ndarray:
-    """Return (H, W) bool: pixels outside the upright rectangles around the faces' crops."""
+    """Return (H, W) bool: pixels outside the upright rectangles around the faces' boxes and crops."""
     mask = np.ones(shape[:2], bool)
     corners = np.array([[0, 0], [CROP_SIZE, 0], [0, CROP_SIZE], [CROP_SIZE, CROP_SIZE]], float)
     for face in faces:
-        placed = transform(corners, inverse(similarity(face.points, CROP_TEMPLATE, CROP_SIZE)))
+        to_frame = inverse(similarity(face.points, CROP_TEMPLATE, CROP_SIZE))
+        placed = np.vstack([transform(corners, to_frame), face.box.reshape(2, 2)])
         x0, y0 = np.maximum(np.floor(placed.min(axis=0)).astype(int) - OUTSIDE_MARGIN, 0)
         x1, y1 = np.maximum(np.ceil(placed.max(axis=0)).astype(int) + OUTSIDE_MARGIN, 0)
         mask[y0:y1, x0:x1] = False

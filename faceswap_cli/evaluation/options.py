@@ -35,9 +35,7 @@ MEASURES: dict[str, Measure] = {
     "pose_l2": Measure("deg", "less", "mean Euclidean change of (yaw, pitch, roll), the papers' posture error"),
     "expression": Measure("", "less", "mean absolute change of mouth and eye openness over the targets' 5-95% span"),
     "crop_psnr": Measure("dB", "more", "PSNR of swap against target in the face crop: self-swap PSNR for a self-swap"),
-    "outside_psnr": Measure(
-        "dB", "more", "PSNR of the file's own samples outside the rectangles around all faces' crops"
-    ),
+    "outside_psnr": Measure("dB", "more", "PSNR of the file's own samples outside the rectangles around all faces"),
     "detection_kept": Measure("", "more", "share of the frames with a face where the swap's is still found there"),
     "jitter": Measure("x", "less", "second difference of the 468 face points, relative to the target's own"),
     "flicker": Measure("x", "less", "motion-compensated frame difference in the crop, relative to the target's own"),
