@@ -1,5 +1,6 @@
 """Writing clips: time, sound, tracks, colour and everything outside the patches come out as they went in."""
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError
 from faceswap_cli.media import segments
 from faceswap_cli.media.disclosure import is_disclosed
+from faceswap_cli.media.encode import open_encoder
 from faceswap_cli.media.planes import layout_of, samples_of
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.media.writer import ClipWriter, plan_output
@@ -519,6 +521,22 @@ def test_a_run_broken_before_its_first_stretch_leaves_nothing(tmp_path: Path, lo
     with pytest.raises(Stop):
         run_until(long_path, tmp_path / "out.mp4", 20, **quick())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp9"])
+def test_an_encoder_gives_the_same_bytes_every_time(tmp_path: Path, codec: str) -> None:
+    path = make_clip(tmp_path / "in.mp4", "-pix_fmt", "yuv420p", "-bf", "2", seconds=4, size="320x240")
+    digests = set()
+    with open_clip(path) as clip:
+        plan = plan_output(clip, tmp_path / "out.mkv", Options(codec=codec))
+        frames = list(clip.frames(Fraction(2)))
+        for _ in range(6 if codec == "h264" else 2):
+            encoder, digest = open_encoder(plan), hashlib.sha256()
+            for frame in (*frames, None):
+                for packet in encoder.encode(None if frame is None else frame.picture):
+                    digest.update(bytes(packet))
+            digests.add(digest.hexdigest())
+    assert len(digests) == 1
 
 
 def test_stretches_are_cut_at_fixed_moments_of_the_clip() -> None:

@@ -38,9 +38,10 @@ def quality_to_scale(quality: int, points: tuple[tuple[int, int], ...]) -> int:
 
 
 def _x264(quality: int, preset: str | None) -> dict[str, str]:
-    crf = quality_to_scale(quality, ((0, 45), (50, 26), (75, 18), (99, 6)))
-    # Captions ride on pictures we did not change; half of them would be worse than none.
-    settings = {"preset": preset or "", "a53cc": "0"}
+    crf = quality_to_scale(quality, ((0, 45), (50, 27), (75, 19), (99, 6)))
+    # Macroblock trees make the same frames come out otherwise from run to run (seen with AVX-512), and resuming needs
+    # them equal. Captions ride on pictures we did not change; half of them would be worse than none.
+    settings = {"preset": preset or "", "mbtree": "0", "a53cc": "0"}
     return settings | ({"qp": "0"} if quality == 100 else {"crf": str(crf)})
 
 
