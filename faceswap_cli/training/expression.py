@@ -36,7 +36,7 @@ class ExpressionJudge(nn.Module):
         return self.network(box).float()
 
     def forward(self, fake: Tensor, target: Tensor) -> Tensor:
-        """Return half the mean distance of all points (their place is partly identity) plus four times the openings'."""
+        """Return half the mean distance of all points (places are partly identity) plus four times the openings'."""
         with torch.no_grad():
             wanted = self.points(target)
         found = self.points(fake)

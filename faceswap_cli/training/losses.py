@@ -72,8 +72,8 @@ def light_loss(image: Tensor, target: Tensor) -> Tensor:
 def smoothness_loss(flow: Tensor, residual: Tensor) -> Tensor:
     """Return the mean variation of both fields, and how much of the residual is colour instead of brightness.
 
-    The flow counts most, since folds in it tear the face. Who somebody is shows in shape and shade; left free, tints are
-    a cheap way to please an encoder.
+    The flow counts most, since folds in it tear the face. Who somebody is shows in shape and shade; tints, left free,
+    are a cheap way to please an encoder.
     """
     residual = residual.float()
     tint = (residual - residual.mean(dim=1, keepdim=True)).abs().mean()
