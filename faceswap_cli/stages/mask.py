@@ -20,8 +20,12 @@ from .tensors import to_tensor
 
 # skin, brows, eyes, glasses, nose, mouth, lips in CelebAMask-HQ's order, as SimSwap's use_mask takes them
 FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
+FOREIGN_CLASSES = (0, 16)  # background, under which parsers put hands and things, and cloth
 
 _BORDER = 0.04  # share of the crop's side over which the mask falls to zero at its border
+_EYE = 0.38  # radius of an eye with its brow, as a share of the way from the eyes to the mouth
+_BROW = 0.15  # how far above the eye their middle lies, the same way
+_SURE = 0.9  # share of the foreign classes from which an eye may be taken as covered
 _INVISIBLE = 1 / 512  # weights below this change no 8-bit sample
 
 
@@ -44,14 +48,16 @@ class ParsedMask:
 
     def mask(self, crops: list[Crop]) -> list[np.ndarray]:
         """Return the softened weights, one array per crop."""
-        return [self._mask_one(crop.image) for crop in crops]
+        return [self._mask_one(crop) for crop in crops]
 
-    def _mask_one(self, image: np.ndarray) -> np.ndarray:
+    def _mask_one(self, crop: Crop) -> np.ndarray:
+        image = crop.image
         way = cv2.INTER_AREA if self._size <= image.shape[0] else cv2.INTER_LINEAR
         seen = cv2.resize(image, (self._size, self._size), interpolation=way)
         logits = self._network.run(**{self._network.inputs[0]: to_tensor([seen], self._input_range)})[0][0]
-        face = cv2.resize(_main_part(face_probability(logits)), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        return soften(face, self._blur)
+        face = face_probability(logits)
+        face = _main_part(np.maximum(face, _eyes(crop, logits, face)))
+        return soften(cv2.resize(face, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), self._blur)
 
 
 class OvalMask:
@@ -67,8 +73,7 @@ class OvalMask:
 
 def face_probability(logits: np.ndarray) -> np.ndarray:
     """Return (S, S) float32: the softmax share of the face's classes in (19, S, S) logits."""
-    shares = np.exp(logits - logits.max(axis=0))
-    return (shares[list(FACE_CLASSES)].sum(axis=0) / shares.sum(axis=0)).astype(np.float32)
+    return _share(logits, FACE_CLASSES)
 
 
 def soften(mask: np.ndarray, blur: float) -> np.ndarray:
@@ -85,16 +90,46 @@ def soften(mask: np.ndarray, blur: float) -> np.ndarray:
     return np.where(weights < _INVISIBLE, np.float32(0), weights).astype(np.float32)
 
 
+def _share(logits: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=0))
+    return (powers[list(classes)].sum(axis=0) / powers.sum(axis=0)).astype(np.float32)
+
+
+def _eyes(crop: Crop, logits: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """Return (S, S) float32: how surely each pixel belongs to an eye or its brow and nothing covers it.
+
+    A parser may take a shaded eye for hair or for a thing in one frame and not in the next, and a swap that comes and
+    goes there is the first thing one sees. A hand over an eye covers what lies around it too.
+    """
+    size = face.shape[0]
+    points = transform(crop.face.points.astype(np.float64), crop.to_crop) * (size / crop.image.shape[0])
+    up = points[:2].mean(axis=0) - points[3:].mean(axis=0)
+    radius = _EYE * float(np.linalg.norm(up))
+    doubtful = np.clip((_SURE - _share(logits, FOREIGN_CLASSES)) / (1 - _SURE), 0, 1)
+    rows, columns = np.mgrid[:size, :size]
+    eyes = np.zeros_like(face)
+    for x, y in points[:2] + _BROW * up:
+        distance = np.hypot(columns - x, rows - y) / max(radius, 1)
+        around = face[(distance > 1) & (distance < 1.6)]
+        surrounded = np.clip((float(around.mean()) - 0.4) / 0.15, 0, 1) if around.size else 0.0
+        eyes = np.maximum(eyes, (distance <= 1) * np.maximum(doubtful, surrounded))
+    return eyes.astype(np.float32)
+
+
 def _main_part(face: np.ndarray) -> np.ndarray:
-    """Keep the largest connected part, filled: other people's skin and holes in the face are none of ours."""
+    """Keep the largest connected part, without holes.
+
+    Other people's skin is none of ours, and what a parser takes for no face in the midst of one is a glint on glasses:
+    hands and hair come in from the edge.
+    """
     whole = (face > 0.5).astype(np.uint8)
     contours, _ = cv2.findContours(whole, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return np.zeros_like(face)
     part = np.zeros_like(whole)
     cv2.drawContours(part, [max(contours, key=cv2.contourArea)], -1, 1, cv2.FILLED)
-    nearby = cv2.dilate(part, _disc(1))
-    return face * nearby
+    inside, nearby = cv2.erode(part, _disc(2)), cv2.dilate(part, _disc(1))
+    return np.maximum(face * nearby, inside).astype(np.float32)
 
 
 def _oval(crop: Crop) -> np.ndarray:
