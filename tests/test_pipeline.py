@@ -4,6 +4,8 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
+from itertools import count
 from pathlib import Path
 
 import av
@@ -76,11 +78,12 @@ def test_going_on_in_the_middle_gives_the_pixels_of_a_whole_run(swapper: Swapper
 
 
 def test_closing_early_stops_every_thread(swapper: Swapper, short_clip: Path) -> None:
-    with open_clip(short_clip) as clip:
-        frames = swapper.frames(clip.frames(), Tally())
-        next(frames)
-        assert len(our_threads()) == 3
-        frames.close()
+    picture = pictures(short_clip)[0]
+    endless = (Frame(picture, index, index, Fraction(1, 25)) for index in count())
+    frames = swapper.frames(endless, Tally())
+    next(frames)
+    assert len(our_threads()) == 3
+    frames.close()
     assert our_threads() == []
 
 
