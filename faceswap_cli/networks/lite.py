@@ -21,7 +21,7 @@ from .simswap import IdentityBlock, IdentityStyle
 class LiteConfig:
     """Shape of a SimSwap-lite."""
 
-    size: int = 224  # side of the crop it takes and returns
+    size: int = 448  # side of the crop it takes and returns: a multiple of `working`
     working: int = 112  # side at which it thinks; the crop is averaged down to it
     width: int = 40  # channels at half the working size; doubled at a quarter and again at an eighth
     blocks: int = 5  # identity blocks at an eighth of the working size
