@@ -10,10 +10,10 @@ import torch
 
 from faceswap_cli.errors import OutputError, UsageError
 from faceswap_cli.training import parser
+from faceswap_cli.training.labels import CLASS_COLOURS
 from faceswap_cli.training.occluders import face_free_pictures, occlude
 from faceswap_cli.training.options import TrainOptions
 from faceswap_cli.training.parser_data import (
-    CLASS_COLOURS,
     MIRRORED,
     CropSettings,
     LabelledFaces,
