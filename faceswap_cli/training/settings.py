@@ -20,19 +20,19 @@ class SwapSettings:
 
     network: Literal["lite", "simswap"] = "lite"
     shape: dict[str, Any] = field(default_factory=dict)  # fields of LiteConfig or SimSwapConfig
-    same_every: int = 3  # every so many batches source and target are the same person; the paper alternates: 2
+    same_every: int = 4  # every so many batches source and target are the same person; the paper alternates: 2
 
-    identity: float = 10.0  # 1 - cosine to the source; paper: 10
+    identity: float = 14.0  # 1 - cosine to the source; paper: 10
     same_identity: float = 0.25  # factor of the identity loss where source and target are the same person; paper: 1
-    contrast: float = 2.0  # cosine to the target above 0.2, different people only; not in the paper
-    reconstruction: float = 20.0  # L1 to the target, same person only; paper: 10
-    adversarial: float = 0.3  # hinge, generator's side; paper: 1
-    feature_matching: float = 3.0  # L1 of the discriminator's maps to the target's; paper: 10
+    contrast: float = 1.0  # cosine to the target above 0.2, different people only; not in the paper
+    reconstruction: float = 30.0  # L1 to the target, same person only; paper: 10
+    adversarial: float = 1.5  # hinge, generator's side; paper: 1
+    feature_matching: float = 10.0  # L1 of the discriminator's maps to the target's; paper: 10
     matched_maps: Maps = "weak"  # which maps of 0..4: the paper's weak matching takes 3 and 4
-    outside: float = 20.0  # L1 to the target outside the face, where class maps exist
-    light: float = 10.0  # L1 to the target after strong averaging; not in the paper
-    expression: float = 40.0  # landmarks of the swap against the target's, where --landmarks is given; not in the paper
-    smoothness: float = 2.0  # variation of the lite network's flow and residual
+    outside: float = 30.0  # L1 to the target outside the face, where class maps exist
+    light: float = 40.0  # L1 to the target after strong averaging; not in the paper
+    expression: float = 30.0  # landmarks of the swap against the target's, where --landmarks is given; not in the paper
+    smoothness: float = 3.0  # variation of the lite network's flow and residual
     gradient_penalty: float = 0.0  # R1 on real images
 
     reconstruction_only: int = 0  # first steps with reconstruction alone: needed by networks that paint the whole face
@@ -41,7 +41,7 @@ class SwapSettings:
     discriminator_width: int = 32
     discriminator_rate: float = 2e-4
     beta1: float = 0.5  # of Adam; paper: 0
-    average: float = 0.998  # decay of the exponential moving average that is exported
+    average: float = 0.995  # decay of the exponential moving average that is exported
 
     def __post_init__(self) -> None:
         if self.network not in ("lite", "simswap"):
