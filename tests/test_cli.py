@@ -292,8 +292,8 @@ def test_ctrl_c_ends_with_130_leaves_no_process_and_the_same_command_goes_on(
     tmp_path: Path, portrait: Path, data: Path, swap_with: tuple[object, ...]
 ) -> None:
     output = tmp_path / "out.mp4"
-    clip = data / "clips" / "lp_d0.mp4"
-    words = ("swap-video", "--source", portrait, "--input", clip, "--output", output, "--end", "4", *swap_with)
+    clip = data / "clips" / "vr_4.mp4"
+    words = ("swap-video", "--source", portrait, "--input", clip, "--output", output, "--end", "6", *swap_with)
     running = subprocess.Popen(
         [SCRIPT, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
