@@ -27,7 +27,7 @@ class Options:
     device: Device = "auto"
     threads: int | None = None  # CPU threads for the networks; None means all cores
     faces: FacesChoice = "largest"  # whom to swap in each frame; a number means that many, the largest first
-    det_threshold: float = 0.65  # detector confidence below which a face is ignored; ours finds 337 of 338 above it
+    det_threshold: float = 0.7  # detector confidence below which a face is ignored; ours finds 337 of 338 above it
     min_face: int = 24  # shorter side of the box in pixels below which a face is ignored
     mask_blur: float = 0.06  # softening of the mask's edge, as a share of the crop's side, 0..0.5
     opacity: float = 1.0  # 1 shows the swap alone, 0 the original
