@@ -295,7 +295,12 @@ def test_ctrl_c_ends_with_130_leaves_no_process_and_the_same_command_goes_on(
     clip = data / "clips" / "vr_4.mp4"
     words = ("swap-video", "--source", portrait, "--input", clip, "--output", output, "--end", "6", *swap_with)
     running = subprocess.Popen(
-        [SCRIPT, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [SCRIPT, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
     wait_for(lambda: any(tmp_path.iterdir()) or running.poll() is not None)
     time.sleep(0.5)
@@ -309,6 +314,11 @@ def test_ctrl_c_ends_with_130_leaves_no_process_and_the_same_command_goes_on(
     done = faceswap(*words)
     assert (done.returncode, done.stdout) == (0, f"{output}\n")
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def heed_interrupts() -> None:
+    """Undo what a shell does to jobs in the background, tests among them: they are started deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(happened: Callable[[], bool], seconds: float = 120) -> None:
