@@ -1,4 +1,4 @@
-"""The way of a frame, as DESIGN.md, pipeline.py and the README draw it: traced, not told."""
+"""The way of a frame, as pipeline.py and the README draw it: traced, not told."""
 
 import inspect
 import sys
