@@ -1,5 +1,6 @@
 """The detector's training: labels, tiles, matching, loss, measures, a run that goes on, the exported file."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,14 @@ import pytest
 import torch
 
 from faceswap_cli.errors import UsageError
+from faceswap_cli.networks.detector import FaceDetector
 from faceswap_cli.training import detector
+from faceswap_cli.training.checkpoint import save
 from faceswap_cli.training.detector_data import Pictures, find_all, load_pictures, overlaps
 from faceswap_cli.training.detector_loss import assign, decode_boxes, detector_loss, gather, make_anchors
 from faceswap_cli.training.detector_measure import measure, suppress
 from faceswap_cli.training.detector_tiles import Tile, training_tile
+from faceswap_cli.training.export import export
 from faceswap_cli.training.options import TrainOptions
 from faceswap_cli.training.yunet import YuNet
 
@@ -185,7 +189,7 @@ def test_a_run_that_goes_on_equals_one_that_never_stopped(data: Path, small_data
         patch.setattr(detector, "write_detector", lambda network, path: None)  # tested with the network
         detector.train(run_options(data, small_data, tmp_path / "whole", steps=4))
         with pytest.MonkeyPatch.context() as stop:
-            stop.setattr(detector, "_progress", lambda options, step, minutes, before: step / 4 if step < 2 else 1.0)
+            stop.setattr(detector, "share_done", lambda options, step, *rest: step / 4 if step < 2 else 1.0)
             detector.train(run_options(data, small_data, tmp_path / "parts", steps=4))
         kept = detector.load(tmp_path / "parts" / "last.pt")
         detector.save(tmp_path / "parts" / "last.pt", {**kept, "progress": 0.5})
@@ -195,3 +199,13 @@ def test_a_run_that_goes_on_equals_one_that_never_stopped(data: Path, small_data
     assert (tmp_path / "parts" / "samples" / "000004.png").is_file()
     assert "recall" in scores.table()
     assert detector.read_detector(tmp_path / "parts" / "last.pt").config == detector.FaceDetectorConfig()
+
+
+def test_a_detectors_run_is_exported_like_any_other(tmp_path: Path):
+    network = FaceDetector()
+    settings = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in asdict(network.config).items()
+    }
+    save(tmp_path / "last.pt", {"kind": "detector", "configuration": settings, "average": network.state_dict()})
+    written = detector.read_detector(export(tmp_path))
+    assert torch.allclose(next(written.parameters()), next(network.parameters()), atol=1e-3)

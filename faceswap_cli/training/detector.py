@@ -33,7 +33,7 @@ from .detector_tiles import Tile, training_tile
 from .occluders import face_free_pictures
 from .options import TrainOptions
 from .parser_data import split_people
-from .run import Run, autocast, cosine_rate, set_rate, start_torch, update_average, write_sheet
+from .run import Run, autocast, cosine_rate, set_rate, share_done, start_torch, update_average, write_sheet
 
 STEPS, BATCH, LEARNING_RATE, SIZE = 10000, 16, 2e-3, 256
 LARGE, LARGE_EVERY = 1.75, 4
@@ -77,7 +77,7 @@ def train(options: TrainOptions) -> DetectorScores:
             losses = _learn(state, images.to(device), wanted, rate)
             state.step += 1
             spent = (time.monotonic() - started) / 60
-            state.progress = _progress(options, state.step, spent, progress_before)
+            state.progress = share_done(options, state.step, options.steps or STEPS, spent, progress_before)
             if state.step % 50 == 0:
                 pace = run.images_per_second(state.step * (options.batch or BATCH))
                 run.log({"step": state.step, "rate": rate, **losses, "images_per_second": pace})
@@ -121,11 +121,14 @@ def write_detector(network: FaceDetector, path: Path) -> None:
 def read_detector(path: Path) -> FaceDetector:
     """Return the network of a file made by `write_detector`, or the average of a run's checkpoint, in eval mode."""
     if path.suffix == ".onnx":
-        settings, weights = json.loads(read_metadata(path)["configuration"]), read_state_dict(path)
-    else:
-        kept = load(path)
-        settings, weights = kept["configuration"], kept["average"]
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+        return build_detector(json.loads(read_metadata(path)["configuration"]), read_state_dict(path))
+    kept = load(path)
+    return build_detector(kept["configuration"], kept["average"])
+
+
+def build_detector(configuration: dict[str, Any], weights: dict[str, Tensor]) -> FaceDetector:
+    """Return the network of a configuration with its weights, in eval mode."""
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in configuration.items()}
     network = FaceDetector(FaceDetectorConfig(**fields))
     network.load_state_dict(weights)
     return network.eval()
@@ -177,14 +180,6 @@ def _learn(state: _State, images: Tensor, wanted: Wanted, rate: float) -> dict[s
     state.optimiser.step()
     update_average(state.average, state.network, min(AVERAGE_DECAY, (1 + state.step) / (10 + state.step)))
     return {name: loss.item() for name, loss in losses.items()}
-
-
-def _progress(options: TrainOptions, step: int, minutes: float, before: float) -> float:
-    """Return the share of the run that is done: by steps, or by the minutes of this start, whichever is further."""
-    if options.minutes is None:
-        return step / (options.steps or STEPS)
-    by_time = before + (1 - before) * minutes / options.minutes
-    return max(by_time, step / options.steps) if options.steps else by_time
 
 
 def _checkpoint(state: _State) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ..networks.export import Signature, write_onnx
 from ..networks.lite import SimSwapLite
 from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
 from .checkpoint import LAST, load
+from .detector import build_detector, write_detector
 from .parser import build_parser, write_parser
 from .prepare import TEMPLATE
 from .settings import SwapSettings
@@ -65,6 +66,10 @@ def _write_parser(state: dict[str, Any], path: Path) -> None:
     write_parser(build_parser(state["configuration"], state["average"]), path)
 
 
+def _write_detector(state: dict[str, Any], path: Path) -> None:
+    write_detector(build_detector(state["configuration"], state["average"]), path)
+
+
 def _configuration(generator: nn.Module) -> dict[str, Any]:
     return asdict(generator.config if isinstance(generator, SimSwapLite) else generator.generator.config)
 
@@ -73,4 +78,9 @@ def _crop_metadata() -> dict[str, str]:
     return {"template": TEMPLATE, "input_range": "0..1", "space": SPACE}
 
 
-WRITERS = {"generator": _write_generator, "encoder": _write_encoder, "parser": _write_parser}
+WRITERS = {
+    "generator": _write_generator,
+    "encoder": _write_encoder,
+    "detector": _write_detector,
+    "parser": _write_parser,
+}

@@ -37,7 +37,7 @@ from .parser_data import (
     split_people,
     training_crop,
 )
-from .run import Run, autocast, cosine_rate, set_rate, start_torch, update_average, write_sheet
+from .run import Run, autocast, cosine_rate, set_rate, share_done, start_torch, update_average, write_sheet
 
 STEPS, BATCH, LEARNING_RATE, SIZE = 4000, 16, 2e-3, 160
 WIDTHS, BLOCKS, HEAD_WIDTH = (24, 64, 128, 160), (1, 2, 2), 48
@@ -97,7 +97,7 @@ def train(options: TrainOptions) -> ParserScores:
         losses = _learn(state, images.to(device), labels.to(device), rate)
         state.step += 1
         spent = (time.monotonic() - started) / 60
-        state.progress = _progress(options, state.step, spent, progress_before)
+        state.progress = share_done(options, state.step, options.steps or STEPS, spent, progress_before)
         if state.step % 50 == 0:
             pace = run.images_per_second(state.step * len(images))
             run.log({"step": state.step, "rate": rate, **losses, "images_per_second": pace})
@@ -226,14 +226,6 @@ def _learn(state: _State, images: Tensor, labels: Tensor, rate: float) -> dict[s
     state.optimiser.step()
     update_average(state.average, state.network, min(AVERAGE_DECAY, (1 + state.step) / (10 + state.step)))
     return {name: loss.item() for name, loss in losses.items()}
-
-
-def _progress(options: TrainOptions, step: int, minutes: float, before: float) -> float:
-    """Return the share of the run that is done: by steps, or by the minutes of this start, whichever is further."""
-    if options.minutes is None:
-        return step / (options.steps or STEPS)
-    by_time = before + (1 - before) * minutes / options.minutes
-    return max(by_time, step / options.steps) if options.steps else by_time
 
 
 def _checkpoint(state: _State) -> dict[str, Any]:

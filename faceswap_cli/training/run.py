@@ -79,6 +79,14 @@ def cosine_rate(step: int, steps: int, warm_up: int = 200) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
 
 
+def share_done(options: TrainOptions, step: int, steps: int, minutes: float, before: float) -> float:
+    """Return the share of a run that is done: by steps, or by the minutes of this start, whichever is further."""
+    if options.minutes is None:
+        return step / steps
+    by_time = before + (1 - before) * minutes / options.minutes
+    return max(by_time, step / options.steps) if options.steps else by_time
+
+
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of every group."""
     for group in optimiser.param_groups:
