@@ -61,7 +61,7 @@ def swap_image(
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
         raise _no_face(run, tally)
-    not_kept = write_photo(photo, swapped.patches, target, run.options.force, run.options.quality)
+    not_kept = write_photo(photo, swapped.patches, target, run.options)
     if progress is not None:
         progress(1, 1)
     done = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}

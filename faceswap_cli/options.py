@@ -61,6 +61,12 @@ class Options:
             raise UsageError(f"end ({float(self.end):g} s) is not after start ({float(self.start or 0):g} s)")
 
     @property
+    def model_name(self) -> str:
+        """The generator's name without folder and ending, as results carry it."""
+        path = Path(self.model)
+        return path.stem if path.suffix.lower() == ".onnx" else self.model
+
+    @property
     def face_limit(self) -> int | None:
         """How many faces of a frame to swap, the largest first; None means all."""
         if self.faces == "all":

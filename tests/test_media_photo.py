@@ -17,6 +17,7 @@ from faceswap_cli.errors import MediaError, OutputError, UsageError
 from faceswap_cli.media.disclosure import DIGITAL_SOURCE_TYPE, is_disclosed
 from faceswap_cli.media.exif import without_preview
 from faceswap_cli.media.photo import read_photo, write_photo
+from faceswap_cli.options import Options
 from faceswap_cli.types import Patch
 
 from .media_oracle import run_ffmpeg
@@ -82,7 +83,7 @@ def test_orientation_is_honoured_and_kept(tmp_path: Path, orientation: int, suff
     upright = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
     assert np.array_equal(photo.frame.rgb, upright)
     output = tmp_path / f"out{suffix}"
-    write_photo(photo, [patch_at(4, 16)], output, quality=100)
+    write_photo(photo, [patch_at(4, 16)], output, Options(quality=100))
     shown = np.asarray(ImageOps.exif_transpose(Image.open(output)).convert("RGB")).astype(int)
     assert np.abs(shown[18:22, 6:12] - (200, 50, 90)).max() < 30
     assert np.abs(shown[:8] - upright[:8]).mean() < 3
@@ -139,7 +140,7 @@ def test_transparency_is_kept(tmp_path: Path, suffix: str) -> None:
     seen = np.dstack([SMOOTH, np.tile(np.arange(WIDTH, dtype=np.uint8) * 5, (HEIGHT, 1))])
     path = save(tmp_path / "in.png", seen)
     output = tmp_path / f"out{suffix}"
-    write_photo(read_photo(path), [patch_at(5, 6)], output, quality=100)
+    write_photo(read_photo(path), [patch_at(5, 6)], output, Options(quality=100))
     assert np.array_equal(np.asarray(Image.open(output))[..., 3], seen[..., 3])
 
 
@@ -265,7 +266,7 @@ def test_an_existing_output_is_not_replaced_without_force(tmp_path: Path) -> Non
     with pytest.raises(OutputError, match="--force"):
         write_photo(photo, [], output)
     assert output.read_bytes() == b"mine"
-    write_photo(photo, [], output, force=True)
+    write_photo(photo, [], output, Options(force=True))
     assert Image.open(output).size == (WIDTH, HEIGHT)
 
 
@@ -280,7 +281,7 @@ def test_an_existing_output_is_not_replaced_without_force(tmp_path: Path) -> Non
 def test_outputs_that_cannot_be_are_refused(tmp_path: Path, name: str, error: type, words: str) -> None:
     photo = read_photo(save(tmp_path / "in.png"))
     with pytest.raises(error, match=words):
-        write_photo(photo, [], tmp_path / name, force=True)
+        write_photo(photo, [], tmp_path / name, Options(force=True))
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ COMMANDS = {
     "export": ("export", "export"),
     "evaluate": ("evaluate", "evaluate"),
     "faces": ("faces", "faces"),
+    "verify": ("verify", "verify"),
 }
 INTERRUPTED = 130
 COMPLETION = "_FACESWAP_COMPLETE"  # set by the shell when it asks which words may come next

@@ -62,7 +62,7 @@ def fetch(
 
 @app.command()
 def verify(as_json: AsJson = False, verbose: Verbose = False, quiet: Quiet = False) -> None:
-    """Compare every file that is here with its SHA-256.
+    """Compare every network that is here with its SHA-256 (`faceswap verify` looks at photos and clips).
 
     \b
     Example:

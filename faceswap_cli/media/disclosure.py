@@ -11,7 +11,7 @@ from .._version import __version__
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 SOFTWARE = f"faceswap {__version__}"
-STATEMENT = f"Edited with AI: a face was swapped by {SOFTWARE}. Digital source type: {DIGITAL_SOURCE_TYPE}"
+STATEMENT_HEAD = "Edited with AI:"
 
 # XMP specification part 3, section 1.2.7 (MPEG-4): the UUID of the box that holds XMP in files of the ISO base format.
 XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
@@ -20,13 +20,17 @@ XMP_TAIL = '<?xpacket end="w"?>'
 SEARCHED_BYTES = 1 << 20  # of a file's beginning and end
 
 
-def xmp_packet(existing: bytes | None = None) -> bytes:
-    """Make an XMP packet that discloses the edit; what an `existing` packet says is kept around it."""
+def xmp_packet(existing: bytes | None = None, model: str = "") -> bytes:
+    """Make an XMP packet that discloses the edit; what an `existing` packet says is kept around it.
+
+    The network's name goes into IPTC's "AI System Used" (Photo Metadata Standard 2025.1).
+    """
+    system = f"<Iptc4xmpExt:AISystemUsed>{escape(model)}</Iptc4xmpExt:AISystemUsed>" if model else ""
     description = (
         '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
         'xmlns:xmp="http://ns.adobe.com/xap/1.0/">'
         f"<Iptc4xmpExt:DigitalSourceType>{escape(DIGITAL_SOURCE_TYPE)}</Iptc4xmpExt:DigitalSourceType>"
-        f"<xmp:CreatorTool>{escape(SOFTWARE)}</xmp:CreatorTool></rdf:Description>"
+        f"{system}<xmp:CreatorTool>{escape(SOFTWARE)}</xmp:CreatorTool></rdf:Description>"
     )
     kept = _without_statement(existing.decode("utf-8", "replace")) if existing else ""
     if "</rdf:RDF>" in kept:
@@ -39,37 +43,43 @@ def xmp_packet(existing: bytes | None = None) -> bytes:
 
 
 def _without_statement(packet: str) -> str:
-    """Take out an earlier source type and tool, in either of XMP's two ways of writing a property."""
-    for name in ("Iptc4xmpExt:DigitalSourceType", "xmp:CreatorTool"):
+    """Take out an earlier source type, model and tool, in either of XMP's two ways of writing a property."""
+    for name in ("Iptc4xmpExt:DigitalSourceType", "Iptc4xmpExt:AISystemUsed", "xmp:CreatorTool"):
         packet = re.sub(rf'<{name}>.*?</{name}>|\s{name}="[^"]*"', "", packet, flags=re.DOTALL)
     return packet
 
 
-def container_tags(existing: dict[str, str], free_names: bool) -> dict[str, str]:
+def statement(model: str = "") -> str:
+    """Say it in one sentence, for containers that hold a comment only."""
+    tool = f"{SOFTWARE} with the model {model}" if model else SOFTWARE
+    return f"{STATEMENT_HEAD} a face was swapped by {tool}. Digital source type: {DIGITAL_SOURCE_TYPE}"
+
+
+def container_tags(existing: dict[str, str], free_names: bool, model: str = "") -> dict[str, str]:
     """Add the statement to a container's tags; a comment that is there stays before it.
 
     `free_names` says whether the container takes tags of any name: then the source type gets one of its own.
     """
     comment = next((value for name, value in existing.items() if name.lower() == "comment"), "")
-    earlier = comment.split("Edited with AI:")[0].strip()
+    earlier = comment.split(STATEMENT_HEAD)[0].strip()
     kept = {name: value for name, value in existing.items() if name.lower() != "comment"}
     own = {"digital_source_type": DIGITAL_SOURCE_TYPE} if free_names else {}
-    return kept | {"comment": f"{earlier} {STATEMENT}".strip()} | own
+    return kept | {"comment": f"{earlier} {statement(model)}".strip()} | own
 
 
-def append_xmp_box(path: Path) -> None:
+def append_xmp_box(path: Path, model: str = "") -> None:
     """Append the XMP packet to an MP4 or MOV file, as a box of its own that players pass over."""
-    packet = xmp_packet()
+    packet = xmp_packet(model=model)
     with path.open("ab") as file:
         file.write((len(packet) + 24).to_bytes(4, "big") + b"uuid" + XMP_BOX + packet)
 
 
-def gif_extension() -> bytes:
+def gif_extension(model: str = "") -> bytes:
     """Give the GIF extension block that holds the XMP packet (XMP specification part 3, section 1.1.2)."""
     skipping_tail = (
         b"\x01" + bytes(range(255, -1, -1)) + b"\0"
     )  # leads readers that take the packet for blocks out of it
-    return b"\x21\xff\x0bXMP DataXMP" + xmp_packet() + skipping_tail
+    return b"\x21\xff\x0bXMP DataXMP" + xmp_packet(model=model) + skipping_tail
 
 
 def is_disclosed(path: Path) -> bool:

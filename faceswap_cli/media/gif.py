@@ -26,7 +26,7 @@ def write_gif(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
             picture.pict_type = 0
             out.mux(stream.encode(picture))
         out.mux(stream.encode(None))
-    _disclose(target)
+    _disclose(target, plan.model)
     return [f"{track} is left out: a GIF holds pictures only" for track in plan.clip.tracks]
 
 
@@ -70,10 +70,10 @@ def _pulled(graph: Graph) -> Iterator[av.VideoFrame]:
             return
 
 
-def _disclose(target: Path) -> None:
+def _disclose(target: Path, model: str) -> None:
     """Put the statement before the last byte, which ends a GIF."""
     with target.open("r+b") as file:
         file.seek(-len(TRAILER), 2)
         if file.read() == TRAILER:
             file.seek(-len(TRAILER), 2)
-            file.write(gif_extension() + TRAILER)
+            file.write(gif_extension(model) + TRAILER)

@@ -51,12 +51,13 @@ def mux(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
     with open_container(plan.clip.path) as source:
         notes = _mux_from(source, plan, store, target)
     if plan.container in (MP4, MOV):
-        append_xmp_box(target)
+        append_xmp_box(target, plan.model)
     return notes + _losses(plan, target)
 
 
 def _mux_from(source: InputContainer, plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
-    tags = container_tags(_tags(plan.clip.metadata, OWN_TAGS), free_names=plan.container not in (MP4, MOV))
+    kept = _tags(plan.clip.metadata, OWN_TAGS)
+    tags = container_tags(kept, free_names=plan.container not in (MP4, MOV), model=plan.model)
     options = _container_options(plan, source, tags)
     with av.open(
         str(target), "w", plan.container.muxer, container_options=options, metadata_errors="surrogateescape"

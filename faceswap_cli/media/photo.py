@@ -8,7 +8,7 @@ import os
 import struct
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from ..errors import MediaError, OutputError, UsageError
+from ..options import Options
 from ..types import Frame, Patch
 from .disclosure import xmp_packet
 from .exif import without_preview
@@ -26,6 +27,7 @@ from .plan import output_path, refuse_existing
 from .planes import blend
 from .sniff import kind_of
 
+DEFAULTS = Options()
 EXIF_ORIENTATION_TAG = 0x0112
 PICTURE_FORMATS = {(np.uint8, 1): "gray", (np.uint8, 3): "rgb24", (np.uint16, 1): "gray16le", (np.uint16, 3): "rgb48le"}
 MODES_WITH_OWN_PROFILE = {"RGB", "RGBA", "P", "PA", "L", "LA", "I;16"}
@@ -72,19 +74,18 @@ def photo_output_path(photo: Photo, output: Path | None, force: bool) -> Path:
     return output_path(photo.path, output, tuple(PHOTO_FORMATS), force)
 
 
-def write_photo(
-    photo: Photo, patches: Sequence[Patch], output: Path, force: bool = False, quality: int = 75
-) -> tuple[str, ...]:
+def write_photo(photo: Photo, patches: Sequence[Patch], output: Path, options: Options = DEFAULTS) -> tuple[str, ...]:
     """Lay `patches` over the photo and write it to `output`, whole or not at all.
 
     The format follows the extension. Returns notes on what the format could not keep; raises OutputError when the file
     cannot be written.
     """
-    output = photo_output_path(photo, output, force)
+    output = photo_output_path(photo, output, options.force)
     picture = blend(photo.frame.picture, patches, photo.orientation)
     samples = picture.to_ndarray()
-    content, notes = encode_photo(samples, photo.alpha, photo.metadata, output.suffix.lower(), quality)
-    refuse_existing(output, force)
+    metadata = replace(photo.metadata, xmp=xmp_packet(photo.metadata.xmp, options.model_name))
+    content, notes = encode_photo(samples, photo.alpha, metadata, output.suffix.lower(), options.quality)
+    refuse_existing(output, options.force)
     _write_whole(output, content)
     return (*photo.notes, *notes)
 
@@ -130,7 +131,7 @@ def _metadata(path: Path, image: Image.Image) -> Metadata:
     return Metadata(
         exif=without_preview(exif) if exif else b"",
         icc=image.info.get("icc_profile") if image.mode in MODES_WITH_OWN_PROFILE else None,
-        xmp=xmp_packet(xmp),
+        xmp=xmp or b"",
         dpi=_dpi(image),
         orientation=_orientation_tag(image),
         jpeg_tables=dict(image.quantization) if is_jpeg and image.mode in ("L", "RGB") else None,

@@ -57,7 +57,7 @@ class Metadata:
 
     exif: bytes  # without preview; empty where there is none
     icc: bytes | None
-    xmp: bytes  # with our disclosure
+    xmp: bytes  # empty where there is none
     dpi: tuple[float, float] | None
     orientation: int  # EXIF value, 1 where there is none
     jpeg_tables: dict[int, list[int]] | None  # quantisation of a JPEG input
@@ -146,7 +146,8 @@ def _png_metadata(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
         yield b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in metadata.dpi), 1)
     if metadata.exif:
         yield b"eXIf", metadata.exif.removeprefix(b"Exif\0\0")
-    yield b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp
+    if metadata.xmp:
+        yield b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp
 
 
 def _three_channels(samples: np.ndarray) -> np.ndarray:
@@ -168,7 +169,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 def _tiff(samples: np.ndarray, alpha: np.ndarray | None, metadata: Metadata) -> bytes:
     import tifffile
 
-    extra_tags = [(TIFF_XMP_TAG, 1, len(metadata.xmp), metadata.xmp, True)]
+    extra_tags = [(TIFF_XMP_TAG, 1, len(metadata.xmp), metadata.xmp, True)] if metadata.xmp else []
     if metadata.icc:
         extra_tags.append((TIFF_ICC_TAG, 7, len(metadata.icc), metadata.icc, True))
     if metadata.orientation != 1:

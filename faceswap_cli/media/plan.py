@@ -95,6 +95,7 @@ class WritePlan:
     force: bool
     fingerprint: str  # of all that decides what the frames are
     quality: int  # 0..100
+    model: str  # the generator's name, for the disclosure
     notes: tuple[str, ...]  # what will not be as in the input, for people
 
     @property
@@ -147,6 +148,7 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
         end=options.end,
         force=options.force,
         quality=options.quality,
+        model=options.model_name,
         fingerprint=_fingerprint(clip.path, [*decided, _choices(options), recipe]),
         notes=tuple(_notes(clip, container, codec, pixel_format)),
     )

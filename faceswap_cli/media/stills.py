@@ -1,6 +1,7 @@
 """Read finished stretches back as pictures, and write them as numbered photos."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -15,7 +16,7 @@ from .reader import EXACT
 from .segments import SegmentStore, read_packets
 from .sequence import member, members
 
-PLAIN = Metadata(b"", None, xmp_packet(), None, 1, None, -1, (), "")
+PLAIN = Metadata(b"", None, b"", None, 1, None, -1, (), "")
 
 
 def decoded_pictures(plan: WritePlan, store: SegmentStore) -> Iterator[av.VideoFrame]:
@@ -34,9 +35,10 @@ def write_stills(plan: WritePlan, store: SegmentStore, folder: Path) -> list[str
     converter = VideoReformatter()
     deep = plan.clip.bits > 8
     first = next(iter(members(plan.clip.path)), 1)
+    metadata = replace(PLAIN, xmp=xmp_packet(model=plan.model))
     for number, picture in enumerate(decoded_pictures(plan, store), first):
         samples = _rgb(picture, converter, plan, deep)
-        content, notes = encode_photo(samples, None, PLAIN, plan.output.suffix.lower(), plan.quality)
+        content, notes = encode_photo(samples, None, metadata, plan.output.suffix.lower(), plan.quality)
         member(folder / plan.output.name, number).write_bytes(content)
     return [*notes, *(f"{track} is left out: photos hold no other tracks" for track in plan.clip.tracks)]
 
