@@ -22,6 +22,8 @@ from .options import Options
 from .pipeline import Swapper, Tally
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import pack_folder
+from .stages.label import draw_label
+from .types import Patch
 
 SCHEMA_VERSION = 1
 
@@ -57,11 +59,12 @@ def swap_image(
     run = _Run(_paths(source), Path(input), options or Options(), time.monotonic())
     photo = read_photo(run.input)
     target = photo_output_path(photo, Path(output) if output else None, run.options.force)
-    swapper, tally = Swapper(_read(run.sources), run.options), Tally()
+    label = _label(run.options, photo.frame.rgb.shape[1], photo.frame.rgb.shape[0])
+    swapper, tally = Swapper(_read(run.sources), run.options, label=label), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
         raise _no_face(run, tally)
-    not_kept = write_photo(photo, swapped.patches, target, run.options)
+    not_kept = write_photo(photo, swapped.layers, target, run.options)
     if progress is not None:
         progress(1, 1)
     done = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
@@ -86,7 +89,8 @@ def swap_video(
     with open_clip(run.input) as clip:
         bundle = find_bundle(run.options)
         plan = plan_output(clip, Path(output) if output else None, run.options, _recipe(run, bundle))
-        swapper, tally = Swapper(photos, run.options, bundle), Tally()
+        label = _label(run.options, *clip.orientation.upright_size(clip.stored_width, clip.stored_height))
+        swapper, tally = Swapper(photos, run.options, bundle, label), Tally()
         with ClipWriter(plan) as writer:
             _write_frames(clip, swapper, tally, writer, progress)
             if tally.frames_with_face == 0:
@@ -104,6 +108,10 @@ class _Run:
     input: Path
     options: Options
     began: float
+
+
+def _label(options: Options, width: int, height: int) -> Patch | None:
+    return None if options.label is None else draw_label(options.label, width, height)
 
 
 def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter, progress: Progress | None) -> None:

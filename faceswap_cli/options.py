@@ -36,6 +36,7 @@ class Options:
     preset: str | None = None  # the encoder's own speed preset
     start: Fraction | None = None  # seconds; frames before it are left out
     end: Fraction | None = None  # seconds; frames at or after it are left out
+    label: str | None = None  # burnt into every picture, bottom left
     report: Path | None = None  # JSON written beside the result
     force: bool = False  # overwrite an existing output
     offline: bool = False  # never touch the network
@@ -55,6 +56,8 @@ class Options:
             _between("faces", self.faces, 1, 1000)
         else:
             _one_of("faces", self.faces, ("largest", "all"))
+        if self.label is not None and not (self.label.strip() and self.label.isprintable()):
+            raise UsageError(f"label is {self.label!r}: give one line of text")
         if self.start is not None and self.start < 0:
             raise UsageError(f"start is {float(self.start):g} s: give a time from 0 on")
         if self.end is not None and self.end <= (self.start or 0):

@@ -21,7 +21,7 @@ from .stages.mask import Mask, OvalMask, ParsedMask
 from .stages.paste import paste
 from .stages.track import Located, Track
 from .stream import prefetch
-from .types import Frame, Identity, Swapped
+from .types import Frame, Identity, Patch, Swapped
 
 _AHEAD = 3  # frames that wait between two threads
 _AHEAD_BYTES = 96 << 20  # and at most so many bytes of them, whatever their size
@@ -45,9 +45,12 @@ class Tally:
 class Swapper:
     """Puts one person's face into any number of frames."""
 
-    def __init__(self, sources: list[Frame], options: Options, bundle: Bundle | None = None) -> None:
+    def __init__(
+        self, sources: list[Frame], options: Options, bundle: Bundle | None = None, label: Patch | None = None
+    ) -> None:
         bundle = bundle or find_bundle(options)
         self.options = options
+        self.label = label
         self.detector = open_detector(options.face_pack, options)
         self.identity, self.notes = self._identify(sources, bundle)
         network = self._open(bundle.generator)
@@ -91,7 +94,8 @@ class Swapper:
             paste(frame.rgb.shape, crop, image, mask, self.options.opacity)
             for crop, image, mask in zip(crops, images, masks, strict=True)
         ]
-        return Swapped(frame, tuple(patch for patch in patches if patch is not None), located.faces_found)
+        seen = tuple(patch for patch in patches if patch is not None)
+        return Swapped(frame, seen, located.faces_found, self.label)
 
     def _locate(self, frames: Generator[Frame, None, None]) -> Iterator[Located]:
         watch = Watch(self.detector)

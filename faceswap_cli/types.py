@@ -74,5 +74,11 @@ class Swapped:
     """A frame with everything that is to change in it."""
 
     frame: Frame
-    patches: tuple[Patch, ...]  # in the order they are to be composited
+    patches: tuple[Patch, ...]  # one for each face swapped, in the order they are to be composited
     faces_found: int
+    label: Patch | None = None  # a text over all the rest, in frames without a face too
+
+    @property
+    def layers(self) -> tuple[Patch, ...]:
+        """All that is laid over the frame, in order."""
+        return self.patches if self.label is None else (*self.patches, self.label)

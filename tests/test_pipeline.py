@@ -198,3 +198,26 @@ def test_a_model_file_that_does_not_exist_is_named(portrait: Path, options: Opti
 def test_a_model_of_another_identity_space_is_refused(portrait: Path, options: Options, face_pack: Path) -> None:
     with pytest.raises(WeightsError):
         Swapper([read_photo(portrait).frame], replace(options, face_pack=face_pack))
+
+
+def test_a_label_is_on_every_frame_and_counts_as_no_face(
+    portrait: Path, short_clip: Path, options: Options, tmp_path: Path
+) -> None:
+    """The first frames show a face, the last none."""
+    empty = np.full((240, 320, 3), 200, np.uint8)
+    path = write_clip(tmp_path / "in.mp4", [*pictures(short_clip)[:3], empty, empty])
+    labelled = swap_video(portrait, path, tmp_path / "labelled.mp4", replace(options, label="AI"))
+    plain = swap_video(portrait, path, tmp_path / "plain.mp4", options)
+    assert labelled.faces_swapped == plain.faces_swapped == 3
+    before, after = pictures(plain.output), pictures(labelled.output)
+    for old, new in zip(before, after, strict=True):
+        changed = np.abs(old.astype(int) - new).max(axis=2) > 60
+        assert changed[200:, :60].mean() > 0.05
+        assert not changed[:190].any()
+
+
+def test_a_labelled_photo_without_a_face_is_still_not_written(portrait: Path, options: Options, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((200, 200, 3), 130, np.uint8))
+    with pytest.raises(NoFaceError):
+        swap_image(portrait, tmp_path / "wall.png", tmp_path / "out.png", replace(options, label="AI"))
+    assert not (tmp_path / "out.png").exists()

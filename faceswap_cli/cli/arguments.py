@@ -75,6 +75,7 @@ SWAP_FLAGS: dict[str, Flag] = {
     "mask_blur": Flag("Softness of the mask's edge as a share of the face crop, 0..0.5.", float),
     "opacity": Flag("1 shows the swap alone, 0 the original.", float),
     "quality": Flag("0 smallest file .. 100 best picture.", int),
+    "label": Flag("Text to burn into the picture, bottom left, for people to see."),
     "report": Flag("Write a JSON report of what was done to this file.", Path),
     "force": Flag("Overwrite an existing output.", bool),
     "offline": Flag("Never touch the network.", bool),

@@ -95,7 +95,7 @@ class ClipWriter:
 
     def write(self, swapped: Swapped) -> None:
         """Blend one frame's patches and encode it."""
-        picture = blend(swapped.frame.picture, swapped.patches, self.plan.clip.orientation)
+        picture = blend(swapped.frame.picture, swapped.layers, self.plan.clip.orientation)
         number = segment_number(swapped.frame.time)
         try:
             if self._stretch is None or number != self._stretch.number:
