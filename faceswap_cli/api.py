@@ -14,7 +14,10 @@ from typing import Any
 
 from ._version import __version__
 from .errors import NoFaceError, OutputError
+from .extras import load
+from .media.disclosure import SILENT_SUFFIXES
 from .media.photo import photo_output_path, read_photo, write_photo
+from .media.plan import Seal
 from .media.reader import Clip, open_clip
 from .media.writer import ClipWriter, WriteReport, plan_output
 from .models import sha256_of
@@ -59,12 +62,13 @@ def swap_image(
     run = _Run(_paths(source), Path(input), options or Options(), time.monotonic())
     photo = read_photo(run.input)
     target = photo_output_path(photo, Path(output) if output else None, run.options.force)
+    seal = _seal(run, target)
     label = _label(run.options, photo.frame.rgb.shape[1], photo.frame.rgb.shape[0])
     swapper, tally = Swapper(_read(run.sources), run.options, label=label), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
         raise _no_face(run, tally)
-    not_kept = write_photo(photo, swapped.layers, target, run.options)
+    not_kept = write_photo(photo, swapped.layers, target, run.options, seal)
     if progress is not None:
         progress(1, 1)
     done = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
@@ -89,13 +93,14 @@ def swap_video(
     with open_clip(run.input) as clip:
         bundle = find_bundle(run.options)
         plan = plan_output(clip, Path(output) if output else None, run.options, _recipe(run, bundle))
+        seal = _seal(run, plan.output)
         label = _label(run.options, *clip.orientation.upright_size(clip.stored_width, clip.stored_height))
         swapper, tally = Swapper(photos, run.options, bundle, label), Tally()
         with ClipWriter(plan) as writer:
             _write_frames(clip, swapper, tally, writer, progress)
             if tally.frames_with_face == 0:
                 raise _no_face(run, tally)
-            written = writer.finish()
+            written = writer.finish(seal)
     notes = [*swapper.notes, *written.notes, *_told_others(tally)]
     return _conclude(run, written.output, notes, _counted(written, tally) | swapper.networks)
 
@@ -108,6 +113,13 @@ class _Run:
     input: Path
     options: Options
     began: float
+
+
+def _seal(run: _Run, output: Path) -> Seal | None:
+    if not run.options.sign:
+        return None
+    seal: Seal = load("faceswap_cli.signing").open_seal(run.options, run.input, output)
+    return seal
 
 
 def _label(options: Options, width: int, height: int) -> Patch | None:
@@ -150,6 +162,8 @@ def _conclude(run: _Run, output: Path, notes: list[str], done: dict[str, Any]) -
         "input": str(run.input),
         "output": str(output),
         **done,
+        "disclosure": run.options.disclosure and output.suffix.lower() not in SILENT_SUFFIXES,
+        "signed": run.options.sign,
         "seconds": round(seconds, 3),
         "options": {name: str(value) for name, value in asdict(run.options).items() if value is not None},
         "notes": notes,

@@ -5,7 +5,9 @@ from types import ModuleType
 
 from .errors import UsageError
 
-EXTRAS = {"torch": "train", "kornia": "train", "onnxscript": "train", "openvino": "openvino"}
+EXTRAS = {"torch": "train", "kornia": "train", "onnxscript": "train", "openvino": "openvino"} | dict.fromkeys(
+    ("c2pa", "cryptography"), "c2pa"
+)
 
 
 def load(module: str) -> ModuleType:

@@ -37,6 +37,10 @@ class Options:
     start: Fraction | None = None  # seconds; frames before it are left out
     end: Fraction | None = None  # seconds; frames at or after it are left out
     label: str | None = None  # burnt into every picture, bottom left
+    disclosure: bool = True  # metadata that says the result was edited with AI
+    sign: bool = False  # with a C2PA manifest
+    certificate: Path | None = None  # PEM chain to sign with, the signer's own first; None means one made here
+    key: Path | None = None  # PEM of its private key
     report: Path | None = None  # JSON written beside the result
     force: bool = False  # overwrite an existing output
     offline: bool = False  # never touch the network
@@ -58,6 +62,10 @@ class Options:
             _one_of("faces", self.faces, ("largest", "all"))
         if self.label is not None and not (self.label.strip() and self.label.isprintable()):
             raise UsageError(f"label is {self.label!r}: give one line of text")
+        if self.sign and not self.disclosure:
+            raise UsageError("a signature says that the result was edited with AI: leave out sign, or keep disclosure")
+        if (self.certificate is None) != (self.key is None) or (self.key is not None and not self.sign):
+            raise UsageError("certificate and key go together, and with sign: give all three, or sign alone")
         if self.start is not None and self.start < 0:
             raise UsageError(f"start is {float(self.start):g} s: give a time from 0 on")
         if self.end is not None and self.end <= (self.start or 0):

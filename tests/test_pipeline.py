@@ -15,6 +15,7 @@ import pytest
 
 from faceswap_cli import Options, swap_image, swap_video
 from faceswap_cli.errors import NoFaceError, UsageError, WeightsError
+from faceswap_cli.media.disclosure import is_disclosed
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.pipeline import Swapper, Tally
@@ -176,6 +177,15 @@ def test_a_photo_is_swapped_and_reported(portrait: Path, data: Path, options: Op
     told = json.loads(report.read_text())
     assert (told["schema_version"], told["faces_found"], told["faces_swapped"]) == (1, 2, 1)
     assert any("1 more face" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("disclosure", [True, False])
+def test_the_report_says_whether_the_result_does(
+    portrait: Path, options: Options, tmp_path: Path, disclosure: bool
+) -> None:
+    result = swap_image(portrait, portrait, tmp_path / "out.png", replace(options, disclosure=disclosure))
+    assert (result.report["disclosure"], result.report["signed"]) == (disclosure, False)
+    assert is_disclosed(result.output) == disclosure
 
 
 def test_a_photo_without_a_face_leaves_nothing(portrait: Path, options: Options, tmp_path: Path) -> None:

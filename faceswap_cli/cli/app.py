@@ -87,7 +87,7 @@ def _faceswap(
 ) -> None:
     """Put the face of one person into a photo or film of another.
 
-    Swap only faces of people who agreed to it. Every result is marked as edited with AI.
+    Swap only faces of people who agreed to it. Results are marked as edited with AI.
 
     \b
     Example:

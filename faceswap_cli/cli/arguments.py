@@ -76,6 +76,10 @@ SWAP_FLAGS: dict[str, Flag] = {
     "opacity": Flag("1 shows the swap alone, 0 the original.", float),
     "quality": Flag("0 smallest file .. 100 best picture.", int),
     "label": Flag("Text to burn into the picture, bottom left, for people to see."),
+    "disclosure": Flag("Say in the result's metadata that it was edited with AI.", bool),
+    "sign": Flag("Sign the result with a C2PA manifest (jpg, png, webp, mp4, mov); needs the [c2pa] extra.", bool),
+    "certificate": Flag("PEM file of the certificates to sign with; without it, one made on this machine.", Path),
+    "key": Flag("PEM file of the certificate's private key.", Path),
     "report": Flag("Write a JSON report of what was done to this file.", Path),
     "force": Flag("Overwrite an existing output.", bool),
     "offline": Flag("Never touch the network.", bool),
@@ -117,5 +121,7 @@ def takes(record: type, flags: Mapping[str, Flag]) -> Callable[[Callable[..., No
 def _parameter(name: str, flag: Flag, default: Any) -> inspect.Parameter:
     kind = flag.kind if default is not None else flag.kind | None
     default = list(default) if isinstance(default, tuple) else default
-    option = typer.Option("--" + name.replace("_", "-"), help=flag.help, metavar=METAVARS.get(flag.kind, "TEXT"))
+    dashed = name.replace("_", "-")
+    typed = f"--{dashed}/--no-{dashed}" if default is True else f"--{dashed}"
+    option = typer.Option(typed, help=flag.help, metavar=METAVARS.get(flag.kind, "TEXT"))
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])

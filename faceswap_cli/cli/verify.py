@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..media.provenance import Provenance
 
 FOUND = "edited or made with AI, as the file itself says"
+MEANINGS = {"signingCredential.untrusted": "nobody we know vouches for the signer"}  # of C2PA's codes
 NOTHING = "no sign of AI editing found; that is no proof"
 
 
@@ -54,5 +55,5 @@ def _manifest_line(found: "Provenance") -> str:
     if manifest.state == "none":
         return "no manifest"
     signer = f", signed by {manifest.signer}" if manifest.signer else ""
-    problems = f" ({', '.join(manifest.problems)})" if manifest.problems else ""
-    return f"manifest {manifest.state.lower()}{signer}{problems}"
+    problems = ", ".join(MEANINGS.get(code, code) for code in manifest.problems)
+    return f"manifest {manifest.state.lower()}{signer}" + (f" ({problems})" if problems else "")

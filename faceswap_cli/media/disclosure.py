@@ -11,6 +11,7 @@ from .._version import __version__
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 SOFTWARE = f"faceswap {__version__}"
+SILENT_SUFFIXES = (".bmp",)  # files that hold no metadata
 STATEMENT_HEAD = "Edited with AI:"
 
 # XMP specification part 3, section 1.2.7 (MPEG-4): the UUID of the box that holds XMP in files of the ISO base format.

@@ -26,7 +26,8 @@ def write_gif(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
             picture.pict_type = 0
             out.mux(stream.encode(picture))
         out.mux(stream.encode(None))
-    _disclose(target, plan.model)
+    if plan.disclosure:
+        _disclose(target, plan.model)
     return [f"{track} is left out: a GIF holds pictures only" for track in plan.clip.tracks]
 
 

@@ -50,14 +50,15 @@ def mux(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
         return write_stills(plan, store, target)
     with open_container(plan.clip.path) as source:
         notes = _mux_from(source, plan, store, target)
-    if plan.container in (MP4, MOV):
+    if plan.container in (MP4, MOV) and plan.disclosure:
         append_xmp_box(target, plan.model)
     return notes + _losses(plan, target)
 
 
 def _mux_from(source: InputContainer, plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
-    kept = _tags(plan.clip.metadata, OWN_TAGS)
-    tags = container_tags(kept, free_names=plan.container not in (MP4, MOV), model=plan.model)
+    tags = _tags(plan.clip.metadata, OWN_TAGS)
+    if plan.disclosure:
+        tags = container_tags(tags, free_names=plan.container not in (MP4, MOV), model=plan.model)
     options = _container_options(plan, source, tags)
     with av.open(
         str(target), "w", plan.container.muxer, container_options=options, metadata_errors="surrogateescape"

@@ -23,8 +23,9 @@ from .disclosure import xmp_packet
 from .exif import without_preview
 from .orientation import EXIF_ORIENTATIONS, UPRIGHT, Orientation
 from .photo_formats import PHOTO_FORMATS, Metadata, encode_photo, png_chunks
-from .plan import output_path, refuse_existing
+from .plan import Seal, output_path, refuse_existing
 from .planes import blend
+from .segments import sync
 from .sniff import kind_of
 
 DEFAULTS = Options()
@@ -74,30 +75,36 @@ def photo_output_path(photo: Photo, output: Path | None, force: bool) -> Path:
     return output_path(photo.path, output, tuple(PHOTO_FORMATS), force)
 
 
-def write_photo(photo: Photo, patches: Sequence[Patch], output: Path, options: Options = DEFAULTS) -> tuple[str, ...]:
+def write_photo(
+    photo: Photo, patches: Sequence[Patch], output: Path, options: Options = DEFAULTS, seal: Seal | None = None
+) -> tuple[str, ...]:
     """Lay `patches` over the photo and write it to `output`, whole or not at all.
 
-    The format follows the extension. Returns notes on what the format could not keep; raises OutputError when the file
-    cannot be written.
+    The format follows the extension; `seal` is given the whole file before it gets its name. Returns notes on what
+    the format could not keep; raises OutputError when the file cannot be written.
     """
     output = photo_output_path(photo, output, options.force)
     picture = blend(photo.frame.picture, patches, photo.orientation)
     samples = picture.to_ndarray()
-    metadata = replace(photo.metadata, xmp=xmp_packet(photo.metadata.xmp, options.model_name))
+    metadata = photo.metadata
+    if options.disclosure:
+        metadata = replace(metadata, xmp=xmp_packet(metadata.xmp, options.model_name))
     content, notes = encode_photo(samples, photo.alpha, metadata, output.suffix.lower(), options.quality)
     refuse_existing(output, options.force)
-    _write_whole(output, content)
+    _write_whole(output, content, seal)
     return (*photo.notes, *notes)
 
 
-def _write_whole(output: Path, content: bytes) -> None:
+def _write_whole(output: Path, content: bytes, seal: Seal | None) -> None:
     temporary = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        temporary.write_bytes(content)
+        if seal is not None:
+            seal(temporary)
+        sync(temporary)
         temporary.replace(output)
+    except OutputError:
+        raise
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {error.strerror or error}") from error
     finally:

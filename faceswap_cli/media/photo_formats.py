@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from .disclosure import DIGITAL_SOURCE_TYPE
 from .encoders import quality_to_scale
 from .orientation import EXIF_ORIENTATIONS
 
@@ -78,6 +79,8 @@ def encode_photo(
     if alpha is not None and kind in ("JPEG", "BMP"):
         notes.append(f"transparency is left out: {kind} does not hold it")
         alpha = None
+    if kind == "BMP" and DIGITAL_SOURCE_TYPE.encode() in metadata.xmp:
+        notes.append("the file does not say that it was edited with AI: BMP holds no metadata")
     if kind == "BMP" and metadata.orientation != 1:
         samples = EXIF_ORIENTATIONS[metadata.orientation].to_upright(samples)
     if kind == "PNG":

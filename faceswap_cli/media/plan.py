@@ -6,6 +6,7 @@ Nothing is touched here: a plan only says where, in which container, codec and p
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,7 @@ from .photo_formats import PHOTO_FORMATS
 from .reader import Clip
 from .sequence import is_sequence, members
 
+Seal = Callable[[Path], None]  # the last touch to a whole file, before it gets its name
 DIGESTED_BYTES = 1 << 20  # of the input's beginning and end
 
 
@@ -75,7 +77,7 @@ GIF = Container(muxer="gif", codecs=("ffv1",), deep_codec="ffv1", keeps_rotation
 CONTAINERS = {".mp4": MP4, ".m4v": MP4, ".mov": MOV, ".mkv": MATROSKA, ".webm": WEBM, ".avi": AVI, ".gif": GIF}
 
 # Options that change nothing in the frames: a run resumes although they differ.
-INCIDENTAL_OPTIONS = frozenset({"report", "force", "offline"})
+INCIDENTAL_OPTIONS = frozenset({"report", "force", "offline", "disclosure", "sign", "certificate", "key"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class WritePlan:
     force: bool
     fingerprint: str  # of all that decides what the frames are
     quality: int  # 0..100
+    disclosure: bool  # whether the metadata says that it was edited with AI
     model: str  # the generator's name, for the disclosure
     notes: tuple[str, ...]  # what will not be as in the input, for people
 
@@ -148,6 +151,7 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
         end=options.end,
         force=options.force,
         quality=options.quality,
+        disclosure=options.disclosure,
         model=options.model_name,
         fingerprint=_fingerprint(clip.path, [*decided, _choices(options), recipe]),
         notes=tuple(_notes(clip, container, codec, pixel_format)),

@@ -35,7 +35,7 @@ def write_stills(plan: WritePlan, store: SegmentStore, folder: Path) -> list[str
     converter = VideoReformatter()
     deep = plan.clip.bits > 8
     first = next(iter(members(plan.clip.path)), 1)
-    metadata = replace(PLAIN, xmp=xmp_packet(model=plan.model))
+    metadata = replace(PLAIN, xmp=xmp_packet(model=plan.model)) if plan.disclosure else PLAIN
     for number, picture in enumerate(decoded_pictures(plan, store), first):
         samples = _rgb(picture, converter, plan, deep)
         content, notes = encode_photo(samples, None, metadata, plan.output.suffix.lower(), plan.quality)

@@ -19,7 +19,7 @@ from ..errors import FaceSwapError, NoFaceError, OutputError
 from ..types import Swapped
 from .encode import FULL_RANGE, LIMITED_RANGE, open_encoder
 from .mux import mux
-from .plan import WritePlan, plan_output, refuse_existing
+from .plan import Seal, WritePlan, plan_output, refuse_existing
 from .planes import blend
 from .reader import EXACT, ResumePoint, reason
 from .segments import Segment, SegmentStore, file_sha256, packet_times, segment_number, sync, write_packet
@@ -105,14 +105,17 @@ class ClipWriter:
         except (OSError, av.FFmpegError) as error:
             raise self._refused(error) from error
 
-    def finish(self) -> WriteReport:
-        """Put the stretches, sound and other tracks together under the final name, and clean up."""
+    def finish(self, seal: Seal | None = None) -> WriteReport:
+        """Put the stretches, sound and other tracks together under the final name, and clean up.
+
+        `seal` is given each whole file before it gets its name.
+        """
         refuse_existing(self.plan.output, self.plan.force)
         whole = self._store.folder / f"whole{self.plan.output.suffix}"
         try:
             self._finish_stretch()
             notes = mux(self.plan, self._store, whole)
-            self._publish(whole)
+            self._publish(whole, seal)
         except FaceSwapError:
             raise
         except (OSError, av.FFmpegError) as error:
@@ -121,10 +124,12 @@ class ClipWriter:
         self._store.remove()
         return report
 
-    def _publish(self, whole: Path) -> None:
+    def _publish(self, whole: Path, seal: Seal | None) -> None:
         """Give what is whole its final name, or names."""
         parts = sorted(whole.iterdir()) if whole.is_dir() else [whole]
         for part in parts:
+            if seal is not None:
+                seal(part)
             sync(part)
         for part in parts:
             part.replace(self.plan.output.with_name(part.name) if whole.is_dir() else self.plan.output)
