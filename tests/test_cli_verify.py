@@ -135,3 +135,13 @@ def test_each_verify_points_to_the_other(capsys: pytest.CaptureFixture[str]) -> 
     assert "`models verify`" in capsys.readouterr().out.replace("\n  ", " ")
     run(["models", "verify", "--help"])
     assert "`faceswap verify`" in capsys.readouterr().out.replace("\n  ", " ")
+
+
+def test_a_strangers_words_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Control codes, and bytes in no known letters."""
+    path = make_clip(tmp_path / "in.mkv", "-metadata", "digital_source_type=" + "X" * 8, seconds=0.2, size="64x48")
+    path.write_bytes(path.read_bytes().replace(b"X" * 8, b"\x1b[2J\xff\xfe\xff\xfe"))
+    assert run(["verify", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "source type ?[2J????" in shown
+    assert shown.encode().count(b"\x1b") == 0

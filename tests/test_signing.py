@@ -19,6 +19,7 @@ from faceswap_cli import api, swap_image  # noqa: E402
 from faceswap_cli.cli.app import run  # noqa: E402
 from faceswap_cli.errors import OutputError, UsageError  # noqa: E402
 from faceswap_cli.media.photo import read_photo, write_photo  # noqa: E402
+from faceswap_cli.media.provenance import read_provenance  # noqa: E402
 from faceswap_cli.media.reader import open_clip  # noqa: E402
 from faceswap_cli.media.writer import ClipWriter, plan_output  # noqa: E402
 from faceswap_cli.options import Options  # noqa: E402
@@ -117,6 +118,8 @@ def test_a_signed_clip_keeps_pictures_times_and_sound(tmp_path: Path, suffix: st
     assert pictures(output) == pictures(plain)
     assert frame_times(output) == frame_times(plain)
     assert packet_hashes(output, "0:a:0") == packet_hashes(plain, "0:a:0")
+    assert read_provenance(output).manifest.state == "Valid"
+    assert read_provenance(output).holds_manifest
     assert sorted(each.name for each in tmp_path.iterdir()) == ["home", "in.mp4", f"out{suffix}", f"plain{suffix}"]
 
 
@@ -129,6 +132,18 @@ def test_a_changed_file_is_found_out(photo: Path, capsys: pytest.CaptureFixture[
     output.write_bytes(content)
     run(["verify", str(output)])
     assert "manifest invalid" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_verify_reads_a_manifest_whatever_the_file_is_called(
+    photo: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = signed_photo(photo, photo.with_name(f"out{suffix}"))
+    run(["verify", "--json", str(output.rename(photo.with_name("renamed.dat")))])
+    told = json.loads(capsys.readouterr().out)
+    assert told["manifest"]["state"] == "Valid"
+    assert told["holds_manifest"] is True
+    assert {"C2PA", "XMP"} == {sign["place"] for sign in told["signs"] if sign["model"] == "mine"}
 
 
 def test_the_certificate_is_made_once_and_its_key_is_for_the_owner_alone(photo: Path, home: Path) -> None:

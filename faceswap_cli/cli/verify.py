@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FOUND = "edited or made with AI, as the file itself says"
 MEANINGS = {"signingCredential.untrusted": "nobody we know vouches for the signer"}  # of C2PA's codes
+LONGEST_SHOWN = 200  # letters
 NOTHING = "no sign of AI editing found; that is no proof"
 
 
@@ -43,8 +44,15 @@ def _lines(file: Path, found: "Provenance") -> list[str]:
     lines = [f"{file}: {FOUND if found.edited_with_ai else NOTHING}"]
     for sign in found.signs:
         said = {"source type": sign.source_type, "software": sign.software, "model": sign.model}
-        lines.append(f"  {sign.place:6s}" + ", ".join(f"{name} {value}" for name, value in said.items() if value))
+        lines.append(
+            f"  {sign.place:6s}" + ", ".join(f"{name} {_shown(value)}" for name, value in said.items() if value)
+        )
     return [*lines, f"  C2PA  {_manifest_line(found)}"]
+
+
+def _shown(value: str) -> str:
+    """Make a stranger's words safe for a terminal: one line, no control codes, no endless text."""
+    return "".join(letter if letter.isprintable() else "?" for letter in value[:LONGEST_SHOWN])
 
 
 def _manifest_line(found: "Provenance") -> str:
@@ -54,6 +62,6 @@ def _manifest_line(found: "Provenance") -> str:
         return f"{seen} not looked at: run `pip install 'faceswap-cli[c2pa]'`"
     if manifest.state == "none":
         return "no manifest"
-    signer = f", signed by {manifest.signer}" if manifest.signer else ""
-    problems = ", ".join(MEANINGS.get(code, code) for code in manifest.problems)
+    signer = f", signed by {_shown(manifest.signer)}" if manifest.signer else ""
+    problems = ", ".join(MEANINGS.get(code, _shown(code)) for code in manifest.problems)
     return f"manifest {manifest.state.lower()}{signer}" + (f" ({problems})" if problems else "")

@@ -34,6 +34,20 @@ STATEMENT = re.compile(
     rf"{STATEMENT_HEAD} a face was swapped by (?P<software>\S+ \S+?)(?: with the model (?P<model>.{{1,200}}?))?"
     r"\. Digital source type: (?P<source_type>\S+)"
 )
+# Where a kind of file is known by which bytes; of the ISO base format's brands, the rest is taken for MP4.
+MIME_SIGNATURES = (
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"\x89PNG", "image/png"),
+    (8, b"WEBP", "image/webp"),
+    (0, b"GIF8", "image/gif"),
+    (0, b"II*\0", "image/tiff"),
+    (0, b"MM\0*", "image/tiff"),
+    (4, b"ftypqt  ", "video/quicktime"),
+    (4, b"ftypavif", "image/avif"),
+    (4, b"ftyphei", "image/heic"),
+    (4, b"ftypmif1", "image/heif"),
+    (4, b"ftyp", "video/mp4"),
+)
 EXIF_SOFTWARE_TAG = 0x0131
 LARGEST_BOX = 64 << 20  # bytes that are read of one
 PIXEL_BOXES = (b"mdat", b"free", b"skip")  # of the ISO base format; never hold metadata of clips
@@ -80,7 +94,7 @@ def read_provenance(path: Path) -> Provenance:
     blocks = list(_blocks(path, kind == "photo"))
     signs = _photo_signs(path, blocks) if kind == "photo" else _clip_signs(path, blocks)
     holds_manifest = any(C2PA_STORE.search(block) for block in blocks)
-    manifest, told = _read_manifest(path)
+    manifest, told = _read_manifest(path, _mime(path, blocks[0]))
     if holds_manifest and manifest.state == "none":
         manifest = Manifest("unreadable")
     return Provenance(tuple(dict.fromkeys([*signs, *told])), manifest, holds_manifest)
@@ -191,22 +205,32 @@ def _property(root: ElementTree.Element, name: str) -> str:
     return ""
 
 
-def _read_manifest(path: Path) -> tuple[Manifest, list[Sign]]:
+def _mime(path: Path, head: bytes) -> str:
+    """Say the kind of a file by what it holds, by its name where that is not enough: names change on the way."""
+    for place, signature, kind in MIME_SIGNATURES:
+        if head.startswith(signature, place):
+            return kind
+    return path.suffix.lower().lstrip(".")
+
+
+def _read_manifest(path: Path, kind: str) -> tuple[Manifest, list[Sign]]:
     if find_spec(C2PA_PACKAGE) is None:
         return Manifest("not looked at"), []
     import c2pa  # type: ignore[import-untyped]
 
     try:
         context = c2pa.Context.from_dict(C2PA_SETTINGS)
-        with c2pa.Reader(path, context=context) as reader:
+        with path.open("rb") as file, c2pa.Reader(kind, file, context=context) as reader:
             store = json.loads(reader.json())
+        return _judged(store), list(_manifest_signs(store))
     except (c2pa.C2paError.ManifestNotFound, c2pa.C2paError.NotSupported):  # the second: of such a container
         return Manifest("none"), []
     except c2pa.C2paError.RemoteManifest as error:
         return Manifest("elsewhere", problems=(" ".join(str(error).split()),)), []
     except c2pa.C2paError as error:
         return Manifest("unreadable", problems=(" ".join(str(error).split()),)), []
-    return _judged(store), list(_manifest_signs(store))
+    except (LookupError, TypeError, AttributeError, ValueError):  # a store of another shape than C2PA's
+        return Manifest("unreadable"), []
 
 
 def _judged(store: dict[str, Any]) -> Manifest:
@@ -223,6 +247,7 @@ def _manifest_signs(store: dict[str, Any]) -> Iterator[Sign]:
         manifest = store["manifests"][label]
         generators = manifest.get("claim_generator_info") or [{}]
         software = f"{generators[0].get('name', '')} {generators[0].get('version', '')}".strip()
+        software = software or str(manifest.get("claim_generator", ""))  # as claims of version 1 name it
         for action in _actions(manifest):
             model = str((action.get("parameters") or {}).get("model", ""))
             yield Sign("C2PA", _last_word(str(action.get("digitalSourceType", ""))), software, model)
