@@ -4,6 +4,7 @@ from dataclasses import fields
 from fractions import Fraction
 
 import pytest
+import typer
 
 from faceswap_cli.cli import prepare, train
 from faceswap_cli.cli.arguments import CLIP_FLAGS, SWAP_FLAGS, read_faces, read_time, takes
@@ -59,3 +60,17 @@ def test_a_command_gets_the_records_defaults_and_what_was_typed() -> None:
     command(**defaults)
     command(**defaults | {"start": "1:00", "faces": "2", "opacity": 0.5})
     assert [(one.start, one.faces, one.opacity) for one in seen] == [(None, "largest", 1.0), (Fraction(60), 2, 0.5)]
+
+
+@pytest.mark.parametrize(("typed", "wanted"), [([], True), (["--no-disclosure"], False), (["--disclosure"], True)])
+def test_what_is_on_by_default_can_be_turned_off(typed: list[str], wanted: bool) -> None:
+    seen: list[Options] = []
+
+    @takes(Options, CLIP_FLAGS)
+    def command(*, options: Options) -> None:
+        seen.append(options)
+
+    app = typer.Typer()
+    app.command()(command)
+    app(typed, standalone_mode=False)
+    assert [options.disclosure for options in seen] == [wanted]

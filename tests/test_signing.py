@@ -123,6 +123,17 @@ def test_a_signed_clip_keeps_pictures_times_and_sound(tmp_path: Path, suffix: st
     assert sorted(each.name for each in tmp_path.iterdir()) == ["home", "in.mp4", f"out{suffix}", f"plain{suffix}"]
 
 
+def test_numbered_pictures_are_each_signed(tmp_path: Path) -> None:
+    path, target = make_clip(tmp_path / "in.mp4", seconds=0.08, size="64x48"), tmp_path / "out%d.png"
+    with open_clip(path) as clip, ClipWriter(plan_output(clip, target, SIGN)) as writer:
+        for frame in clip.frames():
+            writer.write(Swapped(frame, (), 0))
+        writer.finish(open_seal(SIGN, path, target))
+    names = sorted(each.name for each in tmp_path.iterdir())
+    assert names == ["home", "in.mp4", "out1.png", "out2.png"]
+    assert [read_back(tmp_path / name)["validation_state"] for name in names[2:]] == ["Valid", "Valid"]
+
+
 def test_a_changed_file_is_found_out(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = signed_photo(photo, photo.with_name("out.jpg"))
     run(["verify", str(output)])

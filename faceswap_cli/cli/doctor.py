@@ -14,7 +14,7 @@ from ..errors import FaceSwapError
 from .arguments import AsJson, Quiet, Verbose
 from .terminal import Terminal
 
-PACKAGES = ("numpy", "opencv-python", "insightface", "onnxruntime", "av", "torch", "openvino")
+PACKAGES = ("numpy", "opencv-python", "insightface", "onnxruntime", "av", "torch", "openvino", "c2pa-python")
 # Distributions that own the same folder: pip installs them side by side without a word, and the last one wins.
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
 OPENCVS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
