@@ -18,6 +18,7 @@ from av.video.reformatter import VideoReformatter
 from ..errors import FaceSwapError, NoFaceError, OutputError
 from ..types import Swapped
 from .encode import FULL_RANGE, LIMITED_RANGE, open_encoder
+from .encoders import is_rgb
 from .mux import mux
 from .plan import WritePlan, plan_output, refuse_existing
 from .planes import blend
@@ -231,9 +232,9 @@ class _Stretch:
             return picture
         colours = self._plan.clip.colours
         own_range = FULL_RANGE if colours.full_range else LIMITED_RANGE
-        new_range = (
-            LIMITED_RANGE if picture.format.is_rgb and not wanted.startswith(("rgb", "bgr", "gbr")) else own_range
-        )
+        new_range = own_range
+        if picture.format.is_rgb != is_rgb(wanted):
+            new_range = FULL_RANGE if is_rgb(wanted) else LIMITED_RANGE
         matrix = colours.swscale_matrix
         return self._converter.reformat(
             picture,
