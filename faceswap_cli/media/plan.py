@@ -248,7 +248,8 @@ def _notes(clip: Clip, container: Container, codec: str, encoding: Encoding, ask
     if container in (GIF, STILLS):
         return [*notes, *_notes_on_bare_pictures(clip, container)]
     if not container.keeps_variable_rate:
-        notes.append(f"{container.muxer} holds one frame rate only: times are rounded to 1/{clip.average_rate} s")
+        step = f"{float(1000 / clip.average_rate):.4g} ms"
+        notes.append(f"{container.muxer} holds one frame rate only: times are rounded to steps of {step}")
     return [*notes_on_pixels(clip, codec, encoding.pixel_format, asked), *notes]
 
 
