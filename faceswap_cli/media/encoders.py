@@ -33,6 +33,7 @@ class Encoder:
     settings: Callable[[int, str | None], dict[str, str]]  # quality, preset -> options
     even_sizes: bool  # 4:2:0 and 4:2:2 need an even width and height
     avoided: tuple[str, ...] = ()  # beginnings of pixel formats it takes but few players show
+    refused: tuple[str, ...] = ()  # beginnings of pixel formats it names and does not open
     lossless: bool = False  # whether quality 100 gives every sample back
 
 
@@ -86,7 +87,9 @@ VPX_PRESETS = tuple(str(number) for number in range(8, -1, -1))
 VPX_AVOIDED = ("gbr", "yuva444", "yuva422")
 ENCODERS = {
     "h264": Encoder("libx264", X26X_PRESETS, "fast", _x264, even_sizes=True, lossless=True),
-    "hevc": Encoder("libx265", X26X_PRESETS, "fast", _x265, even_sizes=True, avoided=("gbr", "yuva"), lossless=True),
+    "hevc": Encoder(
+        "libx265", X26X_PRESETS, "fast", _x265, even_sizes=True, avoided=("gbr",), refused=("yuva",), lossless=True
+    ),
     "av1": Encoder("libsvtav1", SVT_PRESETS, "8", _svtav1, even_sizes=True, lossless=True),
     "vp9": Encoder("libvpx-vp9", VPX_PRESETS, "4", _vp9, even_sizes=False, avoided=VPX_AVOIDED, lossless=True),
     "prores": Encoder("prores_ks", (), None, _prores, even_sizes=True),
@@ -113,7 +116,7 @@ def encoder_threads() -> int:
 def pixel_formats(encoder: Encoder, width: int, height: int) -> list[str]:
     """List the pixel formats an encoder takes for pictures of this size; those in a card's memory are not ours."""
     names = [video_format.name for video_format in av.Codec(encoder.library, "w").video_formats or ()]
-    plain = [name for name in names if VideoFormat(name, 64, 64).components]
+    plain = [name for name in names if VideoFormat(name, 64, 64).components and not name.startswith(encoder.refused)]
     return [name for name in plain if _size_fits(name, encoder, width, height)] or plain
 
 

@@ -41,6 +41,7 @@ class WriteReport:
     faces_swapped: int
     size: int  # bytes
     codec: str
+    encoder: str  # its name in the library
     pixel_format: str
     notes: tuple[str, ...]  # what is not as in the input, for people
 
@@ -157,6 +158,7 @@ class ClipWriter:
             faces_swapped=sum(segment.faces_swapped for segment in finished),
             size=sum(path.stat().st_size for path in outputs),
             codec=self.plan.codec,
+            encoder=self.plan.encoder,
             pixel_format=self.plan.pixel_format,
             notes=(*self.plan.notes, *self.plan.clip.losses(), *notes),
         )
