@@ -153,6 +153,21 @@ def test_lossless_refuses_what_the_codec_does_not_hold(tmp_path: Path, folder: P
         plan_output(clip, tmp_path / "out.mkv", Options(codec=codec, lossless=True))
 
 
+def test_turning_upright_is_lossless_or_refused(tmp_path: Path, folder: Path) -> None:
+    for pixel_format in ("yuv420p", "yuv422p"):
+        lying, path = make(folder, pixel_format), tmp_path / f"{pixel_format}.mov"
+        h264 = ("-c:v", "libx264", "-qp", "0", "-preset", "ultrafast")
+        run_ffmpeg("-i", lying, *h264, tmp_path / "lying.mov")
+        run_ffmpeg("-display_rotation", "90", "-i", tmp_path / "lying.mov", "-c", "copy", path)
+    copy_clip(tmp_path / "yuv420p.mov", tmp_path / "out.avi", lossless=True)
+    upright = samples(tmp_path / "yuv420p.mov", "yuv420p")
+    assert np.array_equal(samples(tmp_path / "out.avi", "yuv420p"), upright)
+    with pytest.raises(UsageError, match="turned upright losslessly"):
+        copy_clip(tmp_path / "yuv422p.mov", tmp_path / "refused.avi", lossless=True)
+    report = copy_clip(tmp_path / "yuv422p.mov", tmp_path / "said.avi")
+    assert any("rows become columns" in note for note in report.notes)
+
+
 def test_transparency_that_an_encoder_names_but_does_not_open_is_left_out_aloud(tmp_path: Path, folder: Path) -> None:
     report = copy_clip(make(folder, "yuva420p"), tmp_path / "out.mkv", codec="hevc")
     assert report.pixel_format == "yuv420p"

@@ -7,10 +7,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import av
 import pytest
 
 from faceswap_cli.media import choice
-from faceswap_cli.media.encoders import Encoder
+from faceswap_cli.media.encoders import Encoder, nearest_format
 from faceswap_cli.media.hardware import CODECS_IN_HARDWARE, VENDORS, hardware_encoder
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.media.writer import ClipWriter, plan_output
@@ -76,6 +77,24 @@ def test_ffmpegs_help_knows_every_option_and_value(codec: str, vendor: str) -> N
                 assert int(bounds[1]) <= int(value) <= int(bounds[2])
             else:
                 assert re.search(rf"^     {value} ", known[3], re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("library", "native", "chosen"),
+    [
+        ("h264_nvenc", "yuv420p", "yuv420p"),
+        ("h264_nvenc", "bgr0", "yuv444p"),
+        ("hevc_nvenc", "yuv420p10le", "p010le"),
+        ("h264_qsv", "yuv420p", "nv12"),
+        ("hevc_qsv", "yuv420p10le", "p010le"),
+        ("hevc_qsv", "gbrp", "yuyv422"),
+        ("h264_amf", "bgra", "nv12"),
+    ],
+)
+def test_the_pixel_format_is_yuv_that_loses_least(library: str, native: str, chosen: str) -> None:
+    if library not in av.codecs_available:
+        pytest.skip(f"this build has no {library}")
+    assert nearest_format(hardware_encoder(*library.split("_")), native, 64, 48) == chosen
 
 
 @pytest.mark.parametrize("vendor", ["auto", *VENDORS])

@@ -62,12 +62,10 @@ def _tag_colours(context: VideoCodecContext, plan: WritePlan) -> None:
     context.color_primaries, context.color_trc = colours.primaries, colours.transfer
     context.color_range = colours.range_tag or (FULL_RANGE if colours.full_range else 0)
     context.colorspace = colours.matrix
-    becomes_yuv = plan.pixel_format.startswith("yuv") and not plan.clip.pixel_format.startswith(
-        ("yuv", "nv", "p", "gray")
-    )
-    if is_rgb(plan.pixel_format) and not is_rgb(plan.clip.pixel_format):
+    was_rgb, becomes_rgb = is_rgb(plan.clip.pixel_format), is_rgb(plan.pixel_format)
+    if becomes_rgb and not was_rgb:
         context.colorspace, context.color_range = RGB_MATRIX, FULL_RANGE
-    if becomes_yuv:
+    if was_rgb and not becomes_rgb:
         context.colorspace, context.color_range = colours.effective_matrix, LIMITED_RANGE
 
 

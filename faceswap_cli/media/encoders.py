@@ -157,6 +157,12 @@ def has_alpha(pixel_format: str) -> bool:
     return _shape(pixel_format).alpha
 
 
+def is_coarser_one_way(pixel_format: str) -> bool:
+    """Say whether colour has fewer columns but not fewer rows, or the other way round."""
+    shape = _shape(pixel_format)
+    return shape.halvings_x != shape.halvings_y
+
+
 def bits_of(pixel_format: str) -> int:
     """Give the depth of a pixel format's first component; UsageError for a name that is none."""
     try:

@@ -6,6 +6,7 @@ tested for real, the picture quality of the maps is not.
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 
 import av
 
@@ -16,6 +17,8 @@ CODECS_IN_HARDWARE = ("h264", "hevc", "av1", "vp9")
 # AV1 and VP9 count their quantiser to 255, H.264 and HEVC to 51.
 WIDE_QUANTISER, QUANTISER = ((0, 220), (50, 140), (75, 90), (100, 10)), ((0, 45), (50, 27), (75, 19), (100, 1))
 INTEL_QUALITY, APPLE_QUALITY = ((0, 45), (50, 27), (75, 19), (100, 1)), ((0, 20), (50, 55), (75, 70), (100, 100))
+# RGB would be turned to YUV inside, by a matrix we cannot tag; the others are packed in ways that little else reads.
+REFUSED = ("rgb", "bgr", "argb", "gbr", "x2", "xv", "vuy", "y2", "yuv444p10msb")
 LAMBDA = 118  # one step of the library's -q:v in the units of its global quality
 GREY = 128
 
@@ -63,8 +66,12 @@ def hardware_encoders(codec: str, choice: str) -> list[Encoder]:
 
 def hardware_encoder(codec: str, vendor: str) -> Encoder:
     """Describe one vendor's encoder of one codec; it keeps its own speed preset."""
-    settings = VENDORS[vendor]
-    return Encoder(f"{codec}_{vendor}", (), None, lambda quality, _: settings(codec, quality), even_sizes=True)
+    settings = partial(_settings, codec, vendor)
+    return Encoder(f"{codec}_{vendor}", (), None, settings, even_sizes=True, refused=REFUSED)
+
+
+def _settings(codec: str, vendor: str, quality: int, preset: str | None) -> dict[str, str]:
+    return VENDORS[vendor](codec, quality)
 
 
 def refusal(encoder: Encoder, pixel_format: str, settings: dict[str, str], size: tuple[int, int]) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import OutputError, UsageError
 from ..options import Options
 from .choice import Encoding, choose_encoding, notes_on_pixels
-from .encoders import HDR_WORDS, bits_of, encoder_threads, is_rgb
+from .encoders import HDR_WORDS, bits_of, encoder_threads, is_coarser_one_way, is_rgb
 from .orientation import UPRIGHT, Orientation
 from .photo_formats import PHOTO_FORMATS
 from .reader import Clip
@@ -226,8 +226,15 @@ def _size(clip: Clip, container: Container) -> tuple[int, int]:
     return orientation.upright_size(clip.stored_width, clip.stored_height)
 
 
+def _turns_colour(clip: Clip, container: Container) -> bool:
+    """Say whether rows become columns where colour is coarser in one direction: it is sampled anew then."""
+    return not container.keeps_rotation and clip.orientation.transpose and is_coarser_one_way(clip.pixel_format)
+
+
 def _refuse_pixels(container: Container, output: Path, clip: Clip, options: Options) -> None:
-    """Refuse for GIF and photos what their own encoders decide."""
+    """Refuse what GIF's and photos' own encoders decide, and losslessness where pictures are made anew."""
+    if options.lossless and _turns_colour(clip, container):
+        raise UsageError(f"{clip.pixel_format} cannot be turned upright losslessly for {output.suffix}: write .mkv")
     if container not in (GIF, STILLS):
         return
     if options.pix_fmt is not None:
@@ -241,6 +248,8 @@ def _notes(clip: Clip, container: Container, codec: str, encoding: Encoding, ask
     notes = [f"{words} are left out" for words in clip.unkept]
     if not container.keeps_rotation and clip.display_matrix is not None:
         notes.append(f"{container.muxer} cannot say that a picture lies turned: it is turned upright itself")
+    if _turns_colour(clip, container):
+        notes.append(f"colour of {clip.pixel_format} gets coarser, since rows become columns")
     if clip.mastering is not None and (encoding.library not in HDR_WORDS or container in (GIF, STILLS)):
         notes.append(f"HDR10's static metadata is left out: {_holder(container, encoding)} does not hold it here")
     if clip.interlaced:
