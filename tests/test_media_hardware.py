@@ -5,6 +5,7 @@ No hardware is needed: where an encoder really works, the tests of giving way ar
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -116,6 +117,18 @@ def test_an_encoder_that_works_does_the_work(tmp_path: Path, clip_path: Path, mo
     monkeypatch.setattr(choice, "hardware_encoders", stand_in)
     report = copy_clip(clip_path, tmp_path / "out.mp4", encoder="auto")
     assert (report.encoder, report.notes) == ("mpeg4", ())
+
+
+@pytest.mark.parametrize(("pix_fmt", "why"), [(None, "pictures from memory"), ("yuv444p", "yuv444p")])
+def test_an_encoder_without_the_pixel_format_gives_way(
+    clip_path: Path, monkeypatch: pytest.MonkeyPatch, pix_fmt: str | None, why: str
+) -> None:
+    picky = replace(stand_in("h264", "auto")[0], refused=("yuv",))
+    monkeypatch.setattr(choice, "hardware_encoders", lambda codec, chosen: [picky])
+    with open_clip(clip_path) as clip:
+        plan = plan_output(clip, None, Options(encoder="auto", pix_fmt=pix_fmt))
+    assert plan.encoder == "libx264"
+    assert plan.notes == (f"mpeg4 could not be used (it does not take {why}): libx264 does the work",)
 
 
 def test_a_run_goes_on_with_the_same_encoder_only(

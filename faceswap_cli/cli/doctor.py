@@ -11,6 +11,7 @@ from typing import Literal
 
 from .. import models
 from ..errors import FaceSwapError
+from ..options import DEFAULT_QUALITY
 from .arguments import AsJson, Quiet, Verbose
 from .terminal import Terminal
 
@@ -112,13 +113,13 @@ def _encoders() -> Finding:
 
 def _hardware() -> Finding:
     """Let each hardware encoder of H.264 make one picture."""
-    from ..media.encoders import encoder_options, nearest_format
+    from ..media.encoders import nearest_format
     from ..media.hardware import hardware_encoders, refusal
 
     seen = []
     for encoder in hardware_encoders("h264", "auto"):
         pixel_format = nearest_format(encoder, "yuv420p", *TRIAL_SIZE)
-        why = refusal(encoder, pixel_format, encoder_options(encoder, 75, None, pixel_format), TRIAL_SIZE)
+        why = refusal(encoder, pixel_format, encoder.settings(DEFAULT_QUALITY, None), TRIAL_SIZE)
         seen.append(f"{encoder.library} {'works' if why is None else f'does not work ({why})'}")
     return Finding("ok", "hardware", ", ".join(seen) or "no hardware encoder in av")
 

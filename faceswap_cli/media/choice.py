@@ -29,10 +29,12 @@ def choose_encoding(clip: Clip, codec: str, size: tuple[int, int], options: Opti
         return software, []
     refusals = []
     for encoder in hardware_encoders(codec, options.encoder):
-        found = _hardware(encoder, clip, size, options)
-        why = found if isinstance(found, str) else refusal(encoder, found.pixel_format, found.options, size)
-        if not isinstance(found, str) and why is None:
-            return found, [f"{encoder.library} keeps its own speed preset"] if options.preset else []
+        pixel_format = options.pix_fmt or nearest_format(encoder, clip.pixel_format, *size)
+        settings = encoder.settings(options.quality, None)
+        why = refusal(encoder, pixel_format, settings, size)
+        if pixel_format is not None and why is None:
+            notes = [f"{encoder.library} keeps its own speed preset"] if options.preset else []
+            return Encoding(encoder.library, pixel_format, settings), notes
         refusals.append(f"{encoder.library} could not be used ({why})")
     wanted = "hardware" if options.encoder == "auto" else options.encoder
     tried = ", ".join(refusals) or f"there is no {wanted} encoder of {codec} here"
@@ -70,11 +72,3 @@ def _refuse_loss(encoder: Encoder, clip: Clip, codec: str, pixel_format: str) ->
             f"{codec} in {pixel_format} does not hold {clip.pixel_format} losslessly: choose another --pix-fmt, or "
             "--codec ffv1 in .mkv"
         )
-
-
-def _hardware(encoder: Encoder, clip: Clip, size: tuple[int, int], options: Options) -> Encoding | str:
-    """Set up a hardware encoder, or say why it is out of the question."""
-    pixel_format = options.pix_fmt or nearest_format(encoder, clip.pixel_format, *size)
-    if pixel_format is None or pixel_format not in pixel_formats(encoder, *size):
-        return f"it does not take {pixel_format or 'pictures from memory'}"
-    return Encoding(encoder.library, pixel_format, encoder_options(encoder, options.quality, None, pixel_format))

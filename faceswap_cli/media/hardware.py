@@ -7,10 +7,12 @@ tested for real, the picture quality of the maps is not.
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
+from typing import cast
 
 import av
+from av.video.codeccontext import VideoCodecContext
 
-from .encoders import Encoder, quality_to_scale
+from .encoders import Encoder, pixel_formats, quality_to_scale
 from .reader import reason
 
 CODECS_IN_HARDWARE = ("h264", "hevc", "av1", "vp9")
@@ -70,22 +72,23 @@ def hardware_encoder(codec: str, vendor: str) -> Encoder:
     return Encoder(f"{codec}_{vendor}", (), None, settings, even_sizes=True, refused=REFUSED)
 
 
-def _settings(codec: str, vendor: str, quality: int, preset: str | None) -> dict[str, str]:
-    return VENDORS[vendor](codec, quality)
-
-
-def refusal(encoder: Encoder, pixel_format: str, settings: dict[str, str], size: tuple[int, int]) -> str | None:
+def refusal(encoder: Encoder, pixel_format: str | None, settings: dict[str, str], size: tuple[int, int]) -> str | None:
     """Encode one grey picture; None when a packet comes out, else why not, in the library's words."""
+    if pixel_format not in pixel_formats(encoder, *size):
+        return f"it does not take {pixel_format or 'pictures from memory'}"
     try:
-        context = av.CodecContext.create(encoder.library, "w")
+        context = cast(VideoCodecContext, av.CodecContext.create(encoder.library, "w"))
         context.width, context.height = size
         context.pix_fmt, context.options = pixel_format, settings
         context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
-        picture = _grey(pixel_format, size)
-        packets = [*context.encode(picture), *context.encode(None)]
+        packets = [*context.encode(_grey(pixel_format, size)), *context.encode(None)]
     except (av.FFmpegError, ValueError, OSError) as error:
         return reason(error)
     return None if packets else "no picture came out"
+
+
+def _settings(codec: str, vendor: str, quality: int, preset: str | None) -> dict[str, str]:
+    return VENDORS[vendor](codec, quality)
 
 
 def _grey(pixel_format: str, size: tuple[int, int]) -> av.VideoFrame:
