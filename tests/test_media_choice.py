@@ -14,6 +14,7 @@ from faceswap_cli.types import Patch
 
 from .media_oracle import copy_clip, describe, make_clip, run_ffmpeg
 
+TAGS = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
 DEEP = {"yuv420p10le", "yuv444p12le", "yuv422p10le", "gbrp10le", "gray10le"}  # of two bytes a sample
 
 
@@ -25,7 +26,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make(folder: Path, pixel_format: str) -> Path:
     path = folder / f"{pixel_format}.mkv"
     if not path.exists():
-        make_clip(path, "-c:v", "ffv1", "-pix_fmt", pixel_format, "-an", seconds=0.2, size="64x48")
+        tags = () if pixel_format.startswith(("bgr", "gbr", "gray")) else ("-vf", f"format={pixel_format},{TAGS}")
+        make_clip(path, *tags, "-c:v", "ffv1", "-pix_fmt", pixel_format, "-an", seconds=0.2, size="64x48")
     return path
 
 

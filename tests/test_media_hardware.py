@@ -12,7 +12,7 @@ import av
 import pytest
 
 from faceswap_cli.media import choice
-from faceswap_cli.media.encoders import Encoder, nearest_format
+from faceswap_cli.media.encoders import ENCODERS, Encoder, nearest_format
 from faceswap_cli.media.hardware import CODECS_IN_HARDWARE, VENDORS, hardware_encoder
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.media.writer import ClipWriter, plan_output
@@ -31,8 +31,8 @@ def clip_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def stand_in(codec: str, chosen: str) -> list[Encoder]:
-    """Play a hardware encoder that works: another encoder in software, of whatever codec."""
-    return [Encoder("mpeg4", (), None, lambda quality, preset: {"qscale": str(quality)}, even_sizes=True)]
+    """Play a hardware encoder that works: another one in software, told apart from x264 by its name alone."""
+    return [Encoder("mpeg4", (), None, lambda quality, _: ENCODERS["h264"].settings(quality, "ultrafast"), True)]
 
 
 def test_every_vendor_can_be_chosen() -> None:

@@ -234,9 +234,7 @@ class _Stretch:
             return picture
         colours = self._plan.clip.colours
         own_range = FULL_RANGE if colours.full_range else LIMITED_RANGE
-        new_range = own_range
-        if picture.format.is_rgb != is_rgb(wanted):
-            new_range = FULL_RANGE if is_rgb(wanted) else LIMITED_RANGE
+        new_range = LIMITED_RANGE if picture.format.is_rgb and not is_rgb(wanted) else own_range
         matrix = colours.swscale_matrix
         return self._converter.reformat(
             picture,
