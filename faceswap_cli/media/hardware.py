@@ -59,17 +59,12 @@ VENDORS: dict[str, Callable[[str, int], dict[str, str]]] = {  # in the order in 
 def hardware_encoders(codec: str, choice: str) -> list[Encoder]:
     """Give the codec's encoders of one vendor, or of all for "auto", that the library was built with."""
     vendors = VENDORS if choice == "auto" else (choice,)
-    return [
-        hardware_encoder(codec, vendor)
-        for vendor in vendors
-        if codec in CODECS_IN_HARDWARE and _is_built(codec, vendor)
-    ]
+    return [hardware_encoder(codec, vendor) for vendor in vendors if _is_built(codec, vendor)]
 
 
 def hardware_encoder(codec: str, vendor: str) -> Encoder:
     """Describe one vendor's encoder of one codec; it keeps its own speed preset."""
-    settings = partial(_settings, codec, vendor)
-    return Encoder(f"{codec}_{vendor}", (), None, settings, even_sizes=True, refused=REFUSED)
+    return Encoder(f"{codec}_{vendor}", (), None, partial(_settings, codec, vendor), even_sizes=True, refused=REFUSED)
 
 
 def refusal(encoder: Encoder, pixel_format: str | None, settings: dict[str, str], size: tuple[int, int]) -> str | None:
