@@ -148,7 +148,7 @@ def _recipe(run: _Run, bundle: Bundle) -> str:
 
 
 def _counted(written: WriteReport, tally: Tally) -> dict[str, Any]:
-    names = ("frames", "resumed_frames", "faces_found", "faces_swapped", "size", "codec", "pixel_format")
+    names = ("frames", "resumed_frames", "faces_found", "faces_swapped", "size", "codec", "encoder", "pixel_format")
     return {name: getattr(written, name) for name in names} | {"frames_with_face": tally.frames_with_face}
 
 

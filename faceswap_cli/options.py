@@ -16,6 +16,8 @@ FacesChoice = Literal["largest", "all"] | int
 
 DEVICES = ("auto", "cpu", "cuda")
 CODECS = ("h264", "hevc", "av1", "vp9", "prores", "ffv1")
+ENCODER_CHOICES = ("software", "auto", "nvenc", "qsv", "videotoolbox", "vaapi", "amf")
+DEFAULT_QUALITY = 75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +34,11 @@ class Options:
     mask_blur: float = 0.06  # softening of the mask's edge, as a share of the crop's side, 0..0.5
     opacity: float = 1.0  # 1 shows the swap alone, 0 the original
     codec: str | None = None  # None follows the container: mp4, mov, mkv h264; webm vp9
-    quality: int = 75  # 0 smallest file .. 100 best picture, mapped to each encoder's own scale
-    preset: str | None = None  # the encoder's own speed preset
+    quality: int = DEFAULT_QUALITY  # 0 smallest file .. 100 best picture, mapped to each encoder's own scale
+    preset: str | None = None  # the software encoder's own speed preset
+    encoder: str = "software"  # whose encoder; only software's output is the same every time
+    pix_fmt: str | None = None  # None: the codec's pixel format that loses least
+    lossless: bool = False  # every sample outside the faces as it was decoded
     start: Fraction | None = None  # seconds; frames before it are left out
     end: Fraction | None = None  # seconds; frames at or after it are left out
     label: str | None = None  # burnt into every picture, bottom left
@@ -49,6 +54,7 @@ class Options:
         _one_of("device", self.device, DEVICES)
         if self.codec is not None:
             _one_of("codec", self.codec, CODECS)
+        _one_of("encoder", self.encoder, ENCODER_CHOICES)
         _between("det_threshold", self.det_threshold, 0.0, 1.0)
         _between("mask_blur", self.mask_blur, 0.0, 0.5)
         _between("opacity", self.opacity, 0.0, 1.0)
@@ -66,6 +72,10 @@ class Options:
             raise UsageError("a signature says that the result was edited with AI: leave out sign, or keep disclosure")
         if (self.certificate is None) != (self.key is None) or (self.key is not None and not self.sign):
             raise UsageError("certificate and key go together, and with sign: give all three, or sign alone")
+        if self.lossless and self.quality not in (DEFAULT_QUALITY, 100):
+            raise UsageError(f"lossless and quality {self.quality} contradict each other: give one of them")
+        if self.lossless and self.encoder not in ("software", "auto"):
+            raise UsageError(f"lossless is promised by software only: leave encoder {self.encoder} out")
         if self.start is not None and self.start < 0:
             raise UsageError(f"start is {float(self.start):g} s: give a time from 0 on")
         if self.end is not None and self.end <= (self.start or 0):

@@ -339,7 +339,7 @@ def test_a_bug_of_ours_is_code_1_with_one_line_and_a_traceback_only_when_asked(t
 
 def test_doctor_names_the_engine_encoders_weights_and_disk() -> None:
     found = {one["what"] for one in json.loads(faceswap("doctor", "--json").stdout)}
-    assert {"python", "packages", "engine", "encoders", "weights", "disk"} <= found
+    assert {"python", "packages", "engine", "encoders", "hardware", "weights", "disk"} <= found
 
 
 def test_models_list_states_licence_source_and_digest_of_each() -> None:

@@ -727,6 +727,18 @@ def test_numbered_pictures_go_in_and_come_out_untouched_outside_the_patch(tmp_pa
         assert is_disclosed(tmp_path / "out" / f"{number:04d}.png")
 
 
+@pytest.mark.parametrize("kind", ["rgb24", "rgba", "rgb48be", "rgba64be"])
+def test_numbered_pictures_keep_depth_and_transparency(tmp_path: Path, kind: str) -> None:
+    fade = f"format=rgba64le,geq=r='60000-X':g='300*Y':b='7*X*Y':a='400*X',format={kind}"
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:d=0.08", "-vf", fade, tmp_path / "%d.png")
+    report = copy_clip(tmp_path / "%d.png", tmp_path / "out%d.png", lossless=True)
+    for number in (1, 2):
+        old, new = (cv2.imread(str(tmp_path / f"{name}{number}.png"), cv2.IMREAD_UNCHANGED) for name in ("", "out"))
+        assert old.dtype == (np.uint16 if "b" in kind[3:] else np.uint8)
+        assert np.array_equal(old, new)
+    assert report.notes == ("numbered photos hold no times",)
+
+
 def test_a_clip_becomes_numbered_pictures_and_they_a_clip(tmp_path: Path, clip_path: Path) -> None:
     report = copy_clip(clip_path, tmp_path / "p%d.jpg", end=Fraction(2, 5))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"p{number}.jpg" for number in range(1, 11))

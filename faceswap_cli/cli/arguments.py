@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..options import CODECS, DEVICES
+from ..options import CODECS, DEVICES, ENCODER_CHOICES
 
 Sources = Annotated[
     list[Path],
@@ -88,7 +88,10 @@ CLIP_FLAGS: dict[str, Flag] = SWAP_FLAGS | {
     "codec": Flag(
         f"Video codec: {', '.join(CODECS)}; without it the container decides (mp4, mov, mkv h264; webm vp9)."
     ),
-    "preset": Flag("Speed preset in the encoder's own words."),
+    "preset": Flag("Speed preset in the software encoder's own words."),
+    "encoder": Flag(f"Whose encoder: {', '.join(ENCODER_CHOICES)}; what does not work here falls back to software."),
+    "pix_fmt": Flag("Pixel format, such as yuv420p; without it the one that loses least."),
+    "lossless": Flag("Write every sample outside the faces exactly as it was decoded.", bool),
     "start": Flag("Leave out what comes before, in seconds or h:m:s.", read=read_time),
     "end": Flag("Leave out what comes from here on, in seconds or h:m:s.", read=read_time),
 }

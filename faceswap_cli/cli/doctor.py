@@ -11,6 +11,7 @@ from typing import Literal
 
 from .. import models
 from ..errors import FaceSwapError
+from ..options import DEFAULT_QUALITY
 from .arguments import AsJson, Quiet, Verbose
 from .terminal import Terminal
 
@@ -19,6 +20,7 @@ PACKAGES = ("numpy", "opencv-python", "insightface", "onnxruntime", "av", "torch
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
 OPENCVS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 ENCODERS = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "prores_ks", "ffv1", "aac")
+TRIAL_SIZE = (640, 480)
 LEAST_DISK = 2e9  # bytes
 
 
@@ -39,7 +41,7 @@ def doctor(as_json: AsJson = False, verbose: Verbose = False, quiet: Quiet = Fal
     Example:
       faceswap doctor
     """
-    findings = [*_packages(), *_clashes(), _engine(), _encoders(), *_weights(), _disk()]
+    findings = [*_packages(), *_clashes(), _engine(), _encoders(), _hardware(), *_weights(), _disk()]
     lines = [f"{one.state:5s}{one.what:14s}{one.seen}" + (f"\n     {one.mend}" if one.mend else "") for one in findings]
     Terminal(verbose, quiet).result("\n".join(lines), [asdict(one) for one in findings], as_json)
 
@@ -107,6 +109,19 @@ def _encoders() -> Finding:
         if missing
         else Finding("ok", "encoders", seen)
     )
+
+
+def _hardware() -> Finding:
+    """Let each hardware encoder of H.264 make one picture."""
+    from ..media.encoders import nearest_format
+    from ..media.hardware import hardware_encoders, refusal
+
+    seen = []
+    for encoder in hardware_encoders("h264", "auto"):
+        pixel_format = nearest_format(encoder, "yuv420p", *TRIAL_SIZE)
+        why = refusal(encoder, pixel_format, encoder.settings(DEFAULT_QUALITY, None), TRIAL_SIZE)
+        seen.append(f"{encoder.library} {'works' if why is None else f'does not work ({why})'}")
+    return Finding("ok", "hardware", ", ".join(seen) or "no hardware encoder in av")
 
 
 def _weights() -> Iterator[Finding]:

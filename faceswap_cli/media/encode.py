@@ -10,23 +10,17 @@ from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
 from ..errors import OutputError
-from .encoders import ENCODERS
+from .encoders import HDR_WORDS, is_rgb
 from .plan import AVI, WritePlan
 
 LIMITED_RANGE, FULL_RANGE = 1, 2
-# How each encoder is told of mastering display and light level: option, its two names, units of colour and light.
-HDR_WORDS = {
-    "h264": ("x264-params", "mastering-display", "cll", (50000, 10000)),
-    "hevc": ("x265-params", "master-display", "max-cll", (50000, 10000)),
-    "av1": ("svtav1-params", "mastering-display", "content-light", (1, 1)),
-}
 RGB_MATRIX = 0
 
 
 def open_encoder(plan: WritePlan) -> VideoCodecContext:
     """Make an encoder ready for the plan's pictures; OutputError when it does not take them."""
     os.environ.setdefault("SVT_LOG", "0")  # this encoder alone writes to stderr by itself
-    context = av.CodecContext.create(ENCODERS[plan.codec].library, "w")
+    context = av.CodecContext.create(plan.encoder, "w")
     if plan.container is not AVI:
         context.flags |= Flags.global_header
     set_up(context, plan)
@@ -68,18 +62,18 @@ def _tag_colours(context: VideoCodecContext, plan: WritePlan) -> None:
     context.color_primaries, context.color_trc = colours.primaries, colours.transfer
     context.color_range = colours.range_tag or (FULL_RANGE if colours.full_range else 0)
     context.colorspace = colours.matrix
-    becomes_yuv = plan.pixel_format.startswith("yuv") and not plan.clip.pixel_format.startswith(
-        ("yuv", "nv", "p", "gray")
-    )
-    if becomes_yuv:
+    was_rgb, becomes_rgb = is_rgb(plan.clip.pixel_format), is_rgb(plan.pixel_format)
+    if becomes_rgb and not was_rgb:
+        context.colorspace, context.color_range = RGB_MATRIX, FULL_RANGE
+    if was_rgb and not becomes_rgb:
         context.colorspace, context.color_range = colours.effective_matrix, LIMITED_RANGE
 
 
 def _hdr_options(plan: WritePlan) -> dict[str, str]:
     """Pass HDR10's static metadata to the encoder, in its own words."""
-    if plan.clip.mastering is None or plan.codec not in HDR_WORDS:
+    if plan.clip.mastering is None or plan.encoder not in HDR_WORDS:
         return {}
-    option, display, light, units = HDR_WORDS[plan.codec]
+    option, display, light, units = HDR_WORDS[plan.encoder]
     values = plan.clip.mastering.words(*units)
     parameters = [f"{own}={values[name]}" for own, name in ((display, "display"), (light, "light")) if name in values]
     earlier = plan.encoder_options.get(option)

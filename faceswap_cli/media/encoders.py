@@ -15,6 +15,12 @@ from av.video.format import VideoFormat
 from ..errors import UsageError
 
 MAXIMUM_THREADS = 16
+# How each encoder is told of mastering display and light level: option, its two names, units of colour and light.
+HDR_WORDS = {
+    "libx264": ("x264-params", "mastering-display", "cll", (50000, 10000)),
+    "libx265": ("x265-params", "master-display", "max-cll", (50000, 10000)),
+    "libsvtav1": ("svtav1-params", "mastering-display", "content-light", (1, 1)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,8 @@ class Encoder:
     settings: Callable[[int, str | None], dict[str, str]]  # quality, preset -> options
     even_sizes: bool  # 4:2:0 and 4:2:2 need an even width and height
     avoided: tuple[str, ...] = ()  # beginnings of pixel formats it takes but few players show
+    refused: tuple[str, ...] = ()  # beginnings of pixel formats it names and does not open
+    lossless: bool = False  # whether quality 100 gives every sample back
 
 
 def quality_to_scale(quality: int, points: tuple[tuple[int, int], ...]) -> int:
@@ -52,8 +60,9 @@ def _x265(quality: int, preset: str | None) -> dict[str, str]:
 
 
 def _svtav1(quality: int, preset: str | None) -> dict[str, str]:
-    crf = quality_to_scale(quality, ((0, 63), (50, 38), (75, 22), (100, 4)))
-    return {"preset": preset or "", "crf": str(crf)}
+    crf = quality_to_scale(quality, ((0, 63), (50, 38), (75, 22), (99, 4)))
+    rate = {"svtav1-params": "lossless=1"} if quality == 100 else {"crf": str(crf)}
+    return {"preset": preset or ""} | rate
 
 
 def _vp9(quality: int, preset: str | None) -> dict[str, str]:
@@ -77,23 +86,24 @@ SVT_PRESETS = tuple(str(number) for number in range(13, -1, -1))
 VPX_PRESETS = tuple(str(number) for number in range(8, -1, -1))
 VPX_AVOIDED = ("gbr", "yuva444", "yuva422")
 ENCODERS = {
-    "h264": Encoder("libx264", X26X_PRESETS, "fast", _x264, even_sizes=True),
-    "hevc": Encoder("libx265", X26X_PRESETS, "fast", _x265, even_sizes=True, avoided=("gbr", "yuva")),
-    "av1": Encoder("libsvtav1", SVT_PRESETS, "8", _svtav1, even_sizes=True),
-    "vp9": Encoder("libvpx-vp9", VPX_PRESETS, "4", _vp9, even_sizes=False, avoided=VPX_AVOIDED),
+    "h264": Encoder("libx264", X26X_PRESETS, "fast", _x264, even_sizes=True, lossless=True),
+    "hevc": Encoder(
+        "libx265", X26X_PRESETS, "fast", _x265, even_sizes=True, avoided=("gbr",), refused=("yuva",), lossless=True
+    ),
+    "av1": Encoder("libsvtav1", SVT_PRESETS, "8", _svtav1, even_sizes=True, lossless=True),
+    "vp9": Encoder("libvpx-vp9", VPX_PRESETS, "4", _vp9, even_sizes=False, avoided=VPX_AVOIDED, lossless=True),
     "prores": Encoder("prores_ks", (), None, _prores, even_sizes=True),
-    "ffv1": Encoder("ffv1", (), None, _ffv1, even_sizes=False),
+    "ffv1": Encoder("ffv1", (), None, _ffv1, even_sizes=False, lossless=True),
 }
 
 
-def encoder_options(codec: str, quality: int, preset: str | None, pixel_format: str) -> dict[str, str]:
-    """Give the options of a codec's encoder; UsageError for a preset it does not know."""
-    encoder = ENCODERS[codec]
+def encoder_options(encoder: Encoder, quality: int, preset: str | None, pixel_format: str) -> dict[str, str]:
+    """Give an encoder's options; UsageError for a preset it does not know."""
     if preset is not None and preset not in encoder.presets:
         known = ", ".join(encoder.presets) or "none: leave the option out"
-        raise UsageError(f"preset {preset!r} is unknown to {codec}: choose one of {known}")
+        raise UsageError(f"preset {preset!r} is unknown to {encoder.library}: choose one of {known}")
     settings = encoder.settings(quality, preset or encoder.preset)
-    if codec == "prores" and "444" in pixel_format:
+    if encoder is ENCODERS["prores"] and "444" in pixel_format:
         settings["profile"] = "4444xq" if quality >= 80 else "4444"
     return settings
 
@@ -103,14 +113,62 @@ def encoder_threads() -> int:
     return min(os.cpu_count() or 1, MAXIMUM_THREADS)
 
 
-def nearest_format(codec: str, native: str, width: int, height: int) -> str:
-    """Choose the encoder's pixel format that loses least of `native` for a picture of this size."""
-    encoder = ENCODERS[codec]
+def pixel_formats(encoder: Encoder, width: int, height: int) -> list[str]:
+    """List the pixel formats an encoder takes for pictures of this size; those in a card's memory are not ours."""
     names = [video_format.name for video_format in av.Codec(encoder.library, "w").video_formats or ()]
+    plain = [name for name in names if VideoFormat(name, 64, 64).components and not name.startswith(encoder.refused)]
+    return [name for name in plain if _size_fits(name, encoder, width, height)] or plain
+
+
+def nearest_format(encoder: Encoder, native: str, width: int, height: int) -> str | None:
+    """Choose the encoder's pixel format that loses least of `native` for a picture of this size; None: it has none."""
     shunned = ("yuvj", *encoder.avoided)
-    names = [name for name in names if name == native or not name.startswith(shunned)]
-    fitting = [name for name in names if _size_fits(name, encoder, width, height)] or names
-    return min(fitting, key=lambda name: _distance(native, name))
+    names = pixel_formats(encoder, width, height)
+    fitting = [name for name in names if name == native or not name.startswith(shunned)]
+    return min(fitting, key=lambda name: _distance(native, name), default=None)
+
+
+def what_is_lost(native: str, chosen: str) -> list[str]:
+    """Say in words for people what samples of `native` lose when they are written as `chosen`."""
+    have, other = _shape(native), _shape(chosen)
+    coarser = other.halvings_x > have.halvings_x or other.halvings_y > have.halvings_y
+    lost = {
+        f"{have.bits} bits become {other.bits}": have.bits > other.bits,
+        "transparency is left out": have.alpha and not other.alpha,
+        "colour is left out": have.channels > other.channels,
+        "colour gets coarser": have.channels == other.channels and coarser,
+        "RGB and YUV are rounded": have.is_rgb != other.is_rgb and have.channels == other.channels,
+    }
+    return [words for words, is_lost in lost.items() if is_lost]
+
+
+def same_samples(native: str, chosen: str) -> bool:
+    """Say whether every sample fits where it is, in number and in depth."""
+    return _shape(native) == _shape(chosen)
+
+
+def is_rgb(pixel_format: str) -> bool:
+    """Say whether the samples are red, green and blue."""
+    return _shape(pixel_format).is_rgb
+
+
+def has_alpha(pixel_format: str) -> bool:
+    """Say whether the pictures carry transparency."""
+    return _shape(pixel_format).alpha
+
+
+def is_coarser_one_way(pixel_format: str) -> bool:
+    """Say whether colour has fewer columns but not fewer rows, or the other way round."""
+    shape = _shape(pixel_format)
+    return shape.halvings_x != shape.halvings_y
+
+
+def bits_of(pixel_format: str) -> int:
+    """Give the depth of a pixel format's first component; UsageError for a name that is none."""
+    try:
+        return _shape(pixel_format).bits
+    except (ValueError, IndexError):
+        raise UsageError(f"{pixel_format!r} is no pixel format: yuv420p, yuv420p10le and yuv444p are some") from None
 
 
 def _size_fits(name: str, encoder: Encoder, width: int, height: int) -> bool:

@@ -20,16 +20,13 @@ from av.video.stream import VideoStream
 from ..errors import OutputError
 from .disclosure import append_xmp_box, container_tags
 from .encode import set_up
-from .encoders import ENCODERS
 from .gif import write_gif
-from .plan import GIF, MOV, MP4, STILLS, WritePlan
+from .plan import GIF, MOV, MP4, OWN_TAGS, STILLS, WritePlan
 from .reader import open_container
 from .segments import SegmentStore, packet_times, read_packets
 from .stills import write_stills
 from .tracks import Cargo, add_tracks, true_tags
 
-# Tags a muxer writes itself, or that describe the old pictures: never copied.
-OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 NOTICED_SHAPE = 0.02  # share by which pixels may be wider or narrower unsaid
 LARGEST_TIMESCALE = 1 << 24
 Timed = tuple[Fraction, Packet]  # seconds of the packet's dts, by which tracks are interleaved
@@ -52,7 +49,7 @@ def mux(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
         notes = _mux_from(source, plan, store, target)
     if plan.container in (MP4, MOV) and plan.disclosure:
         append_xmp_box(target, plan.model)
-    return notes + _losses(plan, target)
+    return notes + _rounding(plan, store) + _losses(plan, target)
 
 
 def _mux_from(source: InputContainer, plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
@@ -101,7 +98,7 @@ def _tags(tags: dict[str, str], without: frozenset[str]) -> dict[str, str]:
 
 def _add_video(out: OutputContainer, plan: WritePlan) -> VideoStream:
     """Add the stream of our pictures; its encoder is opened for the stream header alone and never fed."""
-    stream = out.add_stream(ENCODERS[plan.codec].library, rate=plan.clip.average_rate)
+    stream = out.add_stream(plan.encoder, rate=plan.clip.average_rate)
     set_up(stream.codec_context, plan)
     stream.time_base = plan.time_base
     if plan.codec == "hevc" and plan.container in (MP4, MOV):
@@ -197,6 +194,18 @@ def _demuxed(source: InputContainer, cargo: Cargo) -> Iterator[Packet]:
         packet.pts = packet.dts if packet.pts is None else packet.pts
         packet.dts = packet.pts if packet.dts is None else packet.dts
         yield packet
+
+
+def _rounding(plan: WritePlan, store: SegmentStore) -> list[str]:
+    """Say when times lie between the ticks of the container."""
+    tick = plan.container.tick
+    if tick is None:
+        return []
+    begin = store.finished[0].first_pts if plan.start is not None else 0
+    times = (pts for segment in store.finished for pts in packet_times(store.path(segment)))
+    if not any((pts - begin) * plan.time_base % tick for pts in times):
+        return []
+    return [f"{plan.container.muxer} holds times in {tick} s: those of the pictures are rounded"]
 
 
 def _losses(plan: WritePlan, target: Path) -> list[str]:

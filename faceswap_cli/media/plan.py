@@ -13,13 +13,17 @@ from pathlib import Path
 
 from ..errors import OutputError, UsageError
 from ..options import Options
-from .encoders import encoder_options, encoder_threads, nearest_format
+from .choice import Encoding, choose_encoding, notes_on_pixels
+from .encoders import HDR_WORDS, bits_of, encoder_threads, is_coarser_one_way, is_rgb
 from .orientation import UPRIGHT, Orientation
 from .photo_formats import PHOTO_FORMATS
 from .reader import Clip
 from .sequence import is_sequence, members
 
 Seal = Callable[[Path], None]  # the last touch to a whole file, before it gets its name
+LOSSLESS_PHOTOS = (".png", ".tif", ".tiff")
+# Tags a muxer writes itself, or that describe the old pictures: never copied.
+OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 DIGESTED_BYTES = 1 << 20  # of the input's beginning and end
 
 
@@ -34,6 +38,7 @@ class Container:
     text_codec: str | None = None  # the same for text subtitles
     keeps_rotation: bool = True
     keeps_variable_rate: bool = True
+    tick: Fraction | None = None  # what times are rounded to, where they are
     starts_at_zero: bool = False  # no time before 0: one packet there would push all others back
     holds_attachments: bool = False
     holds_covers: bool = False
@@ -52,6 +57,7 @@ MATROSKA = Container(
     codecs=("h264", "hevc", "av1", "vp9", "ffv1", "prores"),
     sound_codec="libopus",
     text_codec="subrip",
+    tick=Fraction(1, 1000),
     starts_at_zero=True,
     holds_attachments=True,
 )
@@ -61,6 +67,7 @@ WEBM = Container(
     deep_codec="av1",
     sound_codec="libopus",
     text_codec="webvtt",
+    tick=Fraction(1, 1000),
     starts_at_zero=True,
 )
 AVI = Container(
@@ -88,6 +95,7 @@ class WritePlan:
     output: Path
     container: Container
     codec: str
+    encoder: str  # its name in the library
     pixel_format: str
     encoder_options: dict[str, str]
     threads: int
@@ -131,30 +139,32 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
     numbered = is_sequence(clip.path if output is None or output.is_dir() else output)
     output = output_path(clip.path, output, tuple(PHOTO_FORMATS if numbered else CONTAINERS), options.force)
     container = STILLS if numbered else CONTAINERS[output.suffix.lower()]
+    _refuse_pixels(container, output, clip, options)
     codec = _codec(clip, container, output, options)
-    pixel_format = nearest_format(codec, clip.pixel_format, clip.stored_width, clip.stored_height)
-    settings = encoder_options(codec, options.quality, options.preset, pixel_format)
+    encoding, notes = choose_encoding(clip, codec, _size(clip, container), options)
+    settings = dict(encoding.options)
     if container is AVI and codec == "h264":
         settings["bf"] = "0"  # the container has no timestamps: pictures must be stored in the order they are shown
     threads = encoder_threads()
-    decided = [codec, pixel_format, settings, threads]
+    decided = [codec, encoding.library, encoding.pixel_format, settings, threads]
     return WritePlan(
         clip=clip,
         output=output,
         container=container,
         codec=codec,
-        pixel_format=pixel_format,
+        encoder=encoding.library,
+        pixel_format=encoding.pixel_format,
         encoder_options=settings,
         threads=threads,
         time_base=clip.time_base if container.keeps_variable_rate else 1 / clip.average_rate,
         start=options.start,
         end=options.end,
         force=options.force,
-        quality=options.quality,
         disclosure=options.disclosure,
         model=options.model_name,
+        quality=100 if options.lossless else options.quality,
         fingerprint=_fingerprint(clip.path, [*decided, _choices(options), recipe]),
-        notes=tuple(_notes(clip, container, codec, pixel_format)),
+        notes=(*notes, *_notes(clip, container, codec, encoding, asked=options.pix_fmt is not None)),
     )
 
 
@@ -189,7 +199,8 @@ def refuse_existing(output: Path, force: bool) -> None:
 
 def _codec(clip: Clip, container: Container, output: Path, options: Options) -> str:
     if options.codec is None:
-        return container.deep_codec if clip.bits > 8 else container.codecs[0]
+        bits = bits_of(options.pix_fmt) if options.pix_fmt else clip.bits
+        return container.deep_codec if bits > 8 else container.codecs[0]
     if options.codec not in container.codecs:
         known = ", ".join(container.codecs)
         raise UsageError(f"{output.suffix} files do not hold {options.codec} here: choose one of {known}")
@@ -216,25 +227,57 @@ def _fingerprint(path: Path, parts: list[object]) -> str:
     return digest.hexdigest()
 
 
-def _notes(clip: Clip, container: Container, codec: str, pixel_format: str) -> list[str]:
-    notes = []
-    if pixel_format.removeprefix("yuvj") != clip.pixel_format.removeprefix("yuvj") and not _same(clip, pixel_format):
-        notes.append(f"pixels are written as {pixel_format}, not {clip.pixel_format}: {codec} has nothing nearer")
-    if container is STILLS:
-        return ["numbered photos hold no times"]
-    if container is GIF:
-        return ["a GIF holds 256 colours a picture and times in 1/100 s"]
+def _size(clip: Clip, container: Container) -> tuple[int, int]:
+    orientation = UPRIGHT if container.keeps_rotation else clip.orientation
+    return orientation.upright_size(clip.stored_width, clip.stored_height)
+
+
+def _turns_colour(clip: Clip, container: Container) -> bool:
+    """Say whether rows become columns where colour is coarser in one direction: it is sampled anew then."""
+    return not container.keeps_rotation and clip.orientation.transpose and is_coarser_one_way(clip.pixel_format)
+
+
+def _refuse_pixels(container: Container, output: Path, clip: Clip, options: Options) -> None:
+    """Refuse what GIF's and photos' own encoders decide, and losslessness where pictures are made anew."""
+    if options.lossless and _turns_colour(clip, container):
+        raise UsageError(f"{clip.pixel_format} cannot be turned upright losslessly for {output.suffix}: write .mkv")
+    if container not in (GIF, STILLS):
+        return
+    if options.pix_fmt is not None:
+        raise UsageError(f"{output.suffix} files decide their pixel format themselves: leave --pix-fmt out")
+    exact = output.suffix.lower() in LOSSLESS_PHOTOS and is_rgb(clip.pixel_format)
+    if options.lossless and not exact:
+        raise UsageError(f"{clip.pixel_format} in {output.suffix} cannot be lossless: write ffv1 in .mkv")
+
+
+def _notes(clip: Clip, container: Container, codec: str, encoding: Encoding, asked: bool) -> list[str]:
+    notes = [f"{words} are left out" for words in clip.unkept]
     if not container.keeps_rotation and clip.display_matrix is not None:
         notes.append(f"{container.muxer} cannot say that a picture lies turned: it is turned upright itself")
-    if not container.keeps_variable_rate:
-        notes.append(f"{container.muxer} holds one frame rate only: times are rounded to 1/{clip.average_rate} s")
-    notes.extend(f"{words} are left out" for words in clip.unkept)
-    if clip.mastering is not None and codec not in ("h264", "hevc", "av1"):
-        notes.append(f"HDR10's static metadata is left out: {codec} does not hold it here")
+    if _turns_colour(clip, container):
+        notes.append(f"colour of {clip.pixel_format} gets coarser, since rows become columns")
+    if clip.mastering is not None and (encoding.library not in HDR_WORDS or container in (GIF, STILLS)):
+        notes.append(f"HDR10's static metadata is left out: {_holder(container, encoding)} does not hold it here")
     if clip.interlaced:
         notes.append("the clip is interlaced: its fields are written as whole pictures")
-    return notes
+    if container in (GIF, STILLS):
+        return [*notes, *_notes_on_bare_pictures(clip, container)]
+    if not container.keeps_variable_rate:
+        step = f"{float(1000 / clip.average_rate):.4g} ms"
+        notes.append(f"{container.muxer} holds one frame rate only: times are rounded to steps of {step}")
+    return [*notes_on_pixels(clip, codec, encoding.pixel_format, asked), *notes]
 
 
-def _same(clip: Clip, pixel_format: str) -> bool:
-    return {clip.pixel_format, pixel_format} in ({"nv12", "yuv420p"}, {"p010le", "yuv420p10le"})
+def _holder(container: Container, encoding: Encoding) -> str:
+    return container.muxer if container in (GIF, STILLS) else encoding.library
+
+
+def _notes_on_bare_pictures(clip: Clip, container: Container) -> list[str]:
+    """Say what files lose that hold pictures and little else."""
+    notes = ["numbered photos hold no times"]
+    if container is GIF:
+        notes = ["a GIF holds 256 colours a picture, transparency on or off, and times in 1/100 s"]
+    if clip.chapters:
+        notes.append(f"{len(clip.chapters)} chapters are left out: {container.muxer} does not hold them")
+    lost = [name for name in clip.metadata if name.lower() not in OWN_TAGS]
+    return [*notes, f"tags that {container.muxer} did not take: {', '.join(sorted(lost))}"] if lost else notes

@@ -10,12 +10,14 @@ from av.video.reformatter import VideoReformatter
 
 from .disclosure import xmp_packet
 from .encode import decoder_of
+from .encoders import has_alpha
 from .photo_formats import Metadata, encode_photo
 from .plan import WritePlan
 from .reader import EXACT
 from .segments import SegmentStore, read_packets
 from .sequence import member, members
 
+PHOTO_SAMPLES = {(False, False): "rgb24", (False, True): "rgba", (True, False): "rgb48le", (True, True): "rgba64le"}
 PLAIN = Metadata(b"", None, b"", None, 1, None, -1, (), "")
 
 
@@ -33,17 +35,18 @@ def write_stills(plan: WritePlan, store: SegmentStore, folder: Path) -> list[str
     """Write every picture into `folder` under its number; returns notes on what photos do not hold."""
     folder.mkdir()
     converter = VideoReformatter()
-    deep = plan.clip.bits > 8
     first = next(iter(members(plan.clip.path)), 1)
     metadata = replace(PLAIN, xmp=xmp_packet(model=plan.model)) if plan.disclosure else PLAIN
     for number, picture in enumerate(decoded_pictures(plan, store), first):
-        samples = _rgb(picture, converter, plan, deep)
-        content, notes = encode_photo(samples, None, metadata, plan.output.suffix.lower(), plan.quality)
+        samples = _samples(picture, converter, plan)
+        colour, alpha = samples[..., :3], samples[..., 3] if samples.shape[2] == 4 else None
+        content, notes = encode_photo(colour, alpha, metadata, plan.output.suffix.lower(), plan.quality)
         member(folder / plan.output.name, number).write_bytes(content)
     return [*notes, *(f"{track} is left out: photos hold no other tracks" for track in plan.clip.tracks)]
 
 
-def _rgb(picture: av.VideoFrame, converter: VideoReformatter, plan: WritePlan, deep: bool) -> np.ndarray:
+def _samples(picture: av.VideoFrame, converter: VideoReformatter, plan: WritePlan) -> np.ndarray:
+    """Give (H, W, 3) samples, or 4 with transparency, 8 or 16 bit."""
     matrix = plan.clip.colours.swscale_matrix
-    wanted = "rgb48le" if deep else "rgb24"
+    wanted = PHOTO_SAMPLES[plan.clip.bits > 8, has_alpha(plan.pixel_format)]
     return converter.reformat(picture, format=wanted, src_colorspace=matrix, interpolation=EXACT).to_ndarray()

@@ -18,6 +18,7 @@ from av.video.reformatter import VideoReformatter
 from ..errors import FaceSwapError, NoFaceError, OutputError
 from ..types import Swapped
 from .encode import FULL_RANGE, LIMITED_RANGE, open_encoder
+from .encoders import is_rgb
 from .mux import mux
 from .plan import Seal, WritePlan, plan_output, refuse_existing
 from .planes import blend
@@ -40,6 +41,7 @@ class WriteReport:
     faces_swapped: int
     size: int  # bytes
     codec: str
+    encoder: str  # its name in the library
     pixel_format: str
     notes: tuple[str, ...]  # what is not as in the input, for people
 
@@ -161,6 +163,7 @@ class ClipWriter:
             faces_swapped=sum(segment.faces_swapped for segment in finished),
             size=sum(path.stat().st_size for path in outputs),
             codec=self.plan.codec,
+            encoder=self.plan.encoder,
             pixel_format=self.plan.pixel_format,
             notes=(*self.plan.notes, *self.plan.clip.losses(), *notes),
         )
@@ -236,9 +239,7 @@ class _Stretch:
             return picture
         colours = self._plan.clip.colours
         own_range = FULL_RANGE if colours.full_range else LIMITED_RANGE
-        new_range = (
-            LIMITED_RANGE if picture.format.is_rgb and not wanted.startswith(("rgb", "bgr", "gbr")) else own_range
-        )
+        new_range = LIMITED_RANGE if picture.format.is_rgb and not is_rgb(wanted) else own_range
         matrix = colours.swscale_matrix
         return self._converter.reformat(
             picture,
