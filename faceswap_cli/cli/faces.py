@@ -32,7 +32,7 @@ def faces(
     """List every face in a photo or clip: where, how large, when, and who is the same person.
 
     A face keeps its number for as long as it can be followed; its largest view is shown. Boxes are x0, y0, x1, y1 in
-    pixels of the upright picture.
+    pixels of the upright picture; yaw and roll are degrees, positive towards the picture's right edge and clockwise.
 
     \b
     Example:
@@ -54,7 +54,8 @@ def faces(
 
 
 def _table(found: "list[Appearance]") -> str:
-    head = f"{'face':>4s} {'person':>6s} {'box':>24s} {'size':>6s} {'score':>6s} {'seconds':>17s} {'frames':>6s}"
+    numbers = f"{'size':>6s} {'score':>6s} {'yaw':>4s} {'roll':>4s}"
+    head = f"{'face':>4s} {'person':>6s} {'box':>24s} {numbers} {'seconds':>17s} {'frames':>6s}"
     return "\n".join([head, *(_line(each) for each in found)])
 
 
@@ -62,5 +63,7 @@ def _line(each: "Appearance") -> str:
     box = " ".join(f"{value:5.0f}" for value in each.face.box)
     size = float(min(each.face.box[2:] - each.face.box[:2]))
     times = f"{each.first:.2f} - {each.last:.2f}"
+    yaw, roll = each.pose
     person = "-" if each.person is None else str(each.person)
-    return f"{each.number:4d} {person:>6s} {box:>24s} {size:6.0f} {each.face.score:6.2f} {times:>17s} {each.frames:6d}"
+    seen = f"{box:>24s} {size:6.0f} {each.face.score:6.2f} {yaw:4.0f} {roll:4.0f}"
+    return f"{each.number:4d} {person:>6s} {seen} {times:>17s} {each.frames:6d}"

@@ -19,6 +19,7 @@ from ..stages.track import Located, Track
 from ..types import Face
 from .clips import PHOTO_SIDES, thumbnail
 from .judges import FaceJudge
+from .turn import yaw_and_roll
 
 SAME_PERSON = 0.35  # cosine of two groups' mean views from which they are taken for one person
 MOST_VIEWS = 5  # views of a face that its identity is averaged over
@@ -38,6 +39,11 @@ class Appearance:
     person: int | None = None  # from 1; None without an encoder
     views: list[np.ndarray] = field(default_factory=list)  # identities (D,)
 
+    @property
+    def pose(self) -> tuple[float, float]:
+        """Yaw and roll in degrees, see `yaw_and_roll`."""
+        return yaw_and_roll(self.face.points)
+
     def as_record(self) -> dict[str, Any]:
         """Return what JSON shows: `box` is x0, y0, x1, y1 in pixels of the upright picture."""
         x0, y0, x1, y1 = (round(float(value), 1) for value in self.face.box)
@@ -47,6 +53,7 @@ class Appearance:
             "box": [x0, y0, x1, y1],
             "size": round(min(x1 - x0, y1 - y0), 1),
             "score": round(self.face.score, 3),
+            "pose": dict(zip(("yaw", "roll"), (round(angle, 1) for angle in self.pose), strict=True)),
             "points": [[round(float(x), 1), round(float(y), 1)] for x, y in self.face.points],
             "seconds": [round(self.first, 3), round(self.last, 3)],
             "frames": self.frames,

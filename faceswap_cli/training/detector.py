@@ -29,7 +29,7 @@ from .data import to_tensor
 from .detector_data import Pictures, load_pictures
 from .detector_loss import Wanted, detector_loss, gather, make_anchors
 from .detector_measure import DetectorScores, find_faces, measure
-from .detector_tiles import Tile, training_tile
+from .detector_tiles import Tile, cuts_beside_faces, training_tile
 from .occluders import face_free_pictures
 from .options import TrainOptions
 from .parser_data import split_people
@@ -92,18 +92,17 @@ def train(options: TrainOptions) -> DetectorScores:
 
 def measured_tiles(pictures: Pictures, options: TrainOptions) -> list[Tile]:
     """Compose the tiles a run is measured on: always the same ones for one set of pictures and one size."""
-    size, textures = options.size or SIZE, backgrounds()
+    size, textures = options.size or SIZE, backgrounds(pictures)
     return [training_tile(pictures, size, np.random.default_rng(seed), textures) for seed in range(MEASURED_TILES)]
 
 
-def backgrounds() -> list[np.ndarray]:
-    """Return the face-free pictures, shrunk so that cutting tiles from them is cheap."""
-    pictures = face_free_pictures()
-    scales = [min(1.0, TEXTURE / min(picture.shape[:2])) for picture in pictures]
-    return [
-        cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        for picture, scale in zip(pictures, scales, strict=True)
-    ]
+def backgrounds(pictures: Pictures) -> list[np.ndarray]:
+    """Return what is no face: face-free pictures, shrunk so that cutting tiles is cheap, and cuts from beside faces."""
+    textures = []
+    for picture in face_free_pictures():
+        scale = min(1.0, TEXTURE / min(picture.shape[:2]))
+        textures.append(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    return textures + cuts_beside_faces(pictures)
 
 
 def write_detector(network: FaceDetector, path: Path) -> None:
@@ -143,7 +142,7 @@ def _start(options: TrainOptions, device: torch.device) -> _State:
 
 def _batches(pictures: Pictures, options: TrainOptions, step: int) -> Iterator[tuple[Tensor, Wanted]]:
     """Yield images (B, 3, S, S) as the network takes them and their faces, from `step` on; each step has its seed."""
-    textures = backgrounds()
+    textures = backgrounds(pictures)
     cv2.setNumThreads(1)  # the pool below uses the cores; OpenCV's own threads would only get in the way
 
     def draw(seed: tuple[int, int, int], size: int) -> Tile:

@@ -73,7 +73,7 @@ def train(options: TrainOptions) -> None:
         raise UsageError(f"size is {size}: give a multiple of 16 from {SMALLEST} on")
     judge = IdentityJudge(load_encoders(options.teacher), size).to(device)
     faces, targets = load_swap_faces(options, size)
-    data = SwapData(faces, targets, embed_faces(faces, judge, device), size)
+    data = SwapData(faces, targets, embed_faces(faces, judge, device), size, device)
     players = build_players(settings, judge, options, device)
     steps, batch_size = options.steps or STEPS, options.batch or BATCH
     step = resume(run, players, generator) if options.resume else 0
@@ -82,7 +82,7 @@ def train(options: TrainOptions) -> None:
         rate = cosine_rate(step, steps)
         set_rate(players.generator_optimiser, (options.learning_rate or LEARNING_RATE) * rate)
         set_rate(players.discriminator_optimiser, settings.discriminator_rate * rate)
-        batch = data.draw(batch_size, same=step % settings.same_every == 0, generator=generator).to(device)
+        batch = data.draw(batch_size, same=step % settings.same_every == 0, generator=generator)
         waits = options.init_from is not None and step < WARM_UP
         losses, fake = ({}, None) if waits else generator_step(players, batch, settings, step)
         if step >= settings.adversarial_from - WARM_UP:

@@ -3,7 +3,7 @@
 Targets come from the colour packs. Sources are all faces, grey and tight ones too: of them only the vector is used.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,11 +11,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import UsageError
-from .data import FaceSet, draw_jitter, load_packs, moved_crop, to_tensor
-from .degrade import degrade
+from .augment import degrade_batch, draw_moves, moved
+from .data import FaceSet, load_packs, moved_crop, to_tensor
 from .options import TrainOptions
 from .pack import read_rows
 from .prepare import packed
+
+REDRAWS = 100  # at most, until source and target are different people: there may be one person only
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,38 +32,43 @@ class Batch:
     encoder: int  # which encoder was drawn
     same: bool  # source and target are the same person
 
-    def to(self, device: torch.device) -> "Batch":
-        """Return the batch with its tensors on a device."""
-        names = ("target", "outside", "identity", "wanted", "unwanted")
-        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
-
 
 class SwapData:
-    """The faces of a run with their identity vectors."""
+    """The faces of a run with their identity vectors; pictures lie as uint8 on the device that trains."""
 
-    def __init__(self, faces: FaceSet, targets: np.ndarray, embeddings: Tensor, size: int) -> None:
+    def __init__(
+        self, faces: FaceSet, targets: np.ndarray, embeddings: Tensor, size: int, device: torch.device | None = None
+    ) -> None:
         self.faces = faces
         self.size = size
+        self.device = device or torch.device("cpu")
         self.embeddings = embeddings  # (E, N, D), L2 norm 1
         self.targets = np.flatnonzero(targets & ~faces.held_out)
         self.sources = np.flatnonzero(~faces.held_out)
         unseen = faces.held_out if faces.held_out.any() else ~faces.held_out
         self.unseen_targets = np.flatnonzero(targets & unseen)
         self.unseen_sources = np.flatnonzero(unseen)
-        self._of_person = {person: np.flatnonzero(faces.people == person) for person in np.unique(faces.people)}
+        self._pictures = torch.from_numpy(faces.images[self.targets]).permute(0, 3, 1, 2).to(self.device)
+        self._outside = torch.from_numpy(faces.outside[self.targets])[:, None].to(self.device)
+        self._known = embeddings.to(self.device)
+        self._by_person = np.argsort(faces.people, kind="stable")  # rows, those of one person side by side
+        numbers, self._count = np.unique(faces.people, return_counts=True)
+        self._first = np.concatenate([[0], np.cumsum(self._count)[:-1]])
+        self._number = np.searchsorted(numbers, faces.people)
 
     def draw(self, count: int, *, same: bool, generator: np.random.Generator) -> Batch:
         """Draw a batch of one kind: source and target of one person, or of different people."""
-        rows = generator.choice(self.targets, count)
-        sources = np.array([self._draw_source(row, same, generator) for row in rows])
-        crops, outsides = zip(*(self._draw_target(row, generator) for row in rows), strict=True)
+        places = generator.integers(len(self.targets), size=count)
+        rows = self.targets[places]
+        sources = self._draw_own(rows, generator) if same else self._draw_others(rows, generator)
         encoder = int(generator.integers(len(self.embeddings)))
+        target, outside = self._draw_targets(torch.from_numpy(places).to(self.device))
         return Batch(
-            target=to_tensor(list(crops)),
-            outside=torch.from_numpy(np.stack(outsides)).float()[:, None],
+            target=target,
+            outside=outside,
             identity=self._mixed(sources, generator),
-            wanted=self.embeddings[encoder, sources],
-            unwanted=self.embeddings[encoder, rows],
+            wanted=self._known[encoder, sources],
+            unwanted=self._known[encoder, rows],
             encoder=encoder,
             same=same,
         )
@@ -71,28 +78,34 @@ class SwapData:
         crops = to_tensor([moved_crop(self.faces.images[row], np.zeros(4), self.size) for row in targets])
         return crops, functional.normalize(self.embeddings[:, sources].mean(dim=0))
 
-    def _draw_source(self, target: int, same: bool, generator: np.random.Generator) -> int:
-        person = self.faces.people[target]
-        if same:
-            return int(generator.choice(self._of_person[person]))
-        for _ in range(100):
-            row = int(generator.choice(self.sources))
-            if self.faces.people[row] != person:
-                return row
-        return row
+    def _draw_own(self, rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Draw for each row a face of the same person, itself among them."""
+        person = self._number[rows]
+        nth = (generator.random(len(rows)) * self._count[person]).astype(np.int64)
+        return self._by_person[self._first[person] + nth]
 
-    def _draw_target(self, row: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        jitter = draw_jitter(generator, degrees=3, scale=0.04, shift=0.015 * self.size)
-        crop = moved_crop(self.faces.images[row], jitter, self.size)
-        outside = moved_crop(self.faces.outside[row], jitter * (1, 1, 0.5, 0.5), self.size)
-        if generator.random() < 0.5:
-            crop, outside = np.ascontiguousarray(crop[:, ::-1]), np.ascontiguousarray(outside[:, ::-1])
-        return degrade(crop, generator, strength=0.3), outside
+    def _draw_others(self, rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Draw for each row a face of somebody else, where there is anybody else."""
+        sources = generator.choice(self.sources, len(rows))
+        for _ in range(REDRAWS):
+            own = self.faces.people[sources] == self.faces.people[rows]
+            if not own.any():
+                break
+            sources[own] = generator.choice(self.sources, int(own.sum()))
+        return sources
+
+    def _draw_targets(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Return target crops and where nothing may change, moved alike, the crops damaged on top."""
+        pictures = self._pictures[places].float() / 255
+        moves = draw_moves(len(places), self.device, degrees=3, scale=0.04, shift=0.015)
+        crops = degrade_batch(moved(pictures, moves, self.size), strength=0.3)
+        outside = moved(self._outside[places].float(), moves, self.size)
+        return crops.contiguous(memory_format=torch.channels_last), outside
 
     def _mixed(self, sources: np.ndarray, generator: np.random.Generator) -> Tensor:
         """Return the sources' vectors as one encoder sees them, or between two: the generator serves any of them."""
         weights = generator.dirichlet(np.full(len(self.embeddings), 0.3), len(sources)).astype(np.float32)
-        mixed = torch.einsum("ne,end->nd", torch.from_numpy(weights), self.embeddings[:, sources])
+        mixed = torch.einsum("ne,end->nd", torch.from_numpy(weights).to(self.device), self._known[:, sources])
         return functional.normalize(mixed)
 
 
