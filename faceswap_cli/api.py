@@ -23,6 +23,7 @@ from .report import Run, describe, skipped, write_report
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import pack_folder
 from .stages.tally import Tally
+from .types import Frame
 
 Progress = Callable[[int, int | None], None]  # frames done, frames in all (None when unknown)
 Source = str | Path | Sequence[str | Path]
@@ -53,20 +54,20 @@ def swap_image(
     `output` None means `<input>_swapped.<ext>` beside the input; an existing folder takes that name inside. Raises
     NoFaceError when no face is found (then nothing is written), and the other classes of `errors` for what they name.
     """
-    run = Run(_paths(source), Path(input), options or Options(), time.monotonic())
+    run = Run(paths_of(source), Path(input), options or Options(), time.monotonic())
     photo = read_photo(run.input)
     target = photo_output_path(photo, Path(output) if output else None, run.options.force)
-    swapper, tally = Swapper(_read(run.sources), run.options), Tally()
+    swapper, tally = Swapper(read_photos(run.sources), run.options), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
-        raise _no_face(run, tally)
+        raise no_face(run.input, tally)
     with swapper.stopwatch.stage("encode"):
         not_kept = write_photo(photo, swapped.patches, target, run.options.force, run.options.quality)
     if progress is not None:
         progress(1, 1)
     done = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
     done |= {"faces_skipped": skipped(tally, swapped.faces_found, len(swapped.patches))}
-    return _conclude(run, swapper, target, done, [*not_kept, *_told_others(tally)])
+    return _conclude(run, swapper, target, done, [*not_kept, *told_others(tally)])
 
 
 def swap_video(
@@ -81,8 +82,8 @@ def swap_video(
     Timing, sound, tracks and everything outside the face stay as they are. What a broken run has finished is kept, and
     the same call goes on behind it. `output` and errors are as in `swap_image`.
     """
-    run = Run(_paths(source), Path(input), options or Options(), time.monotonic())
-    photos = _read(run.sources)
+    run = Run(paths_of(source), Path(input), options or Options(), time.monotonic())
+    photos = read_photos(run.sources)
     with open_clip(run.input) as clip:
         bundle = find_bundle(run.options)
         plan = plan_output(clip, Path(output) if output else None, run.options, _recipe(run, bundle))
@@ -90,10 +91,10 @@ def swap_video(
         with ClipWriter(plan) as writer:
             _write_frames(clip, swapper, tally, writer, progress)
             if tally.frames_with_face == 0:
-                raise _no_face(run, tally)
+                raise no_face(run.input, tally)
             with swapper.stopwatch.stage("mux"):
                 written = writer.finish()
-    return _conclude(run, swapper, written.output, _counted(written, tally), [*written.notes, *_told_others(tally)])
+    return _conclude(run, swapper, written.output, _counted(written, tally), [*written.notes, *told_others(tally)])
 
 
 def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter, progress: Progress | None) -> None:
@@ -134,23 +135,27 @@ def _conclude(run: Run, swapper: Swapper, output: Path, done: dict[str, Any], no
     return Result(output, *counts, report["seconds"], tuple(notes), report)
 
 
-def _told_others(tally: Tally) -> list[str]:
+def told_others(tally: Tally) -> list[str]:
+    """Say that faces were left as they are, where any were."""
     if tally.most_left == 0:
         return []
     return [f"up to {tally.most_left} more face(s) in a picture were left as they are: --faces all swaps them too"]
 
 
-def _no_face(run: Run, tally: Tally) -> NoFaceError:
-    where = f"any of the {tally.frames} frames of {run.input.name}" if tally.frames > 1 else run.input.name
+def no_face(path: Path, tally: Tally) -> NoFaceError:
+    """Word the error for an input that shows no face."""
+    where = f"any of the {tally.frames} frames of {path.name}" if tally.frames > 1 else path.name
     return NoFaceError(
         f"no face found in {where}: nothing is written; lower --det-threshold or --min-face to look closer"
     )
 
 
-def _paths(source: Source) -> list[Path]:
+def paths_of(source: Source) -> list[Path]:
+    """Take one photo or several."""
     several = [source] if isinstance(source, str | Path) else source
     return [Path(each) for each in several]
 
 
-def _read(sources: list[Path]) -> list[Any]:
+def read_photos(sources: list[Path]) -> list[Frame]:
+    """Read the source's photos."""
     return [read_photo(path).frame for path in sources]

@@ -1,6 +1,6 @@
 """What the swapping commands show when they are done."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .terminal import Terminal
 
@@ -27,3 +27,37 @@ def summary(result: "Result") -> str:
     new_frames = result.frames - result.report.get("resumed_frames", 0)
     pace = f"{new_frames / max(result.seconds, 1e-3):.1f} frames/s"
     return ", ".join([*words, f"{result.seconds:.1f} s", pace])
+
+
+def show_plan(terminal: Terminal, plan: dict[str, Any], as_json: bool) -> None:
+    """Print what a run would do, as lines or as JSON; nothing was written."""
+    for note in plan["notes"]:
+        terminal.note(note)
+    lines = [_clip_line(plan), _output_line(plan), *_track_lines(plan), _estimate_line(plan["estimate"])]
+    terminal.result("\n".join(lines), plan, as_json)
+
+
+def _clip_line(plan: dict[str, Any]) -> str:
+    if "photo" in plan:
+        return f"input     {plan['input']}: {plan['photo']['width']} x {plan['photo']['height']}"
+    clip = plan["clip"]
+    size = f"{clip['width']} x {clip['height']}"
+    kind = f"{clip['codec']}, {clip['pixel_format']}"
+    return f"input     {plan['input']}: about {clip['frames']} frames, {clip['seconds']:.1f} s, {size}, {kind}"
+
+
+def _output_line(plan: dict[str, Any]) -> str:
+    if "photo" in plan:
+        return f"output    {plan['output']}: {plan['faces_swapped']} of {plan['faces_found']} faces swapped"
+    return f"output    {plan['output']}: {plan['container']}, {plan['codec']}, {plan['pixel_format']}"
+
+
+def _track_lines(plan: dict[str, Any]) -> list[str]:
+    tracks = plan.get("tracks", {})
+    words = {"carried": "carried  ", "left_out": "left out "}
+    return [f"{words[fate]} {track}" for fate, names in tracks.items() for track in names]
+
+
+def _estimate_line(estimate: dict[str, Any]) -> str:
+    size = "size unknown" if estimate["bytes"] is None else f"{estimate['bytes'] / 1e6:.2f} MB"
+    return f"estimate  {estimate['seconds']:.0f} s, {size} (from {estimate['from']})"

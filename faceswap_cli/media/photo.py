@@ -81,12 +81,17 @@ def write_photo(
     cannot be written.
     """
     output = photo_output_path(photo, output, force)
-    picture = blend(photo.frame.picture, patches, photo.orientation)
-    samples = picture.to_ndarray()
-    content, notes = encode_photo(samples, photo.alpha, photo.metadata, output.suffix.lower(), quality)
+    content, notes = render_photo(photo, patches, output.suffix, quality)
     refuse_existing(output, force)
     _write_whole(output, content)
-    return (*photo.notes, *notes)
+    return notes
+
+
+def render_photo(photo: Photo, patches: Sequence[Patch], suffix: str, quality: int) -> tuple[bytes, tuple[str, ...]]:
+    """Lay `patches` over the photo and return the file's bytes, and notes on what the format could not keep."""
+    samples = blend(photo.frame.picture, patches, photo.orientation).to_ndarray()
+    content, notes = encode_photo(samples, photo.alpha, photo.metadata, suffix.lower(), quality)
+    return content, (*photo.notes, *notes)
 
 
 def _write_whole(output: Path, content: bytes) -> None:

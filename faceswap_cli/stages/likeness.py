@@ -61,7 +61,7 @@ class Likeness:
 
 
 def swapped_rgb(swapped: Swapped) -> np.ndarray:
-    """Return the frame's (H, W, 3) uint8 RGB with its patches laid over, for looking at; clips ."""
+    """Return the frame's (H, W, 3) uint8 RGB with its patches laid over, as people see it."""
     rgb = swapped.frame.rgb.copy()
     for patch in swapped.patches:
         height, width = patch.alpha.shape
