@@ -22,10 +22,11 @@ from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import Clip, open_clip
 from faceswap_cli.media.writer import ClipWriter, plan_output
 from faceswap_cli.options import Options
-from faceswap_cli.pipeline import Swapper, Tally
+from faceswap_cli.pipeline import Swapper
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import Watch
 from faceswap_cli.stages.paste import paste
+from faceswap_cli.stages.tally import Tally
 from faceswap_cli.stages.track import Track
 from faceswap_cli.types import Face, Frame, Swapped
 

@@ -14,13 +14,24 @@ from .options import Options
 
 if TYPE_CHECKING:
     from .api import Result, swap_image, swap_video
+    from .rehearsal import plan_image, plan_video, preview_video
 
-__all__ = ["FaceSwapError", "Options", "Result", "__version__", "swap_image", "swap_video"]
+__all__ = [
+    "FaceSwapError",
+    "Options",
+    "Result",
+    "__version__",
+    "plan_image",
+    "plan_video",
+    "preview_video",
+    "swap_image",
+    "swap_video",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import api
+    from . import api, rehearsal
 
-    return getattr(api, name)
+    return getattr(rehearsal if name.startswith(("plan_", "preview_")) else api, name)

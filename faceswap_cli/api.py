@@ -4,31 +4,29 @@ All that can be refused is refused before the first frame; nothing appears under
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ._version import __version__
-from .errors import NoFaceError, OutputError
+from .errors import NoFaceError
 from .extras import load
-from .media.disclosure import SILENT_SUFFIXES
 from .media.photo import photo_output_path, read_photo, write_photo
 from .media.plan import Seal
 from .media.reader import Clip, open_clip
 from .media.writer import ClipWriter, WriteReport, plan_output
 from .models import sha256_of
 from .options import Options
-from .pipeline import Swapper, Tally
+from .pipeline import Swapper
+from .report import Run, describe, skipped, write_report
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import pack_folder
 from .stages.label import draw_label
-from .types import Patch
-
-SCHEMA_VERSION = 1
+from .stages.tally import Tally
+from .types import Frame, Patch
 
 Progress = Callable[[int, int | None], None]  # frames done, frames in all (None when unknown)
 Source = str | Path | Sequence[str | Path]
@@ -59,21 +57,21 @@ def swap_image(
     `output` None means `<input>_swapped.<ext>` beside the input; an existing folder takes that name inside. Raises
     NoFaceError when no face is found (then nothing is written), and the other classes of `errors` for what they name.
     """
-    run = _Run(_paths(source), Path(input), options or Options(), time.monotonic())
+    run = Run(paths_of(source), Path(input), options or Options(), time.monotonic())
     photo = read_photo(run.input)
     target = photo_output_path(photo, Path(output) if output else None, run.options.force)
     seal = _seal(run, target)
-    label = _label(run.options, photo.frame.rgb.shape[1], photo.frame.rgb.shape[0])
-    swapper, tally = Swapper(_read(run.sources), run.options, label=label), Tally()
+    swapper, tally = Swapper(read_photos(run.sources), run.options, label=label_for(photo.frame, run.options)), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
-        raise _no_face(run, tally)
-    not_kept = write_photo(photo, swapped.layers, target, run.options, seal)
+        raise no_face(run.input, tally)
+    with swapper.stopwatch.stage("encode"):
+        not_kept = write_photo(photo, swapped.layers, target, run.options, seal)
     if progress is not None:
         progress(1, 1)
     done = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
-    notes = [*swapper.notes, *not_kept, *_told_others(tally)]
-    return _conclude(run, target, notes, done | swapper.networks)
+    done |= {"faces_skipped": skipped(tally, swapped.faces_found, len(swapped.patches))}
+    return _conclude(run, swapper, target, done, [*not_kept, *told_others(tally)])
 
 
 def swap_video(
@@ -88,42 +86,35 @@ def swap_video(
     Timing, sound, tracks and everything outside the face stay as they are. What a broken run has finished is kept, and
     the same call goes on behind it. `output` and errors are as in `swap_image`.
     """
-    run = _Run(_paths(source), Path(input), options or Options(), time.monotonic())
-    photos = _read(run.sources)
+    run = Run(paths_of(source), Path(input), options or Options(), time.monotonic())
+    photos = read_photos(run.sources)
     with open_clip(run.input) as clip:
         bundle = find_bundle(run.options)
         plan = plan_output(clip, Path(output) if output else None, run.options, _recipe(run, bundle))
         seal = _seal(run, plan.output)
-        label = _label(run.options, *clip.orientation.upright_size(clip.stored_width, clip.stored_height))
-        swapper, tally = Swapper(photos, run.options, bundle, label), Tally()
+        swapper, tally = Swapper(photos, run.options, bundle, label_for(clip, run.options)), Tally()
         with ClipWriter(plan) as writer:
             _write_frames(clip, swapper, tally, writer, progress)
             if tally.frames_with_face == 0:
-                raise _no_face(run, tally)
-            written = writer.finish(seal)
-    notes = [*swapper.notes, *written.notes, *_told_others(tally)]
-    return _conclude(run, written.output, notes, _counted(written, tally) | swapper.networks)
+                raise no_face(run.input, tally)
+            with swapper.stopwatch.stage("mux"):
+                written = writer.finish(seal)
+    return _conclude(run, swapper, written.output, _counted(written, tally), [*written.notes, *told_others(tally)])
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What one swap was given, and when."""
-
-    sources: list[Path]
-    input: Path
-    options: Options
-    began: float
-
-
-def _seal(run: _Run, output: Path) -> Seal | None:
+def _seal(run: Run, output: Path) -> Seal | None:
     if not run.options.sign:
         return None
     seal: Seal = load("faceswap_cli.signing").open_seal(run.options, run.input, output)
     return seal
 
 
-def _label(options: Options, width: int, height: int) -> Patch | None:
-    return None if options.label is None else draw_label(options.label, width, height)
+def label_for(picture: Frame | Clip, options: Options) -> Patch | None:
+    """Draw the label for pictures of this size, None where none is wanted."""
+    if options.label is None:
+        return None
+    width, height = (picture.width, picture.height) if isinstance(picture, Clip) else picture.rgb.shape[1::-1]
+    return draw_label(options.label, width, height)
 
 
 def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter, progress: Progress | None) -> None:
@@ -133,13 +124,14 @@ def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter
     first = writer.resume_from.index if writer.resume_from else 0
     with closing(swapper.frames(clip.frames(options.start, options.end), tally, first)) as frames:
         for swapped in frames:
-            writer.write(swapped)
+            with swapper.stopwatch.stage("encode"):
+                writer.write(swapped)
             if progress is not None:
                 done = swapped.frame.index + 1
                 progress(done, max(expected, done) if expected else None)
 
 
-def _recipe(run: _Run, bundle: Bundle) -> str:
+def _recipe(run: Run, bundle: Bundle) -> str:
     """Digest what the swapped pixels depend on beside the clip and the options: photos, networks, our version."""
     networks = [part.path for part in (bundle.generator, bundle.encoder, bundle.parser) if part is not None]
     detectors = sorted(pack_folder(run.options.face_pack).glob("*.onnx"))
@@ -149,55 +141,41 @@ def _recipe(run: _Run, bundle: Bundle) -> str:
 
 def _counted(written: WriteReport, tally: Tally) -> dict[str, Any]:
     names = ("frames", "resumed_frames", "faces_found", "faces_swapped", "size", "codec", "encoder", "pixel_format")
-    return {name: getattr(written, name) for name in names} | {"frames_with_face": tally.frames_with_face}
+    counts = {name: getattr(written, name) for name in names} | {"frames_with_face": tally.frames_with_face}
+    return counts | {"faces_skipped": skipped(tally, written.faces_found, written.faces_swapped)}
 
 
-def _conclude(run: _Run, output: Path, notes: list[str], done: dict[str, Any]) -> Result:
+def _conclude(run: Run, swapper: Swapper, output: Path, done: dict[str, Any], notes: list[str]) -> Result:
     """Make the result, and write its report where one is wanted."""
-    seconds = time.monotonic() - run.began
-    report = {
-        "schema_version": SCHEMA_VERSION,
-        "faceswap_version": __version__,
-        "sources": [str(path) for path in run.sources],
-        "input": str(run.input),
-        "output": str(output),
-        **done,
-        "disclosure": run.options.disclosure and output.suffix.lower() not in SILENT_SUFFIXES,
-        "signed": run.options.sign,
-        "seconds": round(seconds, 3),
-        "options": {name: str(value) for name, value in asdict(run.options).items() if value is not None},
-        "notes": notes,
-    }
+    notes = swapper.notes + notes
+    report = describe(run, output, done, swapper, notes)
     if run.options.report is not None:
-        _write_report(run.options.report, report)
+        write_report(run.options.report, report)
     counts = (done["frames"], done["faces_found"], done["faces_swapped"])
-    return Result(output, *counts, seconds, tuple(notes), report)
+    return Result(output, *counts, report["seconds"], tuple(notes), report)
 
 
-def _write_report(path: Path, report: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(report, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"report {path} cannot be written: {error.strerror}; the result itself is done") from error
-
-
-def _told_others(tally: Tally) -> list[str]:
+def told_others(tally: Tally) -> list[str]:
+    """Say that faces were left as they are, where any were."""
     if tally.most_left == 0:
         return []
     return [f"up to {tally.most_left} more face(s) in a picture were left as they are: --faces all swaps them too"]
 
 
-def _no_face(run: _Run, tally: Tally) -> NoFaceError:
-    where = f"any of the {tally.frames} frames of {run.input.name}" if tally.frames > 1 else run.input.name
+def no_face(path: Path, tally: Tally) -> NoFaceError:
+    """Word the error for an input that shows no face."""
+    where = f"any of the {tally.frames} frames of {path.name}" if tally.frames > 1 else path.name
     return NoFaceError(
         f"no face found in {where}: nothing is written; lower --det-threshold or --min-face to look closer"
     )
 
 
-def _paths(source: Source) -> list[Path]:
+def paths_of(source: Source) -> list[Path]:
+    """Take one photo or several."""
     several = [source] if isinstance(source, str | Path) else source
     return [Path(each) for each in several]
 
 
-def _read(sources: list[Path]) -> list[Any]:
+def read_photos(sources: list[Path]) -> list[Frame]:
+    """Read the source's photos."""
     return [read_photo(path).frame for path in sources]

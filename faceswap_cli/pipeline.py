@@ -8,7 +8,6 @@ change them. Decoding, locating and swapping each run ahead in a thread; the cal
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 
 from .engines import Network, gpu_count, open_network
 from .options import Options
@@ -17,29 +16,17 @@ from .stages.bundle import Bundle, Part, find_bundle
 from .stages.detect import Watch, open_detector
 from .stages.generate import Generate, NetworkGenerator
 from .stages.identity import Encoder, embed_source
+from .stages.likeness import Likeness
 from .stages.mask import Mask, OvalMask, ParsedMask
 from .stages.paste import paste
+from .stages.tally import Tally
 from .stages.track import Located, Track
+from .stopwatch import Stopwatch
 from .stream import prefetch
-from .types import Frame, Identity, Patch, Swapped
+from .types import Face, Frame, Patch, Swapped
 
 _AHEAD = 3  # frames that wait between two threads
 _AHEAD_BYTES = 96 << 20  # and at most so many bytes of them, whatever their size
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a run has met so far."""
-
-    frames: int = 0
-    frames_with_face: int = 0
-    most_left: int = 0  # faces in one frame that were seen and left as they are
-
-    def add(self, located: Located) -> None:
-        """Count one frame."""
-        self.frames += 1
-        self.frames_with_face += bool(located.faces)
-        self.most_left = max(self.most_left, located.faces_found - len(located.faces))
 
 
 class Swapper:
@@ -48,19 +35,23 @@ class Swapper:
     def __init__(
         self, sources: list[Frame], options: Options, bundle: Bundle | None = None, label: Patch | None = None
     ) -> None:
-        bundle = bundle or find_bundle(options)
+        self.bundle = bundle = bundle or find_bundle(options)
         self.options = options
         self.label = label
         self.detector = open_detector(options.face_pack, options)
-        self.identity, self.notes = self._identify(sources, bundle)
+        self.stopwatch = Stopwatch()
+        generator, encoder = bundle.generator.contract, self._open_encoder(bundle)
+        self.identity, self.notes = embed_source(sources, self.detector, encoder)
+        self.likeness = Likeness(encoder, self.identity)
         network = self._open(bundle.generator)
-        self.generator: Generate = NetworkGenerator(network, bundle.generator.contract, self.identity)
+        self.generator: Generate = NetworkGenerator(network, generator, self.identity)
         self.masker: Mask = self._open_mask(bundle.parser)
         self.notes += _told_device(network, options)
         self.networks = {
-            "generator": bundle.generator.contract.name,
+            "generator": generator.name,
             "engine": network.engine,
             "device": network.device,
+            "precision": network.precision,
         }
 
     def frames(self, frames: Iterable[Frame], tally: Tally, first: int = 0) -> Generator[Swapped, None, None]:
@@ -70,7 +61,7 @@ class Swapper:
         threads.
         """
         decoded = prefetch(frames, _AHEAD, _AHEAD_BYTES, _frame_bytes)
-        located = prefetch(self._locate(decoded), _AHEAD, _AHEAD_BYTES, lambda each: _frame_bytes(each.frame))
+        located = prefetch(self._locate(decoded, tally), _AHEAD, _AHEAD_BYTES, lambda each: _frame_bytes(each.frame))
         swapped = prefetch(
             self._swap_all(located, tally, first), _AHEAD, _AHEAD_BYTES, lambda each: _frame_bytes(each.frame)
         )
@@ -79,41 +70,59 @@ class Swapper:
 
     def photo(self, frame: Frame, tally: Tally) -> Swapped:
         """Swap the faces of a single picture."""
-        faces = self.detector.detect(frame.rgb)
+        with self.stopwatch.stage("locate"):
+            faces = self.detector.detect(frame.rgb)
+        tally.faces_too_small += self.detector.too_small
         located = Located(frame, tuple(faces[: self.options.face_limit]), len(faces))
         tally.add(located)
-        return self.swap(located)
+        return self._swap_and_look(located)
 
     def swap(self, located: Located) -> Swapped:
         """Swap the faces chosen in a frame."""
         frame = located.frame
-        crops = [crop_face(frame.rgb, face, self.generator.template, self.generator.size) for face in located.faces]
-        images = self.generator.generate(crops)
-        masks = self.masker.mask(crops)
-        patches = [
-            paste(frame.rgb.shape, crop, image, mask, self.options.opacity)
-            for crop, image, mask in zip(crops, images, masks, strict=True)
-        ]
+        with self.stopwatch.stage("align"):
+            crops = [crop_face(frame.rgb, face, self.generator.template, self.generator.size) for face in located.faces]
+        with self.stopwatch.stage("generate"):
+            images = self.generator.generate(crops)
+        with self.stopwatch.stage("mask"):
+            masks = self.masker.mask(crops)
+        with self.stopwatch.stage("paste"):
+            patches = [
+                paste(frame.rgb.shape, crop, image, mask, self.options.opacity)
+                for crop, image, mask in zip(crops, images, masks, strict=True)
+            ]
         seen = tuple(patch for patch in patches if patch is not None)
         return Swapped(frame, seen, located.faces_found, self.label)
 
-    def _locate(self, frames: Generator[Frame, None, None]) -> Iterator[Located]:
-        watch = Watch(self.detector)
+    def _locate(self, frames: Generator[Frame, None, None], tally: Tally) -> Iterator[Located]:
         with closing(frames):
-            yield from Track(self.options.face_limit).follow((frame, watch.look(frame.rgb)) for frame in frames)
+            yield from Track(self.options.face_limit).follow(self._sightings(frames, tally))
+
+    def _sightings(self, frames: Iterable[Frame], tally: Tally) -> Iterator[tuple[Frame, list[Face]]]:
+        watch = Watch(self.detector)
+        for frame in frames:
+            with self.stopwatch.stage("locate"):
+                faces = watch.look(frame.rgb)
+            tally.faces_too_small += self.detector.too_small
+            yield frame, faces
 
     def _swap_all(self, located: Generator[Located, None, None], tally: Tally, first: int) -> Iterator[Swapped]:
         with closing(located):
             for each in located:
                 tally.add(each)
                 if each.frame.index >= first:
-                    yield self.swap(each)
+                    yield self._swap_and_look(each)
 
-    def _identify(self, sources: list[Frame], bundle: Bundle) -> tuple[Identity, list[str]]:
+    def _swap_and_look(self, located: Located) -> Swapped:
+        swapped = self.swap(located)
+        with self.stopwatch.stage("likeness"):
+            self.likeness.look(swapped, located.faces)
+        return swapped
+
+    def _open_encoder(self, bundle: Bundle) -> Encoder:
         generator, encoder = bundle.generator.contract, bundle.encoder
-        network = self._open(encoder)
         crop = (generator.identity_template, generator.identity_size)
-        return embed_source(sources, self.detector, Encoder(network, encoder.contract, *crop))
+        return Encoder(self._open(encoder), encoder.contract, *crop)
 
     def _open_mask(self, parser: Part | None) -> Mask:
         if parser is None:

@@ -18,7 +18,8 @@ from faceswap_cli.errors import NoFaceError, UsageError, WeightsError
 from faceswap_cli.media.disclosure import is_disclosed
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
-from faceswap_cli.pipeline import Swapper, Tally
+from faceswap_cli.pipeline import Swapper
+from faceswap_cli.stages.tally import Tally
 from faceswap_cli.types import Frame, Swapped
 from tests.conftest import make_generator, write_clip
 

@@ -14,7 +14,8 @@ from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.media.writer import ClipWriter, plan_output
 from faceswap_cli.options import Options
-from faceswap_cli.pipeline import Swapper, Tally
+from faceswap_cli.pipeline import Swapper
+from faceswap_cli.stages.tally import Tally
 from tests.conftest import write_clip
 
 PACKAGE = Path(faceswap_cli.__file__).parent

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ..options import Options
-from .arguments import SWAP_FLAGS, AsJson, Quiet, Sources, Verbose, takes
-from .swapping import show_result
+from .arguments import SWAP_FLAGS, AsJson, DryRun, Quiet, Sources, Verbose, takes
+from .swapping import show_plan, show_result
 from .terminal import Terminal
 
 
@@ -20,6 +20,7 @@ def swap_image(
         Path | None, typer.Option("--output", metavar="PATH", help="Result, or an existing folder for it.")
     ] = None,
     options: Options,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -32,7 +33,10 @@ def swap_image(
     Example:
       faceswap swap-image --source me.jpg --input party.jpg --faces all
     """
+    from .. import plan_image
     from .. import swap_image as swap
 
     terminal = Terminal(verbose, quiet)
+    if dry_run:
+        return show_plan(terminal, plan_image(source, input, output, options), as_json)
     show_result(terminal, swap(source, input, output, options), as_json)

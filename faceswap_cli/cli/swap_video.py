@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ..options import Options
-from .arguments import CLIP_FLAGS, AsJson, Quiet, Sources, Verbose, takes
-from .swapping import show_result
+from .arguments import CLIP_FLAGS, AsJson, DryRun, Quiet, Sources, Verbose, takes
+from .swapping import show_plan, show_result
 from .terminal import Terminal
 
 
@@ -20,6 +20,13 @@ def swap_video(
         Path | None, typer.Option("--output", metavar="PATH", help="Result, or an existing folder for it.")
     ] = None,
     options: Options,
+    preview: Annotated[
+        int | None,
+        typer.Option(
+            "--preview", metavar="N", help="First write a sheet of N frames beside the output, originals above swaps."
+        ),
+    ] = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -33,9 +40,14 @@ def swap_video(
     Example:
       faceswap swap-video --source me.jpg --input clip.mp4 --start 0:10 --end 0:25
     """
+    from .. import plan_video, preview_video
     from .. import swap_video as swap
 
     terminal = Terminal(verbose, quiet)
+    if preview is not None:
+        terminal.note(f"preview {preview_video(source, input, output, options, preview)}")
+    if dry_run:
+        return show_plan(terminal, plan_video(source, input, output, options), as_json)
     with terminal.progress("frames") as progress:
         result = swap(source, input, output, options, progress)
     show_result(terminal, result, as_json)

@@ -1,6 +1,6 @@
 """What the swapping commands show when they are done."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .terminal import Terminal
 
@@ -10,10 +10,54 @@ if TYPE_CHECKING:
 
 def show_result(terminal: Terminal, result: "Result", as_json: bool) -> None:
     """Print the output's path (or the report as JSON), and to stderr what the user should know about it."""
-    pace = f"{result.frames / max(result.seconds, 1e-3):.1f} frames/s"
-    terminal.note(f"{result.frames} frames, {result.faces_swapped} faces swapped, {result.seconds:.1f} s, {pace}")
     if terminal.verbose:
         terminal.note(", ".join(f"{key} {result.report[key]}" for key in ("generator", "engine", "device")))
     for note in result.notes:
         terminal.note(note)
+    terminal.note(summary(result))
     terminal.result(result.output, result.report, as_json)
+
+
+def summary(result: "Result") -> str:
+    """Say in one line what was done, how like the source the faces became, and how fast."""
+    words = [f"{result.frames} frames, {result.faces_swapped} faces swapped"]
+    likeness = result.report["likeness"]
+    if likeness is not None:
+        words.append(f"likeness to the source {likeness['before']:.2f} -> {likeness['after']:.2f}")
+    new_frames = result.frames - result.report.get("resumed_frames", 0)
+    pace = f"{new_frames / max(result.seconds, 1e-3):.1f} frames/s"
+    return ", ".join([*words, f"{result.seconds:.1f} s", pace])
+
+
+def show_plan(terminal: Terminal, plan: dict[str, Any], as_json: bool) -> None:
+    """Print what a run would do, as lines or as JSON; nothing was written."""
+    for note in plan["notes"]:
+        terminal.note(note)
+    lines = [_clip_line(plan), _output_line(plan), *_track_lines(plan), _estimate_line(plan["estimate"])]
+    terminal.result("\n".join(lines), plan, as_json)
+
+
+def _clip_line(plan: dict[str, Any]) -> str:
+    if "photo" in plan:
+        return f"input     {plan['input']}: {plan['photo']['width']} x {plan['photo']['height']}"
+    clip = plan["clip"]
+    size = f"{clip['width']} x {clip['height']}"
+    kind = f"{clip['codec']}, {clip['pixel_format']}"
+    return f"input     {plan['input']}: about {clip['frames']} frames, {clip['seconds']:.1f} s, {size}, {kind}"
+
+
+def _output_line(plan: dict[str, Any]) -> str:
+    if "photo" in plan:
+        return f"output    {plan['output']}: {plan['faces_swapped']} of {plan['faces_found']} faces swapped"
+    return f"output    {plan['output']}: {plan['container']}, {plan['codec']}, {plan['pixel_format']}"
+
+
+def _track_lines(plan: dict[str, Any]) -> list[str]:
+    tracks = plan.get("tracks", {})
+    words = {"carried": "carried  ", "left_out": "left out "}
+    return [f"{words[fate]} {track}" for fate, names in tracks.items() for track in names]
+
+
+def _estimate_line(estimate: dict[str, Any]) -> str:
+    size = "size unknown" if estimate["bytes"] is None else f"{estimate['bytes'] / 1e6:.2f} MB"
+    return f"estimate  {estimate['seconds']:.0f} s, {size} (from {estimate['from']})"

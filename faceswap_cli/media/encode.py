@@ -1,4 +1,4 @@
-"""Set up a video encoder by plan: size, time base, colour tags, HDR metadata.
+"""Encode pictures by plan: size, direction, pixel format, time base, colour tags, HDR metadata.
 
 Every stretch and the final file use the same set-up, so their stream headers are equal.
 """
@@ -8,13 +8,56 @@ import os
 import av
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import VideoReformatter
 
 from ..errors import OutputError
 from .encoders import HDR_WORDS, is_rgb
 from .plan import AVI, WritePlan
+from .reader import EXACT
+from .turn import Turner
 
 LIMITED_RANGE, FULL_RANGE = 1, 2
 RGB_MATRIX = 0
+
+
+class PictureEncoder:
+    """Pictures in, packets out: turned, converted and encoded by plan."""
+
+    def __init__(self, plan: WritePlan) -> None:
+        self._plan = plan
+        self._context = open_encoder(plan)
+        self._turner = Turner(plan.turned_by)
+        self._converter = VideoReformatter()
+
+    def encode(self, picture: av.VideoFrame, pts: int) -> list[av.Packet]:
+        """Encode one picture, shown at `pts` of the plan's time base; packets come when the encoder lets go of them."""
+        picture = self._converted(self._turner.turn(picture))
+        picture.pts, picture.time_base = pts, self._plan.time_base
+        picture.pict_type = 0  # the decoder's key frames are not ours
+        return self._context.encode(picture)
+
+    def drain(self) -> list[av.Packet]:
+        """Give what the encoder still holds back."""
+        return self._context.encode(None)
+
+    def _converted(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """Bring a picture to the encoder's pixel format; range and matrix stay unless RGB becomes YUV."""
+        wanted = self._plan.pixel_format
+        if picture.format.name == wanted:
+            return picture
+        colours = self._plan.clip.colours
+        own_range = FULL_RANGE if colours.full_range else LIMITED_RANGE
+        new_range = LIMITED_RANGE if picture.format.is_rgb and not is_rgb(wanted) else own_range
+        matrix = colours.swscale_matrix
+        return self._converter.reformat(
+            picture,
+            format=wanted,
+            interpolation=EXACT,
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            src_color_range=own_range,
+            dst_color_range=new_range,
+        )
 
 
 def open_encoder(plan: WritePlan) -> VideoCodecContext:

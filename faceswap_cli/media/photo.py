@@ -84,15 +84,22 @@ def write_photo(
     the format could not keep; raises OutputError when the file cannot be written.
     """
     output = photo_output_path(photo, output, options.force)
-    picture = blend(photo.frame.picture, patches, photo.orientation)
-    samples = picture.to_ndarray()
+    content, notes = render_photo(photo, patches, output.suffix, options)
+    refuse_existing(output, options.force)
+    _write_whole(output, content, seal)
+    return notes
+
+
+def render_photo(
+    photo: Photo, patches: Sequence[Patch], suffix: str, options: Options
+) -> tuple[bytes, tuple[str, ...]]:
+    """Lay `patches` over the photo and return the file's bytes, and notes on what the format could not keep."""
+    samples = blend(photo.frame.picture, patches, photo.orientation).to_ndarray()
     metadata = photo.metadata
     if options.disclosure:
         metadata = replace(metadata, xmp=xmp_packet(metadata.xmp, options.model_name))
-    content, notes = encode_photo(samples, photo.alpha, metadata, output.suffix.lower(), options.quality)
-    refuse_existing(output, options.force)
-    _write_whole(output, content, seal)
-    return (*photo.notes, *notes)
+    content, notes = encode_photo(samples, photo.alpha, metadata, suffix.lower(), options.quality)
+    return content, (*photo.notes, *notes)
 
 
 def _write_whole(output: Path, content: bytes, seal: Seal | None) -> None:

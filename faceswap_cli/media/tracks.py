@@ -13,7 +13,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 
-from .plan import WritePlan
+from .plan import GIF, STILLS, WritePlan
 from .reader import Track, open_container
 
 TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
@@ -40,6 +40,7 @@ class Cargo:
     carriers: dict[int, Carrier] = field(default_factory=dict)  # by the input's stream number
     opening: list[Packet] = field(default_factory=list)  # packets that go first, such as a cover picture
     notes: list[str] = field(default_factory=list)
+    left_out: list[Track] = field(default_factory=list)
 
 
 def add_tracks(out: OutputContainer, source: InputContainer, plan: WritePlan) -> Cargo:
@@ -50,8 +51,23 @@ def add_tracks(out: OutputContainer, source: InputContainer, plan: WritePlan) ->
         if stream.discard == Discard.all or "timecode" in stream.metadata:  # chapter names, time code: made anew
             continue
         if not _add(out, stream, track, plan, cargo):
+            cargo.left_out.append(track)
             cargo.notes.append(f"{track} is left out: {plan.container.muxer} files cannot take it here")
     return cargo
+
+
+def foresee_tracks(plan: WritePlan) -> tuple[Cargo, int]:
+    """Find out in memory which tracks the output will take, and how many bits a second they have, as far as known."""
+    if plan.container in (GIF, STILLS):
+        notes = [f"{track} is left out: {plan.container.muxer} hold pictures only" for track in plan.clip.tracks]
+        return Cargo(notes=notes, left_out=list(plan.clip.tracks)), 0
+    with (
+        open_container(plan.clip.path) as source,
+        av.open(io.BytesIO(), "w", format=plan.container.muxer) as trial,
+    ):
+        cargo = add_tracks(trial, source, plan)
+        streams = [source.streams[index].codec_context for index in cargo.carriers]
+        return cargo, sum(context.bit_rate or 0 for context in streams if context is not None)
 
 
 def true_tags(tags: dict[str, str]) -> dict[str, str]:

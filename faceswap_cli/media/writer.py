@@ -12,20 +12,16 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 import av
-from av.video.codeccontext import VideoCodecContext
-from av.video.reformatter import VideoReformatter
 
 from ..errors import FaceSwapError, NoFaceError, OutputError
 from ..types import Swapped
-from .encode import FULL_RANGE, LIMITED_RANGE, open_encoder
-from .encoders import is_rgb
+from .encode import PictureEncoder, open_encoder
 from .mux import mux
 from .plan import Seal, WritePlan, plan_output, refuse_existing
 from .planes import blend
-from .reader import EXACT, ResumePoint, reason
+from .reader import ResumePoint, reason
 from .segments import Segment, SegmentStore, file_sha256, packet_times, segment_number, sync, write_packet
 from .sequence import is_sequence, members
-from .turn import Turner
 
 __all__ = ["ClipWriter", "WritePlan", "WriteReport", "plan_output"]
 
@@ -179,9 +175,7 @@ class _Stretch:
         self.number = number
         self._plan, self._path = plan, path
         self._file: BinaryIO = path.open("wb")
-        self._encoder: VideoCodecContext = open_encoder(plan)
-        self._turner = Turner(plan.turned_by)
-        self._converter = VideoReformatter()
+        self._encoder = PictureEncoder(plan)
         self._durations: dict[int, int] = {}
         self._pts: list[int] = []
         self._last_input_pts = self._faces_found = self._faces_swapped = 0
@@ -193,14 +187,11 @@ class _Stretch:
         self._last_input_pts = swapped.frame.pts
         self._faces_found += swapped.faces_found
         self._faces_swapped += len(swapped.patches)
-        picture = self._converted(self._turner.turn(picture))
-        picture.pts, picture.time_base = pts, self._plan.time_base
-        picture.pict_type = 0  # the decoder's key frames are not ours
-        self._keep(self._encoder.encode(picture))
+        self._keep(self._encoder.encode(picture, pts))
 
     def finish(self) -> Segment:
         """Drain the encoder and settle the file on disk."""
-        self._keep(self._encoder.encode(None))
+        self._keep(self._encoder.drain())
         self._file.close()
         sync(self._path)
         return Segment(
@@ -231,25 +222,6 @@ class _Stretch:
         clip, time_base = self._plan.clip, self._plan.time_base
         seconds = ticks * clip.time_base if ticks else Fraction(1) / clip.average_rate
         return max(1, round(seconds / time_base))
-
-    def _converted(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """Bring a picture to the encoder's pixel format; range and matrix stay unless RGB becomes YUV."""
-        wanted = self._plan.pixel_format
-        if picture.format.name == wanted:
-            return picture
-        colours = self._plan.clip.colours
-        own_range = FULL_RANGE if colours.full_range else LIMITED_RANGE
-        new_range = LIMITED_RANGE if picture.format.is_rgb and not is_rgb(wanted) else own_range
-        matrix = colours.swscale_matrix
-        return self._converter.reformat(
-            picture,
-            format=wanted,
-            interpolation=EXACT,
-            src_colorspace=matrix,
-            dst_colorspace=matrix,
-            src_color_range=own_range,
-            dst_color_range=new_range,
-        )
 
 
 def _reorder_depth(times: list[int]) -> int:

@@ -33,6 +33,9 @@ _INSIDE = 0.8  # share of a weaker box inside a stronger one from which it is th
 class Detect(Protocol):
     """Whatever finds faces."""
 
+    file: Path  # the network
+    too_small: int  # faces of the last picture that were left out, smaller than Options.min_face
+
     def detect(self, rgb: np.ndarray, sides: tuple[int, ...] = (640, 320)) -> list[Face]:
         """Return the faces of an upright (H, W, 3) uint8 picture seen at these sizes, the largest first."""
         ...
@@ -43,8 +46,10 @@ class InsightDetect:
 
     def __init__(self, folder: Path, options: Options) -> None:
         self._network = _open_pack(folder, options)
+        self.file = Path(self._network.model_file)
         self._min_face = options.min_face
         self._threshold = options.det_threshold
+        self.too_small = 0
 
     def detect(self, rgb: np.ndarray, sides: tuple[int, ...] = (640, 320)) -> list[Face]:
         """Return the faces, the largest first; where two sizes show one face, the first size named wins."""
@@ -53,6 +58,7 @@ class InsightDetect:
         for side in sides:
             found += [face for face in self._look(bgr, side) if not any(_is_same(face, other) for other in found)]
         seen = [face for face in found if min(face.box[2:] - face.box[:2]) >= self._min_face]
+        self.too_small = len(found) - len(seen)
         return sorted(seen, key=lambda face: -face.area)
 
     def _look(self, bgr: np.ndarray, side: int) -> list[Face]:

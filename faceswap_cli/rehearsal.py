@@ -1,0 +1,258 @@
+"""Try a swap on a few frames before the whole run: what will be written, about how long it takes, how it looks.
+
+Nothing is touched but the contact sheet, where one was asked for. What a real run refuses at its start is refused here
+in the same words.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain, islice
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from .api import Source, label_for, no_face, paths_of, read_photos, told_others
+from .errors import MediaError, UsageError
+from .evaluation.sheet import save_sheet
+from .media.encode import PictureEncoder, open_encoder
+from .media.photo import photo_output_path, read_photo, render_photo
+from .media.plan import GIF, STILLS, WritePlan
+from .media.planes import blend
+from .media.reader import Clip, open_clip
+from .media.segments import SEGMENT_SECONDS
+from .media.sequence import NUMBER
+from .media.tracks import foresee_tracks
+from .media.writer import plan_output, refuse_existing
+from .options import Options
+from .pipeline import Swapper
+from .report import SCHEMA_VERSION
+from .stages.likeness import swapped_rgb
+from .stages.tally import Tally
+from .types import Frame, Swapped
+
+PLACES = 3  # of a clip, evenly spread, that are tried
+STRETCH = 8  # frames at each of them, fewer where they are so large that all of them would fill
+MOST_BYTES = 256 << 20
+MOST_PREVIEWED = 100
+TILE_WIDTH, COLUMNS = 320, 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What a few frames cost."""
+
+    frames: int
+    frames_with_face: int
+    seconds: float
+    key_bytes: list[int]  # of each packet that begins a stretch, or stands alone
+    other_bytes: list[int]
+
+
+def plan_image(
+    source: Source, input: str | Path, output: str | Path | None = None, options: Options | None = None
+) -> dict[str, Any]:
+    """Swap a photo in memory and return what `swap_image` would do; raises what it raises."""
+    options, began = options or Options(), time.monotonic()
+    photo = read_photo(Path(input))
+    target = photo_output_path(photo, Path(output) if output else None, options.force)
+    swapper, tally = Swapper(read_photos(paths_of(source)), options, label=label_for(photo.frame, options)), Tally()
+    swapped = swapper.photo(photo.frame, tally)
+    if not swapped.patches:
+        raise no_face(photo.path, tally)
+    content, notes = render_photo(photo, swapped.layers, target.suffix, options)
+    height, width = photo.frame.rgb.shape[:2]
+    return _plan(source, photo.path, target, swapper) | {
+        "photo": {"width": width, "height": height},
+        "faces_found": swapped.faces_found,
+        "faces_swapped": len(swapped.patches),
+        "estimate": {
+            "seconds": round(time.monotonic() - began, 1),
+            "bytes": len(content),
+            "from": "the swap made in memory",
+        },
+        "notes": [*swapper.notes, *notes, *told_others(tally)],
+    }
+
+
+def plan_video(
+    source: Source, input: str | Path, output: str | Path | None = None, options: Options | None = None
+) -> dict[str, Any]:
+    """Swap and encode a few frames of a clip in memory and return what `swap_video` would do; raises what it raises."""
+    options, began = options or Options(), time.monotonic()
+    photos = read_photos(paths_of(source))
+    with open_clip(Path(input)) as clip:
+        plan = plan_output(clip, Path(output) if output else None, options)
+        swapper = Swapper(photos, options, label=label_for(clip, options))
+        open_encoder(plan)
+        cargo, track_bit_rate = foresee_tracks(plan)
+        opening = time.monotonic() - began
+        trial = _try(clip, plan, swapper)
+        left_out = [str(track) for track in cargo.left_out]
+        return _plan(source, clip.path, plan.output, swapper) | {
+            "clip": _described(clip, options),
+            "container": plan.container.muxer,
+            "codec": plan.codec,
+            "encoder": plan.encoder,
+            "pixel_format": plan.pixel_format,
+            "tracks": {
+                "carried": [name for name in map(str, clip.tracks) if name not in left_out],
+                "left_out": left_out,
+            },
+            "estimate": _estimate(trial, plan, opening, track_bit_rate),
+            "notes": [*swapper.notes, *plan.notes, *cargo.notes, *_told_faceless(trial)],
+        }
+
+
+def preview_video(
+    source: Source,
+    input: str | Path,
+    output: str | Path | None = None,
+    options: Options | None = None,
+    frames: int = 8,
+) -> Path:
+    """Write a contact sheet of evenly spread frames, each original above its swap, beside the output; return its path.
+
+    Raises what `swap_video` raises at its start, and OutputError for a sheet that is there already (without force).
+    """
+    options = options or Options()
+    if not 1 <= frames <= MOST_PREVIEWED:
+        raise UsageError(f"a preview of {frames} frames: give a number from 1 to {MOST_PREVIEWED}")
+    photos = read_photos(paths_of(source))
+    with open_clip(Path(input)) as clip:
+        plan = plan_output(clip, Path(output) if output else None, options)
+        open_encoder(plan)
+        sheet = plan.output.with_name(f"{NUMBER.sub('', plan.output.stem)}_preview.png")
+        refuse_existing(sheet, options.force)
+        swapper = Swapper(photos, options, label=label_for(clip, options))
+        tiles = [_tile(next(each), swapper) for each in _openings(clip, options, frames)]
+    save_sheet(tiles, min(COLUMNS, len(tiles)), sheet)
+    return sheet
+
+
+def _plan(source: Source, input_path: Path, output: Path, swapper: Swapper) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "dry_run": True,
+        "sources": [str(path) for path in paths_of(source)],
+        "input": str(input_path),
+        "output": str(output),
+        **swapper.networks,
+    }
+
+
+def _described(clip: Clip, options: Options) -> dict[str, Any]:
+    frames = clip.estimated_frames(options.start, options.end)
+    return {
+        "frames": frames,
+        "seconds": round(float(frames / clip.average_rate), 3),
+        "width": clip.width,
+        "height": clip.height,
+        "codec": clip.codec,
+        "pixel_format": clip.pixel_format,
+    }
+
+
+def _try(clip: Clip, plan: WritePlan, swapper: Swapper) -> _Trial:
+    """Take short stretches of the clip through the whole pipeline and the encoder."""
+    frames, decoding = _decode_few(clip, swapper.options)
+    swapper.photo(frames[0], Tally())  # a network's first run is slower than all others
+    tally, began = Tally(), time.perf_counter()
+    packets = list(_encoded(swapper.frames(frames, tally), plan))
+    return _Trial(
+        frames=len(frames),
+        frames_with_face=tally.frames_with_face,
+        seconds=decoding + time.perf_counter() - began,
+        key_bytes=[packet.size for packet in packets if packet.is_keyframe],
+        other_bytes=[packet.size for packet in packets if not packet.is_keyframe],
+    )
+
+
+def _decode_few(clip: Clip, options: Options) -> tuple[list[Frame], float]:
+    """Return the frames to be tried, numbered from 0 in each stretch, and the seconds it took without the seeking."""
+    frames: list[Frame] = []
+    seconds = 0.0
+    frame_bytes = clip.width * clip.height * 9 // 2  # RGB, and about half as much for the planes
+    length = min(STRETCH, max(2, MOST_BYTES // (PLACES * frame_bytes)))
+    for opening in _openings(clip, options, PLACES):
+        frames.append(next(opening))
+        began = time.perf_counter()
+        frames.extend(islice(opening, length - 1))
+        seconds += time.perf_counter() - began
+    return frames, seconds
+
+
+def _encoded(swapped: Iterable[Swapped], plan: WritePlan) -> Iterator[av.Packet]:
+    """Encode each stretch with an encoder of its own, as the writer does."""
+    encoder: PictureEncoder | None = None
+    for each in swapped:
+        if encoder is None or each.frame.index == 0:
+            yield from encoder.drain() if encoder is not None else ()
+            encoder = PictureEncoder(plan)
+        picture = blend(each.frame.picture, each.layers, plan.clip.orientation)
+        yield from encoder.encode(picture, round(each.frame.time / plan.time_base))
+    yield from encoder.drain() if encoder is not None else ()
+
+
+def _estimate(trial: _Trial, plan: WritePlan, opening: float, track_bit_rate: int) -> dict[str, Any]:
+    """Project the trial on the whole clip; no size where the file is not made of the encoder's packets."""
+    frames = plan.clip.estimated_frames(plan.start, plan.end)
+    seconds = float(frames / plan.clip.average_rate)
+    size = _picture_bytes(trial, frames, ceil(seconds / SEGMENT_SECONDS)) + round(seconds * track_bit_rate / 8)
+    return {
+        "seconds": round(opening + frames * trial.seconds / trial.frames, 1),
+        "bytes": None if plan.container in (GIF, STILLS) else size,
+        "from": f"{trial.frames} frames swapped and encoded in memory",
+        "frames_with_face": trial.frames_with_face,
+    }
+
+
+def _picture_bytes(trial: _Trial, frames: int, stretches: int) -> int:
+    """Count one key frame a stretch, or all where the codec knows no other."""
+    keys = min(frames, stretches) if trial.other_bytes else frames
+    return round(keys * _mean(trial.key_bytes) + (frames - keys) * _mean(trial.other_bytes))
+
+
+def _mean(values: list[int]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _told_faceless(trial: _Trial) -> list[str]:
+    if trial.frames_with_face:
+        return []
+    return [f"no face in the {trial.frames} frames tried: the time is that of frames without one"]
+
+
+def _moments(clip: Clip, options: Options, count: int) -> list[Fraction]:
+    """Spread moments evenly over the part that is swapped, each in the middle of its share."""
+    frames = max(1, clip.estimated_frames(options.start, options.end))
+    count = min(count, frames)
+    places = [(2 * number + 1) * frames // (2 * count) for number in range(count)]
+    return [(options.start or Fraction(0)) + place / clip.average_rate for place in places]
+
+
+def _openings(clip: Clip, options: Options, count: int) -> Iterator[Iterator[Frame]]:
+    """Yield the frames from each of evenly spread moments on; raise MediaError where no moment holds a picture."""
+    found = False
+    for moment in _moments(clip, options, count):
+        frames = clip.frames(moment, options.end)
+        with suppress(MediaError):  # the clip may be shorter than it says
+            first = next(frames)
+            found = True
+            yield chain([first], frames)
+    if not found:
+        raise MediaError(f"{clip.path.name}: no picture lies between the start and the end asked for")
+
+
+def _tile(frame: Frame, swapper: Swapper) -> np.ndarray:
+    """Show a frame above its swap."""
+    swapped = swapped_rgb(swapper.photo(frame, Tally()))
+    height = max(1, round(frame.rgb.shape[0] * TILE_WIDTH / frame.rgb.shape[1]))
+    sizes = [cv2.resize(each, (TILE_WIDTH, height), interpolation=cv2.INTER_AREA) for each in (frame.rgb, swapped)]
+    return np.vstack(sizes)

@@ -1,0 +1,76 @@
+"""Look at a few frames of a swap: how like the source are the faces before, and after?
+
+Likeness is the cosine between the encoder's identities. It is the generator's own encoder, which training taught the
+generator to please: an independent judge (`faceswap evaluate`) sees less.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..types import Face, Identity, Swapped
+from .identity import Encoder
+
+EVERY = 24  # frames between two samples, at first
+MOST = 64  # frames kept; with one more, every second is forgotten and half as many are looked at from there on
+MOST_FACES = 4  # of one frame, the largest first
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One face in one frame, compared with the source."""
+
+    track: int
+    before: float  # cosine, -1..1
+    after: float
+
+
+class Likeness:
+    """Compares faces with the source in frames spread evenly over all it is shown; its cost is bounded."""
+
+    def __init__(self, encoder: Encoder, identity: Identity) -> None:
+        self._encoder, self._source = encoder, identity.embedding
+        self._every = EVERY
+        self._looks: dict[int, list[_Look]] = {}  # by number of the frame
+
+    def look(self, swapped: Swapped, faces: tuple[Face, ...]) -> None:
+        """Compare the faces swapped in a frame, if it is one of those to be looked at."""
+        index = swapped.frame.index
+        if index % self._every or not swapped.patches:
+            return
+        before, after = swapped.frame.rgb, swapped_rgb(swapped)
+        self._looks[index] = [
+            _Look(face.track, self._cosine(before, face), self._cosine(after, face)) for face in faces[:MOST_FACES]
+        ]
+        if len(self._looks) > MOST:
+            self._every *= 2
+            self._looks = {index: looks for index, looks in self._looks.items() if index % self._every == 0}
+
+    def report(self) -> dict[str, Any] | None:
+        """Return the mean cosines of all faces and of each track's; None where no swapped face was looked at."""
+        looks = [look for looks in self._looks.values() for look in looks]
+        if not looks:
+            return None
+        tracks = sorted({look.track for look in looks if look.track >= 0})
+        by_track = [{"track": track} | _means([look for look in looks if look.track == track]) for track in tracks]
+        return _means(looks) | {"frames": len(self._looks), "tracks": by_track}
+
+    def _cosine(self, rgb: np.ndarray, face: Face) -> float:
+        return float(self._encoder.embed(rgb, face) @ self._source)
+
+
+def swapped_rgb(swapped: Swapped) -> np.ndarray:
+    """Return the frame's (H, W, 3) uint8 RGB with its patches laid over, as people see it."""
+    rgb = swapped.frame.rgb.copy()
+    for patch in swapped.layers:
+        height, width = patch.alpha.shape
+        under = rgb[patch.y : patch.y + height, patch.x : patch.x + width]
+        mixed = under + (patch.rgb.astype(np.float32) - under) * patch.alpha[..., None]
+        under[:] = np.rint(mixed).astype(np.uint8)
+    return rgb
+
+
+def _means(looks: list[_Look]) -> dict[str, Any]:
+    before, after = np.mean([(look.before, look.after) for look in looks], axis=0)
+    return {"before": round(float(before), 3), "after": round(float(after), 3), "faces": len(looks)}
