@@ -14,6 +14,7 @@ from .plan import WritePlan
 from .reader import EXACT
 from .segments import SegmentStore, read_packets
 from .sequence import member, members
+from .tracks import told_silent
 
 PLAIN = Metadata(b"", None, xmp_packet(), None, 1, None, -1, (), "")
 
@@ -38,7 +39,7 @@ def write_stills(plan: WritePlan, store: SegmentStore, folder: Path) -> list[str
         samples = _rgb(picture, converter, plan, deep)
         content, notes = encode_photo(samples, None, PLAIN, plan.output.suffix.lower(), plan.quality)
         member(folder / plan.output.name, number).write_bytes(content)
-    return [*notes, *(f"{track} is left out: photos hold no other tracks" for track in plan.clip.tracks)]
+    return [*notes, *told_silent(plan)]
 
 
 def _rgb(picture: av.VideoFrame, converter: VideoReformatter, plan: WritePlan, deep: bool) -> np.ndarray:
