@@ -72,10 +72,10 @@ def test_the_plan_says_what_the_run_then_does(
 ) -> None:
     """A clip with sound; the estimate of its size is made from other frames than most of those written."""
     clip, output = data / "clips" / "vr_4.mp4", tmp_path / f"out{ending}"
-    two_seconds = replace(options, end=Fraction(2), preset=None)
-    told = plan_video(portrait, clip, output, two_seconds)
+    one_second = replace(options, end=Fraction(1), preset=None)
+    told = plan_video(portrait, clip, output, one_second)
     assert list(tmp_path.iterdir()) == []
-    result = swap_video(portrait, clip, output, two_seconds)
+    result = swap_video(portrait, clip, output, one_second)
     assert told["notes"] == list(result.notes)
     assert told["clip"]["frames"] == result.frames
     assert (told["codec"], told["pixel_format"]) == (result.report["codec"], result.report["pixel_format"])
