@@ -41,7 +41,7 @@ PLACES = 3  # of a clip, evenly spread, that are tried
 STRETCH = 8  # frames at each of them, fewer where they are so large that all of them would fill
 MOST_BYTES = 256 << 20
 MOST_PREVIEWED = 100
-TILE_WIDTH, COLUMNS = 320, 4
+TILE_WIDTH, COLUMNS = 320, 4  # of the sheet: pixels, and most pictures side by side
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,8 @@ def preview_video(
         refuse_existing(sheet, options.force)
         swapper = Swapper(photos, options, label=label_for(clip, options))
         tiles = [_tile(next(each), swapper) for each in _openings(clip, options, frames)]
-    save_sheet(tiles, min(COLUMNS, len(tiles)), sheet)
+    rows = ceil(len(tiles) / COLUMNS)
+    save_sheet(tiles, ceil(len(tiles) / rows), sheet)
     return sheet
 
 
@@ -181,10 +182,12 @@ def _decode_few(clip: Clip, options: Options) -> tuple[list[Frame], float]:
     frame_bytes = clip.width * clip.height * 9 // 2  # RGB, and about half as much for the planes
     length = min(STRETCH, max(2, MOST_BYTES // (PLACES * frame_bytes)))
     for opening in _openings(clip, options, PLACES):
-        frames.append(next(opening))
+        stretch = [next(opening)]
         began = time.perf_counter()
-        frames.extend(islice(opening, length - 1))
+        stretch.extend(islice(opening, length - 1))
         seconds += time.perf_counter() - began
+        reached = frames[-1].pts if frames else stretch[0].pts - 1
+        frames.extend(frame for frame in stretch if frame.pts > reached)  # those of a short clip run into each other
     return frames, seconds
 
 

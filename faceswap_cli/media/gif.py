@@ -11,6 +11,7 @@ from .disclosure import gif_extension
 from .plan import WritePlan
 from .segments import SegmentStore
 from .stills import decoded_pictures
+from .tracks import told_silent
 
 TICK = Fraction(1, 100)
 TRAILER = b";"
@@ -28,7 +29,7 @@ def write_gif(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
         out.mux(stream.encode(None))
     if plan.disclosure:
         _disclose(target, plan.model)
-    return [f"{track} is left out: a GIF holds pictures only" for track in plan.clip.tracks]
+    return told_silent(plan)
 
 
 def _timed(plan: WritePlan, store: SegmentStore) -> Iterator[av.VideoFrame]:

@@ -16,6 +16,7 @@ from .plan import WritePlan
 from .reader import EXACT
 from .segments import SegmentStore, read_packets
 from .sequence import member, members
+from .tracks import told_silent
 
 PHOTO_SAMPLES = {(False, False): "rgb24", (False, True): "rgba", (True, False): "rgb48le", (True, True): "rgba64le"}
 PLAIN = Metadata(b"", None, b"", None, 1, None, -1, (), "")
@@ -42,7 +43,7 @@ def write_stills(plan: WritePlan, store: SegmentStore, folder: Path) -> list[str
         colour, alpha = samples[..., :3], samples[..., 3] if samples.shape[2] == 4 else None
         content, notes = encode_photo(colour, alpha, metadata, plan.output.suffix.lower(), plan.quality)
         member(folder / plan.output.name, number).write_bytes(content)
-    return [*notes, *(f"{track} is left out: photos hold no other tracks" for track in plan.clip.tracks)]
+    return [*notes, *told_silent(plan)]
 
 
 def _samples(picture: av.VideoFrame, converter: VideoReformatter, plan: WritePlan) -> np.ndarray:

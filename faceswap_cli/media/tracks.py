@@ -59,8 +59,7 @@ def add_tracks(out: OutputContainer, source: InputContainer, plan: WritePlan) ->
 def foresee_tracks(plan: WritePlan) -> tuple[Cargo, int]:
     """Find out in memory which tracks the output will take, and how many bits a second they have, as far as known."""
     if plan.container in (GIF, STILLS):
-        notes = [f"{track} is left out: {plan.container.muxer} hold pictures only" for track in plan.clip.tracks]
-        return Cargo(notes=notes, left_out=list(plan.clip.tracks)), 0
+        return Cargo(notes=told_silent(plan), left_out=list(plan.clip.tracks)), 0
     with (
         open_container(plan.clip.path) as source,
         av.open(io.BytesIO(), "w", format=plan.container.muxer) as trial,
@@ -68,6 +67,12 @@ def foresee_tracks(plan: WritePlan) -> tuple[Cargo, int]:
         cargo = add_tracks(trial, source, plan)
         streams = [source.streams[index].codec_context for index in cargo.carriers]
         return cargo, sum(context.bit_rate or 0 for context in streams if context is not None)
+
+
+def told_silent(plan: WritePlan) -> list[str]:
+    """Say of every track that it is left out, where the output is pictures alone."""
+    why = "a GIF holds pictures only" if plan.container is GIF else "photos hold no other tracks"
+    return [f"{track} is left out: {why}" for track in plan.clip.tracks]
 
 
 def true_tags(tags: dict[str, str]) -> dict[str, str]:

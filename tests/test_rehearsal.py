@@ -1,0 +1,195 @@
+"""A dry run tells what a real one does and leaves no trace; a preview shows frames above their swaps."""
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from faceswap_cli import Options, plan_image, plan_video, preview_video, swap_image, swap_video
+from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError
+from faceswap_cli.media.reader import open_clip
+from faceswap_cli.rehearsal import TILE_WIDTH
+from tests.conftest import write_clip
+from tests.test_cli import assert_refused, faceswap
+
+
+@pytest.fixture(scope="module")
+def options(whole_pack: Path, tinting_generator: Path) -> Options:
+    return Options(model=str(tinting_generator), face_pack=whole_pack, device="cpu", threads=1, preset="ultrafast")
+
+
+@pytest.fixture(scope="module")
+def swap_with(options: Options) -> tuple[object, ...]:
+    return ("--model", options.model, "--face-pack", options.face_pack, "--device", "cpu", "--threads", 1)
+
+
+@pytest.fixture
+def wall(tmp_path: Path) -> Path:
+    folder = tmp_path / "walls"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "wall.png"), np.full((96, 128, 3), 99, np.uint8))
+    return write_clip(folder / "wall.mp4", [np.full((96, 128, 3), level, np.uint8) for level in range(60, 66)])
+
+
+def everything(folder: Path) -> dict[Path, float]:
+    return {path: path.stat().st_mtime for path in [folder, *folder.rglob("*")]}
+
+
+def test_a_dry_run_of_a_clip_prints_its_plan_and_touches_nothing(
+    tmp_path: Path, portrait: Path, short_clip: Path, swap_with: tuple[object, ...]
+) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(short_clip.read_bytes())
+    before = everything(tmp_path)
+    words = ("swap-video", "--source", portrait, "--input", clip, "--report", tmp_path / "report.json", "--dry-run")
+    done = faceswap(*words, *swap_with)
+    assert done.returncode == 0, done.stderr
+    assert f"output    {tmp_path / 'clip_swapped.mp4'}: mp4, h264, yuv420p" in done.stdout
+    assert "about 12 frames, 0.5 s, 320 x 240, h264, yuv420p" in done.stdout
+    assert everything(tmp_path) == before
+
+
+def test_a_dry_run_of_a_photo_tells_the_exact_size_and_touches_nothing(
+    tmp_path: Path, portrait: Path, data: Path, options: Options, swap_with: tuple[object, ...]
+) -> None:
+    photo = data / "photos" / "face_recognition" / "two_people.jpg"
+    words = ("--source", portrait, "--input", photo, "--output", tmp_path / "out.jpg", "--dry-run", "--json")
+    told = json.loads(faceswap("swap-image", *words, *swap_with).stdout)
+    assert list(tmp_path.iterdir()) == []
+    result = swap_image(portrait, photo, tmp_path / "out.jpg", options)
+    assert told["estimate"]["bytes"] == result.output.stat().st_size
+    assert (told["faces_found"], told["faces_swapped"]) == (result.faces_found, result.faces_swapped) == (2, 1)
+    assert told["notes"] == list(result.notes)
+
+
+@pytest.mark.parametrize("ending, carried", [(".mp4", 1), (".gif", 0)])
+def test_the_plan_says_what_the_run_then_does(
+    tmp_path: Path, portrait: Path, data: Path, options: Options, ending: str, carried: int
+) -> None:
+    """A clip with sound; the estimate of its size is made from other frames than most of those written."""
+    clip, output = data / "clips" / "vr_4.mp4", tmp_path / f"out{ending}"
+    one_second = replace(options, end=Fraction(1), preset=None)
+    told = plan_video(portrait, clip, output, one_second)
+    assert list(tmp_path.iterdir()) == []
+    result = swap_video(portrait, clip, output, one_second)
+    assert told["notes"] == list(result.notes)
+    assert told["clip"]["frames"] == result.frames
+    assert (told["codec"], told["pixel_format"]) == (result.report["codec"], result.report["pixel_format"])
+    with open_clip(output) as written:
+        assert len(told["tracks"]["carried"]) == len(written.audio) == carried
+    assert len(told["tracks"]["left_out"]) == 1 - carried
+    guess = told["estimate"]["bytes"]
+    assert guess is None if ending == ".gif" else 0.6 < guess / result.report["size"] < 1.7
+
+
+def test_a_plan_without_a_face_in_the_frames_tried_says_so(
+    tmp_path: Path, portrait: Path, wall: Path, options: Options
+) -> None:
+    told = plan_video(portrait, wall, tmp_path / "out.mp4", options)
+    assert told["estimate"]["frames_with_face"] == 0
+    assert any("no face in the" in note for note in told["notes"])
+
+
+REFUSED = {
+    "an existing output": ("taken.mp4", {}, OutputError),
+    "a codec the container does not hold": ("out.mp4", {"codec": "prores"}, UsageError),
+    "a preset the encoder does not know": ("out.mp4", {"preset": "leisurely"}, UsageError),
+    "a start behind the end": ("out.mp4", {"start": Fraction(99)}, MediaError),
+    "a missing folder": ("no/out.mp4", {}, OutputError),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_a_run_refuses_is_refused_in_the_same_words(
+    tmp_path: Path, portrait: Path, short_clip: Path, options: Options, case: str
+) -> None:
+    name, choices, kind = REFUSED[case]
+    (tmp_path / "taken.mp4").write_bytes(b"precious")
+    said = []
+    for act in (plan_video, preview_video, swap_video):
+        with pytest.raises(kind) as refused:
+            act(portrait, short_clip, tmp_path / name, replace(options, **choices))
+        said.append(str(refused.value))
+        if act is not swap_video:
+            assert [path.name for path in tmp_path.iterdir()] == ["taken.mp4"]
+    assert len(set(said)) == 1, said
+
+
+def test_a_photo_without_a_face_is_refused_in_the_same_words(
+    tmp_path: Path, portrait: Path, wall: Path, options: Options
+) -> None:
+    said = []
+    for act in (plan_image, swap_image):
+        with pytest.raises(NoFaceError) as refused:
+            act(portrait, wall.with_suffix(".png"), tmp_path / "out.png", options)
+        said.append(str(refused.value))
+    assert said[0] == said[1]
+
+
+def test_a_preview_shows_frames_of_the_whole_clip_above_their_swaps(
+    tmp_path: Path, portrait: Path, short_clip: Path, options: Options
+) -> None:
+    sheet = preview_video(portrait, short_clip, tmp_path / "out.mp4", options, frames=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["out_preview.png"]
+    picture = cv2.cvtColor(cv2.imread(str(sheet)), cv2.COLOR_BGR2RGB)
+    assert picture.shape == (2 * 240, 3 * TILE_WIDTH, 3)  # the clip is 320 x 240: nothing is scaled
+    with open_clip(short_clip) as clip:
+        originals = [frame.rgb for frame in clip.frames()]
+    for place, index in enumerate((2, 6, 10)):
+        above, below = np.vsplit(picture[:, place * TILE_WIDTH : (place + 1) * TILE_WIDTH], 2)
+        np.testing.assert_array_equal(above, originals[index])
+        changed = (above != below).any(axis=2)
+        assert 500 < changed.sum() < 0.4 * changed.size
+
+
+def test_a_preview_of_more_frames_than_there_are_shows_each_once(
+    tmp_path: Path, portrait: Path, short_clip: Path, options: Options
+) -> None:
+    sheet = preview_video(portrait, short_clip, tmp_path / "out.mp4", options, frames=50)
+    assert cv2.imread(str(sheet)).shape == (3 * 2 * 240, 4 * TILE_WIDTH, 3)
+
+
+def test_a_preview_is_not_overwritten_without_force(
+    tmp_path: Path, portrait: Path, short_clip: Path, options: Options
+) -> None:
+    (tmp_path / "out_preview.png").write_bytes(b"precious")
+    with pytest.raises(OutputError, match="--force"):
+        preview_video(portrait, short_clip, tmp_path / "out.mp4", options, frames=1)
+    assert (tmp_path / "out_preview.png").read_bytes() == b"precious"
+    preview_video(portrait, short_clip, tmp_path / "out.mp4", replace(options, force=True), frames=1)
+    assert cv2.imread(str(tmp_path / "out_preview.png")) is not None
+
+
+def test_a_run_with_a_preview_writes_the_sheet_first_and_then_the_clip(
+    tmp_path: Path, portrait: Path, short_clip: Path, swap_with: tuple[object, ...]
+) -> None:
+    output, sheet = tmp_path / "out.mp4", tmp_path / "out_preview.png"
+    words = ("swap-video", "--source", portrait, "--input", short_clip, "--output", output, "--preview", 2)
+    done = faceswap(*words, *swap_with)
+    assert (done.returncode, done.stdout) == (0, f"{output}\n"), done.stderr
+    assert done.stderr.splitlines()[0] == f"preview {sheet}"
+    assert sorted(tmp_path.iterdir()) == [output, sheet]
+    assert sheet.stat().st_mtime < output.stat().st_mtime
+    assert_refused(faceswap(*words, *swap_with), 6, "out.mp4 exists")
+
+
+def test_a_dry_run_with_a_preview_writes_the_sheet_alone(
+    tmp_path: Path, portrait: Path, short_clip: Path, swap_with: tuple[object, ...]
+) -> None:
+    words = ("--source", portrait, "--input", short_clip, "--output", tmp_path / "out.mp4", "--preview", 2, "--dry-run")
+    assert faceswap("swap-video", *words, *swap_with).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["out_preview.png"]
+    refused = faceswap("swap-video", *words, *swap_with)
+    assert_refused(refused, 6, "out_preview.png exists")
+
+
+@pytest.mark.parametrize("frames", [0, 101])
+def test_a_preview_of_no_or_too_many_frames_is_a_usage_error(
+    tmp_path: Path, portrait: Path, short_clip: Path, options: Options, frames: int
+) -> None:
+    with pytest.raises(UsageError, match=f"preview of {frames} frames"):
+        preview_video(portrait, short_clip, tmp_path / "out.mp4", options, frames=frames)
