@@ -30,7 +30,7 @@ from main_job import CLIPS, SOURCES
 from faceswap_cli import Options, models
 from faceswap_cli.errors import FaceSwapError, NoFaceError
 from faceswap_cli.evaluation.clips import Examiner
-from faceswap_cli.evaluation.judges import FACE_FILE, MESH_FILE, POSE_FILES, open_judges
+from faceswap_cli.evaluation.judges import FACE_FILE, GAZE_FILE, MESH_FILE, POSE_FILES, open_judges
 from faceswap_cli.evaluation.options import MEASURES, EvaluateOptions, JudgeFiles
 from faceswap_cli.evaluation.pairs import draw_pairs, make_self_swaps, make_swaps
 from faceswap_cli.evaluation.report import OTHER_DATA, PUBLISHED
@@ -274,7 +274,7 @@ def part(evaluation: Evaluation, failed: int) -> Part:
 
 def render(figures: Figures) -> str:
     """Return the page as Markdown; the same figures give the same text."""
-    judges = ", ".join(f"`{Path(name).name}`" for name in (FACE_FILE, *POSE_FILES, MESH_FILE))
+    judges = ", ".join(f"`{Path(name).name}`" for name in (FACE_FILE, *POSE_FILES, MESH_FILE, GAZE_FILE))
     used = ", ".join(f"{name} {number}" for name, number in figures.versions.items())
     networks = ", ".join(f"{name} `{digest}`" for name, digest in figures.networks.items())
     length = f"the first {figures.seconds:g} seconds of each" if figures.seconds else "each whole"
