@@ -199,6 +199,6 @@ def _eye(rgb: np.ndarray, mesh: np.ndarray, number: int) -> np.ndarray:
 
 def _peak(maps: np.ndarray) -> np.ndarray:
     """Return the iris (x, y) as shares of the eye's picture; `maps` (3, 8, 8): likelihood, offsets along x and y."""
-    cell = np.unravel_index(int(maps[0].argmax()), maps[0].shape)
-    share = np.clip(maps[(slice(1, 3), *cell)].astype(float), 1e-7, 1 - 1e-7)
-    return (np.array(cell) + np.log(share / (1 - share))) / _EYE_CELLS
+    x, y = divmod(int(maps[0].argmax()), _EYE_CELLS)
+    share = np.clip(maps[1:, x, y].astype(float), 1e-7, 1 - 1e-7)
+    return (np.array([x, y]) + np.log(share / (1 - share))) / _EYE_CELLS
