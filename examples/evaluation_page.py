@@ -45,7 +45,7 @@ PAIRS = 48
 THRESHOLD = 0.5  # the swapper's own 0.7 may miss a portrait that the face fills
 PRESS_PHOTOS = 0.475  # mean cosine MobileFace V2 gives two varied press photos of one person
 PACKAGES = ("numpy", "onnxruntime", "opencv-python", "av", "insightface")
-EMBEDDED = ("lite", "encoder", "detector", "parser")
+EMBEDDED = (Options().model, "encoder", "detector", "parser")
 
 Wanted = TypeVar("Wanted")
 
@@ -167,7 +167,7 @@ def measure(data: Path, folder: Path, arguments: argparse.Namespace) -> Figures:
     portraits = judge_portraits(drawn, folder, judging)
     judging = replace(judging, swap=replace(options, end=seconds))
     clips, notes = judge_clips(data, folder, judging)
-    versions = {name: version(name) for name in ("faceswap-cli", *PACKAGES)}
+    versions = {"Python": platform.python_version()} | {name: version(name) for name in ("faceswap-cli", *PACKAGES)}
     networks = {name: models.entry(name).sha256[:12] for name in EMBEDDED if models.is_present(models.entry(name))}
     return Figures(
         portraits,
@@ -176,7 +176,7 @@ def measure(data: Path, folder: Path, arguments: argparse.Namespace) -> Figures:
         people,
         drawn.passed_over,
         float(seconds) if seconds else None,
-        {"Python": platform.python_version()} | versions,
+        versions,
         networks,
         notes,
     )
@@ -284,12 +284,15 @@ def render(figures: Figures) -> str:
         "Written by one command with fixed seeds, not by hand:\n\n"
         "```sh\npython examples/evaluation_page.py DATA --output weights/EVALUATION.md\n```",
         f"- **Networks** (SHA-256) {networks}\n- **Judges**, which no training used: {judges}\n- **Versions** {used}\n"
-        "- **People** none was trained on: one in ten is kept out of every set by a hash of the name\n"
+        "- **People** the portraits are of people whom no training saw in these sets: one in ten is kept out by a hash "
+        "of the name (whether one of them is in another set under another name is not known). Clips, and the photos "
+        "put into them, are in no training set\n"
         f"- **Detector threshold** {THRESHOLD} instead of the default {Options().det_threshold}, which may miss a "
         f"portrait that the face fills; portraits passed over because no face was found even so: "
         f"{figures.passed_over}\n"
         f"- **Same person** two photos of one held-out person have a mean cosine of {ceiling} ({figures.same_people} "
-        f"people; varied press photos have {PRESS_PHOTOS}); `same_person_share` is over that",
+        f"people; varied press photos have {PRESS_PHOTOS}); `same_person_share` is over that. It is high: a recogniser "
+        "sorted these sets into people, and some pairs are two scans of one photo",
         "## Bars",
         "\n".join(bar.line(getattr(figures, bar.on).values.get(bar.name)) for bar in BARS),
         "## Portraits",
@@ -312,7 +315,7 @@ def told_part(part: Part, what: str) -> str:
     return (
         f"{part.swaps} swaps and {part.self_swaps} self-swaps: {what}. Gallery of {part.gallery} faces. "
         f"Swaps not made because no face was found: {part.failed}. Self-swaps enter `crop_psnr`, `outside_psnr` and "
-        "the yes/no rows; the other rows are of the swaps."
+        "the yes/no rows; the other rows are of the swaps. Cosines and retrieval lie in -1..1 and 0..1."
     )
 
 
