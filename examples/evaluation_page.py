@@ -224,11 +224,12 @@ def same_person(drawn: Drawn, detector: Detect) -> tuple[float | None, int]:
 
 
 def embedded(examiner: Examiner, photo: Path) -> np.ndarray | None:
-    """Return a photo's identity, None where no face is found."""
+    """Return a photo's identity, None where no face is found or no recogniser is there."""
     try:
-        return examiner.source(photo)[0]
+        vector = examiner.source(photo)[0]
     except NoFaceError:
         return None
+    return vector if np.isfinite(vector).all() else None
 
 
 def judge_portraits(drawn: Drawn, folder: Path, judging: EvaluateOptions) -> Part:
