@@ -14,7 +14,7 @@ import pytest
 from faceswap_cli.errors import NoFaceError, UsageError, WeightsError
 from faceswap_cli.evaluation import report
 from faceswap_cli.evaluation.clips import outside, sound_equal
-from faceswap_cli.evaluation.judges import open_judges
+from faceswap_cli.evaluation.judges import Judges, open_judges
 from faceswap_cli.evaluation.options import MEASURES, EvaluateOptions, JudgeFiles
 from faceswap_cli.evaluation.pairs import draw_pairs, read_pairs
 from faceswap_cli.evaluation.people import list_faces, sheet_tiles
@@ -36,6 +36,7 @@ def options(data: Path, face_pack: Path) -> EvaluateOptions:
         face=data / "weights/identity/mobileface_id_v2.onnx",
         pose=tuple(sorted((data / "weights/pose").glob("*.onnx"))),
         mesh=data / "weights/landmark/facemesh468.onnx",
+        gaze=data / "weights/landmark/openseeface_mnv3_gaze32_split_opt.onnx",
         threads=1,
     )
     return EvaluateOptions(judges=judges, swap=Options(face_pack=face_pack, threads=1))
@@ -87,6 +88,7 @@ def test_a_copy_gains_nothing_and_keeps_everything(judged: Evaluation) -> None:
     assert copy["cosine_target"] == pytest.approx(1, abs=1e-5)
     assert copy["cosine_gain"] == pytest.approx(0, abs=1e-5)
     assert (copy["retrieval"], copy["detection_kept"], copy["pose_degrees"]) == (0, 1, 0)
+    assert copy["gaze"] == 0
     assert copy["crop_psnr"] == copy["outside_psnr"] == 100
 
 
@@ -105,6 +107,7 @@ def test_another_persons_face_is_taken_for_them(judged: Evaluation) -> None:
     assert other["cosine_gain"] > 0.4
     assert other["same_person_share"] == pytest.approx(other["cosine_source"] / 0.475)
     assert (other["retrieval"], other["detection_kept"]) == (1, 1)
+    assert other["gaze"] > 0.02
     assert other["outside_psnr"] == 100
     assert other["crop_psnr"] < 30
 
@@ -215,8 +218,41 @@ def test_a_measure_without_its_judge_is_left_out_and_said(
     alone = evaluate([judged.rows[2].pair], EvaluateOptions(swap=options.swap))
     measured = {name for name, value in alone.rows[0].values.items() if value is not None}
     assert measured == {"frames", "timestamps_equal", "crop_psnr", "outside_psnr", "detection_kept"}
-    assert len(alone.notes) == 3
+    assert len(alone.notes) == 4
     assert "cosine" not in report.as_table(alone)
+
+
+@pytest.fixture(scope="module")
+def judges(options: EvaluateOptions) -> Judges:
+    return open_judges(options.judges)
+
+
+def meshed(data: Path, judges: Judges, detector: Detect) -> tuple[np.ndarray, np.ndarray]:
+    """A portrait of open eyes and its mesh."""
+    rgb = read_photo(data / "photos/public_domain/astronaut_collins_nasa.png").frame.rgb
+    return rgb, judges.mesh.points(rgb, detector.detect(rgb)[0])
+
+
+@pytest.mark.parametrize("axis", (0, 1))
+def test_an_iris_that_moves_is_seen_to_move_as_far_and_that_way(
+    data: Path, judges: Judges, detector: Detect, axis: int
+) -> None:
+    rgb, mesh = meshed(data, judges, detector)
+    pixels = 3
+    moved = np.roll(rgb, pixels, axis=1 - axis)  # under eyes that stay: the irises move by 0.15 eye widths
+    expected = np.zeros((2, 2))
+    expected[:, axis] = [pixels / np.linalg.norm(mesh[one] - mesh[other]) for one, other in ((33, 133), (362, 263))]
+    expected[1, 0] *= -1  # x runs towards the nose in both eyes
+    found = judges.gaze.irises(moved, mesh) - judges.gaze.irises(rgb, mesh)
+    np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+def test_a_mirrored_face_has_mirrored_irises(data: Path, judges: Judges, detector: Detect) -> None:
+    rgb, mesh = meshed(data, judges, detector)
+    turned = mesh.copy()
+    turned[[33, 133, 362, 263]] = np.array([rgb.shape[1] - 1, 0]) + [-1, 1] * mesh[[263, 362, 133, 33]]
+    mirrored = judges.gaze.irises(np.ascontiguousarray(rgb[:, ::-1]), turned)
+    np.testing.assert_allclose(mirrored[::-1], judges.gaze.irises(rgb, mesh), atol=5e-3)
 
 
 def test_a_judge_that_is_no_face_encoder_is_refused(data: Path, tmp_path: Path) -> None:

@@ -57,6 +57,15 @@ def test_pose_errors_are_mean_and_length_of_the_turn() -> None:
     assert measures.pose_distance(still, turned) == pytest.approx(2.5)
 
 
+def test_gaze_error_is_the_mean_distance_of_both_irises() -> None:
+    still = np.zeros((3, 2, 2))
+    moved = still.copy()
+    moved[0, 0] = (0.03, -0.04)
+    moved[2] = np.nan
+    assert measures.gaze_error(still, still) == 0
+    assert measures.gaze_error(still, moved) == pytest.approx(0.05 / 4)
+
+
 def mesh(mouth: float, eyes: float) -> np.ndarray:
     """A face 100 px tall, so that openings are hundredths of it."""
     points = np.zeros((468, 2), np.float32)

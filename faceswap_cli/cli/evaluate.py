@@ -65,6 +65,9 @@ def evaluate(
         list[Path] | None, typer.Option("--pose-judge", metavar="FILE", help="FSA-Net in ONNX; several are averaged.")
     ] = None,
     mesh_judge: Annotated[File, typer.Option("--mesh-judge", metavar="FILE", help="FaceMesh in ONNX.")] = None,
+    gaze_judge: Annotated[
+        File, typer.Option("--gaze-judge", metavar="FILE", help="OpenSeeFace's gaze network in ONNX.")
+    ] = None,
     csv: Annotated[File, typer.Option("--csv", metavar="PATH", help="Write the figures of each swap as CSV.")] = None,
     sheet: Annotated[File, typer.Option("--sheet", metavar="PATH", help="Write a sheet of the faces (PNG).")] = None,
     options: Options,
@@ -89,7 +92,9 @@ def evaluate(
 
     terminal = Terminal(verbose, quiet)
     _refuse_existing([path for path in (csv, sheet) if path], options.force)
-    judges = JudgeFiles(judge, judge_range, same_person, tuple(pose_judge or ()), mesh_judge, options.threads)
+    judges = JudgeFiles(
+        judge, judge_range, same_person, tuple(pose_judge or ()), mesh_judge, gaze_judge, options.threads
+    )
     settings = EvaluateOptions(judges=judges, swap=options, every=every, gallery=gallery)
     if _only((source, target, result), (pairs, sources, targets)):
         wanted = [Pair(source, target, result)]  # type: ignore[arg-type]

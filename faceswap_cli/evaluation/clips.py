@@ -46,6 +46,7 @@ class Seen:
     embeddings: list[np.ndarray] = field(default_factory=list)  # (D,) each
     angles: list[np.ndarray] = field(default_factory=list)  # (3,) each
     meshes: list[np.ndarray] = field(default_factory=list)  # (468, 2) each
+    irises: list[np.ndarray] = field(default_factory=list)  # (2, 2) each, in the target's eyes
 
 
 @dataclass(slots=True, eq=False)
@@ -102,14 +103,23 @@ class Examiner:
         compared.timestamps_equal = pair.timestamps_equal()
         return compared
 
-    def note(self, seen: Seen, rgb: np.ndarray, faces: tuple[Face, ...], square: Face | None) -> None:
-        """Note a frame: identity by the face's own points, pose and mesh in the target's square."""
+    def note(
+        self, seen: Seen, rgb: np.ndarray, faces: tuple[Face, ...], square: Face | None, eyes: np.ndarray | None = None
+    ) -> None:
+        """Note a frame: identity by the face's own points, pose and mesh in the target's square, gaze in its eyes.
+
+        `eyes` is the target's mesh; None where this is the target.
+        """
         judges, own = self.judges, faces[0] if faces else square
         seen.faces.append(faces)
         seen.embeddings.append(self._embed(rgb, own) if own else np.full(1, np.nan, np.float32))
         seen.angles.append(judges.pose.angles(rgb, square) if square and judges.pose else np.full(3, np.nan))
         seen.meshes.append(
             judges.mesh.points(rgb, square) if square and judges.mesh else np.full((MESH_POINTS, 2), np.nan)
+        )
+        mesh = seen.meshes[-1] if eyes is None else eyes
+        seen.irises.append(
+            judges.gaze.irises(rgb, mesh) if judges.gaze and np.isfinite(mesh).all() else np.full((2, 2), np.nan)
         )
 
     def _embed(self, rgb: np.ndarray, face: Face) -> np.ndarray:
@@ -130,11 +140,12 @@ class _Pair:
 
     def look(self, one: Frame, other: Frame, consecutive: bool) -> None:
         """Judge one pair of frames."""
-        faces = self._target.faces[len(self._compared.seen.faces)]
+        index = len(self._compared.seen.faces)
+        faces, eyes = self._target.faces[index], self._target.meshes[index]
         found = self._watch.look(other.rgb)
         own = tuple(face for face in found if faces and overlap(face, faces[0]) >= SAME_PLACE)
         self._times.append((one.time, other.time))
-        self._examiner.note(self._compared.seen, other.rgb, own, faces[0] if faces else None)
+        self._examiner.note(self._compared.seen, other.rgb, own, faces[0] if faces else None, eyes)
         if not faces:
             self._before = None
             return

@@ -31,9 +31,13 @@ SAME_PERSON = {"b15a79e8aa1c4f2f": 0.475}
 FACE_FILE = "weights/identity/mobileface_id_v2.onnx"
 POSE_FILES = ("weights/pose/fsanet-1x1-iter-688590.onnx", "weights/pose/fsanet-var-iter-688590.onnx")
 MESH_FILE = "weights/landmark/facemesh468.onnx"
+GAZE_FILE = "weights/landmark/openseeface_mnv3_gaze32_split_opt.onnx"
 
 _POSE_SIZE, _POSE_SQUARE = 64, 1.5  # of 1.0 to 1.9 boxes the two networks agree best at 1.5, and heed its place least
 _MESH_SIZE, _MESH_SQUARE = 192, 1.5  # MediaPipe's own square, turned so that the eyes lie level
+_EYES = ((33, 133), (362, 263))  # FaceMesh's corners of either eye, left in the picture first
+_EYE_SIZE, _EYE_BOX = 32, np.array([1.4, 1.2])  # width and height of the eye's picture, in eye widths
+_EYE_CELLS = 8  # cells a side in the gaze network's map; its offsets are logits of so much a crop
 
 
 class FaceJudge:
@@ -96,6 +100,27 @@ class MeshJudge:
         return transform(output.reshape(MESH_POINTS, 3)[:, :2], inverse(to_crop)).astype(np.float32)
 
 
+class GazeJudge:
+    """Finds the iris of either eye: OpenSeeFace's gaze network, shown and read as its tracker.py does.
+
+    It takes (2, 3, 32, 32), ImageNet's range, x before y, the second eye mirrored, and gives maps of 8 x 8 cells:
+    whether the iris is in a cell, and how far from it along x and y.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        self._network = _open(path, threads)
+
+    def irises(self, rgb: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+        """Return where each iris lies from the middle of its eye's corners, (2, 2), x and y in eye widths.
+
+        x runs from the outer to the inner corner. The eyes are those of `mesh` (468, 2), seen in this picture or in
+        another one of the same face.
+        """
+        tensor = to_tensor([_eye(rgb, mesh, number) for number in range(2)], "imagenet").transpose(0, 1, 3, 2)
+        maps = self._network.run(**{self._network.inputs[0]: np.ascontiguousarray(tensor)})[0]
+        return np.stack([(_peak(each) - 0.5) * _EYE_BOX for each in maps])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Judges:
     """The judges that are there; None for those whose file is absent."""
@@ -103,6 +128,7 @@ class Judges:
     face: FaceJudge | None
     pose: PoseJudge | None
     mesh: MeshJudge | None
+    gaze: GazeJudge | None
     same_person: float | None  # mean cosine of two photos of one person with this recogniser
     notes: tuple[str, ...]  # what is left out, and why
 
@@ -112,16 +138,19 @@ def open_judges(files: JudgeFiles) -> Judges:
     face = _find([files.face] if files.face else [], (FACE_FILE,))
     pose = _find(list(files.pose), POSE_FILES)
     mesh = _find([files.mesh] if files.mesh else [], (MESH_FILE,))
+    gaze = _find([files.gaze] if files.gaze else [], (GAZE_FILE,))
     absent = {
         "identity (cosine, retrieval): --judge": face,
         "pose: --pose-judge": pose,
         "expression and jitter: --mesh-judge": mesh,
+        "gaze (which needs --mesh-judge too): --gaze-judge": gaze if mesh else [],
     }
     recogniser = FaceJudge(face[0], files.face_range, files.threads) if face else None
     return Judges(
         face=recogniser,
         pose=PoseJudge(tuple(pose), files.threads) if pose else None,
         mesh=MeshJudge(mesh[0], files.threads) if mesh else None,
+        gaze=GazeJudge(gaze[0], files.threads) if gaze and mesh else None,
         same_person=files.same_person or (recogniser.same_person if recogniser else None),
         notes=tuple(_told_absent(absent)),
     )
@@ -155,3 +184,21 @@ def _square(rgb: np.ndarray, face: Face, share: float, size: int, level: bool) -
     turn = scale * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     to_crop = np.hstack([turn, ((size - 1) / 2 - turn @ centre)[:, None]])
     return warp(rgb, to_crop, (size, size), cv2.BORDER_REFLECT_101), to_crop
+
+
+def _eye(rgb: np.ndarray, mesh: np.ndarray, number: int) -> np.ndarray:
+    """Cut an eye, its corners level; the second one is mirrored, so that both look like the first."""
+    start, end = (mesh[point].astype(float) for point in _EYES[number])
+    width = max(float(np.linalg.norm(end - start)), 1e-6)
+    cosine, sine = (end - start) / width
+    scale = _EYE_SIZE / (_EYE_BOX * width) * ((1, 1) if number == 0 else (-1, 1))
+    turn = scale[:, None] * np.array([[cosine, sine], [-sine, cosine]])
+    to_crop = np.hstack([turn, ((_EYE_SIZE - 1) / 2 - turn @ (start + end) / 2)[:, None]])
+    return warp(rgb, to_crop, (_EYE_SIZE, _EYE_SIZE), cv2.BORDER_REPLICATE)
+
+
+def _peak(maps: np.ndarray) -> np.ndarray:
+    """Return the iris (x, y) as shares of the eye's picture; `maps` (3, 8, 8): likelihood, offsets along x and y."""
+    x, y = divmod(int(maps[0].argmax()), _EYE_CELLS)
+    share = np.clip(maps[1:, x, y].astype(float), 1e-7, 1 - 1e-7)
+    return (np.array([x, y]) + np.log(share / (1 - share))) / _EYE_CELLS

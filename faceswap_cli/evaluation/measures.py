@@ -76,6 +76,15 @@ def expression_error(target: np.ndarray, result: np.ndarray, span: np.ndarray) -
     return _mean(np.abs(target - result) / np.maximum(span, 1e-6))
 
 
+def gaze_error(target: np.ndarray, result: np.ndarray) -> float:
+    """Return the mean distance by which the irises moved, in eye widths; (F, 2, 2): frame, eye, x and y.
+
+    0 keeps the gaze; 0.01 is an eye turned by about one and a half degrees, and the judge errs by 0.03. The definition
+    is this project's.
+    """
+    return _mean(np.linalg.norm(target - result, axis=2))
+
+
 def squared_error(one: np.ndarray, other: np.ndarray, where: np.ndarray | None = None) -> float:
     """Return the mean squared difference of two pictures (H, W, 3); `where` (H, W) bool limits it, NaN if empty."""
     difference = one.astype(np.float32) - other.astype(np.float32)

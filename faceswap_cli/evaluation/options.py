@@ -34,6 +34,9 @@ MEASURES: dict[str, Measure] = {
     "pose_degrees": Measure("deg", "less", "mean absolute change of yaw, pitch and roll"),
     "pose_l2": Measure("deg", "less", "mean Euclidean change of (yaw, pitch, roll), the papers' posture error"),
     "expression": Measure("", "less", "mean absolute change of mouth and eye openness over the targets' 5-95% span"),
+    "gaze": Measure(
+        "eye", "less", "mean distance the iris moved in the target's eye, in eye widths; both eyes (OpenSeeFace)"
+    ),
     "crop_psnr": Measure("dB", "more", "PSNR of swap against target in the face crop: self-swap PSNR for a self-swap"),
     "outside_psnr": Measure("dB", "more", "PSNR of the file's own samples outside the rectangles around all faces"),
     "detection_kept": Measure("", "more", "share of the frames with a face where the swap's is still found there"),
@@ -51,6 +54,7 @@ class JudgeFiles:
     same_person: float | None = None  # mean cosine it gives two photos of one person
     pose: tuple[Path, ...] = ()  # FSA-Nets, averaged
     mesh: Path | None = None  # MediaPipe FaceMesh, 468 points
+    gaze: Path | None = None  # OpenSeeFace's gaze network; needs the mesh too
     threads: int | None = None
 
 

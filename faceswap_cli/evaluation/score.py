@@ -144,7 +144,7 @@ def _retrieval(pair: Pair, seen: Seen, known: _Known) -> float:
 
 
 def _shape(target: Seen, seen: Seen, span: np.ndarray) -> dict[str, Value]:
-    """Measure pose, expression and the trembling of the mesh."""
+    """Measure pose, expression, gaze and the trembling of the mesh."""
     angles = stack(target.angles), stack(seen.angles)
     meshes = stack(target.meshes), stack(seen.meshes)
     openings = [measures.openness(mesh) for mesh in meshes]
@@ -153,6 +153,7 @@ def _shape(target: Seen, seen: Seen, span: np.ndarray) -> dict[str, Value]:
         "pose_degrees": measures.pose_error(*angles),
         "pose_l2": measures.pose_distance(*angles),
         "expression": measures.expression_error(openings[0], openings[1], span),
+        "gaze": measures.gaze_error(stack(target.irises), stack(seen.irises)),
         "jitter": measures.relative(measures.jitter(meshes[1], widths), measures.jitter(meshes[0], widths)),
     }
 
