@@ -124,7 +124,7 @@ def _import_onnx(path: Path, name: str | None) -> Entry:
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
-        said = {one.key: one.value for one in model.metadata_props}
+        said = {_text(one.key): _text(one.value) for one in model.metadata_props}
         kind = _kind_of(model.graph)
     except Exception as error:  # protobuf and onnx raise their own kinds for a damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -152,6 +152,11 @@ def _entry_of(path: Path, said: dict[str, str], kind: Any, name: str | None) -> 
     if kind != "generator":
         return ours
     return replace(ours, encoder="encoder", identity_norm="l2", identity_template="arcface", identity_size=112)
+
+
+def _text(words: Any) -> str:
+    """Return words of an ONNX file; protobuf gives bytes where they are no text."""
+    return words.decode() if isinstance(words, bytes) else words
 
 
 def _size(path: Path, said: dict[str, str]) -> int:
