@@ -510,7 +510,7 @@ def test_a_torn_last_line_of_the_manifest_costs_one_stretch(tmp_path: Path, long
 
 @pytest.mark.parametrize(
     "lie",
-    [{"frames": "50"}, {"frames": 0}, {"first_pts": None}, {"last_input_pts": 1 << 70}, {"size": []}, {"new": 1}],
+    [{"frames": "50"}, {"frames": -50}, {"first_pts": None}, {"last_input_pts": 1 << 70}, {"size": []}, {"new": 1}],
 )
 def test_a_line_of_the_manifest_that_cannot_be_costs_its_stretch(
     tmp_path: Path, long_path: Path, lie: dict[str, object]

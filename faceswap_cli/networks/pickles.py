@@ -23,6 +23,7 @@ from ..errors import WeightsError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of a file written before torch 1.6
 LEGACY_PROTOCOL = 1001
+PUTS = ("PUT", "BINPUT", "LONG_BINPUT")  # what numbers an object of a pickle by a number of its own
 MOST_MODULES, DEEPEST = 10_000, 32  # where a module tree that repeats itself without end is cut off
 STATE_KEYS = ("state_dict", "model_state_dict", "model", "net", "network")  # where checkpoints keep the network
 
@@ -120,7 +121,7 @@ def _load(file: BinaryIO, storage_of: Callable[[tuple[Any, ...]], Any]) -> Any:
     """
     begin = file.tell()
     for count, (operation, argument, _) in enumerate(pickletools.genops(file)):
-        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
+        if operation.name in PUTS and isinstance(argument, int) and argument > count:
             raise WeightsError("damaged: the pickle numbers its objects with gaps, as none is written")
     file.seek(begin)
     return _TensorReader(file, storage_of).load()
