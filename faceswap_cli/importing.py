@@ -3,8 +3,13 @@
 A file is known by its SHA-256, by its tensors, or by the name the user gives it. Nothing inside it is run.
 """
 
+import os
+import shutil
 import tempfile
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -25,6 +30,9 @@ CONTRACTS = {  # inputs, outputs -> what a network of ours is
     (("image",), ("logits",)): "parser",
 }
 DETECTOR_OUTPUTS = 9
+ZIP_ERRORS = (  # what the library raises for archives that lie, are locked or packed in unknown ways
+    zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, LookupError, OverflowError, OSError,
+)  # fmt: skip
 
 
 def fetch(entry: Entry, progress: Progress | None = None) -> Entry:
@@ -43,18 +51,30 @@ def import_file(path: Path, name: str | None = None) -> Entry:
 
     Raises WeightsError for a file we cannot use, UsageError for a name that cannot be meant.
     """
-    if not path.exists():
-        raise WeightsError(f"{path} does not exist: give a checkpoint, an ONNX file or a pack")
-    if path.is_dir():
+    if os.path.isdir(path):
         return _import_folder(path, name or path.name)
+    if not os.path.isfile(path):  # nor a pipe, which would be waited for
+        raise WeightsError(f"{path} does not exist or is no file: give a checkpoint, an ONNX file or a pack")
     if zipfile.is_zipfile(path) and not _is_checkpoint(path):
         return _import_zip(path, name)
     return _import_onnx(path, name) if path.suffix.lower() == ".onnx" else _import_checkpoint(path, name)
 
 
 def _is_checkpoint(path: Path) -> bool:
-    with zipfile.ZipFile(path) as archive:
+    with _archive(path) as archive:
         return any(name.endswith("data.pkl") for name in archive.namelist())
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip; WeightsError for one that cannot be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except WeightsError:
+        raise
+    except ZIP_ERRORS as error:
+        raise WeightsError(f"{path} is a damaged zip archive ({error}): get it again") from error
 
 
 def _import_folder(folder: Path, name: str) -> Entry:
@@ -66,15 +86,22 @@ def _import_folder(folder: Path, name: str) -> Entry:
 
 def _import_zip(path: Path, name: str | None) -> Entry:
     known = models.published_as(models.sha256_of(path))
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+    with tempfile.TemporaryDirectory() as folder:
+        _unpack(path, Path(folder))
+        entry = replace(known, name=name or known.name) if known else _describe(name or path.stem, "pack", path)
+        return models.install(entry, sorted(Path(folder).iterdir()))
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    """Take the ONNX files out of a zip, each by its bare name: a path in an archive may lead anywhere."""
+    with _archive(path) as archive:
         members = [one for one in archive.infolist() if one.filename.lower().endswith(".onnx")]
         if not members or sum(one.file_size for one in members) > LARGEST_PACK:
             raise WeightsError(f"{path} is a zip, but neither a checkpoint nor a pack of ONNX files")
-        for one in members:  # by its bare name: a path in an archive may lead anywhere
-            with archive.open(one) as source:
-                Path(folder, PurePosixPath(one.filename).name).write_bytes(source.read())
-        entry = replace(known, name=name or known.name) if known else _describe(name or path.stem, "pack", path)
-        return models.install(entry, sorted(Path(folder).iterdir()))
+        for one in members:
+            target = folder / PurePosixPath(one.filename).name
+            with archive.open(one) as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file)
 
 
 def _import_checkpoint(path: Path, name: str | None) -> Entry:
@@ -97,34 +124,46 @@ def _import_onnx(path: Path, name: str | None) -> Entry:
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
+        said = {_text(one.key): _text(one.value) for one in model.metadata_props}
+        kind = _kind_of(model.graph)
     except Exception as error:  # protobuf and onnx raise their own kinds for a damaged file
-        raise WeightsError(f"{path} is no ONNX file: {str(error).splitlines()[0]}") from error
-    entry = _entry_of(path, model, name)
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise WeightsError(f"{path} is no ONNX file: {reason}") from error
+    entry = _entry_of(path, said, kind, name)
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, entry.file)
         _rename_ends(model.graph, entry.kind)
-        properties = {one.key: one.value for one in model.metadata_props} | _contract(entry)
-        onnx.helper.set_model_props(model, properties)
+        onnx.helper.set_model_props(model, said | _contract(entry))
         onnx.save(model, written)
         return models.install(_kept_as(entry, name, path), [written])
 
 
-def _entry_of(path: Path, model: "onnx.ModelProto", name: str | None) -> Entry:
+def _entry_of(path: Path, said: dict[str, str], kind: Any, name: str | None) -> Entry:
     """Tell what an ONNX file is: by its digest, by the name given, or, when it is ours, by its metadata."""
     known = models.published_as(models.sha256_of(path)) or models.catalogue().get(name or "")
     if known is not None:
         return known
-    said = {one.key: one.value for one in model.metadata_props}
-    kind = _kind_of(model.graph)
     if "network" not in said or kind is None:
         raise WeightsError(f"{path} is no network of ours and no published one we know: say which it is with --as NAME")
     text: dict[str, Any] = {
         key: said[key] for key in ("space", "template", "input_range", "output_range") if key in said
     }
-    ours = replace(_describe(name or path.stem, kind, path), file=path.name, size=int(said.get("size", 0)), **text)
+    ours = replace(_describe(name or path.stem, kind, path), file=path.name, size=_size(path, said), **text)
     if kind != "generator":
         return ours
     return replace(ours, encoder="encoder", identity_norm="l2", identity_template="arcface", identity_size=112)
+
+
+def _text(words: Any) -> str:
+    """Return words of an ONNX file; protobuf gives bytes where they are no text."""
+    return words.decode() if isinstance(words, bytes) else words
+
+
+def _size(path: Path, said: dict[str, str]) -> int:
+    size = said.get("size", "0")
+    if not (size.isascii() and size.isdigit() and len(size) < 6):
+        raise WeightsError(f"{path} says that its crops are {size[:20]!r} pixels wide: export it again")
+    return int(size)
 
 
 def _kind_of(graph: "onnx.GraphProto") -> Any:

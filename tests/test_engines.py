@@ -31,6 +31,25 @@ def test_the_contract_of_a_file_can_be_read(tinting_generator: Path) -> None:
     assert network.metadata["size"] == str(SIZE)
 
 
+def test_metadata_that_is_no_text_is_a_weights_error(tmp_path: Path, tinting_generator: Path) -> None:
+    content = tinting_generator.read_bytes()
+    path = tmp_path / "a.onnx"
+    path.write_bytes(content.replace(b"simswap-frontal", b"simswap-front\xff\xfe"))
+    with pytest.raises(WeightsError):
+        open_network(path, "cpu", 1)
+
+
+def test_a_damaged_network_prints_nothing(
+    tmp_path: Path, tinting_generator: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.onnx"
+    for old, new in ((b"MatMul", b"MatM\xff\xfe"), (b"identity", b"\xff\xfeentity")):
+        path.write_bytes(tinting_generator.read_bytes().replace(old, new))
+        with pytest.raises(WeightsError):
+            open_network(path, "cpu", 1)
+    assert capfd.readouterr().out == ""
+
+
 def test_any_batch_size_is_taken(tinting_generator: Path, arrays: dict[str, np.ndarray]) -> None:
     network = open_network(tinting_generator, "cpu", 1)
     (both,) = network.run(**arrays)

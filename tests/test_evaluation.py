@@ -282,6 +282,12 @@ def test_a_pairs_table_names_its_missing_files(portrait: Path, tmp_path: Path) -
         read_pairs(table)
 
 
+def test_a_name_too_long_for_any_file_is_named_as_missing(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text(f"source,target,result\n{'n' * 300},a,b\n")
+    with pytest.raises(UsageError, match="no such source"):
+        read_pairs(tmp_path / "pairs.csv")
+
+
 def test_drawn_pairs_depend_on_the_seed_alone(tmp_path: Path) -> None:
     for folder, names in (("sources", "abcd"), ("targets", "uvwx")):
         (tmp_path / folder).mkdir()

@@ -1,6 +1,7 @@
 """Published files of every form come in under their own names, and come out as networks of our contract."""
 
 import io
+import os
 import sys
 import types
 import zipfile
@@ -204,6 +205,40 @@ def test_a_zip_without_networks_is_refused(tmp_path: Path, content: dict[str, by
     (tmp_path / "a.zip").write_bytes(body.getvalue())
     with pytest.raises(WeightsError, match="neither a checkpoint nor a pack"):
         importing.import_file(tmp_path / "a.zip")
+
+
+def test_a_damaged_zip_is_a_weights_error(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("det.onnx", b"x" * 100)
+    content = (tmp_path / "a.zip").read_bytes()
+    directory = content.index(b"PK\1\2")
+    broken = [
+        content[:directory] + b"\0" * 4 + content[directory + 4 :],  # no directory where one is announced
+        content.replace(b"xxxx", b"xxyx", 1),  # a check sum that is wrong
+        content[: directory + 8] + b"\1" + content[directory + 9 :],  # locked with a password
+        content[: directory + 10] + b"\x63" + content[directory + 11 :],  # an unknown way to pack
+    ]
+    for number, one in enumerate(broken):
+        path = tmp_path / f"{number}.zip"
+        path.write_bytes(one)
+        with pytest.raises(WeightsError, match="damaged zip archive"):
+            importing.import_file(path)
+
+
+def test_metadata_that_is_no_text_or_no_number_is_a_weights_error(tmp_path: Path, copying_generator: Path) -> None:
+    content = copying_generator.read_bytes()
+    for old, new in ((b"simswap-frontal", b"simswap-front\xff\xfe"), (b"\x12\x0264", b"\x12\x02x4")):
+        assert content.count(old) == 1
+        path = tmp_path / "a.onnx"
+        path.write_bytes(content.replace(old, new))
+        with pytest.raises(WeightsError):
+            importing.import_file(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    with pytest.raises(WeightsError, match="is no file"):
+        importing.import_file(tmp_path / "pipe.pth")
 
 
 def test_the_name_of_another_kind_of_network_cannot_be_given(tmp_path: Path) -> None:

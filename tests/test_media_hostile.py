@@ -1,11 +1,16 @@
 """Files that lie: mutated clips are read, copied or refused in one line, never anything else."""
 
+import os
 import random
+import struct
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from faceswap_cli.errors import FaceSwapError
+from faceswap_cli.errors import FaceSwapError, MediaError, OutputError
+from faceswap_cli.media.photo import read_photo, write_photo
+from faceswap_cli.media.provenance import read_provenance
 from faceswap_cli.media.reader import open_clip
 
 from .media_oracle import copy_clip, make_clip
@@ -74,3 +79,42 @@ def test_a_sound_track_of_no_channels_is_left_out(tmp_path: Path) -> None:
     path.write_bytes(video_only)
     report = copy_clip(path, tmp_path / "out.mp4", preset="ultrafast")
     assert any("is left out" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_gif_that_claims_a_giant_size_is_refused(tmp_path: Path, frames: int) -> None:
+    pictures = [Image.new("L", (16, 16), shade) for shade in (10, 200)[:frames]]
+    path = tmp_path / "giant.gif"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:])
+    content = bytearray(path.read_bytes())
+    content[6:10] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+    for read in (read_provenance, open_clip):
+        with pytest.raises(MediaError, match=path.name):
+            read(path)
+
+
+def test_a_photo_that_claims_a_giant_size_is_refused_by_verify(tmp_path: Path) -> None:
+    path = tmp_path / "giant.bmp"
+    Image.new("L", (16, 16)).save(path)
+    content = bytearray(path.read_bytes())
+    content[18:26] = struct.pack("<ii", 60_000, 60_000)
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match="broken or cut off: Image size"):
+        read_provenance(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for read in (open_clip, read_photo, read_provenance):
+        with pytest.raises(MediaError, match="is no regular file"):
+            read(tmp_path / "pipe.mp4")
+
+
+def test_a_name_too_long_is_an_output_error(tmp_path: Path) -> None:
+    Image.new("L", (16, 16)).save(tmp_path / "in.png")
+    photo = read_photo(tmp_path / "in.png")
+    for length in (250, 300):  # the first is too long only for the name of the unfinished file
+        with pytest.raises(OutputError, match="cannot be written"):
+            write_photo(photo, (), tmp_path / f"{'n' * (length - 4)}.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]

@@ -1,6 +1,7 @@
 """Writing clips: time, sound, tracks, colour and everything outside the patches come out as they went in."""
 
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -505,6 +506,32 @@ def test_a_torn_last_line_of_the_manifest_costs_one_stretch(tmp_path: Path, long
     assert report.resumed_frames == 50
     copy_clip(long_path, tmp_path / "whole.mp4", (face_patch(),), **quick())
     assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [{"frames": "50"}, {"frames": -50}, {"first_pts": None}, {"last_input_pts": 1 << 70}, {"size": []}, {"new": 1}],
+)
+def test_a_line_of_the_manifest_that_cannot_be_costs_its_stretch(
+    tmp_path: Path, long_path: Path, lie: dict[str, object]
+) -> None:
+    with pytest.raises(Stop):
+        run_until(long_path, tmp_path / "out.mp4", 120, **quick())
+    manifest = tmp_path / ".out.mp4.faceswap" / "manifest.jsonl"
+    *kept, last = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([*kept, json.dumps(json.loads(last) | lie)]))
+    with (
+        open_clip(long_path) as clip,
+        ClipWriter(plan_output(clip, tmp_path / "out.mp4", Options(**quick()))) as writer,
+    ):
+        assert writer.resume_from.index == 50
+
+
+def test_a_manifest_of_brackets_without_end_is_done_afresh(tmp_path: Path, clip_path: Path) -> None:
+    work = tmp_path / ".out.mp4.faceswap"
+    work.mkdir()
+    (work / "manifest.jsonl").write_text("[" * 100_000)
+    assert copy_clip(clip_path, tmp_path / "out.mp4", **quick()).resumed_frames == 0
 
 
 def test_a_face_nowhere_leaves_nothing(tmp_path: Path, long_path: Path) -> None:

@@ -33,6 +33,11 @@ class Recorder:
         return self.detector.detect(rgb, sides)
 
 
+@pytest.mark.parametrize("shape", [(1, 100_000), (100_000, 1), (1, 1)])
+def test_a_line_has_no_face(detector: Detect, shape: tuple[int, int]) -> None:
+    assert detector.detect(np.zeros((*shape, 3), np.uint8)) == []
+
+
 def test_a_portrait_has_one_face_with_its_points_in_order(detector: Detect, portrait: Path) -> None:
     (face,) = detector.detect(read(portrait))
     left_eye, right_eye, nose, left_mouth, right_mouth = face.points

@@ -21,6 +21,12 @@ class OnnxNetwork:
 
     def __init__(self, path: Path, device: str = "cpu", threads: int | None = None) -> None:
         self._session = _open_session(path, device, threads)
+        try:
+            self._describe()
+        except UnicodeDecodeError as error:
+            raise WeightsError(f"{path.name} is a damaged network: its names are no text") from error
+
+    def _describe(self) -> None:
         self.device = "cuda" if "CUDAExecutionProvider" in self._session.get_providers() else "cpu"
         self.inputs = tuple(entry.name for entry in self._session.get_inputs())
         self.shapes = {entry.name: entry.shape for entry in self._session.get_inputs()}
@@ -51,8 +57,11 @@ def providers_for(device: str) -> list[str]:
 
 
 def _open_session(path: Path, device: str, threads: int | None) -> onnxruntime.InferenceSession:
-    try:
-        return onnxruntime.InferenceSession(str(path), session_options(threads), providers=providers_for(device))
+    providers = providers_for(device)
+    try:  # with nothing to fall back to, the runtime would print that it does
+        return onnxruntime.InferenceSession(
+            str(path), session_options(threads), providers=providers, enable_fallback=int(len(providers) > 1)
+        )
     except Exception as error:  # the runtime's own exception classes share no base but this
         raise WeightsError(f"{path.name} is no network ONNX Runtime can open: {_first_line(error)}") from error
 

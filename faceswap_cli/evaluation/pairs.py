@@ -1,6 +1,7 @@
 """Say which swaps are judged: one, those a table lists, or fresh ones of drawn sources and targets."""
 
 import csv
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -98,7 +99,7 @@ def _own_view(clip: Path, detector: Detect, span: Span) -> np.ndarray:
 def _pair(row: dict[str, str], table: Path, line: int) -> Pair:
     paths = {name: table.parent / (row[name] or "") for name in COLUMNS}
     for name, path in paths.items():
-        if not path.is_file():
+        if not os.path.isfile(path):  # unlike Path.is_file, it takes any words for a name that is not there
             raise UsageError(f"{table.name} line {line}: no such {name}: {path}")
     return Pair(**paths, is_self=(row.get("self") or "").strip() in ("1", "true", "yes"))
 

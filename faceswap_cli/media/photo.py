@@ -8,6 +8,7 @@ import os
 import struct
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,7 +37,7 @@ JPEG_KINDS = ("JPEG", "MPO")  # the second: a JPEG with further pictures behind 
 # What the libraries raise for files that lie about themselves.
 LIBRARY_ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, MemoryError, LookupError, TypeError, AttributeError, OverflowError,
-    ZeroDivisionError, RuntimeError, struct.error, cv2.error,
+    ZeroDivisionError, RuntimeError, struct.error, cv2.error, Image.DecompressionBombError,
 )  # fmt: skip
 
 
@@ -115,7 +116,8 @@ def _write_whole(output: Path, content: bytes, seal: Seal | None) -> None:
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a name too long to be written is too long to be deleted
+            temporary.unlink(missing_ok=True)
 
 
 def _read(path: Path, image: Image.Image) -> Photo:

@@ -136,7 +136,7 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
     `recipe` is a digest of everything else the frames depend on (source photos, weights); a run resumes only under the
     same one. Raises UsageError or OutputError for what cannot be written.
     """
-    numbered = is_sequence(clip.path if output is None or output.is_dir() else output)
+    numbered = is_sequence(clip.path if output is None or os.path.isdir(output) else output)
     output = output_path(clip.path, output, tuple(PHOTO_FORMATS if numbered else CONTAINERS), options.force)
     container = STILLS if numbered else CONTAINERS[output.suffix.lower()]
     _refuse_pixels(container, output, clip, options)
@@ -177,12 +177,12 @@ def output_path(input_path: Path, output: Path | None, suffixes: tuple[str, ...]
     own = input_path.suffix if input_path.suffix.lower() in suffixes else suffixes[0]
     name = f"{input_path.stem}_swapped{own}"
     output = input_path.with_name(name) if output is None else output
-    output = output / name if output.is_dir() else output
+    output = output / name if os.path.isdir(output) else output  # unlike Path.is_dir, takes names of any length
     if output.suffix.lower() not in suffixes:
         raise UsageError(f"cannot write {output.suffix or 'a file without extension'!r}: use {', '.join(suffixes)}")
-    if not output.parent.is_dir():
+    if not os.path.isdir(output.parent):
         raise OutputError(f"folder {output.parent} does not exist: make it first")
-    if output.exists() and os.path.samefile(output, input_path):
+    if os.path.exists(output) and os.path.samefile(output, input_path):
         raise UsageError(f"output {output} is the input itself: give another name")
     if not os.access(output.parent, os.W_OK):
         raise OutputError(f"folder {output.parent} is read-only: choose another output")
@@ -192,7 +192,7 @@ def output_path(input_path: Path, output: Path | None, suffixes: tuple[str, ...]
 
 def refuse_existing(output: Path, force: bool) -> None:
     """Raise OutputError when a file is in the way and may not be replaced."""
-    in_the_way = output.exists() or (is_sequence(output) and members(output))
+    in_the_way = os.path.exists(output) or (is_sequence(output) and members(output))
     if in_the_way and not force:
         raise OutputError(f"{output} exists: use --force to replace it, or another name")
 

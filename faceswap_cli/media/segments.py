@@ -11,7 +11,7 @@ import os
 import shutil
 import struct
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +22,7 @@ from ..errors import OutputError
 
 SEGMENT_SECONDS = 2
 MANIFEST_VERSION = 1
+LAST_PTS = (1 << 62) - 1  # no clip comes near; behind it the libraries count in other numbers
 # pts, duration in ticks; key frame; bytes of payload; number of side data. Each side data: type, bytes.
 RECORD = struct.Struct("<qqBIB")
 SIDE_RECORD = struct.Struct("<II")
@@ -117,9 +118,9 @@ class SegmentStore:
         """Yield recorded stretches up to the first whose file is not what the manifest says."""
         for record in records:
             try:
-                segment = Segment(**record)
+                segment = _segment(record)
                 whole = file_sha256(self.path(segment)) == segment.sha256
-            except (TypeError, ValueError, OSError):
+            except (ValueError, OSError):
                 return
             if not whole:
                 return
@@ -199,13 +200,25 @@ def _line(record: dict[str, Any]) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
+def _segment(record: Any) -> Segment:
+    """Make a stretch of a manifest's line; ValueError for a line of another shape, which another program left."""
+    wanted = {field.name: field.type for field in fields(Segment)}
+    if not isinstance(record, dict) or {name: type(value) for name, value in record.items()} != wanted:
+        raise ValueError("no stretch")
+    segment = Segment(**record)
+    times = (segment.first_pts, segment.last_pts, segment.last_input_pts)
+    if segment.frames < 1 or max(map(abs, times)) > LAST_PTS:
+        raise ValueError("a stretch that cannot be")
+    return segment
+
+
 def _read_lines(path: Path) -> list[Any]:
     """Read a manifest up to where it is no longer one; the last line of a killed run may be torn."""
     records = []
     try:
         for line in path.read_bytes().splitlines():
             records.append(json.loads(line))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):  # the last: brackets in brackets without end
         pass
     return records
 

@@ -1,5 +1,6 @@
 """Numbered pictures as a clip: `frames/%05d.png` names them all, as ffmpeg writes it."""
 
+import os
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif"
 def is_sequence(path: Path) -> bool:
     """Say whether a path names numbered pictures; a file that is really called so is a file."""
     named = len(NUMBER.findall(path.name)) == 1 and path.suffix.lower() in SUFFIXES
-    return named and not path.exists()
+    return named and not os.path.exists(path)
 
 
 def members(path: Path) -> dict[int, Path]:

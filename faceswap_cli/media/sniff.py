@@ -2,6 +2,7 @@
 
 import stat
 import struct
+import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -71,12 +72,13 @@ def _is_still(head: bytes) -> bool:
 
 
 def _gif_moves(path: Path) -> bool:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
+    broken = (OSError, ValueError, LookupError, TypeError, EOFError, struct.error, Image.DecompressionBombError)
     try:
-        with Image.open(path) as picture:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             return getattr(picture, "n_frames", 1) > 1
-    except (UnidentifiedImageError, OSError, ValueError, EOFError, LookupError, TypeError, struct.error):
+    except broken:
         return True  # broken: the reader will say how
 
 

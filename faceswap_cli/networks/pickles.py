@@ -8,6 +8,7 @@ understood (a zip archive; before torch 1.6 a row of pickles, then raw storages)
 
 import io
 import pickle
+import pickletools
 import re
 import zipfile
 from collections import OrderedDict
@@ -22,6 +23,7 @@ from ..errors import WeightsError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of a file written before torch 1.6
 LEGACY_PROTOCOL = 1001
+PUTS = ("PUT", "BINPUT", "LONG_BINPUT")  # what numbers an object of a pickle by a number of its own
 MOST_MODULES, DEEPEST = 10_000, 32  # where a module tree that repeats itself without end is cut off
 STATE_KEYS = ("state_dict", "model_state_dict", "model", "net", "network")  # where checkpoints keep the network
 
@@ -111,6 +113,20 @@ class _TensorReader(pickle.Unpickler):
         return self._storage_of(pid[1:])
 
 
+def _load(file: BinaryIO, storage_of: Callable[[tuple[Any, ...]], Any]) -> Any:
+    """Read one pickle, once it is clear that its memo is no larger than it is long.
+
+    The memo is a table that the unpickler makes as long as the largest number in it: eight bytes of pickle could
+    otherwise fill 64 GB.
+    """
+    begin = file.tell()
+    for count, (operation, argument, _) in enumerate(pickletools.genops(file)):
+        if operation.name in PUTS and isinstance(argument, int) and argument > count:
+            raise WeightsError("damaged: the pickle numbers its objects with gaps, as none is written")
+    file.seek(begin)
+    return _TensorReader(file, storage_of).load()
+
+
 class _Inert:
     """A stand-in for a module or optimiser: takes any arguments, keeps its state, does nothing."""
 
@@ -172,7 +188,7 @@ def _read_zip(path: Path) -> Any:
                 known[key] = _storage(kind, archive.read(f"{folder}data/{key}"), length)
             return known[key]
 
-        return _TensorReader(io.BytesIO(archive.read(pickles[0])), storage_of).load()
+        return _load(io.BytesIO(archive.read(pickles[0])), storage_of)
 
 
 def _storage(kind: StorageType, raw: bytes, length: int) -> Storage:
@@ -200,8 +216,8 @@ def _read_legacy(path: Path) -> Any:
 
     with path.open("rb") as file:
         _expect_legacy_head(file)
-        saved = _TensorReader(file, storage_of).load()
-        keys = _TensorReader(file, storage_of).load()
+        saved = _load(file, storage_of)
+        keys = _load(file, storage_of)
         for key in keys:
             _fill_storage(file, known[key])
     return saved
@@ -211,7 +227,7 @@ def _expect_legacy_head(file: BinaryIO) -> None:
     def no_storage(_pid: tuple[Any, ...]) -> Any:
         raise WeightsError("damaged: tensors before the checkpoint's head ended")
 
-    magic, protocol, system = (_TensorReader(file, no_storage).load() for _ in range(3))
+    magic, protocol, system = (_load(file, no_storage) for _ in range(3))
     if magic != LEGACY_MAGIC or protocol != LEGACY_PROTOCOL:
         raise WeightsError("is not a file torch.save wrote")
     if not system.get("little_endian", True):

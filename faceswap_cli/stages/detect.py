@@ -62,6 +62,8 @@ class InsightDetect:
         return sorted(seen, key=lambda face: -face.area)
 
     def _look(self, bgr: np.ndarray, side: int) -> list[Face]:
+        if min(bgr.shape[:2]) * side < 2 * max(bgr.shape[:2]):
+            return []  # a line, which vanishes when it is scaled
         boxes, points = self._network.detect(bgr, input_size=_input_size(bgr, side), det_thresh=self._threshold)
         return [
             Face(box[:4].astype(np.float32), five.astype(np.float32), float(box[4]))
