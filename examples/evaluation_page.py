@@ -36,13 +36,14 @@ from faceswap_cli.evaluation.pairs import draw_pairs, make_self_swaps, make_swap
 from faceswap_cli.evaluation.report import OTHER_DATA, PUBLISHED
 from faceswap_cli.evaluation.score import Evaluation, Pair, Value, evaluate, means
 from faceswap_cli.media.photo import read_photo
+from faceswap_cli.stages.detect import THRESHOLD as OWN_THRESHOLD
 from faceswap_cli.stages.detect import Detect, open_detector
 from faceswap_cli.training.data import is_held_out
 
 SEED = 0
 SETS = {"celebahq": ("images", 24), "congress": (".", 12)}  # folder of the pictures, sources (and targets) drawn
 PAIRS = 48
-THRESHOLD = 0.5  # the swapper's own 0.7 may miss a portrait that the face fills
+THRESHOLD = 0.5  # the swapper's own 0.75 may miss a portrait that the face fills
 PRESS_PHOTOS = 0.475  # mean cosine MobileFace V2 gives two varied press photos of one person
 PACKAGES = ("numpy", "onnxruntime", "opencv-python", "av", "insightface")
 EMBEDDED = (Options().model, "encoder", "detector", "parser")
@@ -288,7 +289,7 @@ def render(figures: Figures) -> str:
         "- **People** the portraits are of people whom no training saw in these sets: one in ten is kept out by a hash "
         "of the name (whether one of them is in another set under another name is not known). Clips, and the photos "
         "put into them, are in no training set\n"
-        f"- **Detector threshold** {THRESHOLD} instead of the default {Options().det_threshold}, which may miss a "
+        f"- **Detector threshold** {THRESHOLD} instead of the default {OWN_THRESHOLD}, which may miss a "
         f"portrait that the face fills; portraits passed over because no face was found even so: "
         f"{figures.passed_over}\n"
         f"- **Same person** two photos of one held-out person have a mean cosine of {ceiling} ({figures.same_people} "

@@ -29,7 +29,7 @@ class Options:
     device: Device = "auto"
     threads: int | None = None  # CPU threads for the networks; None means all cores
     faces: FacesChoice = "largest"  # whom to swap in each frame; a number means that many, the largest first
-    det_threshold: float = 0.7  # detector confidence below which a face is ignored; ours finds 337 of 338 above it
+    det_threshold: float | None = None  # confidence below which a face is ignored; None means the detector's own
     min_face: int = 24  # shorter side of the box in pixels below which a face is ignored
     mask_blur: float = 0.06  # softening of the mask's edge, as a share of the crop's side, 0..0.5
     opacity: float = 1.0  # 1 shows the swap alone, 0 the original
@@ -55,7 +55,8 @@ class Options:
         if self.codec is not None:
             _one_of("codec", self.codec, CODECS)
         _one_of("encoder", self.encoder, ENCODER_CHOICES)
-        _between("det_threshold", self.det_threshold, 0.0, 1.0)
+        if self.det_threshold is not None:
+            _between("det_threshold", self.det_threshold, 0.0, 1.0)
         _between("mask_blur", self.mask_blur, 0.0, 0.5)
         _between("opacity", self.opacity, 0.0, 1.0)
         _between("quality", self.quality, 0, 100)

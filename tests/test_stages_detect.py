@@ -65,6 +65,17 @@ def test_tight_portraits_are_found(detector: Detect, data: Path) -> None:
     assert found.count(1) >= 19, found
 
 
+def test_each_detector_has_its_own_threshold(face_pack: Path, data: Path) -> None:
+    """A weak find of a foreign pack counts by insightface's threshold, not by ours; an asked one beats both."""
+    photos = [read(photo) for photo in sorted((data / "faces" / "congress").rglob("*.jpg"))[:20]]
+
+    def count(threshold: float | None) -> int:
+        detector = open_detector(face_pack, Options(threads=1, device="cpu", det_threshold=threshold))
+        return sum(len(detector.detect(photo)) for photo in photos)
+
+    assert count(None) == count(0.5) > count(0.75)
+
+
 def test_a_face_filling_the_frame_is_found_once(detector: Detect, data: Path) -> None:
     photo = sorted((data / "faces" / "celebahq" / "images").glob("*.jpg"))[0]
     assert len(detector.detect(read(photo))) == 1

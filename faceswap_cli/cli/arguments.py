@@ -73,7 +73,7 @@ SWAP_FLAGS: dict[str, Flag] = {
     "device": Flag(f"Where the networks run: {', '.join(DEVICES)}."),
     "threads": Flag("CPU threads for the networks; all cores without it.", int),
     "faces": Flag("Whom to swap in each picture: largest, all, or a number N of the largest.", read=read_faces),
-    "det_threshold": Flag("Confidence below which a face is ignored, 0..1.", float),
+    "det_threshold": Flag("Confidence below which a face is ignored, 0..1; without it the detector's own.", float),
     "min_face": Flag("Shorter side in pixels below which a face is ignored.", int),
     "mask_blur": Flag("Softness of the mask's edge as a share of the face crop, 0..0.5.", float),
     "opacity": Flag("1 shows the swap alone, 0 the original.", float),
