@@ -14,6 +14,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
 
 from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError
 from faceswap_cli.media import segments
@@ -752,6 +753,23 @@ def test_numbered_pictures_go_in_and_come_out_untouched_outside_the_patch(tmp_pa
         new[30:63, 40:81] = old[30:63, 40:81]
         assert np.array_equal(old, new)
         assert is_disclosed(tmp_path / "out" / f"{number:04d}.png")
+
+
+def test_numbered_photos_say_that_their_metadata_is_left_out(tmp_path: Path) -> None:
+    picture, exif = Image.effect_noise((64, 48), 40).convert("RGB"), Image.Exif()
+    exif[0x010E] = "a day at the sea"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for number in range(1, 4):
+        picture.save(
+            tmp_path / f"{number}.jpg",
+            exif=exif,
+            icc_profile=profile,
+        )
+        picture.save(tmp_path / f"bare{number}.jpg")
+    notes = " ".join(copy_clip(tmp_path / "%d.jpg", tmp_path / "out%d.png").notes)
+    assert "EXIF data (how they lie, too) of the numbered photos" in notes
+    assert "colour profiles of the numbered photos" in notes
+    assert "numbered photos are" not in " ".join(copy_clip(tmp_path / "bare%d.jpg", tmp_path / "out.mp4").notes)
 
 
 @pytest.mark.parametrize("kind", ["rgb24", "rgba", "rgb48be", "rgba64be"])

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideData
 from av.sidedata.sidedata import Type as SideDataType
 
 # H.273 table 4: matrix coefficients -> (Kr, Kb).
@@ -109,7 +110,7 @@ def _number(value: Fraction, per_unit: int) -> str:
 
 def mastering_of(picture: av.VideoFrame) -> Mastering | None:
     """Read HDR10's static metadata from a decoded picture; None where there is none."""
-    found = {side_data.type: bytes(side_data) for side_data in picture.side_data}
+    found = {side_data.type: bytes(side_data) for side_data in side_data_of(picture)}
     display = found.get(SideDataType.MASTERING_DISPLAY_METADATA)
     light = found.get(SideDataType.CONTENT_LIGHT_LEVEL)
     if display is None and light is None:
@@ -123,3 +124,14 @@ def _display(content: bytes) -> tuple[tuple[Fraction, ...] | None, tuple[Fractio
     *numbers, has_primaries, has_luminance = struct.unpack_from("<22i", content)
     values = [Fraction(over, under or 1) for over, under in zip(numbers[::2], numbers[1::2], strict=True)]
     return (tuple(values[:8]) if has_primaries else None, (values[8], values[9]) if has_luminance else None)
+
+
+def side_data_of(picture: av.VideoFrame) -> list[SideData]:
+    """Return what a picture carries beside its samples; nothing where one kind is new to the library.
+
+    PyAV 18 raises ValueError for all of it when it meets a kind it has no name for, such as the EXIF data of a JPEG.
+    """
+    try:
+        return list(picture.side_data)
+    except ValueError:
+        return []

@@ -18,7 +18,7 @@ from .encoders import HDR_WORDS, bits_of, encoder_threads, is_coarser_one_way, i
 from .orientation import UPRIGHT, Orientation
 from .photo_formats import PHOTO_FORMATS
 from .reader import Clip
-from .sequence import is_sequence, members
+from .sequence import is_sequence, members, metadata_of_first
 
 Seal = Callable[[Path], None]  # the last touch to a whole file, before it gets its name
 LOSSLESS_PHOTOS = (".png", ".tif", ".tiff")
@@ -252,6 +252,7 @@ def _refuse_pixels(container: Container, output: Path, clip: Clip, options: Opti
 
 def _notes(clip: Clip, container: Container, codec: str, encoding: Encoding, asked: bool) -> list[str]:
     notes = [f"{words} are left out" for words in clip.unkept]
+    notes += [f"{words} of the numbered photos are left out" for words in metadata_of_first(clip.path)]
     if not container.keeps_rotation and clip.display_matrix is not None:
         notes.append(f"{container.muxer} cannot say that a picture lies turned: it is turned upright itself")
     if _turns_colour(clip, container):

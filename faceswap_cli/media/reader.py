@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from ..errors import MediaError, UsageError
 from ..types import Frame
-from .colour import colours_of, mastering_of
+from .colour import colours_of, mastering_of, side_data_of
 from .orientation import UPRIGHT, Orientation, from_display_matrix
 from .planes import to_working_format, working_format
 from .sequence import is_sequence, members
@@ -334,14 +334,14 @@ def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None
 
 
 def _display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
-    for side_data in picture.side_data:
+    for side_data in side_data_of(picture):
         if side_data.type == SideDataType.DISPLAYMATRIX:
             return tuple(np.frombuffer(side_data, np.int32).tolist())
     return None
 
 
 def _side_data_kinds(picture: av.VideoFrame) -> set[SideDataType]:
-    return {side_data.type for side_data in picture.side_data}
+    return {side_data.type for side_data in side_data_of(picture)}
 
 
 def _orientation(matrix: tuple[int, ...] | None) -> Orientation:

@@ -4,6 +4,12 @@ import os
 import re
 from pathlib import Path
 
+from PIL import Image, UnidentifiedImageError
+
+METADATA = {
+    "exif": "EXIF data (how they lie, too)",
+    "icc_profile": "colour profiles",
+}  # Pillow's name -> words for people
 NUMBER = re.compile(r"%(0\d+)?d")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif", ".bmp", ".dpx", ".exr", ".ppm"})
 
@@ -30,3 +36,15 @@ def members(path: Path) -> dict[int, Path]:
 def member(path: Path, number: int) -> Path:
     """Name one picture."""
     return path.with_name(NUMBER.sub(lambda match: match[0] % number, path.name))
+
+
+def metadata_of_first(path: Path) -> list[str]:
+    """Name what the first of numbered photos carries beside its pixels; nothing for any other path."""
+    first = next(iter(members(path).values()), None) if is_sequence(path) else None
+    if first is None:
+        return []
+    try:
+        with Image.open(first) as image:
+            return [words for name, words in METADATA.items() if image.info.get(name)]
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return []  # formats that the video library alone reads, and pictures too large for Pillow
