@@ -52,7 +52,7 @@ def main() -> int:
             moment = chance.uniform(0, 1.05 * seconds)
             outcomes.append(kill_and_resume(arguments, Path(folder, "again", whole.name), moment, file_sha256(whole)))
             print(outcomes[-1], flush=True)
-            if not outcomes[-1].killed:
+            if not outcomes[-1].killed and not outcomes[-1].missed:
                 seconds = min(seconds, moment)  # the machine has become faster: later moments would kill nothing
     return report(outcomes)
 
@@ -85,7 +85,10 @@ def kill_and_resume(arguments: argparse.Namespace, output: Path, moment: float, 
     """Kill one run after `moment` seconds, run it again to the end, and compare."""
     output.parent.mkdir()
     missed = []
-    killed = kill_after(command(arguments, output), moment)
+    code = kill_after(command(arguments, output), moment)
+    killed = code == -signal.SIGKILL
+    if code not in (0, -signal.SIGKILL):
+        missed.append(f"the first run ends by itself with code {code}")
     if killed and output.exists() and file_sha256(output) != wanted:
         missed.append("a file that is not whole lay under the final name")
     resumed_frames = 0
@@ -101,8 +104,8 @@ def kill_and_resume(arguments: argparse.Namespace, output: Path, moment: float, 
     return Outcome(moment, killed, resumed_frames, tuple(missed))
 
 
-def kill_after(words: list[str], moment: float) -> bool:
-    """Start a run, kill it after so many seconds; False when it had ended by itself."""
+def kill_after(words: list[str], moment: float) -> int:
+    """Start a run, kill it after so many seconds, and return its exit code, which is minus SIGKILL when it was."""
     process = subprocess.Popen(
         words,
         stdout=subprocess.DEVNULL,
@@ -114,7 +117,7 @@ def kill_after(words: list[str], moment: float) -> bool:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    return process.returncode == -signal.SIGKILL
+    return process.returncode
 
 
 def run_to_the_end(words: list[str]) -> tuple[int, list[str]]:
