@@ -101,7 +101,8 @@ class Clip:
         self.metadata = dict(container.metadata)
         self.video_metadata = dict(stream.metadata)
         self.mastering = mastering_of(picture)
-        self.unkept = tuple(words for kind, words in UNKEPT_SIDE_DATA.items() if kind in _side_data_kinds(picture))
+        kinds = {each.type for each in side_data_of(picture)}
+        self.unkept = tuple(words for kind, words in UNKEPT_SIDE_DATA.items() if kind in kinds)
         self.chapters = container.chapters()
         self.video_index = stream.index
         self.tracks = [_track(other) for other in container.streams if other.index != stream.index]
@@ -338,10 +339,6 @@ def _display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
         if side_data.type == SideDataType.DISPLAYMATRIX:
             return tuple(np.frombuffer(side_data, np.int32).tolist())
     return None
-
-
-def _side_data_kinds(picture: av.VideoFrame) -> set[SideDataType]:
-    return {side_data.type for side_data in side_data_of(picture)}
 
 
 def _orientation(matrix: tuple[int, ...] | None) -> Orientation:
