@@ -9,6 +9,7 @@ import ffmpeg
 import imageio_ffmpeg
 import numpy as np
 
+from faceswap_cli.media.disclosure import DIGITAL_SOURCE_TYPE
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.media.writer import ClipWriter, WriteReport, plan_output
 from faceswap_cli.options import Options
@@ -94,3 +95,8 @@ def planes(picture: object) -> list[np.ndarray]:
         parts = sum(component.plane == number for component in components)
         views.append(rows[: plane.height, : plane.width * depth * parts].copy())
     return views
+
+
+def is_disclosed(path: Path) -> bool:
+    """Say whether a file's bytes name IPTC's source type for edits by trained models."""
+    return DIGITAL_SOURCE_TYPE.encode() in path.read_bytes()

@@ -11,13 +11,12 @@ from faceswap_cli.media.disclosure import (
     DIGITAL_SOURCE_TYPE,
     append_xmp_box,
     container_tags,
-    is_disclosed,
     xmp_packet,
 )
 from faceswap_cli.media.photo import read_photo, write_photo
 from faceswap_cli.options import Options
 
-from .media_oracle import copy_clip, describe, make_clip
+from .media_oracle import copy_clip, describe, is_disclosed, make_clip
 
 WORDS = (b"faceswap", b"with AI", b"compositeWithTrainedAlgorithmicMedia")
 IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType"

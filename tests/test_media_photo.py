@@ -14,13 +14,13 @@ import tifffile
 from PIL import Image, ImageCms, ImageOps
 
 from faceswap_cli.errors import MediaError, OutputError, UsageError
-from faceswap_cli.media.disclosure import DIGITAL_SOURCE_TYPE, is_disclosed
+from faceswap_cli.media.disclosure import DIGITAL_SOURCE_TYPE
 from faceswap_cli.media.exif import without_preview
 from faceswap_cli.media.photo import read_photo, write_photo
 from faceswap_cli.options import Options
 from faceswap_cli.types import Patch
 
-from .media_oracle import run_ffmpeg
+from .media_oracle import is_disclosed, run_ffmpeg
 
 WIDTH, HEIGHT = 48, 32
 NOISE = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)

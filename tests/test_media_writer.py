@@ -18,7 +18,6 @@ from PIL import Image, ImageCms
 
 from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError
 from faceswap_cli.media import segments
-from faceswap_cli.media.disclosure import is_disclosed
 from faceswap_cli.media.encode import open_encoder
 from faceswap_cli.media.planes import layout_of, samples_of
 from faceswap_cli.media.reader import open_clip
@@ -31,6 +30,7 @@ from .media_oracle import (
     copy_clip,
     describe,
     frame_times,
+    is_disclosed,
     make_clip,
     packet_hashes,
     packet_times,

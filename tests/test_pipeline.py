@@ -15,13 +15,14 @@ import pytest
 
 from faceswap_cli import Options, swap_image, swap_video
 from faceswap_cli.errors import NoFaceError, UsageError, WeightsError
-from faceswap_cli.media.disclosure import is_disclosed
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.pipeline import Swapper
 from faceswap_cli.stages.tally import Tally
 from faceswap_cli.types import Frame, Swapped
 from tests.conftest import make_generator, write_clip
+
+from .media_oracle import is_disclosed
 
 
 @pytest.fixture(scope="module")

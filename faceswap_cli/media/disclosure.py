@@ -18,7 +18,6 @@ STATEMENT_HEAD = "Edited with AI:"
 XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 XMP_HEAD = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 XMP_TAIL = '<?xpacket end="w"?>'
-SEARCHED_BYTES = 1 << 20  # of a file's beginning and end
 
 
 def xmp_packet(existing: bytes | None = None, model: str = "") -> bytes:
@@ -81,14 +80,3 @@ def gif_extension(model: str = "") -> bytes:
         b"\x01" + bytes(range(255, -1, -1)) + b"\0"
     )  # leads readers that take the packet for blocks out of it
     return b"\x21\xff\x0bXMP DataXMP" + xmp_packet(model=model) + skipping_tail
-
-
-def is_disclosed(path: Path) -> bool:
-    """Say whether a file, from us or not, carries IPTC's source type for edits by trained models."""
-    wanted = DIGITAL_SOURCE_TYPE.encode()
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        if wanted in file.read(SEARCHED_BYTES):
-            return True
-        file.seek(max(0, size - SEARCHED_BYTES))
-        return wanted in file.read()

@@ -117,7 +117,7 @@ class WritePlan:
     @property
     def turned_by(self) -> Orientation:
         """How pictures are turned before encoding: only where the container cannot say how they lie."""
-        return UPRIGHT if self.container.keeps_rotation else self.clip.orientation
+        return _turn(self.clip, self.container)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -141,7 +141,8 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
     container = STILLS if numbered else CONTAINERS[output.suffix.lower()]
     _refuse_pixels(container, output, clip, options)
     codec = _codec(clip, container, output, options)
-    encoding, notes = choose_encoding(clip, codec, _size(clip, container), options)
+    size = _turn(clip, container).upright_size(clip.stored_width, clip.stored_height)
+    encoding, notes = choose_encoding(clip, codec, size, options)
     settings = dict(encoding.options)
     if container is AVI and codec == "h264":
         settings["bf"] = "0"  # the container has no timestamps: pictures must be stored in the order they are shown
@@ -227,9 +228,8 @@ def _fingerprint(path: Path, parts: list[object]) -> str:
     return digest.hexdigest()
 
 
-def _size(clip: Clip, container: Container) -> tuple[int, int]:
-    orientation = UPRIGHT if container.keeps_rotation else clip.orientation
-    return orientation.upright_size(clip.stored_width, clip.stored_height)
+def _turn(clip: Clip, container: Container) -> Orientation:
+    return UPRIGHT if container.keeps_rotation else clip.orientation
 
 
 def _turns_colour(clip: Clip, container: Container) -> bool:
