@@ -17,12 +17,13 @@ from xml.etree import ElementTree
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import MediaError, UsageError
-from .disclosure import SEARCHED_BYTES, STATEMENT_HEAD
+from .disclosure import STATEMENT_HEAD
 from .photo import LIBRARY_ERRORS
 from .reader import open_clip
 from .sequence import is_sequence
 from .sniff import kind_of
 
+SEARCHED_BYTES = 1 << 20  # of a file's beginning and end
 # IPTC's digital source types that mean: a trained model had a part in the picture.
 AI_SOURCE_TYPES = frozenset({"trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic"})
 IPTC, XMP = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}", "{http://ns.adobe.com/xap/1.0/}"
