@@ -1,10 +1,11 @@
 """Judge a face detector against SCRFD and YuNet, on people and clips that ours was not trained on.
 
-    python examples/judge_detector.py DATA [--face-pack DIR] [--threshold 0.5]
+    python examples/judge_detector.py DATA [--face-pack DIR] [--threshold 0.5] [--by-eye tests/faces_by_eye.toml]
 
 DATA holds weights/detect, faces/celebahq, faces/congress, photos and clips. Printed are: recall of SCRFD's faces by
 size, the points' distance from the mean of both judges as a share of the eyes' distance (and how far the judges are
-apart), and the finds in cuts from beside faces in which neither judge sees one.
+apart), and the finds in cuts from beside faces in which neither judge sees one. With --by-eye all detectors are judged
+by a list of faces that someone saw, and nothing else is done.
 """
 
 import argparse
@@ -15,6 +16,8 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 
+from faceswap_cli.evaluation.by_eye import Find, Labelled, labelled, score
+from faceswap_cli.evaluation.clips import overlap
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
@@ -30,6 +33,7 @@ FRAME_STEP = 12
 SMALL, LEAST = 32.0, 20.0  # pixels of a face's shorter side
 MOSAIC, CELL = 640, 80  # photos shrunk to cells give small faces among others
 HIT = 0.5  # overlap (IoU) from which two boxes show one face
+SAME = 0.3  # overlap from which two looks of one detector found the same face
 
 
 def main() -> None:
@@ -38,22 +42,67 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--face-pack", type=Path)
     parser.add_argument("--threshold", type=float, default=0.5)
+    parser.add_argument("--by-eye", type=Path, help="list of labelled faces")
     options = parser.parse_args()
     weights = options.data / "weights" / "detect"
     yunet = YuNet(weights / "yunet_n_dynamic.onnx", threshold=0.5)
     detector = open_detector(options.face_pack, Options(det_threshold=options.threshold, min_face=1))
+    scrfd = open_scrfd(weights / "scrfd_2.5g_bnkps.onnx")
+    if options.by_eye is not None:
+        small = open_scrfd(weights / "scrfd_500m_kps.onnx")
+        finds: dict[str, Find] = {
+            "ours": detector.detect,
+            "SCRFD 2.5g": scrfd.detect,
+            "SCRFD 500m": lambda rgb: find_in_squares(rgb, small),
+            "YuNet": lambda rgb: [as_face(row) for row in find_all(rgb, yunet)],
+        }
+        judge_by_eye(finds, list(labelled(options.by_eye, options.data)))
+        return
     photos = list(held_out_photos(options.data))
+    for name, pictures in (
+        ("portraits", photos),
+        ("photos", list(loose_photos(options.data))),
+        ("clips", list(frames(options.data))),
+        ("mosaics", mosaics(photos)),
+    ):
+        compare(name, pictures, detector, (scrfd, yunet))
+    count_false(photos, detector, (scrfd, yunet))
+
+
+def open_scrfd(network: Path) -> Detect:
+    """Open one of InsightFace's detectors, at its own threshold."""
     with TemporaryDirectory() as folder:
-        (Path(folder) / "scrfd.onnx").symlink_to((weights / "scrfd_2.5g_bnkps.onnx").absolute())
-        scrfd = open_detector(Path(folder), Options(det_threshold=0.5, min_face=1))
-        for name, pictures in (
-            ("portraits", photos),
-            ("photos", list(loose_photos(options.data))),
-            ("clips", list(frames(options.data))),
-            ("mosaics", mosaics(photos)),
-        ):
-            compare(name, pictures, detector, (scrfd, yunet))
-        count_false(photos, detector, (scrfd, yunet))
+        (Path(folder) / network.name).symlink_to(network.absolute())
+        return open_detector(Path(folder), Options(min_face=1))
+
+
+def judge_by_eye(finds: dict[str, Find], pictures: list[Labelled]) -> None:
+    """Print what each detector makes of the labelled faces, and what it misses."""
+    for name, find in finds.items():
+        seen = score(find, pictures)
+        print(
+            f"{name}: {seen.pictures} pictures; {seen.found} of {seen.faces} found, recall {seen.recall:.3f}; "
+            f"{seen.false} false; points {seen.point_error:.4f} of the eyes' distance away; missed: "
+            f"{', '.join(seen.missed) or 'none'}",
+            flush=True,
+        )
+
+
+def find_in_squares(rgb: np.ndarray, detector: Detect) -> list[Face]:
+    """Find with a network that takes 640 x 640 alone: the picture fills a square, then half of one for large faces."""
+    found: list[Face] = []
+    for times in (1, 2):
+        side = times * max(rgb.shape[:2])
+        square = np.zeros((side, side, 3), np.uint8)
+        square[: rgb.shape[0], : rgb.shape[1]] = rgb
+        finds = detector.detect(square, (640,))
+        found += [face for face in finds if all(overlap(face, other) < SAME for other in found)]
+    return found
+
+
+def as_face(row: np.ndarray) -> Face:
+    """Make a face of one of YuNet's rows: box, five points, score."""
+    return Face(row[:4], row[4:14].reshape(5, 2), float(row[14]))
 
 
 def compare(name: str, pictures: list[np.ndarray], detector: Detect, judges: tuple[Detect, YuNet]) -> None:
