@@ -17,7 +17,7 @@ from .stages.detect import Watch, open_detector
 from .stages.generate import Generate, NetworkGenerator
 from .stages.identity import Encoder, embed_source
 from .stages.likeness import Likeness
-from .stages.mask import Mask, OvalMask, ParsedMask
+from .stages.mask import LOOK_BACK, Mask, OvalMask, ParsedMask, Past
 from .stages.paste import paste
 from .stages.tally import Tally
 from .stages.track import Located, Track
@@ -57,8 +57,8 @@ class Swapper:
     def frames(self, frames: Iterable[Frame], tally: Tally, first: int = 0) -> Generator[Swapped, None, None]:
         """Yield the frames of a clip from number `first` on, in order, with the patches that swap their faces.
 
-        Frames before `first` are located all the same: whom to follow depends on them. Closing the iterator stops all
-        threads.
+        Frames before `first` are located all the same, whom to follow depends on them, and the last ones swapped, the
+        next masks depend on those. Closing the iterator stops all threads.
         """
         decoded = prefetch(frames, _AHEAD, _AHEAD_BYTES, _frame_bytes)
         located = prefetch(self._locate(decoded, tally), _AHEAD, _AHEAD_BYTES, lambda each: _frame_bytes(each.frame))
@@ -75,17 +75,17 @@ class Swapper:
         tally.faces_too_small += self.detector.too_small
         located = Located(frame, tuple(faces[: self.options.face_limit]), len(faces))
         tally.add(located)
-        return self._swap_and_look(located)
+        return self._look(located, self.swap(located))
 
-    def swap(self, located: Located) -> Swapped:
-        """Swap the faces chosen in a frame."""
+    def swap(self, located: Located, past: Past | None = None) -> Swapped:
+        """Swap the faces chosen in a frame, in a clip by what is `past` of it."""
         frame = located.frame
         with self.stopwatch.stage("align"):
             crops = [crop_face(frame.rgb, face, self.generator.template, self.generator.size) for face in located.faces]
         with self.stopwatch.stage("generate"):
             images = self.generator.generate(crops)
         with self.stopwatch.stage("mask"):
-            masks = self.masker.mask(crops)
+            masks = self.masker.mask(crops, past)
         with self.stopwatch.stage("paste"):
             patches = [
                 paste(frame.rgb.shape, crop, image, mask, self.options.opacity)
@@ -107,14 +107,15 @@ class Swapper:
             yield frame, faces
 
     def _swap_all(self, located: Generator[Located, None, None], tally: Tally, first: int) -> Iterator[Swapped]:
+        past = Past()
         with closing(located):
             for each in located:
                 tally.add(each)
-                if each.frame.index >= first:
-                    yield self._swap_and_look(each)
+                swapped = self.swap(each, past) if each.frame.index >= first - LOOK_BACK else None
+                if swapped is not None and each.frame.index >= first:
+                    yield self._look(each, swapped)
 
-    def _swap_and_look(self, located: Located) -> Swapped:
-        swapped = self.swap(located)
+    def _look(self, located: Located, swapped: Swapped) -> Swapped:
         with self.stopwatch.stage("likeness"):
             self.likeness.look(swapped, located.faces)
         return swapped

@@ -1,11 +1,13 @@
 """Masks: inside the face, soft, in proportion, and nothing at the crop's border."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from faceswap_cli.models import entry
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
-from faceswap_cli.stages.mask import FACE_CLASSES, OvalMask, ParsedMask, face_probability, soften
+from faceswap_cli.stages.mask import FACE_CLASSES, LOOK_BACK, OvalMask, ParsedMask, Past, face_probability, soften
 from faceswap_cli.types import Crop, Face
 
 SIZE = 128
@@ -125,3 +127,59 @@ def test_the_oval_holds_the_features_and_leaves_the_corners(turn: float) -> None
     for x, y in transform(one.face.points, one.to_crop):
         assert mask[round(y), round(x)] > 0.9
     assert mask[:12, :12].max() == mask[-8:, -8:].max() == 0
+
+
+class SoftDisc(Labels):
+    """A parser that is less sure of a face the nearer its edge."""
+
+    def __init__(self, radius: float) -> None:
+        super().__init__(np.zeros((SIZE, SIZE), int))
+        self._logits[0, 1] = 12 + (radius - np.hypot(XX - SIZE / 2, YY - SIZE / 2)) / 2
+
+
+def masks_of(parsers: list[Labels], past: Past, moves: list[float], track: int = 0) -> list[np.ndarray]:
+    """The masks of consecutive frames; the points of each are off by so many pixels of the frame."""
+    masks = []
+    for parser, move in zip(parsers, moves, strict=True):
+        one = crop()
+        to_crop = one.to_crop.copy()
+        to_crop[:, 2] -= to_crop[:, :2] @ (move, 0)
+        placed = replace(one, to_crop=to_crop, face=replace(one.face, track=track))
+        masks += ParsedMask(parser, entry("parser"), 0.06).mask([placed], past)
+    return masks
+
+
+def test_a_trembling_edge_is_steadied() -> None:
+    parsers: list[Labels] = [SoftDisc(radius) for radius in [45, 46] * 4]
+    alone = [masks_of([parser], Past(), [0.0])[0] for parser in parsers]
+    steadied = masks_of(parsers, Past(), [0.0] * 8)
+    change = [np.abs(np.diff(np.stack(masks[LOOK_BACK:]), axis=0)).max() for masks in (alone, steadied)]
+    assert change[1] < 0.6 * change[0]
+
+
+def test_a_face_that_stands_still_in_the_frame_stays_where_it_is_seen_while_the_points_tremble() -> None:
+    moves = [0.0, 2.0, 0.0, 2.0]
+    labels = [np.where(disc(45, 64 - move * crop().to_crop[0, 0]), 1, 0) for move in moves]
+    steadied = masks_of([Labels(each) for each in labels], Past(), moves)
+    for mask, each in zip(steadied, labels, strict=True):
+        assert np.abs(mask - parsed(each)).max() < 0.03
+
+
+def test_a_hand_is_in_front_in_the_frame_in_which_it_comes() -> None:
+    bare, covered = np.where(disc(45), 1, 0), np.where(disc(45) & (XX < 80), 1, 0)
+    *_, last = masks_of([Labels(bare), Labels(bare), Labels(covered)], Past(), [0.0] * 3)
+    assert np.abs(last - parsed(covered)).max() < 0.05
+
+
+def test_what_is_past_depends_on_few_frames_alone() -> None:
+    parsers: list[Labels] = [SoftDisc(45 + number % 3) for number in range(8)]
+    whole = masks_of(parsers, Past(), [0.0] * 8)
+    resumed = masks_of(parsers[5 - LOOK_BACK :], Past(), [0.0] * (3 + LOOK_BACK))
+    assert all(np.array_equal(one, other) for one, other in zip(whole[5:], resumed[LOOK_BACK:], strict=True))
+
+
+def test_one_track_says_nothing_of_another() -> None:
+    past = Past()
+    masks_of([SoftDisc(46)] * 2, past, [0.0] * 2, track=1)
+    (mask,) = masks_of([SoftDisc(45)], past, [0.0], track=2)
+    assert np.array_equal(mask, masks_of([SoftDisc(45)], Past(), [0.0])[0])

@@ -107,6 +107,16 @@ def jitter(points: np.ndarray, sizes: np.ndarray) -> float:
     return 1000 * _mean(np.linalg.norm(second, axis=2).mean(axis=1) / sizes[1:-1])
 
 
+def tremble(values: np.ndarray, sizes: np.ndarray) -> float:
+    """Return how much single coordinates tremble: mean absolute second difference in time, thousandths of `sizes`.
+
+    `values` (F, N) of consecutive frames, in the unit of `sizes` (F,). Unlike `jitter` it takes lengths along one
+    direction, so a contour's distance from a centre can be compared with the x and y of points.
+    """
+    second = values[:-2] - 2 * values[1:-1] + values[2:]
+    return 1000 * _mean(np.abs(second) / sizes[1:-1, None])
+
+
 def motion_error(before: np.ndarray, now: np.ndarray, flow: np.ndarray) -> float:
     """Return the mean absolute difference, 0..255, of a picture and the one before it moved along `flow`.
 

@@ -2,9 +2,12 @@
 
 A parser labels the target's crop; hair, hats and hands lie outside the face's classes and so stay in front. Without a
 parser an oval through the template's place for the face serves. Either edge is softened in proportion to the crop and
-is zero on the crop's border, so that no square can show.
+is zero on the crop's border, so that no square can show. In a clip a parsed mask is steadied by those of the frames
+just before it.
 """
 
+from collections import deque
+from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
@@ -15,12 +18,15 @@ from ..engines import Network
 from ..errors import WeightsError
 from ..models import Entry
 from ..types import Crop
-from .align import transform
+from .align import inverse, transform
 from .tensors import to_tensor
 
 # skin, brows, eyes, glasses, nose, mouth, lips in CelebAMask-HQ's order, as SimSwap's use_mask takes them
 FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
 FOREIGN_CLASSES = (0, 16)  # background, under which parsers put hands and things, and cloth
+
+LOOK_BACK = 2  # frames before it that steady a mask
+_TWO_THINGS = 1.0  # difference of two frames' weights from which they show two things and not one that trembles
 
 _BORDER = 0.04  # share of the crop's side over which the mask falls to zero at its border
 _EYE = 0.38  # radius of an eye with its brow, as a share of the way from the eyes to the mouth
@@ -32,9 +38,50 @@ _INVISIBLE = 1 / 512  # weights below this change no 8-bit sample
 class Mask(Protocol):
     """Whatever tells the face from the rest."""
 
-    def mask(self, crops: list[Crop]) -> list[np.ndarray]:
-        """Return the weights (S, S) float32 in [0, 1] of the swapped pixels, one array per crop."""
+    def mask(self, crops: list[Crop], past: "Past | None" = None) -> list[np.ndarray]:
+        """Return the weights (S, S) float32 in [0, 1] of the swapped pixels, one array per crop.
+
+        `past` belongs to one run through a clip, whose frames are given one after another.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A face as the parser saw it."""
+
+    face: np.ndarray  # (P, P) float32 in [0, 1]
+    to_seen: np.ndarray  # (2, 3) float64, frame pixels -> the parser's pixels
+
+
+class Past:
+    """What was seen in the last frames of a clip, by track: no more than LOOK_BACK frames, so a resumed run has it too.
+
+    A parser's edge trembles where the picture hardly changes. It stands still in the frame rather than in the crop,
+    which hangs on points that tremble themselves: masks are laid on one another where they were in the frame.
+    """
+
+    def __init__(self) -> None:
+        self._frames: deque[dict[int, _Seen]] = deque(maxlen=LOOK_BACK)
+
+    def steady(self, seen: dict[int, _Seen]) -> dict[int, np.ndarray]:
+        """Return this frame's faces, each the mean of itself and what the frames before say of it, and note it.
+
+        Where they differ much the face has moved or something has come before it, and what is seen now stays (a
+        bilateral filter over time with Tukey's weights): no weight is changed by more than 0.28.
+        """
+        steadied = {track: self._mean(track, now) for track, now in seen.items()}
+        self._frames.append(seen)
+        return steadied
+
+    def _mean(self, track: int, now: _Seen) -> np.ndarray:
+        total, weights = now.face.copy(), np.ones_like(now.face)
+        for before in (frame[track] for frame in self._frames if track in frame):
+            moved = _follow(inverse(before.to_seen), now.to_seen)
+            face = cv2.warpAffine(before.face, moved, now.face.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+            weight = np.maximum(1 - ((face - now.face) / _TWO_THINGS) ** 2, 0) ** 2
+            total, weights = total + weight * face, weights + weight
+        return total / weights
 
 
 class ParsedMask:
@@ -46,18 +93,25 @@ class ParsedMask:
         if self._size == 0:
             raise WeightsError(f"{contract.file} does not say the size of its input: train it again or reinstall")
 
-    def mask(self, crops: list[Crop]) -> list[np.ndarray]:
-        """Return the softened weights, one array per crop."""
-        return [self._mask_one(crop) for crop in crops]
+    def mask(self, crops: list[Crop], past: Past | None = None) -> list[np.ndarray]:
+        """Return the softened weights, one array per crop; steadied where there is a past."""
+        faces = [self._see(crop) for crop in crops]
+        if past is not None:
+            seen = [_Seen(face, _to_seen(crop, face)) for crop, face in zip(crops, faces, strict=True)]
+            tracks = [crop.face.track for crop in crops]
+            faces = list(past.steady(dict(zip(tracks, seen, strict=True))).values())
+        return [
+            soften(cv2.resize(face, crop.image.shape[1::-1], interpolation=cv2.INTER_LINEAR), self._blur)
+            for crop, face in zip(crops, faces, strict=True)
+        ]
 
-    def _mask_one(self, crop: Crop) -> np.ndarray:
+    def _see(self, crop: Crop) -> np.ndarray:
         image = crop.image
         way = cv2.INTER_AREA if self._size <= image.shape[0] else cv2.INTER_LINEAR
         seen = cv2.resize(image, (self._size, self._size), interpolation=way)
         logits = self._network.run(**{self._network.inputs[0]: to_tensor([seen], self._input_range)})[0][0]
         face = face_probability(logits)
-        face = _main_part(np.maximum(face, _eyes(crop, logits, face)))
-        return soften(cv2.resize(face, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), self._blur)
+        return _main_part(np.maximum(face, _eyes(crop, logits, face)))
 
 
 class OvalMask:
@@ -66,8 +120,8 @@ class OvalMask:
     def __init__(self, blur: float) -> None:
         self._blur = blur
 
-    def mask(self, crops: list[Crop]) -> list[np.ndarray]:
-        """Return the softened oval, one array per crop."""
+    def mask(self, crops: list[Crop], past: Past | None = None) -> list[np.ndarray]:
+        """Return the softened oval, one array per crop; it is as steady as the points, whatever was before."""
         return [soften(_oval(crop), self._blur) for crop in crops]
 
 
@@ -88,6 +142,19 @@ def soften(mask: np.ndarray, blur: float) -> np.ndarray:
         mask = cv2.GaussianBlur(drawn_in, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
     weights = mask * _border_ramp(mask.shape[0])
     return np.where(weights < _INVISIBLE, np.float32(0), weights).astype(np.float32)
+
+
+def _to_seen(crop: Crop, face: np.ndarray) -> np.ndarray:
+    """Return the matrix (2, 3) from frame pixels to the parser's; resizing keeps corners in place, not centres."""
+    scale = face.shape[0] / crop.image.shape[0]
+    to_seen = scale * crop.to_crop
+    to_seen[:, 2] += (scale - 1) / 2
+    return to_seen
+
+
+def _follow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the matrix (2, 3) that does what one does and then the other."""
+    return second[:, :2] @ first + np.array([[0, 0, second[0, 2]], [0, 0, second[1, 2]]])
 
 
 def _share(logits: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
