@@ -14,7 +14,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError
 from faceswap_cli.media import segments
@@ -767,9 +767,53 @@ def test_numbered_photos_say_that_their_metadata_is_left_out(tmp_path: Path) -> 
         )
         picture.save(tmp_path / f"bare{number}.jpg")
     notes = " ".join(copy_clip(tmp_path / "%d.jpg", tmp_path / "out%d.png").notes)
-    assert "EXIF data (how they lie, too) of the numbered photos" in notes
+    assert "EXIF data of the numbered photos" in notes
     assert "colour profiles of the numbered photos" in notes
     assert "numbered photos are" not in " ".join(copy_clip(tmp_path / "bare%d.jpg", tmp_path / "out.mp4").notes)
+
+
+def make_lying(folder: Path, ending: str, values: tuple[int, ...]) -> np.ndarray:
+    """Number photos with an EXIF orientation each; gives the stored samples."""
+    stored = np.zeros((48, 64, 3), np.uint8)
+    stored[:24, :32], stored[:24, 32:], stored[24:, :32] = (250, 20, 20), (20, 250, 20), (20, 20, 250)
+    for number, value in enumerate(values, 1):
+        exif = Image.Exif()
+        exif[0x0112] = value
+        Image.fromarray(stored).save(folder / f"in{number}.{ending}", exif=exif, quality=95, subsampling=0)
+    return stored
+
+
+@pytest.mark.parametrize("output", ["out.mp4", "out.gif", "out%d.png"])
+@pytest.mark.parametrize(("ending", "value"), [*(("jpg", value) for value in range(1, 9)), ("png", 6), ("tif", 8)])
+def test_numbered_photos_are_shown_as_exif_says_they_lie(tmp_path: Path, ending: str, value: int, output: str) -> None:
+    """Pillow says how they stand; ffmpeg shows clips as players do."""
+    stored = make_lying(tmp_path, ending, (value, value))
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / f"in1.{ending}"))).astype(int)
+    with open_clip(tmp_path / f"in%d.{ending}") as clip:
+        assert np.abs(next(clip.frames()).rgb.astype(int) - upright).mean() < 3
+    report = copy_clip(tmp_path / f"in%d.{ending}", tmp_path / output)
+    raw = run_ffmpeg("-i", tmp_path / output, "-frames:v", "1", "-pix_fmt", "rgb24", "-f", "rawvideo", "-")
+    shown = np.frombuffer(raw, np.uint8).reshape(upright.shape).astype(int)
+    assert np.abs(shown - upright).mean() < 12
+    assert any("turned upright" in note for note in report.notes) == (value != 1 and output != "out.mp4")
+    if output == "out.mp4":
+        with av.open(str(tmp_path / output)) as written:
+            assert (written.streams.video[0].height, written.streams.video[0].width) == stored.shape[:2]
+
+
+def test_numbered_photos_that_lie_in_different_ways_are_refused_in_one_line(tmp_path: Path) -> None:
+    make_lying(tmp_path, "jpg", (6, 6, 1))
+    with pytest.raises(MediaError, match=r"in1\.jpg says EXIF orientation 6, in3\.jpg 1") as caught:
+        open_clip(tmp_path / "in%d.jpg")
+    assert "\n" not in str(caught.value)
+
+
+def test_numbered_photos_of_different_sizes_are_scaled_and_it_is_said(tmp_path: Path) -> None:
+    for number, size in enumerate([(64, 48), (80, 60), (64, 48)], 1):
+        Image.new("RGB", size, (200, 30, 30)).save(tmp_path / f"{number}.png")
+    report = copy_clip(tmp_path / "%d.png", tmp_path / "out.mkv")
+    assert "pictures of another size than the first: 1; scaled to 64 x 48" in report.notes
+    assert report.frames == 3
 
 
 @pytest.mark.parametrize("kind", ["rgb24", "rgba", "rgb48be", "rgba64be"])

@@ -21,9 +21,9 @@ from av.video.stream import VideoStream
 from ..errors import MediaError, UsageError
 from ..types import Frame
 from .colour import colours_of, mastering_of, side_data_of
-from .orientation import UPRIGHT, Orientation, from_display_matrix
+from .orientation import EXIF_ORIENTATIONS, UPRIGHT, Orientation, from_display_matrix
 from .planes import to_working_format, working_format
-from .sequence import is_sequence, members
+from .sequence import exif_orientation, is_sequence, members
 from .sniff import kind_of
 
 # A seek lands on a key frame at least this far before the wanted moment, so that pictures which refer over a key frame
@@ -72,6 +72,7 @@ class Clip:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damaged_packets = 0  # packets that could not be decoded so far; the pictures in them are lost
+        self.scaled_pictures = 0  # of another size than the first, brought to its size
         self.mended_timestamps = 0  # pictures stamped no later than the one before, moved on by one tick
         self._closed = False
         with open_container(path) as container:
@@ -92,7 +93,7 @@ class Clip:
         self.bits = picture.format.components[0].bits
         self.stored_width, self.stored_height = picture.width, picture.height
         self.sample_aspect_ratio = stream.sample_aspect_ratio
-        self.display_matrix = _display_matrix(picture)
+        self.display_matrix = _exif_matrix(self.path) if is_sequence(self.path) else _display_matrix(picture)
         self.orientation = _orientation(self.display_matrix)
         self.rotation = self.orientation.degrees
         self.width, self.height = self.orientation.upright_size(picture.width, picture.height)
@@ -112,6 +113,9 @@ class Clip:
         notes = []
         if self.damaged_packets:
             notes.append(f"damaged places in the clip: {self.damaged_packets}; their pictures are missing")
+        if self.scaled_pictures:
+            size = f"{self.stored_width} x {self.stored_height}"
+            notes.append(f"pictures of another size than the first: {self.scaled_pictures}; scaled to {size}")
         if self.mended_timestamps:
             notes.append(f"pictures stamped no later than the one before: {self.mended_timestamps}; moved by one tick")
         return notes
@@ -233,6 +237,7 @@ class _Turner:
     def frame(self, picture: av.VideoFrame, index: int) -> Frame:
         size = (self._clip.stored_width, self._clip.stored_height)
         if (picture.width, picture.height) != size:
+            self._clip.scaled_pictures += 1
             picture = self._to_working.reformat(picture, *size, format=self._clip.pixel_format)
         picture = to_working_format(picture, self._to_working)
         matrix = self._clip.colours.swscale_matrix
@@ -339,6 +344,12 @@ def _display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
         if side_data.type == SideDataType.DISPLAYMATRIX:
             return tuple(np.frombuffer(side_data, np.int32).tolist())
     return None
+
+
+def _exif_matrix(path: Path) -> tuple[int, ...] | None:
+    """Say how numbered photos lie in a container's words; the decoder does not tell it."""
+    orientation = EXIF_ORIENTATIONS[exif_orientation(path)]
+    return None if orientation == UPRIGHT else orientation.display_matrix()
 
 
 def _orientation(matrix: tuple[int, ...] | None) -> Orientation:
