@@ -90,7 +90,9 @@ def swap_video(
     photos = read_photos(run.sources)
     with open_clip(run.input) as clip:
         bundle = find_bundle(run.options)
-        plan = plan_output(clip, Path(output) if output else None, run.options, _recipe(run, bundle))
+        plan = plan_output(
+            clip, Path(output) if output else None, run.options, recipe_of(run.sources, bundle, run.options)
+        )
         seal = _seal(run, plan.output)
         swapper, tally = Swapper(photos, run.options, bundle, label_for(clip, run.options)), Tally()
         with ClipWriter(plan) as writer:
@@ -131,11 +133,11 @@ def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter
                 progress(done, max(expected, done) if expected else None)
 
 
-def _recipe(run: Run, bundle: Bundle) -> str:
+def recipe_of(sources: list[Path], bundle: Bundle, options: Options) -> str:
     """Digest what the swapped pixels depend on beside the clip and the options: photos, networks, our version."""
     networks = [part.path for part in (bundle.generator, bundle.encoder, bundle.parser) if part is not None]
-    detectors = sorted(pack_folder(run.options.face_pack).glob("*.onnx"))
-    digests = [sha256_of(path) for path in [*run.sources, *networks, *detectors]]
+    detectors = sorted(pack_folder(options.face_pack).glob("*.onnx"))
+    digests = [sha256_of(path) for path in [*sources, *networks, *detectors]]
     return hashlib.sha256("\n".join([__version__, *digests]).encode()).hexdigest()
 
 

@@ -21,6 +21,7 @@ from faceswap_cli.media import segments
 from faceswap_cli.media.encode import open_encoder
 from faceswap_cli.media.planes import layout_of, samples_of
 from faceswap_cli.media.reader import open_clip
+from faceswap_cli.media.tracks import foresee_tracks
 from faceswap_cli.media.writer import ClipWriter, plan_output
 from faceswap_cli.options import Options
 from faceswap_cli.types import Patch, Swapped
@@ -359,6 +360,24 @@ def test_matroska_keeps_every_track_tag_chapter_and_attachment(tmp_path: Path, r
         assert packet_hashes(tmp_path / "out.mkv", track) == packet_hashes(rich_path, track)
     run_ffmpeg("-dump_attachment:t:0", tmp_path / "font.ttf", "-i", tmp_path / "out.mkv", "-f", "null", "-")
     assert (tmp_path / "font.ttf").read_bytes() == bytes(range(256)) * 8
+
+
+@pytest.mark.parametrize(
+    ("sound", "output"),
+    [("aac", "out.mkv"), ("pcm_s16le", "out.mkv"), ("flac", "out.mkv"), ("aac", "out.webm"), ("libopus", "out.mov")],
+)
+def test_the_rate_of_sound_is_foreseen_where_the_file_states_none(tmp_path: Path, sound: str, output: str) -> None:
+    """Noise, 40 seconds: Matroska states no rate of AAC and FLAC, and webm's Opus is made anew."""
+    path = tmp_path / "in.mkv"
+    noise = ("-f", "lavfi", "-i", "anoisesrc=d=40:r=48000")
+    late = ("-output_ts_offset", "3", "-b:a", "160k")
+    run_ffmpeg("-f", "lavfi", "-i", "color=s=32x32:r=5:d=40", *noise, *QUICK, "-c:a", sound, *late, path)
+    with open_clip(path) as clip:
+        _, rate = foresee_tracks(plan_output(clip, tmp_path / output, Options()))
+    copy_clip(path, tmp_path / output, **({} if output == "out.webm" else quick()))
+    with av.open(str(tmp_path / output)) as written:
+        size = sum(packet.size for packet in written.demux(audio=0))
+    assert rate * 40 == pytest.approx(size, rel=0.25 if output != "out.mkv" else 0.02)
 
 
 @pytest.mark.parametrize(

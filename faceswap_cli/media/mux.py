@@ -25,7 +25,7 @@ from .plan import GIF, MOV, MP4, OWN_TAGS, STILLS, WritePlan
 from .reader import open_container
 from .segments import SegmentStore, packet_times, read_packets
 from .stills import write_stills
-from .tracks import Cargo, add_tracks, true_tags
+from .tracks import Cargo, add_tracks, packets_of, true_tags
 
 NOTICED_SHAPE = 0.02  # share by which pixels may be wider or narrower unsaid
 LARGEST_TIMESCALE = 1 << 24
@@ -168,7 +168,7 @@ def _pictures(plan: WritePlan, store: SegmentStore, stream: VideoStream, window:
 def _others(source: InputContainer, cargo: Cargo, window: _Window) -> Iterator[Timed]:
     """Yield the packets of all other tracks, in file order."""
     yield from (_timed(packet) for packet in cargo.opening)
-    for packet in _demuxed(source, cargo):
+    for packet in packets_of(source, [source.streams[index] for index in cargo.carriers]):
         if window.place(packet, is_text=packet.stream.type == "subtitle"):
             yield from (_timed(each) for each in cargo.carriers[packet.stream_index].carry(packet))
     for carrier in cargo.carriers.values():
@@ -177,23 +177,6 @@ def _others(source: InputContainer, cargo: Cargo, window: _Window) -> Iterator[T
 
 def _timed(packet: Packet) -> Timed:
     return packet.dts * packet.time_base, packet
-
-
-def _demuxed(source: InputContainer, cargo: Cargo) -> Iterator[Packet]:
-    """Read the packets of the carried tracks up to the end, or to where the file breaks off."""
-    if not cargo.carriers:
-        return
-    packets = source.demux(*(source.streams[index] for index in cargo.carriers))
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.FFmpegError):
-            return
-        if packet.size == 0 or (packet.dts is None and packet.pts is None):
-            continue
-        packet.pts = packet.dts if packet.pts is None else packet.pts
-        packet.dts = packet.pts if packet.dts is None else packet.dts
-        yield packet
 
 
 def _rounding(plan: WritePlan, store: SegmentStore) -> list[str]:

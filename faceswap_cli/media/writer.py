@@ -42,6 +42,26 @@ class WriteReport:
     notes: tuple[str, ...]  # what is not as in the input, for people
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierWork:
+    """What a run of a plan will find."""
+
+    frames: int  # finished, and taken over
+    why_afresh: str | None  # where nothing is taken over, for people
+
+
+def look_at_earlier_work(plan: WritePlan) -> EarlierWork:
+    """Say where a run of this plan would begin, and touch nothing; OutputError while another run is at work on it."""
+    store = SegmentStore(plan.work_folder, plan.fingerprint)
+    store.look()
+    if store.finished:
+        return EarlierWork(store.resumed_frames, None)
+    if store.discarded:
+        other = "of another input, other photos, networks or options, or is damaged"
+        return EarlierWork(0, f"earlier work is {other}: it will be dropped")
+    return EarlierWork(0, "no finished work of an earlier run is there")
+
+
 class ClipWriter:
     """Take swapped frames in order of time and write them by plan; a context manager.
 
