@@ -41,6 +41,7 @@ from .media_oracle import (
 from .test_media_reader import make_irregular
 
 QUICK = ("-preset", "ultrafast")
+RAW_SOUND = ("-map", "0:a:0", "-f", "s16le", "-ac", "1", "-")
 SUBTITLES = "1\n00:00:00,200 --> 00:00:00,600\nHello\n\n2\n00:00:00,700 --> 00:00:00,900\nWorld\n"
 TAGS = ";FFMETADATA1\ntitle=A title\nartist=Someone\nCUSTOM=own\n" + "".join(
     f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={start}\nEND={start + 500}\ntitle=Chapter {start}\n" for start in (0, 500)
@@ -116,6 +117,61 @@ def test_matroska_in_and_out_keeps_every_sound_packet(tmp_path: Path, rich_path:
         assert packet_hashes(tmp_path / "out.mkv", track) == packet_hashes(rich_path, track)
         assert packet_times(tmp_path / "out.mkv", track) == packet_times(rich_path, track)
     assert frame_times(tmp_path / "out.mkv") == frame_times(rich_path)
+
+
+STEADY = {
+    "frames that refer forward": ("in.mp4", "25", ("-bf", "3")),
+    "a rate that milliseconds cannot say": ("in.mkv", "30000/1001", ("-bf", "2")),
+    "a start far from zero": ("in.ts", "25", ()),
+    "a gap": ("in.mp4", "25", ("-vf", "setpts='if(gt(N,10),PTS+0.2/TB,PTS)'", "-fps_mode", "passthrough")),
+}
+
+
+@pytest.mark.parametrize("case", STEADY)
+def test_avi_says_nothing_of_times_where_it_loses_none(tmp_path: Path, case: str) -> None:
+    name, rate, options = STEADY[case]
+    path = make_clip(tmp_path / name, "-c:v", "libx264", "-pix_fmt", "yuv420p", *options, rate=rate)
+    with open_clip(path) as clip:
+        tick, start = clip.time_base, clip.start_time
+    report = copy_clip(path, tmp_path / "out.avi", **quick())
+    assert not [note for note in report.notes if "times" in note]
+    pairs = zip(frame_times(tmp_path / "out.avi"), frame_times(path), strict=True)
+    assert max(abs(ours + start - theirs) for ours, theirs in pairs) <= tick
+
+
+@pytest.mark.parametrize("sound", ["aac", "libmp3lame", "mp2", "ac3", "pcm_s16le", "flac", "libopus", "libvorbis"])
+def test_avi_keeps_sound_and_pictures_together(tmp_path: Path, sound: str) -> None:
+    """Every sound packet lies where it was to one packet, and none pushes the pictures back."""
+    path = make_clip(
+        tmp_path / "in.mkv", *QUICK, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", sound, "-ar", "48000"
+    )
+    copy_clip(path, tmp_path / "out.avi", **quick())
+    assert frame_times(tmp_path / "out.avi") == [Fraction(number, 25) for number in range(25)]
+    before, after = packet_times(path, "0:a:0"), packet_times(tmp_path / "out.avi", "0:a:0")
+    assert 0 == after[0] <= before[0] + Fraction(1, 25)
+    assert abs(after[-1] - before[-1]) < Fraction(1, 25)
+    heard = [np.frombuffer(run_ffmpeg("-i", each, *RAW_SOUND), np.int16) for each in (path, tmp_path / "out.avi")]
+    assert abs(len(heard[0]) - len(heard[1])) < 0.06 * 48000
+
+
+def test_avi_says_when_sound_cannot_begin_late(tmp_path: Path) -> None:
+    path = tmp_path / "late.mkv"
+    run_ffmpeg(
+        "-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=2", "-itsoffset", "0.5", "-f", "lavfi", "-i", "sine=d=1",
+        *QUICK, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", path,
+    )  # fmt: skip
+    assert any(re.match(r"track 1 begins 0\.\d+ s early", note) for note in copy_clip(path, tmp_path / "out.avi").notes)
+    assert not any("early" in note for note in copy_clip(path, tmp_path / "out.mp4").notes)
+
+
+@pytest.mark.parametrize(("part", "said"), [({}, True), ({"end": Fraction(1)}, False)])
+def test_avi_says_that_times_are_rounded_where_they_are(tmp_path: Path, part: dict[str, Fraction], said: bool) -> None:
+    """The pictures of the first second come in even steps, later ones do not."""
+    late = "setpts='if(gt(N,25),PTS+0.013*mod(N,3)/TB,PTS)'"
+    rates = ("-fps_mode", "passthrough", "-enc_time_base", "1/12800", "-video_track_timescale", "12800")
+    path = make_clip(tmp_path / "in.mp4", "-vf", f"settb=1/12800,{late}", *rates, "-pix_fmt", "yuv420p", seconds=2)
+    report = copy_clip(path, tmp_path / "out.avi", **quick(**part))
+    assert any("times are rounded to steps" in note for note in report.notes) == said
 
 
 def test_one_frame_is_enough(tmp_path: Path) -> None:
@@ -386,7 +442,7 @@ def test_the_rate_of_sound_is_foreseen_where_the_file_states_none(tmp_path: Path
         (".mp4", ["aac", "opus"], ["mov_text", "mov_text"], ["written as mov_text", "attachment track 5"]),
         (".mov", ["aac", "aac"], ["mov_text", "mov_text"], ["encoded anew as aac", "attachment track 5"]),
         (".webm", ["opus", "opus"], ["webvtt", "webvtt"], ["encoded anew as libopus", "attachment track 5"]),
-        (".avi", ["aac", "mp3"], [], ["subtitle track 3", "chapters are left out", "CUSTOM", "one frame rate"]),
+        (".avi", ["aac", "mp3"], [], ["subtitle track 3", "chapters are left out", "CUSTOM"]),
     ],
 )
 def test_tracks_go_into_other_containers_or_are_named(

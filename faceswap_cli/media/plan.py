@@ -39,6 +39,8 @@ class Container:
     keeps_rotation: bool = True
     keeps_variable_rate: bool = True
     tick: Fraction | None = None  # what times are rounded to, where they are
+    misplaces: frozenset[str] = frozenset()  # sound it takes, but plays at wrong times
+    begins_at_once: bool = False  # every track begins at the file's beginning: no offset can be said
     starts_at_zero: bool = False  # no time before 0: one packet there would push all others back
     holds_attachments: bool = False
     holds_covers: bool = False
@@ -77,6 +79,8 @@ AVI = Container(
     sound_codec="libmp3lame",
     keeps_rotation=False,
     keeps_variable_rate=False,
+    misplaces=frozenset({"vorbis", "flac"}),
+    begins_at_once=True,
     starts_at_zero=True,
 )
 STILLS = Container(muxer="numbered photos", codecs=("ffv1",), deep_codec="ffv1", keeps_rotation=False)
@@ -146,6 +150,7 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
     settings = dict(encoding.options)
     if container is AVI and codec == "h264":
         settings["bf"] = "0"  # the container has no timestamps: pictures must be stored in the order they are shown
+    even_rate = None if container.keeps_variable_rate else clip.even_rate(options.start, options.end)
     threads = encoder_threads()
     decided = [codec, encoding.library, encoding.pixel_format, settings, threads]
     return WritePlan(
@@ -157,7 +162,7 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
         pixel_format=encoding.pixel_format,
         encoder_options=settings,
         threads=threads,
-        time_base=clip.time_base if container.keeps_variable_rate else 1 / clip.average_rate,
+        time_base=clip.time_base if container.keeps_variable_rate else 1 / (even_rate or clip.average_rate),
         start=options.start,
         end=options.end,
         force=options.force,
@@ -165,7 +170,11 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
         model=options.model_name,
         quality=100 if options.lossless else options.quality,
         fingerprint=_fingerprint(clip.path, [*decided, _choices(options), recipe]),
-        notes=(*notes, *_notes(clip, container, codec, encoding, asked=options.pix_fmt is not None)),
+        notes=(
+            *notes,
+            *_notes(clip, container, codec, encoding, asked=options.pix_fmt is not None),
+            *_notes_on_times(container, clip.average_rate, even_rate),
+        ),
     )
 
 
@@ -263,10 +272,15 @@ def _notes(clip: Clip, container: Container, codec: str, encoding: Encoding, ask
         notes.append("the clip is interlaced: its fields are written as whole pictures")
     if container in (GIF, STILLS):
         return [*notes, *_notes_on_bare_pictures(clip, container)]
-    if not container.keeps_variable_rate:
-        step = f"{float(1000 / clip.average_rate):.4g} ms"
-        notes.append(f"{container.muxer} holds one frame rate only: times are rounded to steps of {step}")
     return [*notes_on_pixels(clip, codec, encoding.pixel_format, asked), *notes]
+
+
+def _notes_on_times(container: Container, rate: Fraction, even_rate: Fraction | None) -> list[str]:
+    """Say when pictures come at moments that a container of one frame rate cannot hold."""
+    if container.keeps_variable_rate or even_rate is not None:
+        return []
+    step = f"{float(1000 / rate):.4g} ms"
+    return [f"{container.muxer} holds one frame rate only: times are rounded to steps of {step}"]
 
 
 def _holder(container: Container, encoding: Encoding) -> str:

@@ -129,7 +129,7 @@ def _add(out: OutputContainer, stream: Any, track: Track, plan: WritePlan, cargo
         return False
     if stream.disposition & Disposition.attached_pic:
         return _add_cover(out, stream, plan, cargo)
-    if _holds(plan.container.muxer, stream):
+    if track.codec not in plan.container.misplaces and _holds(plan.container.muxer, stream):
         cargo.carriers[track.index] = _Copied(_copy_stream(out, stream))
         return True
     if not _can_be_decoded(stream):
