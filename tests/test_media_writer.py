@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError
+from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError, told
 from faceswap_cli.media import segments
 from faceswap_cli.media.encode import open_encoder
 from faceswap_cli.media.planes import layout_of, samples_of
@@ -621,9 +621,17 @@ def test_a_face_nowhere_leaves_nothing(tmp_path: Path, long_path: Path) -> None:
 
 
 def test_a_run_broken_before_its_first_stretch_leaves_nothing(tmp_path: Path, long_path: Path) -> None:
-    with pytest.raises(Stop):
+    with pytest.raises(Stop) as caught:
         run_until(long_path, tmp_path / "out.mp4", 20, **quick())
     assert list(tmp_path.iterdir()) == []
+    assert told(caught.value) == ""
+
+
+def test_a_broken_run_says_where_its_finished_work_is(tmp_path: Path, long_path: Path) -> None:
+    with pytest.raises(Stop) as caught:
+        run_until(long_path, tmp_path / "out.mp4", 120, **quick())
+    (work,) = tmp_path.iterdir()
+    assert f"100 finished frames are kept in {work}, the same command goes on behind them" in told(caught.value)
 
 
 @pytest.mark.parametrize("codec", ["h264", "vp9"])
@@ -725,7 +733,8 @@ def test_the_default_name_lies_beside_the_input_or_in_the_folder(tmp_path: Path,
         assert plan_output(clip, tmp_path, Options()).output == tmp_path / "plain_swapped.mp4"
 
 
-def test_a_full_disk_is_one_line_and_keeps_the_finished_work(tmp_path: Path, long_path: Path) -> None:
+@pytest.mark.parametrize("room", ["5000", "10"])  # too little for a stretch, and for the manifest's first line
+def test_a_full_disk_is_one_line_and_leaves_nothing_unfinished(tmp_path: Path, long_path: Path, room: str) -> None:
     program = (
         "import resource, sys; from pathlib import Path; from tests.test_media_writer import run_until, quick\n"
         "from faceswap_cli.errors import OutputError\n"
@@ -734,7 +743,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_finished_work(tmp_path: Path, lon
         "except OutputError as error: print(error); sys.exit(6)\n"
     )
     root = Path(__file__).resolve().parents[1]
-    done = subprocess.run([sys.executable, "-c", program, "5000"], cwd=root, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-c", program, room], cwd=root, capture_output=True, check=False)
     assert done.returncode == 6, done.stderr.decode()
     assert done.stdout.decode().count("\n") == 1
     assert list(tmp_path.iterdir()) == []

@@ -24,6 +24,7 @@ Seal = Callable[[Path], None]  # the last touch to a whole file, before it gets 
 LOSSLESS_PHOTOS = (".png", ".tif", ".tiff")
 # Tags a muxer writes itself, or that describe the old pictures: never copied.
 OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
+LONGEST_ADDITION = 13  # letters behind an output's name, with a dot before it, while it is unfinished
 DIGESTED_BYTES = 1 << 20  # of the input's beginning and end
 
 
@@ -182,7 +183,8 @@ def output_path(input_path: Path, output: Path | None, suffixes: tuple[str, ...]
     """Settle where to write: `<input>_swapped.<ext>` by default or inside a folder, and check that one may.
 
     `suffixes` are those we can write, the default first. Raises UsageError for an unknown extension or the input
-    itself, OutputError for a missing folder or an existing file (without `force`).
+    itself, OutputError for a missing or read-only folder, a name the system refuses, or an existing file (without
+    `force`).
     """
     own = input_path.suffix if input_path.suffix.lower() in suffixes else suffixes[0]
     name = f"{input_path.stem}_swapped{own}"
@@ -190,14 +192,27 @@ def output_path(input_path: Path, output: Path | None, suffixes: tuple[str, ...]
     output = output / name if os.path.isdir(output) else output  # unlike Path.is_dir, takes names of any length
     if output.suffix.lower() not in suffixes:
         raise UsageError(f"cannot write {output.suffix or 'a file without extension'!r}: use {', '.join(suffixes)}")
+    if os.path.isfile(output.parent):
+        raise OutputError(f"{output.parent} is a file, not a folder: choose another output")
     if not os.path.isdir(output.parent):
         raise OutputError(f"folder {output.parent} does not exist: make it first")
     if os.path.exists(output) and os.path.samefile(output, input_path):
         raise UsageError(f"output {output} is the input itself: give another name")
     if not os.access(output.parent, os.W_OK):
         raise OutputError(f"folder {output.parent} is read-only: choose another output")
+    _refuse_unusable_name(output)
     refuse_existing(output, force)
     return output
+
+
+def _refuse_unusable_name(output: Path) -> None:
+    """Ask the system for the longest name that is made beside the output while it is unfinished."""
+    try:
+        os.lstat(output.with_name(f".{output.name}{'x' * LONGEST_ADDITION}"))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written: {error.strerror}") from error
 
 
 def refuse_existing(output: Path, force: bool) -> None:

@@ -11,6 +11,7 @@ import os
 import shutil
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -98,8 +99,10 @@ class SegmentStore:
         return self.folder / f"{segment.number:06d}.packets"
 
     def close(self) -> None:
-        """Let go of the folder; it stays only if it holds finished work."""
+        """Let go of the folder; it stays only if it holds finished work, or is another run's."""
         if self._lock is None:
+            with suppress(OSError):  # it is another run's, or was never made
+                self.folder.rmdir()
             return
         if self.finished:
             self._drop_strangers()
