@@ -79,7 +79,7 @@ def plan_image(
             "bytes": len(content),
             "from": "the swap made in memory",
         },
-        "notes": [*swapper.notes, *notes, *told_others(tally)],
+        "notes": [*swapper.notes, *notes, *told_others(tally, options)],
     }
 
 
