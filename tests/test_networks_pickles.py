@@ -218,6 +218,46 @@ def test_a_tensor_that_does_not_fit_its_storage_is_refused(
         read_state(path)
 
 
+def legacy(path: Path, keys: list[object], written: list[object], length: int) -> Path:
+    """Write an old file by hand: one tensor for each key, of which only some are said to be written."""
+
+    class Hand(pickle.Pickler):
+        def persistent_id(self, thing: object) -> object:
+            return ("storage", torch.FloatStorage, thing[0], "cpu", length, None) if isinstance(thing, list) else None
+
+    body = io.BytesIO()
+    for part in (LEGACY_MAGIC, LEGACY_PROTOCOL, {"little_endian": True}):
+        pickle.dump(part, body, 2)
+    rebuild = torch._utils._rebuild_tensor_v2
+    tensors = {str(key): Calls(rebuild, [key], 0, (length,), (1,), False, None) for key in keys}
+    Hand(body, 2).dump(tensors)
+    pickle.dump(written, body, 2)
+    for _ in written:
+        body.write(struct.pack(f"<q{length}f", length, *range(length)))
+    path.write_bytes(body.getvalue())
+    return path
+
+
+def test_the_old_file_written_by_hand_is_a_real_one(tmp_path: Path) -> None:
+    assert read_state(legacy(tmp_path / "a.pth", ["a", "b"], ["a", "b"], 3))["b"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("keys", "written", "length", "words"),
+    [
+        (["a", "b"], ["a"], 3, "different names"),
+        ([str(each) for each in range(99)], ["0"], 500, "more bytes are announced"),
+        ([("a", "a")], [("a", "a")], 3, "without class, name or length"),
+    ],
+    ids=["a storage that never comes", "storages larger than the file", "a storage named by a tuple"],
+)
+def test_an_old_file_that_lies_about_its_storages_is_refused(
+    tmp_path: Path, keys: list[object], written: list[object], length: int, words: str
+) -> None:
+    with pytest.raises(WeightsError, match=words):
+        read_state(legacy(tmp_path / "a.pth", keys, written, length))
+
+
 def test_a_compressed_archive_is_refused(tmp_path: Path) -> None:
     path = raw_zip(tmp_path / "a.pth", tensor_pickle((4,), (1,), 4), {"0": bytes(16)}, compress=True)
     with pytest.raises(WeightsError, match="compressed"):
