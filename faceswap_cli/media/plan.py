@@ -17,6 +17,7 @@ from .choice import Encoding, choose_encoding, notes_on_pixels
 from .encoders import HDR_WORDS, bits_of, encoder_threads, is_coarser_one_way, is_rgb
 from .orientation import UPRIGHT, Orientation
 from .photo_formats import PHOTO_FORMATS
+from .rate import even_rate
 from .reader import Clip
 from .sequence import is_sequence, members, metadata_of_first
 
@@ -151,7 +152,7 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
     settings = dict(encoding.options)
     if container is AVI and codec == "h264":
         settings["bf"] = "0"  # the container has no timestamps: pictures must be stored in the order they are shown
-    even_rate = None if container.keeps_variable_rate else clip.even_rate(options.start, options.end)
+    one_rate = None if container.keeps_variable_rate else even_rate(clip, options.start, options.end)
     threads = encoder_threads()
     decided = [codec, encoding.library, encoding.pixel_format, settings, threads]
     return WritePlan(
@@ -163,7 +164,7 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
         pixel_format=encoding.pixel_format,
         encoder_options=settings,
         threads=threads,
-        time_base=clip.time_base if container.keeps_variable_rate else 1 / (even_rate or clip.average_rate),
+        time_base=clip.time_base if container.keeps_variable_rate else 1 / (one_rate or clip.average_rate),
         start=options.start,
         end=options.end,
         force=options.force,
@@ -174,7 +175,7 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
         notes=(
             *notes,
             *_notes(clip, container, codec, encoding, asked=options.pix_fmt is not None),
-            *_notes_on_times(container, clip.average_rate, even_rate),
+            *_notes_on_times(container, clip.average_rate, one_rate),
         ),
     )
 
@@ -290,9 +291,9 @@ def _notes(clip: Clip, container: Container, codec: str, encoding: Encoding, ask
     return [*notes_on_pixels(clip, codec, encoding.pixel_format, asked), *notes]
 
 
-def _notes_on_times(container: Container, rate: Fraction, even_rate: Fraction | None) -> list[str]:
+def _notes_on_times(container: Container, rate: Fraction, one_rate: Fraction | None) -> list[str]:
     """Say when pictures come at moments that a container of one frame rate cannot hold."""
-    if container.keeps_variable_rate or even_rate is not None:
+    if container.keeps_variable_rate or one_rate is not None:
         return []
     step = f"{float(1000 / rate):.4g} ms"
     return [f"{container.muxer} holds one frame rate only: times are rounded to steps of {step}"]

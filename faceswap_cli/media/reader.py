@@ -5,7 +5,6 @@ is pts * time_base, never counted from a frame rate.
 """
 
 import math
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,8 +31,6 @@ from .sniff import kind_of
 # (open groups, recovery points) are whole again when the wanted moment comes.
 SEEK_MARGIN_SECONDS = 4
 
-FINEST_GRID = 10  # places of a frame rate's grid for each picture: the empty ones cost a container some bytes
-DEEPEST_REORDER = 32  # pictures that may be stored before one that is shown earlier
 LARGEST_PICTURE = 1 << 27  # pixels: 16k x 8k
 # Without the exact roundings swscale's RGB is one step of 255 too dark on average, and transparency of YUVA at widths
 # that are no multiple of 8 is undefined in the last columns.
@@ -87,8 +84,8 @@ class Clip:
         _refuse_giants(stream, self.path)
         picture = _first_picture(container, stream, self.path)
         self.time_base = Fraction(stream.time_base or Fraction(1, 1000))
-        self._rates = _rates(stream)
-        self.average_rate = self._rates[0]
+        self.rates = _rates(stream)  # that the library finds, the average first
+        self.average_rate = self.rates[0]
         self.start_time = Fraction(picture.pts or 0) * self.time_base
         self.duration = _duration(container, stream)
         self.frame_count_estimate = stream.frames or round((self.duration or 0) * self.average_rate)
@@ -137,24 +134,6 @@ class Clip:
         last = min(end, self.duration) if end is not None else self.duration
         return max(0, round((last - (start or 0)) * self.average_rate))
 
-    def even_rate(self, start: Fraction | None = None, end: Fraction | None = None) -> Fraction | None:
-        """Give a rate on whose grid every picture of [start, end) lies, as near as the file can say; None without one.
-
-        Reads the file's timestamps, to the end where there is such a rate.
-        """
-        if is_sequence(self.path):
-            return self.average_rate
-        first = -math.inf if start is None else self._pts_at(start)
-        last = math.inf if end is None else self._pts_at(end)
-        grids = [_Grid(rate, self.time_base) for rate in self._rates]
-        with open_container(self.path) as container:
-            for packet in _packets(container, container.streams[self.video_index]):
-                if packet.pts is not None and first <= packet.pts < last:
-                    grids = [grid for grid in grids if grid.takes(packet.pts)]
-                if not grids:
-                    return None
-        return grids[0].rate
-
     def frames(
         self, start: Fraction | None = None, end: Fraction | None = None, resume_from: ResumePoint | None = None
     ) -> Iterator[Frame]:
@@ -188,6 +167,14 @@ class Clip:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def timestamps(self, start: Fraction | None = None, end: Fraction | None = None) -> Iterator[int]:
+        """Yield the pts of every picture with start <= time < end, in the file's order, without decoding any."""
+        first = -math.inf if start is None else self._pts_at(start)
+        last = math.inf if end is None else self._pts_at(end)
+        with open_container(self.path) as container:
+            packets = _packets(container, container.streams[self.video_index])
+            yield from (packet.pts for packet in packets if packet.pts is not None and first <= packet.pts < last)
 
     def _pts_at(self, seconds: Fraction) -> int:
         """Give the first pts at or after `seconds` behind the clip's start."""
@@ -247,22 +234,6 @@ class Clip:
 
     def _usual_duration(self) -> int:
         return max(1, round(1 / (self.average_rate * self.time_base)))
-
-
-class _Grid:
-    """The moments of one frame rate, each for one picture."""
-
-    def __init__(self, rate: Fraction, time_base: Fraction) -> None:
-        self.rate = rate
-        self._steps = time_base * rate  # of the grid in one tick
-        self._recent: deque[int] = deque(maxlen=DEEPEST_REORDER)
-
-    def takes(self, pts: int) -> bool:
-        """Say whether a picture lies on a free place, to one tick: a coarse clock puts each a little beside its own."""
-        place = round(pts * self._steps)
-        free = place not in self._recent
-        self._recent.append(place)
-        return free and abs(pts * self._steps - place) <= min(self._steps, Fraction(1, 4))
 
 
 class _Turner:
@@ -368,10 +339,8 @@ def _seek(container: InputContainer, stream: VideoStream, pts: int) -> bool:
 
 
 def _rates(stream: VideoStream) -> list[Fraction]:
-    """Name the rates that the library finds, the average first; no grid so fine that any time lies on it."""
     rates = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
-    rates = rates or [Fraction(25)]
-    return [rate for rate in dict.fromkeys(rates) if rate <= FINEST_GRID * rates[0]]
+    return rates or [Fraction(25)]
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
