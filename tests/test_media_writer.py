@@ -154,6 +154,17 @@ def test_avi_keeps_sound_and_pictures_together(tmp_path: Path, sound: str) -> No
     assert abs(len(heard[0]) - len(heard[1])) < 0.06 * 48000
 
 
+def test_avi_says_that_sound_before_the_pictures_is_left_out(tmp_path: Path) -> None:
+    path, tone = tmp_path / "early.mkv", ("-f", "lavfi", "-i", "sine=r=48000:d=2")
+    shown = ("-itsoffset", "0.5", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1")
+    run_ffmpeg(*shown, *tone, *QUICK, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le", path)
+    report = copy_clip(path, tmp_path / "out.avi")
+    assert any(re.match(r"sound packets before the first picture are left out \(\d\d\)", note) for note in report.notes)
+    assert frame_times(tmp_path / "out.avi") == [Fraction(number, 25) for number in range(25)]
+    heard = np.frombuffer(run_ffmpeg("-i", tmp_path / "out.avi", *RAW_SOUND), np.int16)
+    assert abs(len(heard) / 48000 - 1.5) < 0.03
+
+
 def test_avi_says_when_sound_cannot_begin_late(tmp_path: Path) -> None:
     path = tmp_path / "late.mkv"
     run_ffmpeg(

@@ -71,7 +71,8 @@ def _mux_from(source: InputContainer, plan: WritePlan, store: SegmentStore, targ
         for _, packet in heapq.merge(pictures, others, key=lambda timed: timed[0]):
             out.mux_one(packet)
     if window.unheard:
-        cargo.notes.append(f"sound packets before time 0, never heard, are left out ({window.unheard})")
+        before = "the first picture" if plan.container.begins_at_once else "time 0, never heard,"
+        cargo.notes.append(f"sound packets before {before} are left out ({window.unheard})")
     return cargo.notes + window.told_late(plan.container.muxer)
 
 
@@ -121,7 +122,7 @@ class _Window:
         self.shift = first * plan.time_base if at_once else self.begin or Fraction(0)
         from_matroska = plan.clip.container.startswith("matroska") and not at_once
         self.drops_unheard = plan.container.starts_at_zero and not from_matroska
-        self.unheard = 0  # packets before time 0 that only prime a decoder, left out
+        self.unheard = 0  # packets before time 0, which only prime a decoder, or before all pictures: left out
         self.late: dict[int, Fraction] | None = {} if at_once else None  # track -> seconds it should begin later
 
     def place(self, packet: Packet, is_text: bool) -> bool:
