@@ -6,7 +6,7 @@
 import sys
 import traceback
 
-from .errors import FaceSwapError
+from .errors import FaceSwapError, told
 
 BUG, INTERRUPTED = 1, 130
 ISSUES = "run it again with -v and send us what it prints, with the command you typed"
@@ -19,11 +19,11 @@ def main() -> int:
 
         return run(sys.argv[1:])
     except FaceSwapError as error:
-        return _tell(str(error), error.exit_code)
+        return _tell(told(error), error.exit_code)
     except KeyboardInterrupt:
         return _tell("interrupted", INTERRUPTED)
     except Exception as error:
-        return _tell(f"a bug of ours: {type(error).__name__}: {error}; {ISSUES}", BUG)
+        return _tell(f"a bug of ours: {type(error).__name__}: {told(error)}; {ISSUES}", BUG)
 
 
 def _tell(message: str, code: int) -> int:

@@ -71,7 +71,7 @@ def swap_image(
         progress(1, 1)
     done = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
     done |= {"faces_skipped": skipped(tally, swapped.faces_found, len(swapped.patches))}
-    return _conclude(run, swapper, target, done, [*not_kept, *told_others(tally)])
+    return _conclude(run, swapper, target, done, [*not_kept, *told_others(tally, run.options)])
 
 
 def swap_video(
@@ -90,7 +90,9 @@ def swap_video(
     photos = read_photos(run.sources)
     with open_clip(run.input) as clip:
         bundle = find_bundle(run.options)
-        plan = plan_output(clip, Path(output) if output else None, run.options, _recipe(run, bundle))
+        plan = plan_output(
+            clip, Path(output) if output else None, run.options, recipe_of(run.sources, bundle, run.options)
+        )
         seal = _seal(run, plan.output)
         swapper, tally = Swapper(photos, run.options, bundle, label_for(clip, run.options)), Tally()
         with ClipWriter(plan) as writer:
@@ -99,7 +101,9 @@ def swap_video(
                 raise no_face(run.input, tally)
             with swapper.stopwatch.stage("mux"):
                 written = writer.finish(seal)
-    return _conclude(run, swapper, written.output, _counted(written, tally), [*written.notes, *told_others(tally)])
+    return _conclude(
+        run, swapper, written.output, _counted(written, tally), [*written.notes, *told_others(tally, run.options)]
+    )
 
 
 def _seal(run: Run, output: Path) -> Seal | None:
@@ -131,11 +135,11 @@ def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter
                 progress(done, max(expected, done) if expected else None)
 
 
-def _recipe(run: Run, bundle: Bundle) -> str:
+def recipe_of(sources: list[Path], bundle: Bundle, options: Options) -> str:
     """Digest what the swapped pixels depend on beside the clip and the options: photos, networks, our version."""
     networks = [part.path for part in (bundle.generator, bundle.encoder, bundle.parser) if part is not None]
-    detectors = sorted(pack_folder(run.options.face_pack).glob("*.onnx"))
-    digests = [sha256_of(path) for path in [*run.sources, *networks, *detectors]]
+    detectors = sorted(pack_folder(options.face_pack).glob("*.onnx"))
+    digests = [sha256_of(path) for path in [*sources, *networks, *detectors]]
     return hashlib.sha256("\n".join([__version__, *digests]).encode()).hexdigest()
 
 
@@ -155,11 +159,18 @@ def _conclude(run: Run, swapper: Swapper, output: Path, done: dict[str, Any], no
     return Result(output, *counts, report["seconds"], tuple(notes), report)
 
 
-def told_others(tally: Tally) -> list[str]:
-    """Say that faces were left as they are, where any were."""
-    if tally.most_left == 0:
-        return []
-    return [f"up to {tally.most_left} more face(s) in a picture were left as they are: --faces all swaps them too"]
+def told_others(tally: Tally, options: Options) -> list[str]:
+    """Say which faces were left as they are, and what would swap them too."""
+    notes, is_clip = [], tally.frames > 1
+    if tally.most_left:
+        words = "1 more face" if tally.most_left == 1 else f"{tally.most_left} more faces"
+        where = f"up to {words} in a picture" if is_clip else words
+        notes.append(f"left as found: {where}; --faces all swaps every face")
+    if tally.faces_too_small:
+        where = f" in {tally.frames} frames" if is_clip else ""
+        smaller = f"smaller than {options.min_face} pixels"
+        notes.append(f"left as found: {tally.faces_too_small} {smaller}{where}; a lower --min-face swaps smaller faces")
+    return notes
 
 
 def no_face(path: Path, tally: Tally) -> NoFaceError:

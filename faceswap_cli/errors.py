@@ -5,6 +5,11 @@ only the command line prints them and exits.
 """
 
 
+def told(error: BaseException) -> str:
+    """Give an error's message and the notes added on its way."""
+    return "; ".join([str(error), *getattr(error, "__notes__", [])])
+
+
 class FaceSwapError(Exception):
     """The root of all errors meant for the user; raised itself only for a bug of ours."""
 
@@ -33,6 +38,12 @@ class MediaError(FaceSwapError):
     """A photo or clip that cannot be read."""
 
     exit_code = 5
+
+
+class CtrlCError(FaceSwapError):
+    """Ctrl-C, on its way through the command line; the library itself raises KeyboardInterrupt."""
+
+    exit_code = 130
 
 
 class OutputError(FaceSwapError, OSError):

@@ -7,7 +7,7 @@ in the same words.
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import chain, islice
 from math import ceil
@@ -18,7 +18,7 @@ import av
 import cv2
 import numpy as np
 
-from .api import Source, label_for, no_face, paths_of, read_photos, told_others
+from .api import Source, label_for, no_face, paths_of, read_photos, recipe_of, told_others
 from .errors import MediaError, UsageError
 from .evaluation.sheet import save_sheet
 from .media.encode import PictureEncoder, open_encoder
@@ -29,10 +29,11 @@ from .media.reader import Clip, open_clip
 from .media.segments import SEGMENT_SECONDS
 from .media.sequence import NUMBER
 from .media.tracks import foresee_tracks
-from .media.writer import plan_output, refuse_existing
+from .media.writer import look_at_earlier_work, plan_output, refuse_existing
 from .options import Options
 from .pipeline import Swapper
 from .report import SCHEMA_VERSION
+from .stages.bundle import find_bundle
 from .stages.likeness import swapped_rgb
 from .stages.tally import Tally
 from .types import Frame, Swapped
@@ -51,6 +52,7 @@ class _Trial:
     frames: int
     frames_with_face: int
     seconds: float
+    seconds_unswapped: float  # of them, for decoding and finding faces: what frames cost that an earlier run finished
     key_bytes: list[int]  # of each packet that begins a stretch, or stands alone
     other_bytes: list[int]
 
@@ -77,7 +79,7 @@ def plan_image(
             "bytes": len(content),
             "from": "the swap made in memory",
         },
-        "notes": [*swapper.notes, *notes, *told_others(tally)],
+        "notes": [*swapper.notes, *notes, *told_others(tally, options)],
     }
 
 
@@ -88,10 +90,14 @@ def plan_video(
     options, began = options or Options(), time.monotonic()
     photos = read_photos(paths_of(source))
     with open_clip(Path(input)) as clip:
-        plan = plan_output(clip, Path(output) if output else None, options)
-        swapper = Swapper(photos, options, label=label_for(clip, options))
+        bundle = find_bundle(options)
+        plan = plan_output(
+            clip, Path(output) if output else None, options, recipe_of(paths_of(source), bundle, options)
+        )
+        earlier = look_at_earlier_work(plan)
+        swapper = Swapper(photos, options, bundle, label_for(clip, options))
         open_encoder(plan)
-        cargo, track_bit_rate = foresee_tracks(plan)
+        cargo, track_rate = foresee_tracks(plan)
         opening = time.monotonic() - began
         trial = _try(clip, plan, swapper)
         left_out = [str(track) for track in cargo.left_out]
@@ -105,7 +111,8 @@ def plan_video(
                 "carried": [name for name in map(str, clip.tracks) if name not in left_out],
                 "left_out": left_out,
             },
-            "estimate": _estimate(trial, plan, opening, track_bit_rate),
+            "begins": asdict(earlier),
+            "estimate": _estimate(trial, plan, opening, track_rate, earlier.frames),
             "notes": [*swapper.notes, *plan.notes, *cargo.notes, *_told_faceless(trial)],
         }
 
@@ -164,12 +171,13 @@ def _try(clip: Clip, plan: WritePlan, swapper: Swapper) -> _Trial:
     """Take short stretches of the clip through the whole pipeline and the encoder."""
     frames, decoding = _decode_few(clip, swapper.options)
     swapper.photo(frames[0], Tally())  # a network's first run is slower than all others
-    tally, began = Tally(), time.perf_counter()
+    tally, began, located = Tally(), time.perf_counter(), swapper.stopwatch.seconds["locate"]
     packets = list(_encoded(swapper.frames(frames, tally), plan))
     return _Trial(
         frames=len(frames),
         frames_with_face=tally.frames_with_face,
         seconds=decoding + time.perf_counter() - began,
+        seconds_unswapped=decoding + swapper.stopwatch.seconds["locate"] - located,
         key_bytes=[packet.size for packet in packets if packet.is_keyframe],
         other_bytes=[packet.size for packet in packets if not packet.is_keyframe],
     )
@@ -203,13 +211,17 @@ def _encoded(swapped: Iterable[Swapped], plan: WritePlan) -> Iterator[av.Packet]
     yield from encoder.drain() if encoder is not None else ()
 
 
-def _estimate(trial: _Trial, plan: WritePlan, opening: float, track_bit_rate: int) -> dict[str, Any]:
-    """Project the trial on the whole clip; no size where the file is not made of the encoder's packets."""
+def _estimate(trial: _Trial, plan: WritePlan, opening: float, track_rate: float, done: int) -> dict[str, Any]:
+    """Project the trial on the whole clip; no size where the file is not made of the encoder's packets.
+
+    `track_rate` is the bytes a second of everything beside the pictures, `done` the frames that are finished.
+    """
     frames = plan.clip.estimated_frames(plan.start, plan.end)
     seconds = float(frames / plan.clip.average_rate)
-    size = _picture_bytes(trial, frames, ceil(seconds / SEGMENT_SECONDS)) + round(seconds * track_bit_rate / 8)
+    size = _picture_bytes(trial, frames, ceil(seconds / SEGMENT_SECONDS)) + round(seconds * track_rate)
+    working = max(0, frames - done) * trial.seconds + done * trial.seconds_unswapped
     return {
-        "seconds": round(opening + frames * trial.seconds / trial.frames, 1),
+        "seconds": round(opening + working / trial.frames, 1),
         "bytes": None if plan.container in (GIF, STILLS) else size,
         "from": f"{trial.frames} frames swapped and encoded in memory",
         "frames_with_face": trial.frames_with_face,

@@ -4,11 +4,12 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -218,6 +219,31 @@ CASES = {
     "a dry run of a photo as clip": ("swap-video --source {face} --input {face} --dry-run", 2, "swap-image"),
     "a dry run without a face": ("swap-image --source {face} --input {wall} --dry-run", 3, "no face"),
     "a dry run into nowhere": ("swap-video --source {face} --input {clip} --output {tmp}/no/o.mp4 --dry-run", 6, "no"),
+    "a file as folder": (
+        "swap-video --source {face} --input {clip} --output {wall}/o.mp4",
+        6,
+        "is a file, not a folder",
+    ),
+    "a photo into a file": (
+        "swap-image --source {face} --input {face} --output {wall}/o.png",
+        6,
+        "is a file, not a folder",
+    ),
+    "a name of 300 letters": (
+        f"swap-video --source {{face}} --input {{clip}} --output {{tmp}}/{'n' * 296}.mp4",
+        6,
+        "too long",
+    ),
+    "a name with no room for its unfinished file": (
+        f"swap-video --source {{face}} --input {{clip}} --output {{tmp}}/{'n' * 246}.mp4 --dry-run",
+        6,
+        "name too long",
+    ),
+    "a photo's name of 300 letters": (
+        f"swap-image --source {{face}} --input {{face}} --output {{tmp}}/{'n' * 296}.png",
+        6,
+        "name too long",
+    ),
     "a fetch offline": ("models fetch bisenet --offline", 4, "offline"),
     "a pack of no networks": ("models import {tmp}", 4, "no ONNX files"),
     "a checkpoint that is none": ("models import {face}", 4, "not a file torch.save wrote|not a checkpoint"),
@@ -292,9 +318,45 @@ def test_a_full_disk_is_an_output_error_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_ends_with_130_leaves_no_process_and_the_same_command_goes_on(
-    tmp_path: Path, portrait: Path, data: Path, swap_with: tuple[object, ...]
+WITHOUT_POWERS = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all") if os.geteuid() == 0 else ()
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A folder that may not be written to, by root without its powers either."""
+    folder = tmp_path / "read only"
+    folder.mkdir()
+    folder.chmod(0o555)
+    if WITHOUT_POWERS and shutil.which(WITHOUT_POWERS[0]) is None:
+        pytest.skip("root may write anywhere, and setpriv, which takes that away, is not there")
+    tried = subprocess.run([*WITHOUT_POWERS, "touch", folder / "a"], capture_output=True)
+    if tried.returncode == 0:
+        pytest.skip("this system lets every user write anywhere")
+    yield folder
+    folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",), ("--preview", "2")])
+@pytest.mark.parametrize("kind", ["photo", "clip"])
+def test_a_read_only_folder_is_refused_in_one_line(
+    read_only: Path, portrait: Path, short_clip: Path, swap_with: tuple[object, ...], kind: str, words: tuple[str, ...]
 ) -> None:
+    if kind == "photo" and "--preview" in words:
+        pytest.skip("photos have no preview")
+    command, target, name = (
+        ("swap-image", portrait, "o.png") if kind == "photo" else ("swap-video", short_clip, "o.mp4")
+    )
+    typed = (command, "--source", portrait, "--input", target, "--output", read_only / name, *swap_with, *words)
+    done = subprocess.run([*WITHOUT_POWERS, SCRIPT, *map(str, typed)], capture_output=True, text=True, timeout=300)
+    assert_refused(done, 6, "read only is read-only")
+    assert list(read_only.iterdir()) == []
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_ctrl_c_ends_with_130_tells_what_is_kept_and_the_same_command_goes_on(
+    tmp_path: Path, portrait: Path, data: Path, swap_with: tuple[object, ...], after: int
+) -> None:
+    """Before the first stretch of two seconds is finished nothing is kept."""
     output = tmp_path / "out.mp4"
     clip = data / "clips" / "vr_4.mp4"
     words = ("swap-video", "--source", portrait, "--input", clip, "--output", output, "--end", "6", *swap_with)
@@ -306,18 +368,28 @@ def test_ctrl_c_ends_with_130_leaves_no_process_and_the_same_command_goes_on(
         start_new_session=True,
         preexec_fn=heed_interrupts,
     )
-    wait_for(lambda: any(tmp_path.iterdir()) or running.poll() is not None)
-    time.sleep(0.5)
+    stretches = tmp_path / ".out.mp4.faceswap" / "manifest.jsonl"
+    wait_for(lambda: count_lines(stretches) > after or running.poll() is not None)
     os.killpg(running.pid, signal.SIGINT)
     told, errors = running.communicate(timeout=60)
     assert (running.returncode, told) == (130, ""), errors
-    assert errors.splitlines()[-1] == "faceswap: interrupted"
-    assert not output.exists()
+    last = errors.splitlines()[-1]
+    if after:
+        kept = re.fullmatch(r"faceswap: interrupted; (\d+) finished frames are kept in (.+), the same command .*", last)
+        assert int(kept[1]) >= 50
+        assert list(tmp_path.iterdir()) == [Path(kept[2])] == [stretches.parent]
+    else:
+        assert last == "faceswap: interrupted"
+        assert list(tmp_path.iterdir()) == []
     with pytest.raises(ProcessLookupError):
         os.killpg(running.pid, 0)
     done = faceswap(*words)
     assert (done.returncode, done.stdout) == (0, f"{output}\n")
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def count_lines(path: Path) -> int:
+    return len(path.read_bytes().splitlines()) if path.exists() else 0
 
 
 def heed_interrupts() -> None:

@@ -54,5 +54,10 @@ def test_display_matrices_give_the_clockwise_turn(matrix: tuple[int, ...], degre
     assert from_display_matrix(matrix).degrees == degrees
 
 
+@pytest.mark.parametrize("orientation", ALL)
+def test_a_display_matrix_is_read_as_it_was_written(orientation: Orientation) -> None:
+    assert from_display_matrix(orientation.display_matrix()) == orientation
+
+
 def test_a_slight_tilt_counts_as_none() -> None:
     assert from_display_matrix((65000, 3000, 0, -3000, 65000, 0, 0, 0, 1 << 30)) == Orientation()

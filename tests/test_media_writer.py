@@ -14,13 +14,14 @@ import av
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
-from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError
+from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError, told
 from faceswap_cli.media import segments
 from faceswap_cli.media.encode import open_encoder
 from faceswap_cli.media.planes import layout_of, samples_of
 from faceswap_cli.media.reader import open_clip
+from faceswap_cli.media.tracks import foresee_tracks
 from faceswap_cli.media.writer import ClipWriter, plan_output
 from faceswap_cli.options import Options
 from faceswap_cli.types import Patch, Swapped
@@ -40,6 +41,7 @@ from .media_oracle import (
 from .test_media_reader import make_irregular
 
 QUICK = ("-preset", "ultrafast")
+RAW_SOUND = ("-map", "0:a:0", "-f", "s16le", "-ac", "1", "-")
 SUBTITLES = "1\n00:00:00,200 --> 00:00:00,600\nHello\n\n2\n00:00:00,700 --> 00:00:00,900\nWorld\n"
 TAGS = ";FFMETADATA1\ntitle=A title\nartist=Someone\nCUSTOM=own\n" + "".join(
     f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={start}\nEND={start + 500}\ntitle=Chapter {start}\n" for start in (0, 500)
@@ -115,6 +117,72 @@ def test_matroska_in_and_out_keeps_every_sound_packet(tmp_path: Path, rich_path:
         assert packet_hashes(tmp_path / "out.mkv", track) == packet_hashes(rich_path, track)
         assert packet_times(tmp_path / "out.mkv", track) == packet_times(rich_path, track)
     assert frame_times(tmp_path / "out.mkv") == frame_times(rich_path)
+
+
+STEADY = {
+    "frames that refer forward": ("in.mp4", "25", ("-bf", "3")),
+    "a rate that milliseconds cannot say": ("in.mkv", "30000/1001", ("-bf", "2")),
+    "a start far from zero": ("in.ts", "25", ()),
+    "a gap": ("in.mp4", "25", ("-vf", "setpts='if(gt(N,10),PTS+0.2/TB,PTS)'", "-fps_mode", "passthrough")),
+}
+
+
+@pytest.mark.parametrize("case", STEADY)
+def test_avi_says_nothing_of_times_where_it_loses_none(tmp_path: Path, case: str) -> None:
+    name, rate, options = STEADY[case]
+    path = make_clip(tmp_path / name, "-c:v", "libx264", "-pix_fmt", "yuv420p", *options, rate=rate)
+    with open_clip(path) as clip:
+        tick, start = clip.time_base, clip.start_time
+    report = copy_clip(path, tmp_path / "out.avi", **quick())
+    assert not [note for note in report.notes if "times" in note]
+    pairs = zip(frame_times(tmp_path / "out.avi"), frame_times(path), strict=True)
+    assert max(abs(ours + start - theirs) for ours, theirs in pairs) <= tick
+
+
+@pytest.mark.parametrize("sound", ["aac", "libmp3lame", "mp2", "ac3", "pcm_s16le", "flac", "libopus", "libvorbis"])
+def test_avi_keeps_sound_and_pictures_together(tmp_path: Path, sound: str) -> None:
+    """Every sound packet lies where it was to one packet, and none pushes the pictures back."""
+    path = make_clip(
+        tmp_path / "in.mkv", *QUICK, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", sound, "-ar", "48000"
+    )
+    copy_clip(path, tmp_path / "out.avi", **quick())
+    assert frame_times(tmp_path / "out.avi") == [Fraction(number, 25) for number in range(25)]
+    before, after = packet_times(path, "0:a:0"), packet_times(tmp_path / "out.avi", "0:a:0")
+    assert 0 == after[0] <= before[0] + Fraction(1, 25)
+    assert abs(after[-1] - before[-1]) < Fraction(1, 25)
+    heard = [np.frombuffer(run_ffmpeg("-i", each, *RAW_SOUND), np.int16) for each in (path, tmp_path / "out.avi")]
+    assert abs(len(heard[0]) - len(heard[1])) < 0.06 * 48000
+
+
+def test_avi_says_that_sound_before_the_pictures_is_left_out(tmp_path: Path) -> None:
+    path, tone = tmp_path / "early.mkv", ("-f", "lavfi", "-i", "sine=r=48000:d=2")
+    shown = ("-itsoffset", "0.5", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1")
+    run_ffmpeg(*shown, *tone, *QUICK, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le", path)
+    report = copy_clip(path, tmp_path / "out.avi")
+    assert any(re.match(r"sound packets before the first picture are left out \(\d\d\)", note) for note in report.notes)
+    assert frame_times(tmp_path / "out.avi") == [Fraction(number, 25) for number in range(25)]
+    heard = np.frombuffer(run_ffmpeg("-i", tmp_path / "out.avi", *RAW_SOUND), np.int16)
+    assert abs(len(heard) / 48000 - 1.5) < 0.03
+
+
+def test_avi_says_when_sound_cannot_begin_late(tmp_path: Path) -> None:
+    path = tmp_path / "late.mkv"
+    run_ffmpeg(
+        "-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=2", "-itsoffset", "0.5", "-f", "lavfi", "-i", "sine=d=1",
+        *QUICK, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", path,
+    )  # fmt: skip
+    assert any(re.match(r"track 1 begins 0\.\d+ s early", note) for note in copy_clip(path, tmp_path / "out.avi").notes)
+    assert not any("early" in note for note in copy_clip(path, tmp_path / "out.mp4").notes)
+
+
+@pytest.mark.parametrize(("part", "said"), [({}, True), ({"end": Fraction(1)}, False)])
+def test_avi_says_that_times_are_rounded_where_they_are(tmp_path: Path, part: dict[str, Fraction], said: bool) -> None:
+    """The pictures of the first second come in even steps, later ones do not."""
+    late = "setpts='if(gt(N,25),PTS+0.013*mod(N,3)/TB,PTS)'"
+    rates = ("-fps_mode", "passthrough", "-enc_time_base", "1/12800", "-video_track_timescale", "12800")
+    path = make_clip(tmp_path / "in.mp4", "-vf", f"settb=1/12800,{late}", *rates, "-pix_fmt", "yuv420p", seconds=2)
+    report = copy_clip(path, tmp_path / "out.avi", **quick(**part))
+    assert any("times are rounded to steps" in note for note in report.notes) == said
 
 
 def test_one_frame_is_enough(tmp_path: Path) -> None:
@@ -362,12 +430,30 @@ def test_matroska_keeps_every_track_tag_chapter_and_attachment(tmp_path: Path, r
 
 
 @pytest.mark.parametrize(
+    ("sound", "output"),
+    [("aac", "out.mkv"), ("pcm_s16le", "out.mkv"), ("flac", "out.mkv"), ("aac", "out.webm"), ("libopus", "out.mov")],
+)
+def test_the_rate_of_sound_is_foreseen_where_the_file_states_none(tmp_path: Path, sound: str, output: str) -> None:
+    """Noise, 40 seconds: Matroska states no rate of AAC and FLAC, and webm's Opus is made anew."""
+    path = tmp_path / "in.mkv"
+    noise = ("-f", "lavfi", "-i", "anoisesrc=d=40:r=48000")
+    late = ("-output_ts_offset", "3", "-b:a", "160k")
+    run_ffmpeg("-f", "lavfi", "-i", "color=s=32x32:r=5:d=40", *noise, *QUICK, "-c:a", sound, *late, path)
+    with open_clip(path) as clip:
+        _, rate = foresee_tracks(plan_output(clip, tmp_path / output, Options()))
+    copy_clip(path, tmp_path / output, **({} if output == "out.webm" else quick()))
+    with av.open(str(tmp_path / output)) as written:
+        size = sum(packet.size for packet in written.demux(audio=0))
+    assert rate * 40 == pytest.approx(size, rel=0.25 if output != "out.mkv" else 0.02)
+
+
+@pytest.mark.parametrize(
     ("suffix", "sounds", "texts", "said"),
     [
         (".mp4", ["aac", "opus"], ["mov_text", "mov_text"], ["written as mov_text", "attachment track 5"]),
         (".mov", ["aac", "aac"], ["mov_text", "mov_text"], ["encoded anew as aac", "attachment track 5"]),
         (".webm", ["opus", "opus"], ["webvtt", "webvtt"], ["encoded anew as libopus", "attachment track 5"]),
-        (".avi", ["aac", "mp3"], [], ["subtitle track 3", "chapters are left out", "CUSTOM", "one frame rate"]),
+        (".avi", ["aac", "mp3"], [], ["subtitle track 3", "chapters are left out", "CUSTOM"]),
     ],
 )
 def test_tracks_go_into_other_containers_or_are_named(
@@ -546,9 +632,17 @@ def test_a_face_nowhere_leaves_nothing(tmp_path: Path, long_path: Path) -> None:
 
 
 def test_a_run_broken_before_its_first_stretch_leaves_nothing(tmp_path: Path, long_path: Path) -> None:
-    with pytest.raises(Stop):
+    with pytest.raises(Stop) as caught:
         run_until(long_path, tmp_path / "out.mp4", 20, **quick())
     assert list(tmp_path.iterdir()) == []
+    assert told(caught.value) == ""
+
+
+def test_a_broken_run_says_where_its_finished_work_is(tmp_path: Path, long_path: Path) -> None:
+    with pytest.raises(Stop) as caught:
+        run_until(long_path, tmp_path / "out.mp4", 120, **quick())
+    (work,) = tmp_path.iterdir()
+    assert f"100 finished frames are kept in {work}, the same command goes on behind them" in told(caught.value)
 
 
 @pytest.mark.parametrize("codec", ["h264", "vp9"])
@@ -650,7 +744,8 @@ def test_the_default_name_lies_beside_the_input_or_in_the_folder(tmp_path: Path,
         assert plan_output(clip, tmp_path, Options()).output == tmp_path / "plain_swapped.mp4"
 
 
-def test_a_full_disk_is_one_line_and_keeps_the_finished_work(tmp_path: Path, long_path: Path) -> None:
+@pytest.mark.parametrize("room", ["5000", "10"])  # too little for a stretch, and for the manifest's first line
+def test_a_full_disk_is_one_line_and_leaves_nothing_unfinished(tmp_path: Path, long_path: Path, room: str) -> None:
     program = (
         "import resource, sys; from pathlib import Path; from tests.test_media_writer import run_until, quick\n"
         "from faceswap_cli.errors import OutputError\n"
@@ -659,7 +754,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_finished_work(tmp_path: Path, lon
         "except OutputError as error: print(error); sys.exit(6)\n"
     )
     root = Path(__file__).resolve().parents[1]
-    done = subprocess.run([sys.executable, "-c", program, "5000"], cwd=root, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-c", program, room], cwd=root, capture_output=True, check=False)
     assert done.returncode == 6, done.stderr.decode()
     assert done.stdout.decode().count("\n") == 1
     assert list(tmp_path.iterdir()) == []
@@ -767,9 +862,53 @@ def test_numbered_photos_say_that_their_metadata_is_left_out(tmp_path: Path) -> 
         )
         picture.save(tmp_path / f"bare{number}.jpg")
     notes = " ".join(copy_clip(tmp_path / "%d.jpg", tmp_path / "out%d.png").notes)
-    assert "EXIF data (how they lie, too) of the numbered photos" in notes
+    assert "EXIF data of the numbered photos" in notes
     assert "colour profiles of the numbered photos" in notes
     assert "numbered photos are" not in " ".join(copy_clip(tmp_path / "bare%d.jpg", tmp_path / "out.mp4").notes)
+
+
+def make_lying(folder: Path, ending: str, values: tuple[int, ...]) -> np.ndarray:
+    """Number photos with an EXIF orientation each; gives the stored samples."""
+    stored = np.zeros((48, 64, 3), np.uint8)
+    stored[:24, :32], stored[:24, 32:], stored[24:, :32] = (250, 20, 20), (20, 250, 20), (20, 20, 250)
+    for number, value in enumerate(values, 1):
+        exif = Image.Exif()
+        exif[0x0112] = value
+        Image.fromarray(stored).save(folder / f"in{number}.{ending}", exif=exif, quality=95, subsampling=0)
+    return stored
+
+
+@pytest.mark.parametrize("output", ["out.mp4", "out.gif", "out%d.png"])
+@pytest.mark.parametrize(("ending", "value"), [*(("jpg", value) for value in range(1, 9)), ("png", 6), ("tif", 8)])
+def test_numbered_photos_are_shown_as_exif_says_they_lie(tmp_path: Path, ending: str, value: int, output: str) -> None:
+    """Pillow says how they stand; ffmpeg shows clips as players do."""
+    stored = make_lying(tmp_path, ending, (value, value))
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / f"in1.{ending}"))).astype(int)
+    with open_clip(tmp_path / f"in%d.{ending}") as clip:
+        assert np.abs(next(clip.frames()).rgb.astype(int) - upright).mean() < 3
+    report = copy_clip(tmp_path / f"in%d.{ending}", tmp_path / output)
+    raw = run_ffmpeg("-i", tmp_path / output, "-frames:v", "1", "-pix_fmt", "rgb24", "-f", "rawvideo", "-")
+    shown = np.frombuffer(raw, np.uint8).reshape(upright.shape).astype(int)
+    assert np.abs(shown - upright).mean() < 12
+    assert any("turned upright" in note for note in report.notes) == (value != 1 and output != "out.mp4")
+    if output == "out.mp4":
+        with av.open(str(tmp_path / output)) as written:
+            assert (written.streams.video[0].height, written.streams.video[0].width) == stored.shape[:2]
+
+
+def test_numbered_photos_that_lie_in_different_ways_are_refused_in_one_line(tmp_path: Path) -> None:
+    make_lying(tmp_path, "jpg", (6, 6, 1))
+    with pytest.raises(MediaError, match=r"in1\.jpg says EXIF orientation 6, in3\.jpg 1") as caught:
+        open_clip(tmp_path / "in%d.jpg")
+    assert "\n" not in str(caught.value)
+
+
+def test_numbered_photos_of_different_sizes_are_scaled_and_it_is_said(tmp_path: Path) -> None:
+    for number, size in enumerate([(64, 48), (80, 60), (64, 48)], 1):
+        Image.new("RGB", size, (200, 30, 30)).save(tmp_path / f"{number}.png")
+    report = copy_clip(tmp_path / "%d.png", tmp_path / "out.mkv")
+    assert "pictures of another size than the first: 1; scaled to 64 x 48" in report.notes
+    assert report.frames == 3
 
 
 @pytest.mark.parametrize("kind", ["rgb24", "rgba", "rgb48be", "rgba64be"])

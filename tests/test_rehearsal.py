@@ -12,6 +12,7 @@ import pytest
 from faceswap_cli import Options, plan_image, plan_video, preview_video, swap_image, swap_video
 from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError
 from faceswap_cli.media.reader import open_clip
+from faceswap_cli.media.writer import ClipWriter, plan_output
 from faceswap_cli.rehearsal import TILE_WIDTH
 from tests.conftest import write_clip
 from tests.test_cli import assert_refused, faceswap
@@ -84,6 +85,61 @@ def test_the_plan_says_what_the_run_then_does(
     assert len(told["tracks"]["left_out"]) == 1 - carried
     guess = told["estimate"]["bytes"]
     assert guess is None if ending == ".gif" else 0.6 < guess / result.report["size"] < 1.7
+
+
+@pytest.fixture
+def broken_off(tmp_path: Path, portrait: Path, short_clip: Path, options: Options) -> Path:
+    """The output of a run that finished one stretch of three and was interrupted; its clip lies beside it."""
+    with open_clip(short_clip) as clip:
+        pictures = [frame.rgb for frame in clip.frames()]
+    write_clip(tmp_path / "long.mp4", pictures * 2, rate=5)
+
+    def interrupt(done: int, total: int | None) -> None:
+        if done == 15:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        swap_video(portrait, tmp_path / "long.mp4", tmp_path / "out.mp4", options, interrupt)
+    return tmp_path / "out.mp4"
+
+
+def test_a_dry_run_tells_how_much_an_earlier_run_finished(
+    broken_off: Path, portrait: Path, options: Options, swap_with: tuple[object, ...]
+) -> None:
+    clip, before = broken_off.with_name("long.mp4"), everything(broken_off.parent)
+    told = plan_video(portrait, clip, broken_off, options)
+    words = ("swap-video", "--source", portrait, "--input", clip, "--output", broken_off, "--preset", "ultrafast")
+    shown = faceswap(*words, *swap_with, "--dry-run").stdout
+    assert everything(broken_off.parent) == before
+    result = swap_video(portrait, clip, broken_off, options)
+    assert told["begins"] == {"frames": result.report["resumed_frames"], "why_afresh": None}
+    assert told["begins"]["frames"] == 10
+    assert "resumes   behind 10 of about 24 frames" in shown
+
+
+@pytest.mark.parametrize(
+    ("there", "why"), [("other options", "earlier work is of another input"), ("nothing", "no fin")]
+)
+def test_a_dry_run_tells_why_a_run_would_begin_afresh(
+    broken_off: Path, portrait: Path, options: Options, there: str, why: str
+) -> None:
+    other = replace(options, quality=50)
+    output = broken_off if there == "other options" else broken_off.with_name("new.mp4")
+    told = plan_video(portrait, broken_off.with_name("long.mp4"), output, other)["begins"]
+    assert (told["frames"], told["why_afresh"].startswith(why)) == (0, True)
+    assert swap_video(portrait, broken_off.with_name("long.mp4"), output, other).report["resumed_frames"] == 0
+
+
+def test_a_dry_run_beside_a_run_at_work_is_refused_in_its_words(
+    broken_off: Path, portrait: Path, options: Options
+) -> None:
+    clip, said = broken_off.with_name("long.mp4"), []
+    with open_clip(clip) as opened, ClipWriter(plan_output(opened, broken_off, options)):
+        for act in (plan_video, swap_video):
+            with pytest.raises(OutputError, match="another run") as refused:
+                act(portrait, clip, broken_off, options)
+            said.append(str(refused.value))
+    assert said[0] == said[1]
 
 
 def test_a_plan_without_a_face_in_the_frames_tried_says_so(

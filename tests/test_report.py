@@ -129,6 +129,27 @@ def test_faces_are_skipped_for_a_reason(two_people: Path, portrait: Path, option
     assert between["faces_skipped"] == {"smaller_than_min_face": 1, "not_chosen": 0, "nothing_to_paste": 0}
 
 
+def test_what_is_left_as_found_is_told_in_words(
+    two_people: Path, portrait: Path, short_clip: Path, options: Options, tmp_path: Path
+) -> None:
+    small = sorted(
+        int(min(face.box[2:] - face.box[:2]))
+        for face in open_detector(options.face_pack, options).detect(read_photo(two_people).frame.rgb)
+    )[0]
+
+    def told(**choices: object) -> list[str]:
+        chosen = replace(options, force=True, **choices)
+        result = swap_image(portrait, two_people, tmp_path / "out.png", chosen)
+        return [note for note in result.notes if note.startswith("left as found")]
+
+    assert told(faces="all") == []
+    assert told() == ["left as found: 1 more face; --faces all swaps every face"]
+    limit = small + 2
+    assert told(min_face=limit) == [
+        f"left as found: 1 smaller than {limit} pixels; a lower --min-face swaps smaller faces"
+    ]
+
+
 def test_small_faces_of_a_clip_are_counted(portrait: Path, short_clip: Path, options: Options) -> None:
     """The clip's face is about 60 pixels wide, the source's several hundred."""
     swapper, tally = Swapper([read_photo(portrait).frame], replace(options, min_face=120)), Tally()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -49,10 +50,61 @@ def test_the_text_decides_the_letters() -> None:
     assert not np.array_equal(one.rgb, other.rgb[:, : one.rgb.shape[1]])
 
 
-@pytest.mark.parametrize("text", ["\u65e5\u672c", "caf\u00e9", "\U0001f642"])
-def test_letters_the_font_lacks_are_named(text: str) -> None:
-    with pytest.raises(UsageError, match=f"the font lacks .*{text[-1]}"):
+NAMED = {
+    "smile \U0001f642": "\U0001f642",
+    "שלום": "ש",
+    "\u0e44\u0e17\u0e22": "\u0e44",
+    "नमस्ते": "\u094d",
+    "a\u0323\u0308\u0301": "\u0308",
+}
+
+
+@pytest.mark.parametrize("text", NAMED)
+def test_letters_that_cannot_be_drawn_are_named(text: str) -> None:
+    """Neither font has the first and third; the others are not drawn letter by letter."""
+    with pytest.raises(UsageError, match=f"no font here draws .*{NAMED[text]}") as caught:
         draw_label(text, 640, 480)
+    assert "\n" not in str(caught.value)
+
+
+WIDE = pytest.mark.skipif(not hasattr(cv2, "FontFace"), reason="OpenCV brings its font since version 5")
+
+
+@WIDE
+@pytest.mark.parametrize(
+    "text", ["\u00c9dit\u00e9 par IA", "Видео изменено", "\u0386\u03bb\u03bb\u03b1\u03be\u03b5", "AI\u751f\u6210"]
+)
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (641, 479), (320, 240)])
+def test_letters_beyond_ascii_stand_in_their_plate(text: str, width: int, height: int) -> None:
+    patch = draw_label(text, width, height)
+    rows, columns = patch.alpha.shape
+    assert height * 0.85 < patch.y + rows < height
+    assert patch.x + columns < width
+    assert laid_over(0, patch).max() > 230
+    bright = patch.rgb[..., 0] > 100
+    assert not (bright[0].any() or bright[-1].any() or bright[:, 0].any() or bright[:, -1].any())
+    assert not np.array_equal(patch.rgb, draw_label(text[::-1], width, height).rgb)
+
+
+@WIDE
+def test_the_highest_and_lowest_letters_are_not_cut_off() -> None:
+    """A plate twice as high holds no more of them."""
+    patch = draw_label("\u1ebe\u00c5\u00e7gjp|", 1280, 720)
+    inked = np.flatnonzero((patch.rgb[..., 0] > 60).any(axis=1))
+    assert inked[0] > 0
+    assert inked[-1] < len(patch.rgb) - 1
+
+
+@WIDE
+def test_an_accent_of_its_own_joins_its_letter() -> None:
+    assert np.array_equal(draw_label("cafe\u0301", 640, 480).rgb, draw_label("caf\u00e9", 640, 480).rgb)
+
+
+def test_without_the_wide_font_the_letters_and_the_remedy_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(cv2, "FontFace", raising=False)
+    with pytest.raises(UsageError, match="draws \u00e9: use ASCII, or install opencv-python 5"):
+        draw_label("caf\u00e9", 640, 480)
+    assert draw_label("\u00a9 AI", 640, 480).alpha.shape[0] > 0
 
 
 @pytest.mark.parametrize(("text", "size"), [("x" * 200, (640, 480)), (TEXT, (40, 400)), ("x", (400, 12))])

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import CtrlCError, told
 from ..options import Options
 from .arguments import CLIP_FLAGS, AsJson, DryRun, Quiet, Sources, Verbose, takes
 from .swapping import show_plan, show_result
@@ -48,6 +49,9 @@ def swap_video(
         terminal.note(f"preview {preview_video(source, input, output, options, preview)}")
     if dry_run:
         return show_plan(terminal, plan_video(source, input, output, options), as_json)
-    with terminal.progress("frames") as progress:
-        result = swap(source, input, output, options, progress)
+    try:
+        with terminal.progress("frames") as progress:
+            result = swap(source, input, output, options, progress)
+    except KeyboardInterrupt as interrupt:
+        raise CtrlCError("interrupted" + told(interrupt)) from None
     show_result(terminal, result, as_json)

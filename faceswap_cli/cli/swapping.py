@@ -33,7 +33,8 @@ def show_plan(terminal: Terminal, plan: dict[str, Any], as_json: bool) -> None:
     """Print what a run would do, as lines or as JSON; nothing was written."""
     for note in plan["notes"]:
         terminal.note(note)
-    lines = [_clip_line(plan), _output_line(plan), *_track_lines(plan), _estimate_line(plan["estimate"])]
+    lines = [_clip_line(plan), _output_line(plan), *_track_lines(plan), *_begin_lines(plan)]
+    lines.append(_estimate_line(plan["estimate"]))
     terminal.result("\n".join(lines), plan, as_json)
 
 
@@ -56,6 +57,15 @@ def _track_lines(plan: dict[str, Any]) -> list[str]:
     tracks = plan.get("tracks", {})
     words = {"carried": "carried  ", "left_out": "left out "}
     return [f"{words[fate]} {track}" for fate, names in tracks.items() for track in names]
+
+
+def _begin_lines(plan: dict[str, Any]) -> list[str]:
+    if "begins" not in plan:
+        return []
+    done, why = plan["begins"]["frames"], plan["begins"]["why_afresh"]
+    if done:
+        return [f"resumes   behind {done} of about {plan['clip']['frames']} frames, finished by an earlier run"]
+    return [f"begins    afresh: {why}"]
 
 
 def _estimate_line(estimate: dict[str, Any]) -> str:

@@ -25,9 +25,10 @@ from .plan import GIF, MOV, MP4, OWN_TAGS, STILLS, WritePlan
 from .reader import open_container
 from .segments import SegmentStore, packet_times, read_packets
 from .stills import write_stills
-from .tracks import Cargo, add_tracks, true_tags
+from .tracks import Cargo, add_tracks, packets_of, true_tags
 
 NOTICED_SHAPE = 0.02  # share by which pixels may be wider or narrower unsaid
+NOTICED_LATENESS = Fraction(1, 25)  # seconds that a track may begin early unsaid
 LARGEST_TIMESCALE = 1 << 24
 Timed = tuple[Fraction, Packet]  # seconds of the packet's dts, by which tracks are interleaved
 # Tags that MP4's iTunes-like list holds; with any other the file uses free key names instead.
@@ -70,8 +71,9 @@ def _mux_from(source: InputContainer, plan: WritePlan, store: SegmentStore, targ
         for _, packet in heapq.merge(pictures, others, key=lambda timed: timed[0]):
             out.mux_one(packet)
     if window.unheard:
-        cargo.notes.append(f"sound packets before time 0, never heard, are left out ({window.unheard})")
-    return cargo.notes
+        before = "the first picture" if plan.container.begins_at_once else "time 0, never heard,"
+        cargo.notes.append(f"sound packets before {before} are left out ({window.unheard})")
+    return cargo.notes + window.told_late(plan.container.muxer)
 
 
 def _container_options(plan: WritePlan, source: InputContainer, tags: dict[str, str]) -> dict[str, str]:
@@ -114,11 +116,14 @@ class _Window:
 
     def __init__(self, plan: WritePlan, store: SegmentStore) -> None:
         first = store.finished[0].first_pts
+        at_once = plan.container.begins_at_once
         self.begin = None if plan.start is None else first * plan.time_base
         self.end = plan.end_time
-        self.shift = self.begin or Fraction(0)
-        self.drops_unheard = plan.container.starts_at_zero and not plan.clip.container.startswith("matroska")
-        self.unheard = 0  # packets before time 0 that only prime a decoder, left out
+        self.shift = first * plan.time_base if at_once else self.begin or Fraction(0)
+        from_matroska = plan.clip.container.startswith("matroska") and not at_once
+        self.drops_unheard = plan.container.starts_at_zero and not from_matroska
+        self.unheard = 0  # packets before time 0, which only prime a decoder, or before all pictures: left out
+        self.late: dict[int, Fraction] | None = {} if at_once else None  # track -> seconds it should begin later
 
     def place(self, packet: Packet, is_text: bool) -> bool:
         """Move a packet to the output's time; False when it does not lie inside the window."""
@@ -136,7 +141,22 @@ class _Window:
         ticks = round(self.shift / packet.time_base)
         packet.pts -= ticks
         packet.dts -= ticks
+        if self.late is not None:
+            self.late.setdefault(packet.stream_index, packet.pts * packet.time_base)
         return True
+
+    def timed(self, packet: Packet) -> Timed:
+        """Give a packet its place among the others; none before 0 where that would push back the pictures."""
+        if self.late is not None:
+            packet.pts, packet.dts = max(0, packet.pts), max(0, packet.dts)
+        return _timed(packet)
+
+    def told_late(self, muxer: str) -> list[str]:
+        """Say which tracks begin earlier than they should."""
+        late = {index: float(seconds) for index, seconds in (self.late or {}).items() if seconds > NOTICED_LATENESS}
+        return [
+            f"track {index} begins {late[index]:.2f} s early: {muxer} lets every track begin at once" for index in late
+        ]
 
     def chapters(self, chapters: list[Any]) -> Iterator[Any]:
         """Yield the chapters that overlap the window, cut to it and moved."""
@@ -168,32 +188,15 @@ def _pictures(plan: WritePlan, store: SegmentStore, stream: VideoStream, window:
 def _others(source: InputContainer, cargo: Cargo, window: _Window) -> Iterator[Timed]:
     """Yield the packets of all other tracks, in file order."""
     yield from (_timed(packet) for packet in cargo.opening)
-    for packet in _demuxed(source, cargo):
+    for packet in packets_of(source, [source.streams[index] for index in cargo.carriers]):
         if window.place(packet, is_text=packet.stream.type == "subtitle"):
-            yield from (_timed(each) for each in cargo.carriers[packet.stream_index].carry(packet))
+            yield from (window.timed(each) for each in cargo.carriers[packet.stream_index].carry(packet))
     for carrier in cargo.carriers.values():
-        yield from (_timed(each) for each in carrier.drain())
+        yield from (window.timed(each) for each in carrier.drain())
 
 
 def _timed(packet: Packet) -> Timed:
     return packet.dts * packet.time_base, packet
-
-
-def _demuxed(source: InputContainer, cargo: Cargo) -> Iterator[Packet]:
-    """Read the packets of the carried tracks up to the end, or to where the file breaks off."""
-    if not cargo.carriers:
-        return
-    packets = source.demux(*(source.streams[index] for index in cargo.carriers))
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.FFmpegError):
-            return
-        if packet.size == 0 or (packet.dts is None and packet.pts is None):
-            continue
-        packet.pts = packet.dts if packet.pts is None else packet.pts
-        packet.dts = packet.pts if packet.dts is None else packet.dts
-        yield packet
 
 
 def _rounding(plan: WritePlan, store: SegmentStore) -> list[str]:

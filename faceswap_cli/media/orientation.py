@@ -10,6 +10,8 @@ import numpy as np
 
 from ..types import Patch
 
+ONE = 1 << 16  # of a display matrix's first six numbers
+
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
@@ -49,6 +51,12 @@ class Orientation:
         if self.transpose:
             x, y = y, x
         return replace(patch, x=x, y=y, rgb=self.to_stored(patch.rgb), alpha=self.to_stored(patch.alpha))
+
+    def display_matrix(self) -> tuple[int, ...]:
+        """Write the steps as a display matrix, the inverse of `from_display_matrix`."""
+        x, y = (-ONE if mirrored else ONE for mirrored in (self.mirror_x, self.mirror_y))
+        turn = (0, y, 0, x, 0, 0) if self.transpose else (x, 0, 0, 0, y, 0)
+        return (*turn, 0, 0, 1 << 30)
 
     def _mirrored(self, picture: np.ndarray) -> np.ndarray:
         return picture[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]

@@ -27,10 +27,10 @@ from .photo_formats import PHOTO_FORMATS, Metadata, encode_photo, png_chunks
 from .plan import Seal, output_path, refuse_existing
 from .planes import blend
 from .segments import sync
+from .sequence import EXIF_ORIENTATION_TAG
 from .sniff import kind_of
 
 DEFAULTS = Options()
-EXIF_ORIENTATION_TAG = 0x0112
 PICTURE_FORMATS = {(np.uint8, 1): "gray", (np.uint8, 3): "rgb24", (np.uint16, 1): "gray16le", (np.uint16, 3): "rgb48le"}
 MODES_WITH_OWN_PROFILE = {"RGB", "RGBA", "P", "PA", "L", "LA", "I;16"}
 JPEG_KINDS = ("JPEG", "MPO")  # the second: a JPEG with further pictures behind it, such as a gain map

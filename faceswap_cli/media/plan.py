@@ -17,6 +17,7 @@ from .choice import Encoding, choose_encoding, notes_on_pixels
 from .encoders import HDR_WORDS, bits_of, encoder_threads, is_coarser_one_way, is_rgb
 from .orientation import UPRIGHT, Orientation
 from .photo_formats import PHOTO_FORMATS
+from .rate import even_rate
 from .reader import Clip
 from .sequence import is_sequence, members, metadata_of_first
 
@@ -24,6 +25,7 @@ Seal = Callable[[Path], None]  # the last touch to a whole file, before it gets 
 LOSSLESS_PHOTOS = (".png", ".tif", ".tiff")
 # Tags a muxer writes itself, or that describe the old pictures: never copied.
 OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
+LONGEST_ADDITION = 13  # letters behind an output's name, with a dot before it, while it is unfinished
 DIGESTED_BYTES = 1 << 20  # of the input's beginning and end
 
 
@@ -39,6 +41,8 @@ class Container:
     keeps_rotation: bool = True
     keeps_variable_rate: bool = True
     tick: Fraction | None = None  # what times are rounded to, where they are
+    misplaces: frozenset[str] = frozenset()  # sound it takes, but plays at wrong times
+    begins_at_once: bool = False  # every track begins at the file's beginning: no offset can be said
     starts_at_zero: bool = False  # no time before 0: one packet there would push all others back
     holds_attachments: bool = False
     holds_covers: bool = False
@@ -77,6 +81,8 @@ AVI = Container(
     sound_codec="libmp3lame",
     keeps_rotation=False,
     keeps_variable_rate=False,
+    misplaces=frozenset({"vorbis", "flac"}),
+    begins_at_once=True,
     starts_at_zero=True,
 )
 STILLS = Container(muxer="numbered photos", codecs=("ffv1",), deep_codec="ffv1", keeps_rotation=False)
@@ -146,6 +152,7 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
     settings = dict(encoding.options)
     if container is AVI and codec == "h264":
         settings["bf"] = "0"  # the container has no timestamps: pictures must be stored in the order they are shown
+    one_rate = None if container.keeps_variable_rate else even_rate(clip, options.start, options.end)
     threads = encoder_threads()
     decided = [codec, encoding.library, encoding.pixel_format, settings, threads]
     return WritePlan(
@@ -157,7 +164,7 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
         pixel_format=encoding.pixel_format,
         encoder_options=settings,
         threads=threads,
-        time_base=clip.time_base if container.keeps_variable_rate else 1 / clip.average_rate,
+        time_base=clip.time_base if container.keeps_variable_rate else 1 / (one_rate or clip.average_rate),
         start=options.start,
         end=options.end,
         force=options.force,
@@ -165,7 +172,11 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
         model=options.model_name,
         quality=100 if options.lossless else options.quality,
         fingerprint=_fingerprint(clip.path, [*decided, _choices(options), recipe]),
-        notes=(*notes, *_notes(clip, container, codec, encoding, asked=options.pix_fmt is not None)),
+        notes=(
+            *notes,
+            *_notes(clip, container, codec, encoding, asked=options.pix_fmt is not None),
+            *_notes_on_times(container, clip.average_rate, one_rate),
+        ),
     )
 
 
@@ -173,7 +184,8 @@ def output_path(input_path: Path, output: Path | None, suffixes: tuple[str, ...]
     """Settle where to write: `<input>_swapped.<ext>` by default or inside a folder, and check that one may.
 
     `suffixes` are those we can write, the default first. Raises UsageError for an unknown extension or the input
-    itself, OutputError for a missing folder or an existing file (without `force`).
+    itself, OutputError for a missing or read-only folder, a name the system refuses, or an existing file (without
+    `force`).
     """
     own = input_path.suffix if input_path.suffix.lower() in suffixes else suffixes[0]
     name = f"{input_path.stem}_swapped{own}"
@@ -181,14 +193,27 @@ def output_path(input_path: Path, output: Path | None, suffixes: tuple[str, ...]
     output = output / name if os.path.isdir(output) else output  # unlike Path.is_dir, takes names of any length
     if output.suffix.lower() not in suffixes:
         raise UsageError(f"cannot write {output.suffix or 'a file without extension'!r}: use {', '.join(suffixes)}")
+    if os.path.isfile(output.parent):
+        raise OutputError(f"{output.parent} is a file, not a folder: choose another output")
     if not os.path.isdir(output.parent):
         raise OutputError(f"folder {output.parent} does not exist: make it first")
     if os.path.exists(output) and os.path.samefile(output, input_path):
         raise UsageError(f"output {output} is the input itself: give another name")
     if not os.access(output.parent, os.W_OK):
         raise OutputError(f"folder {output.parent} is read-only: choose another output")
+    _refuse_unusable_name(output)
     refuse_existing(output, force)
     return output
+
+
+def _refuse_unusable_name(output: Path) -> None:
+    """Ask the system for the longest name that is made beside the output while it is unfinished."""
+    try:
+        os.lstat(output.with_name(f".{output.name}{'x' * LONGEST_ADDITION}"))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written: {error.strerror}") from error
 
 
 def refuse_existing(output: Path, force: bool) -> None:
@@ -263,10 +288,15 @@ def _notes(clip: Clip, container: Container, codec: str, encoding: Encoding, ask
         notes.append("the clip is interlaced: its fields are written as whole pictures")
     if container in (GIF, STILLS):
         return [*notes, *_notes_on_bare_pictures(clip, container)]
-    if not container.keeps_variable_rate:
-        step = f"{float(1000 / clip.average_rate):.4g} ms"
-        notes.append(f"{container.muxer} holds one frame rate only: times are rounded to steps of {step}")
     return [*notes_on_pixels(clip, codec, encoding.pixel_format, asked), *notes]
+
+
+def _notes_on_times(container: Container, rate: Fraction, one_rate: Fraction | None) -> list[str]:
+    """Say when pictures come at moments that a container of one frame rate cannot hold."""
+    if container.keeps_variable_rate or one_rate is not None:
+        return []
+    step = f"{float(1000 / rate):.4g} ms"
+    return [f"{container.muxer} holds one frame rate only: times are rounded to steps of {step}"]
 
 
 def _holder(container: Container, encoding: Encoding) -> str:

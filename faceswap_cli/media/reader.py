@@ -4,6 +4,7 @@ First stop of a frame's way. A frame keeps the decoded picture in its own pixel 
 is pts * time_base, never counted from a frame rate.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,9 +22,9 @@ from av.video.stream import VideoStream
 from ..errors import MediaError, UsageError
 from ..types import Frame
 from .colour import colours_of, mastering_of, side_data_of
-from .orientation import UPRIGHT, Orientation, from_display_matrix
+from .orientation import EXIF_ORIENTATIONS, UPRIGHT, Orientation, from_display_matrix
 from .planes import to_working_format, working_format
-from .sequence import is_sequence, members
+from .sequence import exif_orientation, is_sequence, members
 from .sniff import kind_of
 
 # A seek lands on a key frame at least this far before the wanted moment, so that pictures which refer over a key frame
@@ -72,6 +73,7 @@ class Clip:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damaged_packets = 0  # packets that could not be decoded so far; the pictures in them are lost
+        self.scaled_pictures = 0  # of another size than the first, brought to its size
         self.mended_timestamps = 0  # pictures stamped no later than the one before, moved on by one tick
         self._closed = False
         with open_container(path) as container:
@@ -82,7 +84,8 @@ class Clip:
         _refuse_giants(stream, self.path)
         picture = _first_picture(container, stream, self.path)
         self.time_base = Fraction(stream.time_base or Fraction(1, 1000))
-        self.average_rate = _rate(stream)
+        self.rates = _rates(stream)  # that the library finds, the average first
+        self.average_rate = self.rates[0]
         self.start_time = Fraction(picture.pts or 0) * self.time_base
         self.duration = _duration(container, stream)
         self.frame_count_estimate = stream.frames or round((self.duration or 0) * self.average_rate)
@@ -92,7 +95,7 @@ class Clip:
         self.bits = picture.format.components[0].bits
         self.stored_width, self.stored_height = picture.width, picture.height
         self.sample_aspect_ratio = stream.sample_aspect_ratio
-        self.display_matrix = _display_matrix(picture)
+        self.display_matrix = _exif_matrix(self.path) if is_sequence(self.path) else _display_matrix(picture)
         self.orientation = _orientation(self.display_matrix)
         self.rotation = self.orientation.degrees
         self.width, self.height = self.orientation.upright_size(picture.width, picture.height)
@@ -112,6 +115,9 @@ class Clip:
         notes = []
         if self.damaged_packets:
             notes.append(f"damaged places in the clip: {self.damaged_packets}; their pictures are missing")
+        if self.scaled_pictures:
+            size = f"{self.stored_width} x {self.stored_height}"
+            notes.append(f"pictures of another size than the first: {self.scaled_pictures}; scaled to {size}")
         if self.mended_timestamps:
             notes.append(f"pictures stamped no later than the one before: {self.mended_timestamps}; moved by one tick")
         return notes
@@ -161,6 +167,14 @@ class Clip:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def timestamps(self, start: Fraction | None = None, end: Fraction | None = None) -> Iterator[int]:
+        """Yield the pts of every picture with start <= time < end, in the file's order, without decoding any."""
+        first = -math.inf if start is None else self._pts_at(start)
+        last = math.inf if end is None else self._pts_at(end)
+        with open_container(self.path) as container:
+            packets = _packets(container, container.streams[self.video_index])
+            yield from (packet.pts for packet in packets if packet.pts is not None and first <= packet.pts < last)
 
     def _pts_at(self, seconds: Fraction) -> int:
         """Give the first pts at or after `seconds` behind the clip's start."""
@@ -233,6 +247,7 @@ class _Turner:
     def frame(self, picture: av.VideoFrame, index: int) -> Frame:
         size = (self._clip.stored_width, self._clip.stored_height)
         if (picture.width, picture.height) != size:
+            self._clip.scaled_pictures += 1
             picture = self._to_working.reformat(picture, *size, format=self._clip.pixel_format)
         picture = to_working_format(picture, self._to_working)
         matrix = self._clip.colours.swscale_matrix
@@ -323,9 +338,9 @@ def _seek(container: InputContainer, stream: VideoStream, pts: int) -> bool:
     return True
 
 
-def _rate(stream: VideoStream) -> Fraction:
-    rate = stream.average_rate or stream.guessed_rate or stream.base_rate
-    return Fraction(rate) if rate else Fraction(25)
+def _rates(stream: VideoStream) -> list[Fraction]:
+    rates = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
+    return rates or [Fraction(25)]
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
@@ -339,6 +354,12 @@ def _display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
         if side_data.type == SideDataType.DISPLAYMATRIX:
             return tuple(np.frombuffer(side_data, np.int32).tolist())
     return None
+
+
+def _exif_matrix(path: Path) -> tuple[int, ...] | None:
+    """Say how numbered photos lie in a container's words; the decoder does not tell it."""
+    orientation = EXIF_ORIENTATIONS[exif_orientation(path)]
+    return None if orientation == UPRIGHT else orientation.display_matrix()
 
 
 def _orientation(matrix: tuple[int, ...] | None) -> Orientation:

@@ -11,10 +11,11 @@ import os
 import shutil
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from av.packet import Packet, PacketSideData, packet_sidedata_type_from_literal
 
@@ -65,14 +66,17 @@ class SegmentStore:
         """How many frames are done."""
         return sum(segment.frames for segment in self.finished)
 
+    def look(self) -> None:
+        """Find what an earlier run finished, and touch nothing; raise OutputError where another run is at work."""
+        if (self.folder / "lock").exists():
+            _locked(self.folder / "lock", "rb").close()
+        self._find_finished()
+
     def open(self) -> None:
         """Take hold of the folder and find what an earlier run finished."""
         self.folder.mkdir(exist_ok=True)
-        self._lock = _locked(self.folder / "lock")
-        heading, *records = _read_lines(self._manifest) or [{}]
-        if heading == self._heading:
-            self.finished = list(self._whole(records))
-        self.discarded = not self.finished and bool(records)
+        self._lock = _locked(self.folder / "lock", "wb")
+        self._find_finished()
         self._drop_strangers()
         lines = [self._heading, *(asdict(segment) for segment in self.finished)]
         write_atomically(self._manifest, b"".join(map(_line, lines)))
@@ -95,8 +99,10 @@ class SegmentStore:
         return self.folder / f"{segment.number:06d}.packets"
 
     def close(self) -> None:
-        """Let go of the folder; it stays only if it holds finished work."""
+        """Let go of the folder; it stays only if it holds finished work, or is another run's."""
         if self._lock is None:
+            with suppress(OSError):  # it is another run's, or was never made
+                self.folder.rmdir()
             return
         if self.finished:
             self._drop_strangers()
@@ -108,6 +114,12 @@ class SegmentStore:
         """Delete the folder and everything in it."""
         self._unlock()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _find_finished(self) -> None:
+        heading, *records = _read_lines(self._manifest) or [{}]
+        if heading == self._heading:
+            self.finished = list(self._whole(records))
+        self.discarded = not self.finished and bool(records)
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -223,9 +235,9 @@ def _read_lines(path: Path) -> list[Any]:
     return records
 
 
-def _locked(path: Path) -> BinaryIO:
+def _locked(path: Path, mode: Literal["rb", "wb"]) -> BinaryIO:
     """Open a lock file that no other living process holds; the system frees it when the process ends."""
-    file = path.open("wb")
+    file: BinaryIO = path.open(mode)
     try:
         import fcntl
     except ImportError:  # Windows: the folder is not guarded

@@ -2,14 +2,17 @@
 
 import os
 import re
+import warnings
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-METADATA = {
-    "exif": "EXIF data (how they lie, too)",
-    "icc_profile": "colour profiles",
-}  # Pillow's name -> words for people
+from ..errors import MediaError
+
+METADATA = {"exif": "EXIF data", "icc_profile": "colour profiles"}  # Pillow's name -> words for people
+EXIF_ORIENTATION_TAG = 0x0112
+# What Pillow raises for formats that the video library alone reads, and for files that lie about themselves.
+UNREADABLE = (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 NUMBER = re.compile(r"%(0\d+)?d")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif", ".bmp", ".dpx", ".exr", ".ppm"})
 
@@ -46,5 +49,29 @@ def metadata_of_first(path: Path) -> list[str]:
     try:
         with Image.open(first) as image:
             return [words for name, words in METADATA.items() if image.info.get(name)]
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return []  # formats that the video library alone reads, and pictures too large for Pillow
+    except UNREADABLE:
+        return []
+
+
+def exif_orientation(path: Path) -> int:
+    """Read how numbered photos lie: EXIF's value, 1 where they say nothing. MediaError where they differ."""
+    pictures = list(members(path).values())
+    values = [_exif_orientation(picture) for picture in pictures]
+    for picture, value in zip(pictures, values, strict=True):
+        if value != values[0]:
+            differing = f"{pictures[0].name} says EXIF orientation {values[0]}, {picture.name} {value}"
+            raise MediaError(
+                f"{path.name}: its photos lie in different ways ({differing}): turn them all upright first"
+            )
+    return values[0] if values else 1
+
+
+def _exif_orientation(picture: Path) -> int:
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(picture) as image:
+            if image.format == "PNG":
+                image.info.setdefault("exif", b"")  # else it is decoded whole in search of it
+            value = image.getexif().get(EXIF_ORIENTATION_TAG, 1)
+    except UNREADABLE:
+        return 1
+    return value if value in range(1, 9) else 1

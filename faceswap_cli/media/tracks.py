@@ -6,6 +6,7 @@ Text subtitles and sound that it does not take are written anew in its own codec
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Protocol
 
 import av
@@ -20,6 +21,7 @@ TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "t
 # Tags that describe the old packets of a stream.
 STATISTICS_TAGS = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION", "ENCODER", "encoder", "rotate", "vendor_id")
 BIT_RATE = 192_000
+MEASURED_SECONDS = 30  # of a clip, for the rate of tracks that state none
 MIME_TYPES = {"png": "image/png", "mjpeg": "image/jpeg"}
 
 
@@ -56,8 +58,8 @@ def add_tracks(out: OutputContainer, source: InputContainer, plan: WritePlan) ->
     return cargo
 
 
-def foresee_tracks(plan: WritePlan) -> tuple[Cargo, int]:
-    """Find out in memory which tracks the output will take, and how many bits a second they have, as far as known."""
+def foresee_tracks(plan: WritePlan) -> tuple[Cargo, float]:
+    """Find out in memory which tracks the output will take, and how many bytes a second they have together."""
     if plan.container in (GIF, STILLS):
         return Cargo(notes=told_silent(plan), left_out=list(plan.clip.tracks)), 0
     with (
@@ -65,8 +67,48 @@ def foresee_tracks(plan: WritePlan) -> tuple[Cargo, int]:
         av.open(io.BytesIO(), "w", format=plan.container.muxer) as trial,
     ):
         cargo = add_tracks(trial, source, plan)
-        streams = [source.streams[index].codec_context for index in cargo.carriers]
-        return cargo, sum(context.bit_rate or 0 for context in streams if context is not None)
+        return cargo, _stated_bits(source, cargo) / 8 + _measured_rate(source, cargo)
+
+
+def _stated_bits(source: InputContainer, cargo: Cargo) -> int:
+    """Sum the bits a second of the sound that is written anew, and of what states its own."""
+    return sum(
+        BIT_RATE if isinstance(carrier, _RewrittenSound) else source.streams[index].codec_context.bit_rate or 0
+        for index, carrier in cargo.carriers.items()
+    )
+
+
+def _measured_rate(source: InputContainer, cargo: Cargo) -> float:
+    """Count the bytes a second of copied tracks that state none, in the packets of the clip's beginning."""
+    streams = [
+        source.streams[index]
+        for index, carrier in cargo.carriers.items()
+        if isinstance(carrier, _Copied) and not source.streams[index].codec_context.bit_rate
+    ]
+    counted, first, end = 0, None, Fraction(0)
+    for packet in packets_of(source, streams):
+        begin = packet.pts * packet.time_base
+        first = begin if first is None else first
+        if begin > first + MEASURED_SECONDS:
+            break
+        counted += packet.size
+        end = max(end, begin - first + (packet.duration or 0) * packet.time_base)
+    return counted / float(end) if end else 0.0
+
+
+def packets_of(source: InputContainer, streams: list[Any]) -> Iterator[Packet]:
+    """Read the packets of some streams, pts and dts set, up to the end or to where the file breaks off."""
+    packets = source.demux(*streams) if streams else iter(())
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.FFmpegError):
+            return
+        if packet.size == 0 or (packet.dts is None and packet.pts is None):
+            continue
+        packet.pts = packet.dts if packet.pts is None else packet.pts
+        packet.dts = packet.pts if packet.dts is None else packet.dts
+        yield packet
 
 
 def told_silent(plan: WritePlan) -> list[str]:
@@ -87,7 +129,7 @@ def _add(out: OutputContainer, stream: Any, track: Track, plan: WritePlan, cargo
         return False
     if stream.disposition & Disposition.attached_pic:
         return _add_cover(out, stream, plan, cargo)
-    if _holds(plan.container.muxer, stream):
+    if track.codec not in plan.container.misplaces and _holds(plan.container.muxer, stream):
         cargo.carriers[track.index] = _Copied(_copy_stream(out, stream))
         return True
     if not _can_be_decoded(stream):

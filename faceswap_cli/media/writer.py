@@ -42,11 +42,32 @@ class WriteReport:
     notes: tuple[str, ...]  # what is not as in the input, for people
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierWork:
+    """What a run of a plan will find."""
+
+    frames: int  # finished, and taken over
+    why_afresh: str | None  # where nothing is taken over, for people
+
+
+def look_at_earlier_work(plan: WritePlan) -> EarlierWork:
+    """Say where a run of this plan would begin, and touch nothing; OutputError while another run is at work on it."""
+    store = SegmentStore(plan.work_folder, plan.fingerprint)
+    store.look()
+    if store.finished:
+        return EarlierWork(store.resumed_frames, None)
+    if store.discarded:
+        other = "of another input, other photos, networks or options, or is damaged"
+        return EarlierWork(0, f"earlier work is {other}: it will be dropped")
+    return EarlierWork(0, "no finished work of an earlier run is there")
+
+
 class ClipWriter:
     """Take swapped frames in order of time and write them by plan; a context manager.
 
-    Leaving it before `finish` keeps the finished stretches for the next run of the same plan, except where no face was
-    found: then nothing stays. Raises OutputError for whatever the disk or the encoder refuses.
+    Leaving it before `finish` keeps the finished stretches for the next run of the same plan, and a note on the error
+    says where; nothing stays where no stretch is finished or no face was found. Raises OutputError for whatever the
+    disk or the encoder refuses.
     """
 
     def __init__(self, plan: WritePlan) -> None:
@@ -60,10 +81,11 @@ class ClipWriter:
         open_encoder(self.plan)  # refuses before any work what it would refuse at the first frame
         try:
             self._store.open()
-        except FaceSwapError:
+        except BaseException as error:
+            self._store.close()
+            if isinstance(error, OSError) and not isinstance(error, FaceSwapError):
+                raise self._refused(error) from error
             raise
-        except OSError as error:
-            raise self._refused(error) from error
         self._resumed_frames = self._store.resumed_frames
         if self._store.finished:
             self._last_pts = self._store.finished[-1].last_pts
@@ -76,8 +98,12 @@ class ClipWriter:
             self._stretch.abandon()
         if isinstance(error, NoFaceError):
             self._store.remove()
-        else:
-            self._store.close()
+            return
+        self._store.close()
+        if error is not None and self._store.finished:
+            folder = self.plan.work_folder
+            done = f"{self._store.resumed_frames} finished frames are kept in {folder}"
+            error.add_note(f"{done}, the same command goes on behind them")
 
     @property
     def resume_from(self) -> ResumePoint | None:
@@ -165,7 +191,7 @@ class ClipWriter:
         )
 
     def _refused(self, error: BaseException) -> OutputError:
-        return OutputError(f"{self.plan.output} cannot be written: {reason(error)}; finished work is kept")
+        return OutputError(f"{self.plan.output} cannot be written: {reason(error)}")
 
 
 class _Stretch:

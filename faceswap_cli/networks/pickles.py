@@ -1,67 +1,30 @@
 """Read the tensors of a PyTorch checkpoint, and nothing else.
 
-A checkpoint is a pickle, and a pickle may call anything. This reader knows a short list of names: tensors are rebuilt,
-classes of modules and optimisers become inert stubs that keep their state, any other name ends the reading. No code
-of the file is run or imported; the source text that old files carry is never looked at. Both formats of torch.save are
-understood (a zip archive; before torch 1.6 a row of pickles, then raw storages), state dicts and whole modules alike.
+A checkpoint is a pickle, and a pickle may call anything: `unpickling` rebuilds tensors and runs nothing. Both formats
+of torch.save are understood (a zip archive; before torch 1.6 a row of pickles, then raw storages), state dicts and
+whole modules alike. What a few bytes could multiply is bounded: modules, names, tensors and their bytes.
 """
 
 import io
-import pickle
-import pickletools
-import re
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
 
 from ..errors import WeightsError
+from .unpickling import Inert, Storage, StorageType, TensorReader, checked_key
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of a file written before torch 1.6
 LEGACY_PROTOCOL = 1001
-PUTS = ("PUT", "BINPUT", "LONG_BINPUT")  # what numbers an object of a pickle by a number of its own
 MOST_MODULES, DEEPEST = 10_000, 32  # where a module tree that repeats itself without end is cut off
+MOST_TENSORS = 100_000
+MOST_VIEWS = 16  # times the file's size that all its tensors may have together: several may look at one storage
+LONGEST_NAME, LONGEST_MESSAGE = 1_000, 300  # letters
 STATE_KEYS = ("state_dict", "model_state_dict", "model", "net", "network")  # where checkpoints keep the network
 
-STORAGES = {
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-}
-INERT = re.compile(  # classes whose objects may lie in a checkpoint; they become stubs, whatever they are called
-    r"torch\.nn\.modules\.\w+\.[A-Z]\w*"
-    r"|torch\.nn\.parallel\.\w+\.(DataParallel|DistributedDataParallel)"
-    r"|torch\.optim\.\w+\.[A-Z]\w*"
-    r"|models(\.arcface_models)?\.(ResNet|IRBlock|SEBlock|ArcMarginModel)"
-    r"|torch\.(device|Size)"
-)
-
 State = dict[str, torch.Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class StorageType:
-    """Stands for a torch storage class inside a pickle; an object, so that it cannot be called."""
-
-    dtype: torch.dtype
-
-
-@dataclass(slots=True)
-class Storage:
-    """A row of numbers that tensors are views of; in old files its bytes come after the pickle."""
-
-    values: torch.Tensor  # (length,)
 
 
 def read_state(path: Path) -> State:
@@ -71,103 +34,27 @@ def read_state(path: Path) -> State:
     """
     try:
         saved = _read_zip(path) if zipfile.is_zipfile(path) else _read_legacy(path)
-        state = dict(_named_tensors(_network_of(saved)))
+        state = dict(_counted(_named_tensors(_network_of(saved)), MOST_VIEWS * path.stat().st_size))
     except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from error
+        raise WeightsError(f"{path}: {_short(error)}") from error
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
     except Exception as error:  # a damaged pickle may fail in any way; none of them is a bug of ours
-        raise WeightsError(f"{path} is not a checkpoint we can read ({type(error).__name__}: {error})") from error
+        why = f"{type(error).__name__}: {_short(error)}"
+        raise WeightsError(f"{path} is not a checkpoint we can read ({why})") from error
     if not state:
         raise WeightsError(f"{path} holds no tensors: give a checkpoint of a network")
     return {name.removeprefix("module."): tensor.clone() for name, tensor in state.items()}
 
 
-class _TensorReader(pickle.Unpickler):
-    """An unpickler that resolves no name by importing; `storage_of` turns a storage's id into its numbers."""
-
-    def __init__(self, file: BinaryIO, storage_of: Callable[[tuple[Any, ...]], Any]) -> None:
-        super().__init__(file, encoding="latin1")
-        self._storage_of = storage_of
-        self._stubs: dict[str, type] = {}  # made afresh for each file, so no file can leave anything behind
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return our own stand-in for a global name, or refuse the file."""
-        full = f"{module}.{name}"
-        if full in REBUILDERS:
-            return REBUILDERS[full]
-        if module == "torch" and name in STORAGES:
-            return StorageType(STORAGES[name])
-        if INERT.fullmatch(full):
-            return self._stubs.setdefault(full, type(name, (_Inert,), {}))
-        raise WeightsError(f"refused: the pickle asks for {full!r}, which has no place among tensors; nothing was run")
-
-    def persistent_load(self, pid: Any) -> Any:
-        """Return the storage, or the class, that a persistent id stands for."""
-        if not isinstance(pid, tuple) or not pid:
-            raise WeightsError("refused: the pickle has a persistent id of an unknown form")
-        if pid[0] == "module":  # (class, file, source text): the class is a stub already, the text is left alone
-            return pid[1]
-        if pid[0] != "storage":
-            raise WeightsError(f"refused: the pickle has a persistent id of kind {pid[0]!r}")
-        return self._storage_of(pid[1:])
+def _short(error: Exception) -> str:
+    """Give an error's words, cut off: they may quote the file at any length."""
+    return str(error)[:LONGEST_MESSAGE]
 
 
 def _load(file: BinaryIO, storage_of: Callable[[tuple[Any, ...]], Any]) -> Any:
-    """Read one pickle, once it is clear that its memo is no larger than it is long.
-
-    The memo is a table that the unpickler makes as long as the largest number in it: eight bytes of pickle could
-    otherwise fill 64 GB.
-    """
-    begin = file.tell()
-    for count, (operation, argument, _) in enumerate(pickletools.genops(file)):
-        if operation.name in PUTS and isinstance(argument, int) and argument > count:
-            raise WeightsError("damaged: the pickle numbers its objects with gaps, as none is written")
-    file.seek(begin)
-    return _TensorReader(file, storage_of).load()
-
-
-class _Inert:
-    """A stand-in for a module or optimiser: takes any arguments, keeps its state, does nothing."""
-
-    def __new__(cls, *_arguments: Any, **_named: Any) -> "_Inert":
-        return object.__new__(cls)
-
-    def __init__(self, *_arguments: Any, **_named: Any) -> None:
-        self.state: dict[str, Any] = {}
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state if isinstance(state, dict) else {}
-
-
-def _rebuild_tensor(storage: Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_rest: Any) -> Any:
-    wanted = 1
-    for length in size:
-        wanted *= length
-    if wanted > storage.values.numel():
-        raise WeightsError(f"damaged: a tensor of shape {tuple(size)} does not fit its storage")
-    return storage.values.as_strided(tuple(size), tuple(stride), offset)  # of an old file, filled only later
-
-
-def _rebuild_parameter(tensor: torch.Tensor, *_rest: Any) -> torch.Tensor:
-    return tensor
-
-
-def _plain_dict(*_factory: Any) -> dict[Any, Any]:
-    return {}
-
-
-REBUILDERS: dict[str, Any] = {
-    "collections.OrderedDict": OrderedDict,
-    "collections.defaultdict": _plain_dict,  # optimisers keep their state in one
-    "__builtin__.dict": dict,
-    "builtins.dict": dict,
-    "__builtin__.set": set,
-    "builtins.set": set,
-    "torch._utils._rebuild_tensor": _rebuild_tensor,
-    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
-    "torch._utils._rebuild_parameter": _rebuild_parameter,
-}
+    """Read one pickle."""
+    return TensorReader(file, storage_of).load()
 
 
 def _read_zip(path: Path) -> Any:
@@ -181,14 +68,37 @@ def _read_zip(path: Path) -> Any:
         if folder + "byteorder" in archive.namelist() and archive.read(folder + "byteorder") != b"little":
             raise WeightsError("was written on a big-endian machine: save it again on a little-endian one")
         known: dict[str, Storage] = {}
+        room = _Room(path)
 
         def storage_of(pid: tuple[Any, ...]) -> Storage:
-            kind, key, _, length = pid[:4]
+            kind, key, _, length = _checked_id(pid[:4])
             if key not in known:
+                room.take(length * kind.dtype.itemsize)
                 known[key] = _storage(kind, archive.read(f"{folder}data/{key}"), length)
             return known[key]
 
         return _load(io.BytesIO(archive.read(pickles[0])), storage_of)
+
+
+class _Room:
+    """How many bytes of numbers a file can hold: its own size."""
+
+    def __init__(self, path: Path) -> None:
+        self.left = self.size = path.stat().st_size
+
+    def take(self, size: int) -> None:
+        """Count a storage; refuse one more than the file has room for."""
+        if not 0 <= size <= self.left:
+            raise WeightsError(f"damaged: storages of more bytes are announced than the file has ({self.size})")
+        self.left -= size
+
+
+def _checked_id(pid: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Check a storage's class, name and length."""
+    kind, key, _, length = pid[:4]
+    if not (isinstance(kind, StorageType) and isinstance(key, str) and isinstance(length, int)):
+        raise WeightsError("damaged: a storage without class, name or length")
+    return pid
 
 
 def _storage(kind: StorageType, raw: bytes, length: int) -> Storage:
@@ -200,14 +110,13 @@ def _storage(kind: StorageType, raw: bytes, length: int) -> Storage:
 
 
 def _read_legacy(path: Path) -> Any:
-    limit = path.stat().st_size
     known: dict[str, Storage] = {}
+    room = _Room(path)
 
     def storage_of(pid: tuple[Any, ...]) -> Storage:
-        kind, key, _, length, view = pid[:5]
+        kind, key, _, length, view = _checked_id(pid[:5])
         if key not in known:
-            if not 0 <= length * kind.dtype.itemsize <= limit:
-                raise WeightsError(f"damaged: a storage of {length} values is announced in a file of {limit} bytes")
+            room.take(length * kind.dtype.itemsize)
             known[key] = Storage(torch.empty(length, dtype=kind.dtype))
         if view is None:
             return known[key]
@@ -218,6 +127,8 @@ def _read_legacy(path: Path) -> Any:
         _expect_legacy_head(file)
         saved = _load(file, storage_of)
         keys = _load(file, storage_of)
+        if set(map(checked_key, keys)) != set(known):
+            raise WeightsError("damaged: its tensors and its storages have different names")
         for key in keys:
             _fill_storage(file, known[key])
     return saved
@@ -247,26 +158,43 @@ def _network_of(saved: Any) -> Any:
     """Find the network in a checkpoint: it is the whole file, or lies under one of the usual keys."""
     if isinstance(saved, dict):
         for key in STATE_KEYS:
-            if isinstance(saved.get(key), dict | _Inert):
+            if isinstance(saved.get(key), dict | Inert):
                 return saved[key]
     return saved
+
+
+def _counted(named: Iterator[tuple[str, torch.Tensor]], most_bytes: int) -> Iterator[tuple[str, torch.Tensor]]:
+    """Pass on named tensors, each of which will be copied, as long as there are not too many."""
+    for count, (name, tensor) in enumerate(named):
+        most_bytes -= tensor.numel() * tensor.element_size()
+        if count >= MOST_TENSORS or most_bytes < 0:
+            raise WeightsError("refused: it names its tensors again and again")
+        yield name, tensor
 
 
 def _named_tensors(network: Any) -> Iterator[tuple[str, torch.Tensor]]:
     """Walk a state dict, or the stubs of a module tree, and name each tensor as torch does."""
     if isinstance(network, dict):
-        yield from ((str(name), value) for name, value in network.items() if isinstance(value, torch.Tensor))
+        yield from ((_named("", name), value) for name, value in network.items() if isinstance(value, torch.Tensor))
         return
     waiting, visited = [("", network)], 0
     while waiting:
         prefix, node = waiting.pop()
         visited += 1
-        if not isinstance(node, _Inert):
+        if not isinstance(node, Inert):
             raise WeightsError(f"holds {type(node).__name__} where a network should be: give a checkpoint of weights")
         if visited > MOST_MODULES or prefix.count(".") > DEEPEST:
             raise WeightsError("damaged: its modules repeat themselves without end")
         for group in ("_parameters", "_buffers"):
             tensors = (node.state.get(group) or {}).items()
-            yield from ((f"{prefix}{name}", value) for name, value in tensors if isinstance(value, torch.Tensor))
+            yield from ((_named(prefix, name), value) for name, value in tensors if isinstance(value, torch.Tensor))
         children = (node.state.get("_modules") or {}).items()
-        waiting.extend((f"{prefix}{name}.", child) for name, child in children if child is not None)
+        if len(waiting) + len(children) > MOST_MODULES:
+            raise WeightsError("damaged: its modules repeat themselves without end")
+        waiting.extend((_named(prefix, name) + ".", child) for name, child in children if child is not None)
+
+
+def _named(prefix: str, name: Any) -> str:
+    if len(prefix) + len(str(name)) > LONGEST_NAME:
+        raise WeightsError("damaged: it has a name of more letters than any")
+    return f"{prefix}{name}"
