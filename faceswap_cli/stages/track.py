@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from ..types import Face, Frame
+from .choice import PATIENCE, Choice, Moment
 
 REACH = 3  # frames on each side that smooth a frame's points
 LONGEST_GAP = 3  # frames in which a face may be missed and is filled in
@@ -22,12 +23,10 @@ LOOK_AHEAD = REACH + LONGEST_GAP
 _CUT = 22.0  # mean change of brightness (0..255) from which a frame may begin a new shot
 _CUT_RATIO = 3.0  # and so many times the usual change, else it is a moving camera
 _THUMBNAIL = (32, 18)
-_PATIENCE = 1.0  # seconds for which a face out of sight keeps its number and its place
 _MOST_STEP = 1.5  # face widths a face may have moved since it was last seen
 _MOST_GROWTH = 2.0
 _MEMORY_SECONDS = 0.06  # how fast the weight of a neighbour falls with its distance in time
 _TREMBLE = 0.01  # share of the face's width: what departs further from an even motion is real and kept
-_OVERTAKE = 2.0  # a rival takes a chosen face's place when its area is so many times larger
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,33 +38,20 @@ class Located:
     faces_found: int
 
 
-@dataclass(slots=True, eq=False)
-class _Moment:
-    """One frame on its way through the window."""
-
-    frame: Frame
-    shot: int
-    faces: dict[int, Face]  # by track
-
-    @property
-    def seconds(self) -> float:
-        return float(self.frame.time)
-
-
 class Track:
     """Number, fill, steady and choose the faces of consecutive frames."""
 
     def __init__(self, face_limit: int | None) -> None:
         self._numbering = _Numbering()
-        self._choice = _Choice(face_limit)
-        self._window: deque[_Moment] = deque()
+        self._choice = Choice(face_limit)
+        self._window: deque[Moment] = deque()
         self._position = 0  # of the frame to be given next within the window
 
     def follow(self, sightings: Iterable[tuple[Frame, list[Face]]]) -> Iterator[Located]:
         """Yield every frame with its chosen faces, LOOK_AHEAD frames behind the sightings."""
         for frame, faces in sightings:
             shot, numbered = self._numbering.number(frame, faces)
-            self._window.append(_Moment(frame, shot, numbered))
+            self._window.append(Moment(frame, shot, numbered))
             self._fill_gaps()
             if len(self._window) - self._position > LOOK_AHEAD:
                 yield self._locate_next()
@@ -117,7 +103,7 @@ class _Numbering:
         if self._cuts.begins_shot(frame.rgb):
             self._shot += 1
             self._known.clear()
-        self._known = {number: seen for number, seen in self._known.items() if now - seen[1] <= _PATIENCE}
+        self._known = {number: seen for number, seen in self._known.items() if now - seen[1] <= PATIENCE}
         numbered = {number: replace(faces[index], track=number) for number, index in self._match(faces).items()}
         self._known.update({number: (face, now) for number, face in numbered.items()})
         return self._shot, numbered
@@ -163,53 +149,7 @@ class _Cuts:
         return change > max(_CUT, _CUT_RATIO * usual)
 
 
-class _Choice:
-    """Keep to the same people: whom to swap is decided by track, not anew in every frame."""
-
-    def __init__(self, limit: int | None) -> None:
-        self._limit = limit
-        self._chosen: dict[int, float] = {}  # by track: when last seen
-        self._shot = -1
-
-    def choose(self, now: _Moment, ahead: list[_Moment]) -> list[int]:
-        """Return the tracks to swap in this frame; `ahead` are the known frames of its shot from it on."""
-        if self._limit is None:
-            return list(now.faces)
-        if now.shot != self._shot:
-            self._shot = now.shot
-            self._chosen.clear()
-        self._forget_the_gone(now)
-        areas = _areas(ahead)
-        for number in sorted(now.faces, key=lambda number: (-areas[number], number)):
-            self._offer(number, areas, now.seconds)
-        return [number for number in self._chosen if number in now.faces]
-
-    def _forget_the_gone(self, now: _Moment) -> None:
-        self._chosen |= {number: now.seconds for number in self._chosen if number in now.faces}
-        self._chosen = {number: seen for number, seen in self._chosen.items() if now.seconds - seen <= _PATIENCE}
-
-    def _offer(self, number: int, areas: dict[int, float], seconds: float) -> None:
-        """Take a face in where there is room, or in the place of one that is much smaller."""
-        if number in self._chosen:
-            return
-        if len(self._chosen) >= (self._limit or 0):
-            smallest = min(self._chosen, key=lambda chosen: areas.get(chosen, np.inf))
-            if areas[number] < _OVERTAKE * areas.get(smallest, np.inf):
-                return
-            del self._chosen[smallest]
-        self._chosen[number] = seconds
-
-
-def _areas(moments: list[_Moment]) -> dict[int, float]:
-    """Return the mean area of each track's face over the moments that show it."""
-    areas: dict[int, list[float]] = {}
-    for moment in moments:
-        for number, face in moment.faces.items():
-            areas.setdefault(number, []).append(face.area)
-    return {number: float(np.mean(values)) for number, values in areas.items()}
-
-
-def _steady(moments: list[_Moment], position: int, number: int) -> Face:
+def _steady(moments: list[Moment], position: int, number: int) -> Face:
     """Return a face with smoothed points.
 
     Each pair of neighbours, one before and one after, says by linear interpolation where the points would be now in an
@@ -234,7 +174,7 @@ def _steady(moments: list[_Moment], position: int, number: int) -> Face:
     return replace(face, points=(total / weights).astype(np.float32))
 
 
-def _pair(moments: list[_Moment], position: int, distance: int, number: int) -> tuple[_Moment, _Moment] | None:
+def _pair(moments: list[Moment], position: int, distance: int, number: int) -> tuple[Moment, Moment] | None:
     """Return the moments so far before and after, if both show the track in the same shot."""
     if position - distance < 0 or position + distance >= len(moments):
         return None
@@ -244,7 +184,7 @@ def _pair(moments: list[_Moment], position: int, distance: int, number: int) -> 
     return before, after
 
 
-def _missed(moments: list[_Moment], number: int) -> int:
+def _missed(moments: list[Moment], number: int) -> int:
     """Count the frames since the track was last seen before the newest one; 0 when there is no such sighting."""
     for gap, moment in enumerate(reversed(moments[:-1])):
         if moment.shot != moments[-1].shot:
