@@ -2,11 +2,12 @@
 
 The injection side (injection.py) runs once per source and gives the weights; the dynamic network, a U-Net of depthwise
 and pointwise convolutions, then serves every frame. A small branch says where its picture replaces the target's (weakly
-semantic fusion). Paper: MobileFaceSwap (Xu et al., AAAI 2022). `PUBLISHED` is the network of MobileFaceSwap_224.pdparams;
-ours takes an identity vector alone and has no batch norms.
+semantic fusion). Paper: MobileFaceSwap (Xu et al., AAAI 2022). `PUBLISHED` is the network that came with it; ours takes
+an identity vector alone and has no batch norms.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -60,7 +61,7 @@ class MobileFaceSwap(nn.Module):
             *_norm_act(config, 3),
             nn.Conv2d(3, 3, 3, padding=1),
         )
-        stages = [_fusion(config, *widths) for widths in zip(FUSION, FUSION[1:], strict=False)]
+        stages = [_fusion(config, *widths) for widths in pairwise(FUSION)]
         self.mask = nn.Sequential(*stages, nn.Conv2d(FUSION[-1], 1, 3, padding=1))
 
     def forward(self, target: Tensor, identity: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import torch
 
@@ -100,7 +100,7 @@ class _TensorReader(pickle.Unpickler):
             return StorageType(STORAGES[name])
         if INERT.fullmatch(full):
             return self._stubs.setdefault(full, type(name, (_Inert,), {}))
-        raise WeightsError(f"refused: the pickle asks for {full!r}, which has no place among tensors; nothing was run")
+        refuse(full, "tensors")
 
     def persistent_load(self, pid: Any) -> Any:
         """Return the storage, or the class, that a persistent id stands for."""
@@ -113,8 +113,19 @@ class _TensorReader(pickle.Unpickler):
         return self._storage_of(pid[1:])
 
 
+def refuse(name: str, among: str) -> NoReturn:
+    """Raise WeightsError for a global name that a pickle of tensors or arrays has no need of."""
+    raise WeightsError(f"refused: the pickle asks for {name!r}, which has no place among {among}; nothing was run")
+
+
 def _load(file: BinaryIO, storage_of: Callable[[tuple[Any, ...]], Any]) -> Any:
-    """Read one pickle, once it is clear that its memo is no larger than it is long.
+    """Read one pickle."""
+    check_memo(file)
+    return _TensorReader(file, storage_of).load()
+
+
+def check_memo(file: BinaryIO) -> None:
+    """Make sure that the memo of the pickle that begins here is no larger than it is long; stay where the file is.
 
     The memo is a table that the unpickler makes as long as the largest number in it: eight bytes of pickle could
     otherwise fill 64 GB.
@@ -124,7 +135,6 @@ def _load(file: BinaryIO, storage_of: Callable[[tuple[Any, ...]], Any]) -> Any:
         if operation.name in PUTS and isinstance(argument, int) and argument > count:
             raise WeightsError("damaged: the pickle numbers its objects with gaps, as none is written")
     file.seek(begin)
-    return _TensorReader(file, storage_of).load()
 
 
 class _Inert:
