@@ -21,7 +21,12 @@ from ..networks.parsing import ParseNet, ParseNetConfig
 from ..networks.simswap import SimSwap, SimSwapConfig, UnitRange
 from . import read_metadata
 
-SERVED = ("simswap", "lite", "mobilefaceswap", "parsenet")  # the networks of every frame; the encoder runs once and may stay on the CPU
+SERVED = (
+    "simswap",
+    "lite",
+    "mobilefaceswap",
+    "parsenet",
+)  # the networks of every frame; the encoder runs once and may stay on the CPU
 
 
 class TorchNetwork:

@@ -1,8 +1,8 @@
 """Bring a face to a template: the third step of a frame's way.
 
 A template is the place of the five points in a crop, as shares of its side. The matrix between frame and crop is the
-least-squares similarity (Umeyama 1991), for one published network a general affine map; pixel centres have whole coordinates, as in OpenCV. What lies beyond the frame
-is its reflection, so a face at the border still fills its crop.
+least-squares similarity (Umeyama 1991), for one published network a general affine map; pixel centres have whole
+coordinates, as in OpenCV. What lies beyond the frame is its reflection, so a face at the border still fills its crop.
 """
 
 import cv2
