@@ -43,7 +43,7 @@ def reconstruction(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def perceptual(student: Tensor, teacher: Tensor, encoder: nn.Module) -> Tensor:
-    """Return (N,): the squared distance in a MobileFaceNet's early maps, each as a share of the teacher's own square."""
+    """Return (N,): the squared distance in a MobileFaceNet's early maps, as a share of the teacher's own square."""
     found, wanted = _maps(student, encoder), _maps(teacher, encoder)
     shares = [
         (ours.float() - theirs.float()).square().mean(dim=(1, 2, 3)) / theirs.float().square().mean()
