@@ -240,6 +240,11 @@ def test_unknown_settings_and_shapes_are_named(tmp_path: Path) -> None:
         distill.build_student(DistillSettings(shape={"injection": "map"}))
 
 
+def test_the_examples_settings_are_readable() -> None:
+    example = Path(__file__).resolve().parents[1] / "examples" / "mobile.toml"
+    assert distill.build_student(read_record(example, DistillSettings)).config.hidden == 128
+
+
 def picture() -> torch.Tensor:
     return torch.from_numpy(astronaut_crop(96)).permute(2, 0, 1)[None] / 255
 
