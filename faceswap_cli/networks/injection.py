@@ -54,6 +54,9 @@ class VectorPredictor(nn.Module):
         self.trunk = nn.Sequential(
             nn.Linear(latent, 2 * hidden), nn.LeakyReLU(SLOPE), nn.Linear(2 * hidden, hidden), nn.LeakyReLU(SLOPE)
         )
+        for layer in (self.trunk[0], self.trunk[2]):
+            nn.init.kaiming_normal_(layer.weight, SLOPE)
+            nn.init.zeros_(layer.bias)
         self.encoder = nn.ModuleList(_kernels(hidden, incoming, ENCODER_SIDE) for incoming, _ in ENCODER)
         self.decoder = nn.ModuleList(_kernels(hidden, incoming, DECODER_SIDE) for incoming, _ in DECODER)
 
