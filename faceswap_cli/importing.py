@@ -106,12 +106,12 @@ def _unpack(path: Path, folder: Path) -> None:
 
 def _import_checkpoint(path: Path, name: str | None) -> Entry:
     """Read the tensors, tell the network, write it as ONNX."""
-    pickles, published = load("faceswap_cli.networks.pickles"), load("faceswap_cli.networks.published")
-    state = pickles.read_state(path)
+    published = load("faceswap_cli.networks.published")
+    state, framework = published.read_published(path)
     known = models.published_as(models.sha256_of(path))
     if name is not None and name in published.PUBLISHED:
         known = models.entry(name)
-    entry = known or models.entry(published.recognise(state))
+    entry = known or models.entry(published.recognise(state, framework))
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, entry.file)
         published.write_published(entry.name, state, written, _contract(entry))

@@ -181,7 +181,7 @@ def how_to_get(wanted: Entry) -> str:
     """Say in one line how an entry that is not here can be had."""
     if wanted.embedded:
         return (
-            f"no embedded {wanted.name} yet: train one (faceswap train), fetch one (faceswap models list shows which) "
+            f"no embedded {wanted.name} yet: train one ({wanted.source}), fetch one (faceswap models list shows which) "
             f"or import one (faceswap models import FILE)"
         )
     if wanted.fetchable:

@@ -19,6 +19,7 @@ from .stages.identity import Encoder, embed_source
 from .stages.likeness import Likeness
 from .stages.mask import LOOK_BACK, Mask, OvalMask, ParsedMask, Past
 from .stages.paste import paste
+from .stages.specialise import open_generator
 from .stages.tally import Tally
 from .stages.track import Located, Track
 from .stopwatch import Stopwatch
@@ -43,7 +44,7 @@ class Swapper:
         generator, encoder = bundle.generator.contract, self._open_encoder(bundle)
         self.identity, self.notes = embed_source(sources, self.detector, encoder)
         self.likeness = Likeness(encoder, self.identity)
-        network = self._open(bundle.generator)
+        network = open_generator(bundle.generator, self.identity, options)
         self.generator: Generate = NetworkGenerator(network, generator, self.identity)
         self.masker: Mask = self._open_mask(bundle.parser)
         self.notes += _told_device(network, options)

@@ -47,7 +47,7 @@ class Crop:
     """A face cut out and brought to a template."""
 
     image: np.ndarray  # (S, S, 3) uint8 RGB
-    to_crop: np.ndarray  # (2, 3) float64, frame pixels -> crop pixels, a similarity
+    to_crop: np.ndarray  # (2, 3) float64, frame pixels -> crop pixels: a similarity, or affine
     face: Face
 
 

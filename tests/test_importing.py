@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickle
 import sys
 import types
 import zipfile
@@ -17,8 +18,13 @@ from torch import nn
 from faceswap_cli import importing, models
 from faceswap_cli.engines import open_network
 from faceswap_cli.errors import UsageError, WeightsError
+from faceswap_cli.networks.injection import join_identity
 from faceswap_cli.networks.pickles import read_state
 from faceswap_cli.networks.published import PUBLISHED, recognise
+from faceswap_cli.options import Options
+from faceswap_cli.stages.bundle import Part
+from faceswap_cli.stages.specialise import open_generator
+from faceswap_cli.types import Identity
 
 from .golden import recipes
 
@@ -48,6 +54,26 @@ def published_state(keys: str) -> dict[str, torch.Tensor]:
 )
 def test_a_published_state_dict_is_recognised_by_its_tensors(keys: str, name: str) -> None:
     assert recognise(published_state(keys)) == name
+
+
+def test_the_published_mobile_file_becomes_a_generator_that_paints_the_recorded_picture(tmp_path: Path) -> None:
+    """Mean and spread are those the official modules gave for these weights (tests/golden/recipes.py, recipe B)."""
+    arrays: dict[str, object] = {**recipes.paddle_arrays("B"), "StructuredToParameterName@@": {"a": "b"}}
+    (tmp_path / "MobileFaceSwap_224.pdparams").write_bytes(pickle.dumps(arrays, 2))
+    entry = importing.import_file(tmp_path / "MobileFaceSwap_224.pdparams")
+    assert (entry.name, entry.kind, entry.encoder) == ("mobilefaceswap-224", "generator", "mobilefaceswap-arcface")
+    joint = join_identity(recipes.latent(), recipes.source_map())[0].numpy()
+    who = Identity(joint / np.linalg.norm(joint), entry.space)
+    network = open_generator(Part(models.locate(entry.name), entry), who, Options(device="cpu", threads=1))
+    assert network.inputs == ("target",)
+    image = network.run(target=recipes.image(224).numpy())[0]
+    assert image.mean() == pytest.approx(0.552946, abs=1e-4)  # weights are stored as float16
+    assert image.std() == pytest.approx(0.202969, abs=1e-4)
+
+
+@pytest.mark.parametrize("framework, name", [("torch", "simswap-arcface"), ("paddle", "mobilefaceswap-arcface")])
+def test_an_encoder_both_frameworks_hold_is_told_by_its_file(framework: str, name: str) -> None:
+    assert recognise(published_state("arcface"), framework) == name
 
 
 def test_surplus_tensors_of_the_512_file_do_not_hide_it() -> None:

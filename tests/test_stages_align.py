@@ -28,6 +28,17 @@ def test_matrix_equals_the_published_code(pose: str, size: int, mode: str) -> No
     np.testing.assert_allclose(matrix, golden[f"M_{pose}_{size}_{mode}"], rtol=1e-6, atol=1e-4)
 
 
+@pytest.mark.parametrize("pose", ["frontal", "profile"])
+def test_the_stretching_matrix_equals_mobilefaceswaps(pose: str) -> None:
+    golden = np.load(GOLDEN)
+    points = golden[f"kps_{pose}"]
+    high = points.max(axis=0) + 100
+    frame = np.zeros((int(high[1]), int(high[0]), 3), np.uint8)
+    matrix = crop_face(frame, face_at(points), "arcface-affine", 224).to_crop
+    np.testing.assert_allclose(matrix, golden[f"mfs_M_{pose}"], rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(inverse(matrix), golden[f"mfs_back_{pose}"][:2], rtol=1e-6, atol=1e-3)
+
+
 def test_points_on_the_template_map_to_themselves() -> None:
     points = TEMPLATES["arcface"][0] * 112
     np.testing.assert_allclose(similarity(points, "arcface", 112), [[1, 0, 0], [0, 1, 0]], atol=1e-9)

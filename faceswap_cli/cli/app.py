@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": ("doctor", "doctor"),
     "prepare": ("prepare", "prepare"),
     "train": ("train", "train"),
+    "distill": ("distill", "distill"),
     "export": ("export", "export"),
     "evaluate": ("evaluate", "evaluate"),
     "faces": ("faces", "faces"),

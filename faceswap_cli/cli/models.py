@@ -88,7 +88,7 @@ def import_model(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Install a network from a file you have: SimSwap's .pth and .tar, BiSeNet's .pth, ONNX, insightface packs.
+    """Install a network from a file you have: checkpoints of SimSwap, MobileFaceSwap, BiSeNet; ONNX; insightface packs.
 
     Nothing inside the file is run. A checkpoint is turned into ONNX, which needs the [train] extra.
 

@@ -16,11 +16,17 @@ from torch import nn
 from ..errors import WeightsError
 from ..networks.export import read_state_dict, wrapped
 from ..networks.lite import LiteConfig, SimSwapLite
+from ..networks.mobilefaceswap import MobileConfig, MobileFaceSwap
 from ..networks.parsing import ParseNet, ParseNetConfig
 from ..networks.simswap import SimSwap, SimSwapConfig, UnitRange
 from . import read_metadata
 
-SERVED = ("simswap", "lite", "parsenet")  # the networks of every frame; the encoder runs once and may stay on the CPU
+SERVED = (
+    "simswap",
+    "lite",
+    "mobilefaceswap",
+    "parsenet",
+)  # the networks of every frame; the encoder runs once and may stay on the CPU
 
 
 class TorchNetwork:
@@ -37,7 +43,7 @@ class TorchNetwork:
         graph = onnx.load(str(path), load_external_data=False).graph
         weights = {tensor.name for tensor in graph.initializer}
         self.inputs = tuple(entry.name for entry in graph.input if entry.name not in weights)
-        self._module = _load(path, self.metadata).eval().to(self.device)
+        self._module = load_module(path, self.metadata).to(self.device)
 
     @torch.inference_mode()
     def run(self, **arrays: np.ndarray) -> list[np.ndarray]:
@@ -46,7 +52,8 @@ class TorchNetwork:
         return [self._module(*tensors).cpu().numpy()]
 
 
-def _load(path: Path, metadata: Mapping[str, str]) -> nn.Module:
+def load_module(path: Path, metadata: Mapping[str, str]) -> nn.Module:
+    """Return the network of a file in eval mode; raise WeightsError for one whose metadata names none we can build."""
     name = metadata.get("network", "")
     if name not in SERVED or "configuration" not in metadata:
         raise WeightsError(
@@ -55,7 +62,7 @@ def _load(path: Path, metadata: Mapping[str, str]) -> nn.Module:
     module = _build(name, json.loads(metadata["configuration"]))
     inner, _ = wrapped(module)
     inner.load_state_dict(read_state_dict(path))
-    return module
+    return module.eval()
 
 
 def _build(name: str, configuration: dict[str, Any]) -> nn.Module:
@@ -64,6 +71,8 @@ def _build(name: str, configuration: dict[str, Any]) -> nn.Module:
     }
     if name == "lite":
         return SimSwapLite(LiteConfig(**shape))
+    if name == "mobilefaceswap":
+        return MobileFaceSwap(MobileConfig(**shape))
     if name == "parsenet":
         return ParseNet(ParseNetConfig(**shape))
     return UnitRange(SimSwap(SimSwapConfig(**shape)))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from .injection import join_identity
 from .layers import load_strictly
 
 
@@ -31,10 +32,30 @@ class ArcFace(nn.Module):
 
     def forward(self, face: Tensor) -> Tensor:
         """Return embeddings (N, 512), not normalised, of ImageNet-normalised RGB faces (N, 3, 112, 112)."""
+        return self.embed(self.last_map(face))
+
+    def last_map(self, face: Tensor) -> Tensor:
+        """Return the map (N, 512, 7, 7) that the embedding is made of."""
         features = self.maxpool(self.prelu(self.bn1(self.conv1(face))))
         features = self.layer4(self.layer3(self.layer2(self.layer1(features))))
-        features = self.dropout(self.bn2(features))
-        return self.bn3(self.fc(features.flatten(1)))
+        return self.dropout(self.bn2(features))
+
+    def embed(self, last_map: Tensor) -> Tensor:
+        """Reduce the last map to the embedding (N, 512)."""
+        return self.bn3(self.fc(last_map.flatten(1)))
+
+
+class ArcFaceWithMap(nn.Module):
+    """ArcFace as MobileFaceSwap's published network needs it: embedding and last map in one identity vector."""
+
+    def __init__(self, encoder: ArcFace) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, face: Tensor) -> Tensor:
+        """Return identities (N, injection.IDENTITY) of ImageNet-normalised RGB faces (N, 3, 112, 112)."""
+        features = self.encoder.last_map(face)
+        return join_identity(self.encoder.embed(features), features)
 
 
 class ResidualBlock(nn.Module):

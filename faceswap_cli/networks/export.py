@@ -27,10 +27,14 @@ BATCH_COUNTER = "num_batches_tracked"
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Names of a graph's outputs, and which axes of its inputs are free: the batch, or (2, 3) for a detector."""
+    """Names of a graph's outputs, and which axes of its inputs are free: the batch, or (2, 3) for a detector.
+
+    Inputs named in `single` keep the shape of their example: one identity serves a whole batch.
+    """
 
     outputs: tuple[str, ...]
     free_axes: tuple[int, ...] = (0,)
+    single: tuple[str, ...] = ()
 
 
 def write_onnx(
@@ -88,7 +92,10 @@ def _trace(module: nn.Module, example_inputs: Mapping[str, Tensor], signature: S
     """Export without the optimiser, which folds batch norms into weights that keep their names."""
     # A batch of one would be taken for a constant.
     copies = 2 if 0 in signature.free_axes else 1
-    batched = {name: torch.cat([value[:1]] * copies) for name, value in example_inputs.items()}
+    batched = {
+        name: value if name in signature.single else torch.cat([value[:1]] * copies)
+        for name, value in example_inputs.items()
+    }
     with _quiet_exporter():
         program = torch.onnx.export(
             module,
@@ -99,7 +106,9 @@ def _trace(module: nn.Module, example_inputs: Mapping[str, Tensor], signature: S
             opset_version=OPSET,
             input_names=list(batched),
             output_names=list(signature.outputs),
-            dynamic_shapes=tuple(_free(value, signature) for value in batched.values()),
+            dynamic_shapes=tuple(
+                {} if name in signature.single else _free(value, signature) for name, value in batched.items()
+            ),
         )
     return program.model_proto
 

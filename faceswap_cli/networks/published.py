@@ -8,14 +8,21 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import WeightsError
-from .arcface import ArcFace, load_arcface
+from .arcface import ArcFace, ArcFaceWithMap, load_arcface
 from .export import Signature, write_onnx
+from .injection import IDENTITY
+from .layers import load_strictly
+from .mobilefaceswap import PUBLISHED as MOBILE
+from .mobilefaceswap import MobileFaceSwap
+from .paddle import SUFFIX, read_paddle
 from .parsing import BiSeNet, load_bisenet
+from .pickles import read_state
 from .simswap import (
     OFFICIAL_224,
     OFFICIAL_512,
@@ -28,6 +35,7 @@ from .simswap import (
 )
 
 State = Mapping[str, Tensor]
+Framework = Literal["torch", "paddle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,13 @@ class Published:
     inputs: dict[str, tuple[int, ...]]
     output: str
     configuration: Mapping[str, object]
+    framework: Framework = "torch"  # whose file it is; told by the file's name, since ArcFace exists in both
+    single: tuple[str, ...] = ()  # inputs without a batch
+
+
+def read_published(path: Path) -> tuple[State, Framework]:
+    """Return the tensors of a checkpoint, as torch names them, and who wrote it; WeightsError for anything else."""
+    return (read_paddle(path), "paddle") if path.suffix.lower() == SUFFIX else (read_state(path), "torch")
 
 
 def _generator(config: SimSwapConfig, size: int) -> Published:
@@ -61,6 +76,12 @@ def _main_head(state: State) -> nn.Module:
     return network
 
 
+def _load_mobile(state: State) -> nn.Module:
+    network = MobileFaceSwap(MOBILE)
+    load_strictly(network, state)
+    return network.eval()
+
+
 PUBLISHED = {
     "simswap-224": _generator(OFFICIAL_224, 224),
     "simswap-512": _generator(OFFICIAL_512, 512),
@@ -68,15 +89,35 @@ PUBLISHED = {
     "simswap-train-deep": _generator(TRAIN_DEEP, 512),
     "simswap-arcface": Published("arcface", ArcFace, load_arcface, {"image": (1, 3, 112, 112)}, "embedding", {}),
     "bisenet": Published("bisenet-main-head", BiSeNet, _main_head, {"image": (1, 3, 512, 512)}, "logits", {}),
+    "mobilefaceswap-224": Published(
+        network="mobilefaceswap",
+        build=lambda: MobileFaceSwap(MOBILE),
+        load=_load_mobile,
+        inputs={"target": (1, 3, 224, 224), "identity": (1, IDENTITY)},
+        output="image",
+        configuration=asdict(MOBILE),
+        framework="paddle",
+        single=("identity",),
+    ),
+    "mobilefaceswap-arcface": Published(
+        network="arcface-with-map",
+        build=ArcFace,
+        load=lambda state: ArcFaceWithMap(load_arcface(state)),
+        inputs={"image": (1, 3, 112, 112)},
+        output="embedding",
+        configuration={},
+        framework="paddle",
+    ),
 }
 
 
-def recognise(state: State) -> str:
+def recognise(state: State, framework: Framework = "torch") -> str:
     """Return the name of the network whose tensors these are; raise WeightsError when it is none we know.
 
     Where several fit, the one with the most tensors is meant: a deep generator has all those of a shallow one.
     """
-    fitting = {name: len(wanted) for name, wanted in _shapes().items() if wanted.items() <= _shapes_of(state).items()}
+    shapes = {name: wanted for name, wanted in _shapes().items() if PUBLISHED[name].framework == framework}
+    fitting = {name: len(wanted) for name, wanted in shapes.items() if wanted.items() <= _shapes_of(state).items()}
     if fitting:
         return max(fitting, key=lambda name: fitting[name])
     raise WeightsError(
@@ -99,4 +140,8 @@ def write_published(name: str, state: State, path: Path, metadata: Mapping[str, 
     published = PUBLISHED[name]
     head = {"network": published.network, "configuration": json.dumps(published.configuration)}
     examples = {key: torch.rand(shape) for key, shape in published.inputs.items()}
-    write_onnx(published.load(state), examples, path, {**head, **metadata}, Signature((published.output,)))
+    write_onnx(published.load(state), examples, path, {**head, **metadata}, _signature(published))
+
+
+def _signature(published: Published) -> Signature:
+    return Signature((published.output,), single=published.single)

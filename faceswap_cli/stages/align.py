@@ -1,8 +1,8 @@
 """Bring a face to a template: the third step of a frame's way.
 
 A template is the place of the five points in a crop, as shares of its side. The matrix between frame and crop is the
-least-squares similarity (Umeyama 1991); pixel centres have whole coordinates, as in OpenCV. What lies beyond the frame
-is its reflection, so a face at the border still fills its crop.
+least-squares similarity (Umeyama 1991), for one published network a general affine map; pixel centres have whole
+coordinates, as in OpenCV. What lies beyond the frame is its reflection, so a face at the border still fills its crop.
 """
 
 import cv2
@@ -32,7 +32,9 @@ TEMPLATES: dict[str, np.ndarray] = {
     "simswap-five": np.array([_LEFT_PROFILE, _LEFT, _FRONTAL, _RIGHT, _RIGHT_PROFILE]) / 112,
     "ffhq": np.array([_FFHQ]) / 512,
     "arcface": np.array([_ARCFACE]) / 112,
+    "arcface-affine": np.array([_ARCFACE]) / 112,  # the same place, reached as MobileFaceSwap's scripts do
 }
+_STRETCHED = ("arcface-affine",)
 
 _MOST_SAMPLES = 16  # per crop pixel and axis: a face wider than 16 crops is past any camera
 
@@ -53,9 +55,16 @@ def similarity(points: np.ndarray, template: str, size: int) -> np.ndarray:
     return matrices[int(np.argmin(misses))]
 
 
+def affine(points: np.ndarray, template: str, size: int) -> np.ndarray:
+    """Return `to_crop` (2, 3) float64 with six degrees of freedom: a face of other proportions is stretched to fit."""
+    rows = np.column_stack([points.astype(np.float64), np.ones(len(points))])
+    return np.linalg.lstsq(rows, TEMPLATES[template][0] * size, rcond=None)[0].T
+
+
 def crop_face(rgb: np.ndarray, face: Face, template: str, size: int) -> Crop:
     """Cut the face out of an upright frame as a (size, size, 3) crop."""
-    to_crop = similarity(face.points, template, size)
+    fit = affine if template in _STRETCHED else similarity
+    to_crop = fit(face.points, template, size)
     return Crop(warp(rgb, to_crop, (size, size), cv2.BORDER_REFLECT_101), to_crop, face)
 
 

@@ -33,7 +33,7 @@ class NetworkGenerator:
     """A generator network with the source's identity set."""
 
     def __init__(self, network: Network, contract: Entry, identity: Identity) -> None:
-        if set(network.inputs) != {"target", "identity"}:
+        if set(network.inputs) not in ({"target", "identity"}, {"target"}):
             raise WeightsError(
                 f"{contract.file} takes {', '.join(network.inputs)}; a generator takes target and identity"
             )
@@ -41,7 +41,7 @@ class NetworkGenerator:
             raise WeightsError(f"{contract.file} understands {contract.space!r}, the identity is of {identity.space!r}")
         self.template, self.size = contract.template, contract.size
         self._network, self._contract = network, contract
-        self._identity = identity.embedding[None]
+        self._identity = identity.embedding[None] if "identity" in network.inputs else None  # None: folded in
 
     def generate(self, crops: list[Crop]) -> list[np.ndarray]:
         """Return the swapped pictures (S, S, 3) uint8, one per crop."""
@@ -50,6 +50,6 @@ class NetworkGenerator:
 
     def _compute(self, crops: list[Crop]) -> list[np.ndarray]:
         target = to_tensor([crop.image for crop in crops], self._contract.input_range)
-        identity = np.repeat(self._identity, len(crops), axis=0)
-        image = self._network.run(target=target, identity=identity)[0]
+        whose = {} if self._identity is None else {"identity": np.repeat(self._identity, len(crops), axis=0)}
+        image = self._network.run(target=target, **whose)[0]
         return to_pixels(image, self._contract.output_range)

@@ -14,9 +14,11 @@ from ..networks.lite import SimSwapLite
 from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
 from .checkpoint import LAST, load
 from .detector import build_detector, write_detector
+from .distill import SIZE as MOBILE_SIZE
+from .distill import build_student
 from .parser import build_parser, write_parser
 from .prepare import TEMPLATE
-from .settings import SwapSettings
+from .settings import DistillSettings, SwapSettings
 from .swap import SIZE, build_generator
 
 SPACE = "mobilefacenet-128"
@@ -46,6 +48,17 @@ def _write_generator(state: dict[str, Any], path: Path) -> None:
     examples = {"target": torch.rand(1, 3, size, size), "identity": torch.randn(1, config["latent"])}
     metadata = {"network": settings.network, "configuration": json.dumps(config), "size": str(size), **_crop_metadata()}
     write_onnx(generator, examples, path, metadata, Signature(("image",)))
+
+
+def _write_mobile(state: dict[str, Any], path: Path) -> None:
+    """Write the moving average: both networks in one file that serves one source at a time."""
+    student = build_student(DistillSettings(**state["settings"]))
+    student.load_state_dict(state["average"])
+    config, size = student.config, MOBILE_SIZE
+    examples = {"target": torch.rand(1, 3, size, size), "identity": torch.randn(1, config.latent)}
+    metadata = {"network": "mobilefaceswap", "configuration": json.dumps(asdict(config)), "size": str(size)}
+    signature = Signature(("image",), single=("identity",))
+    write_onnx(student, examples, path, {**metadata, **_crop_metadata()}, signature)
 
 
 def _write_encoder(state: dict[str, Any], path: Path) -> None:
@@ -80,6 +93,7 @@ def _crop_metadata() -> dict[str, str]:
 
 WRITERS = {
     "generator": _write_generator,
+    "mobile": _write_mobile,
     "encoder": _write_encoder,
     "detector": _write_detector,
     "parser": _write_parser,

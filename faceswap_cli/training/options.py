@@ -49,6 +49,14 @@ class TrainOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DistillOptions(TrainOptions):
+    """One distillation; `teacher` is the generator's ONNX file or checkpoint, None means the embedded one."""
+
+    output: Path = Path("runs/distill")
+    encoder: Path | None = None  # MobileFaceNet weights the identity is judged by, beside the embedded encoder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareOptions:
     """How pictures become crops."""
 

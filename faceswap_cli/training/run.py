@@ -9,11 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import OutputError, UsageError
 from .checkpoint import LAST
 from .options import TrainOptions
+from .parallel import average_gradients
 
 
 class Run:
@@ -91,6 +92,15 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate of every group."""
     for group in optimiser.param_groups:
         group["lr"] = rate
+
+
+def descend(losses: dict[str, Tensor], network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Take one step down the sum of the losses, with gradients averaged over the workers and clipped."""
+    optimiser.zero_grad(set_to_none=True)
+    torch.stack([loss.float() for loss in losses.values()]).sum().backward()
+    average_gradients(network)
+    nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+    optimiser.step()
 
 
 @torch.no_grad()

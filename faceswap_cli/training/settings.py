@@ -7,7 +7,7 @@ paper's numbers give SimSwap as published; README lists them.
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ..errors import UsageError
 
@@ -54,16 +54,51 @@ class SwapSettings:
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistillSettings:
+    """Network, losses and schedule of a distillation into MobileFaceSwap; 30, 5, 10 and 1 are the paper's weights."""
+
+    shape: dict[str, Any] = field(default_factory=dict)  # fields of MobileConfig
+    same_every: int = 4  # every so many batches source and target are the same person
+
+    reconstruction: float = 30.0  # L1 to the teacher's picture
+    perceptual: float = 5.0  # distance to the teacher's picture in an encoder's early maps; paper: VGG's
+    reweighted: bool = True  # both weighted, picture by picture, by how well the teacher did
+    identity: float = 3.0  # 1 - cosine to the source; the paper does not say
+    mask: float = 10.0  # L1 of the fusion mask to the class maps' face, where there are class maps
+    adversarial: float = 1.0  # hinge, generator's side
+
+    adversarial_from: int = 2000  # step at which the adversary sets in; it trains alone for the 100 steps before
+    discriminator_width: int = 32
+    discriminator_rate: float = 2e-4
+    beta1: float = 0.5  # of Adam
+    average: float = 0.995  # decay of the exponential moving average that is exported
+
+    def __post_init__(self) -> None:
+        if self.same_every < 2:
+            raise UsageError(
+                f"same_every is {self.same_every}: give 2 or more, so that different people are swapped too"
+            )
+
+
+Record = TypeVar("Record", SwapSettings, DistillSettings)
+
+
 def read_settings(path: Path | None) -> SwapSettings:
+    """Return a generator's settings; a TOML file overrides the defaults. See `read_record` for errors."""
+    return read_record(path, SwapSettings)
+
+
+def read_record(path: Path | None, record: type[Record]) -> Record:
     """Return the settings a TOML file overrides; raise UsageError for a name or value that does not fit."""
     if path is None:
-        return SwapSettings()
+        return record()
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} is not a readable TOML file ({error})") from error
-    names = {entry.name for entry in fields(SwapSettings)}
+    names = {entry.name for entry in fields(record)}
     unknown = sorted(set(values) - names)
     if unknown:
         raise UsageError(f"{path} sets {', '.join(unknown)}: known are {', '.join(sorted(names))}")
-    return SwapSettings(**values)
+    return record(**values)

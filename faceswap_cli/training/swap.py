@@ -36,8 +36,8 @@ from .losses import (
     smoothness_loss,
 )
 from .options import TrainOptions
-from .parallel import average_gradients, is_first, join_workers
-from .run import Run, autocast, cosine_rate, set_rate, start_torch, update_average
+from .parallel import is_first, join_workers
+from .run import Run, autocast, cosine_rate, descend, set_rate, start_torch, update_average
 from .settings import SwapSettings, read_settings
 from .swap_data import Batch, SwapData, load_swap_faces
 from .swap_measure import measure
@@ -153,7 +153,7 @@ def discriminator_step(
     if settings.gradient_penalty:
         penalty = gradient_penalty([scale[-1] for scale in real_scales], real)
         losses["gradient_penalty"] = 0.5 * settings.gradient_penalty * penalty
-    _descend(losses, players.discriminator, players.discriminator_optimiser)
+    descend(losses, players.discriminator, players.discriminator_optimiser)
     return losses
 
 
@@ -171,7 +171,7 @@ def generator_step(
             losses["expression"] = settings.expression * players.expression(fake, batch.target)
     if step >= settings.adversarial_from:
         losses |= _adversarial_losses(fake, batch, players.discriminator, settings)
-    _descend(losses, players.generator, players.generator_optimiser)
+    descend(losses, players.generator, players.generator_optimiser)
     update_average(players.average, players.generator, min(settings.average, (step + 1) / (step + 10)))
     return losses, fake.detach()
 
@@ -221,14 +221,6 @@ def _adversarial_losses(
         matching = torch.stack([feature_matching(f, r, maps) for f, r in pairs]).sum()
         losses["feature_matching"] = settings.feature_matching * matching
     return losses
-
-
-def _descend(losses: dict[str, Tensor], network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    optimiser.zero_grad(set_to_none=True)
-    torch.stack([loss.float() for loss in losses.values()]).sum().backward()
-    average_gradients(network)
-    nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-    optimiser.step()
 
 
 def checkpoint(path: Path, players: Players, step: int, generator: np.random.Generator, settings: SwapSettings) -> None:

@@ -38,8 +38,15 @@ def fill(network: nn.Module, recipe: str) -> nn.Module:
     return network.eval()
 
 
-def weight(key: str, shape: tuple[int, ...], recipe: str, keys) -> np.ndarray:
-    owner, _, part = key.rpartition(".")
+def paddle_arrays(recipe: str) -> dict[str, np.ndarray]:
+    """Return the arrays of MobileFaceSwap_224.pdparams, named and shaped as Paddle has them."""
+    keys = published_keys("mobile_IIN")
+    as_torch = {key: key.replace("._mean", ".running_mean").replace("._variance", ".running_var") for key in keys}
+    return {key: weight(key, shape, recipe, as_torch.values(), as_torch[key]) for key, (shape, _) in keys.items()}
+
+
+def weight(key: str, shape: tuple[int, ...], recipe: str, keys, called: str = "") -> np.ndarray:
+    owner, _, part = (called or key).rpartition(".")
     if part == "num_batches_tracked":
         return np.int64(0)
     if recipe == "A" and part.startswith("running_"):
@@ -66,6 +73,10 @@ def image(size: int) -> Tensor:
 def imagenet_image(size: int) -> Tensor:
     picture = np.random.RandomState(0).rand(1, 3, size, size).astype(np.float32)
     return torch.from_numpy(((picture - IMAGENET_MEAN) / IMAGENET_STD).astype(np.float32))
+
+
+def source_map() -> Tensor:
+    return torch.from_numpy(np.random.RandomState(2).randn(1, 512, 7, 7).astype(np.float32))
 
 
 def latent() -> Tensor:

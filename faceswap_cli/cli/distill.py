@@ -1,0 +1,39 @@
+"""`faceswap distill`."""
+
+from pathlib import Path
+
+from ..extras import load
+from ..training.options import DistillOptions
+from .arguments import AsJson, Flag, Quiet, Verbose, takes
+from .terminal import Terminal
+from .train import FLAGS as TRAIN_FLAGS
+
+FLAGS = {
+    "teacher": Flag("Generator to learn from: its ONNX file or checkpoint; the embedded one without it.", Path),
+    "encoder": Flag("MobileFaceNet weights the identity is judged by, beside the embedded encoder.", Path),
+} | {name: flag for name, flag in TRAIN_FLAGS.items() if name not in ("network", "teacher", "landmarks")}
+
+
+@takes(DistillOptions, FLAGS)
+def distill(
+    *,
+    options: DistillOptions,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Teach a small network, made anew for every source, to swap as a large generator does.
+
+    `faceswap export` then writes its file. Needs the [train] extra.
+
+    \b
+    Example:
+      faceswap distill --teacher mine.onnx --data packs/vggface2 --output runs/mobile --minutes 600
+    """
+    terminal = Terminal(verbose, quiet)
+    for folder in options.data:
+        if not load("faceswap_cli.training.pack").is_pack(folder):
+            terminal.note(f"{folder} holds raw pictures: their faces are aligned into a cache beside the run first")
+    terminal.note(f"losses and measures go to {options.output / 'log.csv'}, pictures beside it")
+    load("faceswap_cli.training.distill").distill(options)
+    terminal.result(options.output, {"run": options.output}, as_json)

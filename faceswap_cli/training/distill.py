@@ -1,0 +1,249 @@
+"""Distil a generator into MobileFaceSwap: `faceswap distill`.
+
+Read `distill` top to bottom. The teacher swaps each batch, the student learns to do the same with half a million
+weights made for each source; what the teacher did badly counts less. Source: MobileFaceSwap (Xu et al., AAAI 2022),
+losses and their weights; DistillSettings says where we choose.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .. import models
+from ..engines import read_metadata
+from ..engines.torch import load_module
+from ..errors import UsageError, WeightsError
+from ..networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
+from ..networks.export import read_state_dict
+from ..networks.layers import load_strictly
+from ..networks.lite import SimSwapLite
+from ..networks.mobilefaceswap import REDUCTION, MobileConfig, MobileFaceSwap
+from .checkpoint import load, random_state, restore_random_state, save
+from .distill_losses import mask_loss, perceptual, reconstruction, teacher_weight
+from .encoders import embed_faces, load_encoders
+from .losses import IdentityJudge, hinge_discriminator, identity_loss
+from .options import DistillOptions
+from .parallel import is_first, join_workers
+from .run import Run, autocast, cosine_rate, descend, set_rate, start_torch, update_average
+from .settings import DistillSettings, SwapSettings, read_record
+from .swap import BETA2, SMALLEST, WARM_UP, build_generator
+from .swap_data import Batch, SwapData, load_swap_faces
+from .swap_measure import measure
+
+STEPS, BATCH, SIZE, LEARNING_RATE = 60_000, 16, 224, 1e-3
+SPACE = "mobilefacenet-128"  # of the identities every generator of ours is trained with
+NETWORKS = ("student", "average", "discriminator")
+OPTIMISERS = ("student_optimiser", "discriminator_optimiser")
+
+
+@dataclass(slots=True)
+class Players:
+    """The networks of a distillation and their optimisers."""
+
+    teacher: nn.Module  # frozen
+    student: MobileFaceSwap
+    average: MobileFaceSwap  # moving average of the student: what is measured and exported
+    discriminator: TwoScaleDiscriminator
+    judge: IdentityJudge
+    student_optimiser: torch.optim.Optimizer
+    discriminator_optimiser: torch.optim.Optimizer
+
+
+def distill(options: DistillOptions) -> None:
+    """Distil until the steps or the minutes are used up, then leave the last checkpoint in the run's folder."""
+    settings = read_record(options.config, DistillSettings)
+    size = options.size or SIZE
+    teacher = load_teacher(options.teacher, size)
+    run = Run(options)
+    device = start_torch(options)
+    worker = join_workers(device)
+    generator = np.random.default_rng([options.seed, worker])
+    judge = IdentityJudge(load_encoders(options.encoder), size).to(device)
+    faces, targets = load_swap_faces(options, size)
+    data = SwapData(faces, targets, embed_faces(faces, judge, device), size, device)
+    players = build_players(settings, teacher, judge, options.init_from, device)
+    steps, batch_size = options.steps or STEPS, options.batch or BATCH
+    step = resume(run, players, generator) if options.resume else 0
+
+    while step < steps and not run.out_of_time():
+        rate = cosine_rate(step, steps)
+        set_rate(players.student_optimiser, (options.learning_rate or LEARNING_RATE) * rate)
+        set_rate(players.discriminator_optimiser, settings.discriminator_rate * rate)
+        batch = data.draw(batch_size, same=step % settings.same_every == 0, generator=generator)
+        losses, fake = student_step(players, batch, settings, step)
+        if step >= settings.adversarial_from - WARM_UP:
+            losses |= discriminator_step(players, batch, fake)
+        step += 1
+        if is_first(worker) and step % options.save_every == 0:
+            row = measure(players.average, judge, data, run.folder / "samples" / f"{step:07d}.png")
+            pace = {"step": step, "images_per_second": run.images_per_second(step * batch_size)}
+            run.log(pace | row | _named(losses))
+            checkpoint(run.last, players, step, generator, settings)
+    if is_first(worker):
+        checkpoint(run.last, players, step, generator, settings)
+
+
+def load_teacher(path: Path | None, size: int) -> nn.Module:
+    """Return a frozen generator of ours, images in [0, 1] both ways, that takes crops of `size`.
+
+    Raises WeightsError for a file that holds none, UsageError for a size that it or the student cannot take.
+    """
+    path = path or models.locate("lite")
+    try:
+        teacher = _read_onnx(path) if path.suffix == ".onnx" else _read_checkpoint(path)
+    except (RuntimeError, TypeError, ValueError, KeyError) as error:  # weights and a shape that do not belong together
+        reason = str(error).splitlines()[0]
+        raise WeightsError(f"{path} is not a generator that can be taught from ({reason})") from error
+    step = max(REDUCTION, teacher.config.working if isinstance(teacher, SimSwapLite) else 0)
+    if size < SMALLEST or size % REDUCTION or size % step:
+        raise UsageError(f"size is {size}: give a multiple of {REDUCTION} and {step} from {SMALLEST} on")
+    return teacher.requires_grad_(False).eval()
+
+
+def _read_onnx(path: Path) -> nn.Module:
+    if not path.is_file():
+        raise WeightsError(f"no teacher at {path}: give a generator's ONNX file or a checkpoint")
+    metadata = read_metadata(path)
+    space = metadata.get("space")
+    if space != SPACE:
+        raise WeightsError(f"{path} understands identities of {space!r}: teach from a generator of {SPACE!r}")
+    return load_module(path, metadata)
+
+
+def _read_checkpoint(path: Path) -> nn.Module:
+    state = load(path)
+    if state.get("kind") != "generator":
+        raise WeightsError(f"{path} holds no generator (it holds {state.get('kind', 'something else')})")
+    teacher = build_generator(SwapSettings(**state["settings"]))
+    teacher.load_state_dict(state["average"])
+    return teacher
+
+
+def build_players(
+    settings: DistillSettings, teacher: nn.Module, judge: IdentityJudge, init_from: Path | None, device: torch.device
+) -> Players:
+    """Return fresh networks, the student from `init_from` where it is given."""
+    student, average = build_student(settings), build_student(settings)
+    if init_from is not None:
+        load_strictly(student, read_student(init_from))
+    average.load_state_dict(student.state_dict())
+    average.requires_grad_(False).eval()
+    discriminator = TwoScaleDiscriminator(DiscriminatorConfig(width=settings.discriminator_width))
+    for network in (teacher, student, average, discriminator):
+        network.to(device, memory_format=torch.channels_last)
+    return Players(
+        teacher,
+        student,
+        average,
+        discriminator,
+        judge,
+        torch.optim.Adam(student.parameters(), betas=(settings.beta1, BETA2)),
+        torch.optim.Adam(discriminator.parameters(), betas=(settings.beta1, BETA2)),
+    )
+
+
+def build_student(settings: DistillSettings) -> MobileFaceSwap:
+    """Return the student the settings name, untrained; raise UsageError for a shape it cannot have."""
+    try:
+        config = MobileConfig(**settings.shape)
+    except TypeError as error:
+        raise UsageError(f"shape holds what MobileFaceSwap has not ({error})") from error
+    if config.injection != "vector":
+        raise UsageError(f"injection is {config.injection!r}: a student of ours takes the identity vector alone")
+    return MobileFaceSwap(config)
+
+
+def read_student(path: Path) -> dict[str, Tensor]:
+    """Return a student's parameters from an exported ONNX file or a checkpoint (its moving average)."""
+    if path.suffix == ".onnx":
+        read_metadata(path)  # a file that is none is refused here, in one line
+        return read_state_dict(path)
+    state = load(path)
+    if state.get("kind") != "mobile":
+        raise WeightsError(f"{path} holds no student (it holds {state.get('kind', 'something else')})")
+    return state["average"]
+
+
+def student_step(
+    players: Players, batch: Batch, settings: DistillSettings, step: int
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Teach the student; return its losses, weighted as they were summed, and the swaps it made (detached)."""
+    device = batch.target.device
+    taught, weight = teach(players, batch, reweighted=settings.reweighted)
+    with autocast(device):
+        fake, mask = players.student.swap(batch.target, players.student.inject(batch.identity))
+        distance = perceptual(fake.float(), taught, players.judge.encoders[batch.encoder])
+        found = players.judge(fake, batch.encoder)
+    fake, mask = fake.float(), mask.float()
+    losses = {
+        "reconstruction": settings.reconstruction * (weight * reconstruction(fake, taught)).mean(),
+        "perceptual": settings.perceptual * (weight * distance).mean(),
+        "identity": settings.identity * identity_loss(found, batch.wanted),
+        "mask": settings.mask * mask_loss(mask, batch.outside),
+    }
+    if step >= settings.adversarial_from:
+        losses["adversarial"] = settings.adversarial * _adversarial_loss(fake, players.discriminator)
+    descend(losses, players.student, players.student_optimiser)
+    update_average(players.average, players.student, min(settings.average, (step + 1) / (step + 10)))
+    return losses | {"teacher_weight": weight.mean()}, fake.detach()
+
+
+@torch.no_grad()
+def teach(players: Players, batch: Batch, *, reweighted: bool) -> tuple[Tensor, Tensor]:
+    """Return the teacher's swaps (N, 3, S, S) and how much each of them counts (N,)."""
+    with autocast(batch.target.device):
+        taught = players.teacher(batch.target, batch.identity).float()
+        found = players.judge.look(taught, batch.encoder)
+    if not reweighted:
+        return taught, torch.ones(len(taught), device=taught.device)
+    return taught, teacher_weight(taught, batch.target, (found * batch.wanted).sum(dim=1))
+
+
+def discriminator_step(players: Players, batch: Batch, fake: Tensor) -> dict[str, Tensor]:
+    """Teach the discriminator to tell targets from the student's swaps; return its loss."""
+    with autocast(fake.device):
+        scales = zip(players.discriminator(batch.target), players.discriminator(fake), strict=True)
+    hinges = [hinge_discriminator(real[-1].float(), made[-1].float()) for real, made in scales]
+    losses = {"discriminator": torch.stack(hinges).mean()}
+    descend(losses, players.discriminator, players.discriminator_optimiser)
+    return losses
+
+
+def _adversarial_loss(fake: Tensor, discriminator: nn.Module) -> Tensor:
+    discriminator.requires_grad_(False)
+    with autocast(fake.device):
+        scales = discriminator(fake)
+    discriminator.requires_grad_(True)
+    return -torch.stack([maps[-1].float().mean() for maps in scales]).mean()
+
+
+def checkpoint(
+    path: Path, players: Players, step: int, generator: np.random.Generator, settings: DistillSettings
+) -> None:
+    """Write everything the run needs to go on exactly; the teacher stays where it is."""
+    state: dict[str, Any] = {"kind": "mobile", "step": step, "settings": asdict(settings)}
+    state |= {name: getattr(players, name).state_dict() for name in (*NETWORKS, *OPTIMISERS)}
+    save(path, {**state, "random": random_state(generator)})
+
+
+def resume(run: Run, players: Players, generator: np.random.Generator) -> int:
+    """Put a checkpoint back and return its step; raise WeightsError for one of another network or shape."""
+    state = load(run.last)
+    if state.get("kind") != "mobile":
+        raise WeightsError(f"{run.last} is no distillation's (it holds {state.get('kind', 'something else')})")
+    for name in NETWORKS:
+        load_strictly(getattr(players, name), state[name])
+    for name in OPTIMISERS:
+        getattr(players, name).load_state_dict(state[name])
+    restore_random_state(state["random"], generator)
+    return state["step"]
+
+
+def _named(losses: dict[str, Tensor]) -> dict[str, float]:
+    """Return every loss a step can have as a number, so that the log's columns stay the same."""
+    names = ("reconstruction", "perceptual", "identity", "mask", "adversarial", "discriminator", "teacher_weight")
+    return {name: float(losses[name].detach()) if name in losses else float("nan") for name in names}

@@ -1,0 +1,152 @@
+"""A generator whose weights depend on the source becomes a plain network, once per source."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+torch = pytest.importorskip("torch", reason="writing the file needs the [train] extra")
+
+from faceswap_cli.engines import Network, open_network  # noqa: E402
+from faceswap_cli.errors import WeightsError  # noqa: E402
+from faceswap_cli.networks.export import Signature, write_onnx  # noqa: E402
+from faceswap_cli.networks.mobilefaceswap import MobileConfig, MobileFaceSwap  # noqa: E402
+from faceswap_cli.options import Options  # noqa: E402
+from faceswap_cli.stages import specialise  # noqa: E402
+from faceswap_cli.stages.bundle import Part, _part_of  # noqa: E402
+from faceswap_cli.stages.generate import NetworkGenerator  # noqa: E402
+from faceswap_cli.types import Crop, Face, Identity  # noqa: E402
+
+SIZE, LATENT, SPACE = 64, 16, "test-16"
+OPTIONS = Options(device="cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def network() -> MobileFaceSwap:
+    torch.manual_seed(0)
+    return MobileFaceSwap(MobileConfig(latent=LATENT, hidden=8)).eval()
+
+
+@pytest.fixture(scope="module")
+def part(network: MobileFaceSwap, tmp_path_factory: pytest.TempPathFactory) -> Part:
+    path = tmp_path_factory.mktemp("mobile") / "mobile.onnx"
+    examples = {"target": torch.rand(1, 3, SIZE, SIZE), "identity": torch.randn(1, LATENT)}
+    configuration = json.dumps(asdict(network.config))
+    metadata = {"network": "mobilefaceswap", "configuration": configuration, "size": str(SIZE), "space": SPACE}
+    write_onnx(network, examples, path, metadata, Signature(("image",), single=("identity",)))
+    return _part_of(path, "generator")
+
+
+def who(seed: int, space: str = SPACE) -> Identity:
+    vector = np.random.default_rng(seed).standard_normal(LATENT).astype(np.float32)
+    return Identity(vector / np.linalg.norm(vector), space)
+
+
+def crops(count: int) -> list[Crop]:
+    images = np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
+    return [Crop(image, np.eye(2, 3), Face(np.zeros(4), np.zeros((5, 2)), 1.0)) for image in images]
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "torch"])
+def test_every_engine_computes_what_torch_does(
+    part: Part, network: MobileFaceSwap, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    monkeypatch.setenv("FACESWAP_ENGINE", engine)
+    opened = specialise.open_generator(part, who(1), OPTIONS)
+    assert opened.engine == engine
+    images = NetworkGenerator(opened, part.contract, who(1)).generate(crops(2))
+    target = torch.from_numpy(np.stack([crop.image for crop in crops(2)])).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        expected = network(target, torch.from_numpy(who(1).embedding)[None]).permute(0, 2, 3, 1).numpy() * 255
+    assert np.abs(np.stack(images) - expected).max() <= 1  # a grey level: float16 weights, rounding
+
+
+def test_what_runs_for_each_frame_is_plain_and_small(part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[onnx.ModelProto] = []
+
+    def remember(path: Path, *rest: object) -> Network:
+        seen.append(onnx.load(path))
+        return open_network(path, "cpu", 1)
+
+    monkeypatch.setattr(specialise, "open_network", remember)
+    opened = specialise.open_generator(part, who(1), OPTIONS)
+    assert opened.inputs == ("target",)
+    kinds = {node.op_type for node in seen[-1].graph.node}
+    assert not kinds & {"MatMul", "Gemm", "ReduceSum"}
+    weights = {one.name for one in seen[-1].graph.initializer}
+    assert all(
+        node.input[1] in weights or "/float32" in node.input[1]
+        for node in seen[-1].graph.node
+        if node.op_type == "Conv"
+    )
+    numbers = sum(int(np.prod(one.dims)) for one in seen[-1].graph.initializer)
+    assert numbers < 500_000
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Which inputs each run of a network was given."""
+    seen: list[str] = []
+
+    class Watched:
+        def __init__(self, inner: Network) -> None:
+            self.inner = inner
+            self.inputs, self.engine, self.device = inner.inputs, inner.engine, inner.device
+
+        def run(self, **arrays: np.ndarray) -> list[np.ndarray]:
+            seen.append(" ".join(sorted(arrays)))
+            return self.inner.run(**arrays)
+
+    monkeypatch.setattr(specialise, "open_network", lambda *words: Watched(open_network(*words)))
+    yield seen
+
+
+def test_the_source_is_looked_at_once_whatever_the_number_of_frames(part: Part, runs: list[str]) -> None:
+    opened = specialise.open_generator(part, who(1), OPTIONS)
+    swap = NetworkGenerator(opened, part.contract, who(1))
+    for _ in range(3):
+        swap.generate(crops(2))
+    assert runs == ["identity"] + ["target"] * 6
+
+
+def test_another_source_gives_another_picture(part: Part) -> None:
+    one, other = (
+        NetworkGenerator(specialise.open_generator(part, who(seed), OPTIONS), part.contract, who(seed)).generate(
+            crops(1)
+        )
+        for seed in (1, 2)
+    )
+    assert np.abs(one[0].astype(int) - other[0]).max() > 1
+
+
+def test_nothing_is_left_behind(part: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    specialise.open_generator(part, who(1), OPTIONS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_foreign_identity_is_refused(part: Part) -> None:
+    foreign = who(1, "arcface-512")
+    with pytest.raises(WeightsError, match="arcface-512"):
+        NetworkGenerator(specialise.open_generator(part, foreign, OPTIONS), part.contract, foreign)
+
+
+def test_any_other_generator_is_opened_as_it_is(tinting_generator: Path) -> None:
+    opened = specialise.open_generator(_part_of(tinting_generator, "generator"), who(1), OPTIONS)
+    assert set(opened.inputs) == {"target", "identity"}
+
+
+def test_a_file_that_names_the_network_falsely_is_a_weights_error(tmp_path: Path, tinting_generator: Path) -> None:
+    model = onnx.load(tinting_generator)
+    onnx.helper.set_model_props(model, {"network": "mobilefaceswap", "size": "64", "space": SPACE})
+    for node in model.graph.node:
+        node.input[:] = ["target" if name == "plane" else name for name in node.input]
+    onnx.save(model, tmp_path / "false.onnx")
+    with pytest.raises(WeightsError, match="export it again"):
+        specialise.open_generator(_part_of(tmp_path / "false.onnx", "generator"), who(1), OPTIONS)
