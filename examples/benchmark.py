@@ -82,8 +82,10 @@ def measure_stages(clip: Clip, swapper: Swapper, writer: ClipWriter, limit: int)
         frame, generator = located.frame, swapper.generator
         with stopwatch.stage("align"):
             crops = [crop_face(frame.rgb, face, generator.template, generator.size) for face in located.faces]
+        with stopwatch.stage("fit"):
+            laid = swapper.fit.lay(crops) if swapper.fit is not None else []
         with stopwatch.stage("generate"):
-            images = generator.generate(crops)
+            images = generator.generate(crops, laid)
         with stopwatch.stage("mask"):
             masks = swapper.masker.mask(crops)
         with stopwatch.stage("paste"):

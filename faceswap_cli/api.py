@@ -137,7 +137,7 @@ def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter
 
 def recipe_of(sources: list[Path], bundle: Bundle, options: Options) -> str:
     """Digest what the swapped pixels depend on beside the clip and the options: photos, networks, our version."""
-    networks = [part.path for part in (bundle.generator, bundle.encoder, bundle.parser) if part is not None]
+    networks = [part.path for part in bundle.parts.values()]
     detectors = sorted(pack_folder(options.face_pack).glob("*.onnx"))
     digests = [sha256_of(path) for path in [*sources, *networks, *detectors]]
     return hashlib.sha256("\n".join([__version__, *digests]).encode()).hexdigest()

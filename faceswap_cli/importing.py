@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 LARGEST_PACK = 4 << 30  # bytes; a zip that unpacks to more is none of insightface's
 CONTRACTS = {  # inputs, outputs -> what a network of ours is
     (("target", "identity"), ("image",)): "generator",
+    (("target", "identity", "portrait"), ("image",)): "generator",
     (("image",), ("embedding",)): "encoder",
     (("image",), ("logits",)): "parser",
+    (("image",), ("points",)): "points",
 }
 DETECTOR_OUTPUTS = 9
 ZIP_ERRORS = (  # what the library raises for archives that lie, are locked or packed in unknown ways
@@ -146,7 +148,7 @@ def _entry_of(path: Path, said: dict[str, str], kind: Any, name: str | None) -> 
     if "network" not in said or kind is None:
         raise WeightsError(f"{path} is no network of ours and no published one we know: say which it is with --as NAME")
     text: dict[str, Any] = {
-        key: said[key] for key in ("space", "template", "input_range", "output_range") if key in said
+        key: said[key] for key in ("space", "template", "points", "input_range", "output_range") if key in said
     }
     ours = replace(_describe(name or path.stem, kind, path), file=path.name, size=_size(path, said), **text)
     if kind != "generator":
@@ -176,6 +178,8 @@ def _rename_ends(graph: "onnx.GraphProto", kind: str) -> None:
     if kind != "generator":
         return
     ranks = {one.name: len(one.type.tensor_type.shape.dim) for one in graph.input}
+    if ranks.keys() == {"target", "identity", "portrait"}:
+        return
     if sorted(ranks.values()) != [2, 4]:
         raise WeightsError(
             f"a generator takes a picture and an identity; this one takes {', '.join(ranks) or 'nothing'}"
@@ -189,7 +193,7 @@ def _rename_ends(graph: "onnx.GraphProto", kind: str) -> None:
 
 def _contract(entry: Entry) -> dict[str, str]:
     """Return the part of an entry that travels inside its file."""
-    keys = ("space", "template", "size", "input_range", "output_range")
+    keys = ("space", "template", "points", "size", "input_range", "output_range")
     return {key: str(getattr(entry, key)) for key in keys if getattr(entry, key)}
 
 

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from .errors import OutputError, UsageError, WeightsError
 
-Kind = Literal["generator", "encoder", "detector", "parser", "pack"]
+Kind = Literal["generator", "encoder", "detector", "parser", "points", "pack"]
 State = Literal["ok", "altered", "missing"]
 
 PACKAGE = Path(__file__).parent
@@ -46,6 +46,7 @@ class Entry:
     also: tuple[str, ...] = ()  # digests of other published forms of the same network
     note: str = ""
     encoder: str = ""  # generator: entry whose embedding it understands
+    points: str = ""  # generator that is shown a portrait: entry that finds the points it is laid by
     space: str = ""  # generator and encoder: name of the identity space
     template: str = ""  # five-point template its crop is aligned to
     size: int = 0  # side of that crop in pixels

@@ -1,6 +1,6 @@
 """The story of a frame: locate the faces in it, then swap them. Read this file first.
 
-    media/reader -> stages/detect -> track -> align -> generate -> mask -> paste -> media/writer
+    media/reader -> stages/detect -> track -> align -> fit -> generate -> mask -> paste -> media/writer
 
 A Swapper is built once from the source's photos; frames go in with their pictures and come out with the patches that
 change them. Decoding, locating and swapping each run ahead in a thread; the caller's thread writes.
@@ -9,17 +9,16 @@ change them. Decoding, locating and swapping each run ahead in a thread; the cal
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 
-from .engines import Network, gpu_count, open_network
 from .options import Options
 from .stages.align import crop_face
-from .stages.bundle import Bundle, Part, find_bundle
+from .stages.bundle import Bundle, find_bundle
 from .stages.detect import Watch, open_detector
-from .stages.generate import Generate, NetworkGenerator
-from .stages.identity import Encoder, embed_source
+from .stages.generate import Generate
 from .stages.likeness import Likeness
-from .stages.mask import LOOK_BACK, Mask, OvalMask, ParsedMask, Past
+from .stages.mask import Mask
+from .stages.opening import Opening
+from .stages.past import LOOK_BACK, Past
 from .stages.paste import paste
-from .stages.specialise import open_generator
 from .stages.tally import Tally
 from .stages.track import Located, Track
 from .stopwatch import Stopwatch
@@ -41,15 +40,16 @@ class Swapper:
         self.label = label
         self.detector = open_detector(options.face_pack, options)
         self.stopwatch = Stopwatch()
-        generator, encoder = bundle.generator.contract, self._open_encoder(bundle)
-        self.identity, self.notes = embed_source(sources, self.detector, encoder)
-        self.likeness = Likeness(encoder, self.identity)
-        network = open_generator(bundle.generator, self.identity, options)
-        self.generator: Generate = NetworkGenerator(network, generator, self.identity)
-        self.masker: Mask = self._open_mask(bundle.parser)
-        self.notes += _told_device(network, options)
+        opening = Opening(bundle, options)
+        self.identity = opening.identity(sources, self.detector)
+        self.likeness = Likeness(opening.encoder, self.identity)
+        self.generator: Generate
+        self.generator, network = opening.generator(self.identity)
+        self.fit = opening.fit(self.identity)
+        self.masker: Mask = opening.masker
+        self.notes = opening.notes
         self.networks = {
-            "generator": generator.name,
+            "generator": bundle.generator.contract.name,
             "engine": network.engine,
             "device": network.device,
             "precision": network.precision,
@@ -83,8 +83,10 @@ class Swapper:
         frame = located.frame
         with self.stopwatch.stage("align"):
             crops = [crop_face(frame.rgb, face, self.generator.template, self.generator.size) for face in located.faces]
+        with self.stopwatch.stage("fit"):
+            laid = self.fit.lay(crops, past) if self.fit is not None else []
         with self.stopwatch.stage("generate"):
-            images = self.generator.generate(crops)
+            images = self.generator.generate(crops, laid)
         with self.stopwatch.stage("mask"):
             masks = self.masker.mask(crops, past)
         with self.stopwatch.stage("paste"):
@@ -120,29 +122,6 @@ class Swapper:
         with self.stopwatch.stage("likeness"):
             self.likeness.look(swapped, located.faces)
         return swapped
-
-    def _open_encoder(self, bundle: Bundle) -> Encoder:
-        generator, encoder = bundle.generator.contract, bundle.encoder
-        crop = (generator.identity_template, generator.identity_size)
-        return Encoder(self._open(encoder), encoder.contract, *crop)
-
-    def _open_mask(self, parser: Part | None) -> Mask:
-        if parser is None:
-            self.notes.append(
-                "no face parser is installed: an oval mask is used, hair and hands over the face are not kept"
-            )
-            return OvalMask(self.options.mask_blur)
-        return ParsedMask(self._open(parser), parser.contract, self.options.mask_blur)
-
-    def _open(self, part: Part) -> Network:
-        return open_network(part.path, self.options.device, self.options.threads)
-
-
-def _told_device(network: Network, options: Options) -> list[str]:
-    """Say once when the CPU does the work although a GPU was asked for or is there."""
-    if network.device == "cuda" or options.device == "cpu" or (options.device == "auto" and gpu_count() == 0):
-        return []
-    return ["no GPU could be used, the CPU does the work: `faceswap doctor` says why"]
 
 
 def _frame_bytes(frame: Frame) -> int:

@@ -63,8 +63,7 @@ def skipped(tally: Tally, found: int, swapped: int) -> dict[str, int]:
 def network_files(swapper: Swapper) -> dict[str, dict[str, str]]:
     """Name the file and SHA-256 of every network that was used, by what it did."""
     bundle = swapper.bundle
-    parts = {"generator": bundle.generator, "encoder": bundle.encoder, "parser": bundle.parser}
-    files = {"detector": swapper.detector.file} | {name: part.path for name, part in parts.items() if part is not None}
+    files = {"detector": swapper.detector.file} | {name: part.path for name, part in bundle.parts.items()}
     return {name: {"file": path.name, "sha256": sha256_of(path)} for name, path in files.items()}
 
 

@@ -52,11 +52,21 @@ class Crop:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Portrait:
+    """The source's face in a generator's template: pixels, and where its parts lie."""
+
+    image: np.ndarray  # (S, S, 3) uint8 RGB
+    usable: np.ndarray  # (S, S) float32 in [0, 1]: 1 on the face, 0 on hair, background and teeth
+    points: np.ndarray  # (66, 2) float32, x and y as shares of the side
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Identity:
-    """Who the source is: the only thing the generator learns of them."""
+    """Who the source is: all that the generator learns of them."""
 
     embedding: np.ndarray  # (D,) float32, L2 norm 1
     space: str  # name of the encoder's space; a generator refuses a foreign one
+    portrait: Portrait | None = None  # for generators that lay the source's own pixels over the target
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -370,6 +370,7 @@ def test_ctrl_c_ends_with_130_tells_what_is_kept_and_the_same_command_goes_on(
     )
     stretches = tmp_path / ".out.mp4.faceswap" / "manifest.jsonl"
     wait_for(lambda: count_lines(stretches) > after or running.poll() is not None)
+    time.sleep(0.5)  # until what was written down is known to the writer too
     os.killpg(running.pid, signal.SIGINT)
     told, errors = running.communicate(timeout=60)
     assert (running.returncode, told) == (130, ""), errors

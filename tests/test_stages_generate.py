@@ -56,22 +56,22 @@ def test_an_unknown_range_is_refused() -> None:
 
 def test_a_copying_generator_gives_the_target_back(copying_generator: Path) -> None:
     crops = [crop(seed) for seed in range(3)]
-    for given, made in zip(crops, generator(copying_generator, identity(0)).generate(crops), strict=True):
+    for given, made in zip(crops, generator(copying_generator, identity(0)).generate(crops, []), strict=True):
         np.testing.assert_array_equal(made, given.image)
 
 
 def test_the_identity_decides_the_picture(tinting_generator: Path) -> None:
-    one, other = (generator(tinting_generator, identity(seed)).generate([crop(0)])[0] for seed in (1, 2))
+    one, other = (generator(tinting_generator, identity(seed)).generate([crop(0)], [])[0] for seed in (1, 2))
     assert np.abs(one.astype(int) - other).mean() > 1
 
 
 def test_a_crop_is_swapped_alike_alone_and_in_company(tinting_generator: Path) -> None:
     swap = generator(tinting_generator, identity(1))
-    np.testing.assert_array_equal(swap.generate([crop(0)])[0], swap.generate([crop(5), crop(0)])[1])
+    np.testing.assert_array_equal(swap.generate([crop(0)], [])[0], swap.generate([crop(5), crop(0)], [])[1])
 
 
 def test_no_crops_give_no_pictures(tinting_generator: Path) -> None:
-    assert generator(tinting_generator, identity(1)).generate([]) == []
+    assert generator(tinting_generator, identity(1)).generate([], []) == []
 
 
 def test_a_foreign_identity_is_refused(tinting_generator: Path) -> None:

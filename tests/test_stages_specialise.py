@@ -60,7 +60,7 @@ def test_every_engine_computes_what_torch_does(
     monkeypatch.setenv("FACESWAP_ENGINE", engine)
     opened = specialise.open_generator(part, who(1), OPTIONS)
     assert opened.engine == engine
-    images = NetworkGenerator(opened, part.contract, who(1)).generate(crops(2))
+    images = NetworkGenerator(opened, part.contract, who(1)).generate(crops(2), [])
     target = torch.from_numpy(np.stack([crop.image for crop in crops(2)])).permute(0, 3, 1, 2) / 255
     with torch.no_grad():
         expected = network(target, torch.from_numpy(who(1).embedding)[None]).permute(0, 2, 3, 1).numpy() * 255
@@ -111,14 +111,14 @@ def test_the_source_is_looked_at_once_whatever_the_number_of_frames(part: Part, 
     opened = specialise.open_generator(part, who(1), OPTIONS)
     swap = NetworkGenerator(opened, part.contract, who(1))
     for _ in range(3):
-        swap.generate(crops(2))
+        swap.generate(crops(2), [])
     assert runs == ["identity"] + ["target"] * 6
 
 
 def test_another_source_gives_another_picture(part: Part) -> None:
     one, other = (
         NetworkGenerator(specialise.open_generator(part, who(seed), OPTIONS), part.contract, who(seed)).generate(
-            crops(1)
+            crops(1), []
         )
         for seed in (1, 2)
     )

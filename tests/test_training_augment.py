@@ -8,7 +8,8 @@ torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 from faceswap_cli.training import augment  # noqa: E402
 from faceswap_cli.training.augment import degrade_batch, draw_moves, moved  # noqa: E402
 from faceswap_cli.training.data import FaceSet  # noqa: E402
-from faceswap_cli.training.swap_data import SwapData  # noqa: E402
+from faceswap_cli.training.portraits import Portraits  # noqa: E402
+from faceswap_cli.training.swap_data import Known, SwapData  # noqa: E402
 
 
 @pytest.fixture
@@ -68,7 +69,10 @@ def test_sources_are_of_one_person_or_of_two_as_asked() -> None:
         outside=np.zeros((7, 64, 64), np.uint8),
     )
     numbers = torch.eye(7)[None]  # each face's vector is its own number
-    data = SwapData(faces, np.ones(7, bool), numbers, 32)
+    points = np.random.default_rng(1).uniform(0.2, 0.8, (7, 66, 2)).astype(np.float32)
+    whole = np.full((7, 40, 40), 255, np.uint8)
+    known = Known(numbers, Portraits(points, whole, whole))
+    data = SwapData(faces, np.ones(7, bool), known, 32, torch.device("cpu"))
     generator = np.random.default_rng(0)
     seen = set()
     for same in (True, False):
@@ -76,5 +80,6 @@ def test_sources_are_of_one_person_or_of_two_as_asked() -> None:
             batch = data.draw(8, same=same, generator=generator)
             wanted, target = batch.wanted.argmax(dim=1).numpy(), batch.unwanted.argmax(dim=1).numpy()
             assert ((people[wanted] == people[target]) == same).all()
+            assert batch.portrait.shape == (8, 4, 32, 32)
             seen |= set(zip(target.tolist(), wanted.tolist(), strict=True))
     assert len(seen) == 49  # every pair of faces comes up

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 from skimage.data import astronaut  # noqa: E402
 
 from faceswap_cli.errors import OutputError, UsageError, WeightsError  # noqa: E402
-from faceswap_cli.networks.lite import LiteConfig, SimSwapLite, apply_changes  # noqa: E402
+from faceswap_cli.networks.lite import Changes, LiteConfig, SimSwapLite, apply_changes  # noqa: E402
 from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
 from faceswap_cli.training import checkpoint, swap  # noqa: E402
@@ -150,31 +150,75 @@ def test_pack_survives_a_row_cut_off(pack: Path, tmp_path: Path) -> None:
     assert read_crop(tmp_path, rows[0]).shape == (128, 128, 3)
 
 
-def test_untrained_lite_returns_its_target() -> None:
+def small_lite(working: int = 64) -> SimSwapLite:
     torch.manual_seed(0)
-    network = SimSwapLite(LiteConfig(size=128, working=64, width=8, blocks=1)).eval()
-    target = torch.rand(2, 3, 128, 128)
-    image = network(target, torch.nn.functional.normalize(torch.randn(2, 128))).detach()
+    return SimSwapLite(LiteConfig(size=128, working=working, width=8, blocks=1)).eval()
+
+
+def someone() -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.randn(1, 128))
+
+
+def flat_portrait(target: torch.Tensor, usable: float) -> torch.Tensor:
+    """The target seen in half the light, with one share everywhere."""
+    return torch.cat([target / 2, torch.full_like(target[:, :1], usable)], dim=1)
+
+
+def test_lite_keeps_the_target_where_the_portrait_may_not_be_used() -> None:
+    target = torch.rand(1, 3, 128, 128)
+    image = small_lite()(target, someone(), flat_portrait(target, 0)).detach()
     assert float((image - target).abs().mean()) < 1e-2
 
 
-def test_flow_moves_pixels_towards_its_origin() -> None:
-    target = torch.zeros(1, 3, 64, 64)
-    target[..., 30:34, 40:44] = 1
+def test_untrained_lite_brings_the_portrait_to_the_targets_light() -> None:
+    target = torch.nn.functional.avg_pool2d(torch.rand(1, 3, 256, 256), 2) * 0.8
+    image = small_lite()(target, someone(), flat_portrait(target, 1)).detach()
+    ours, theirs, before = (torch.nn.functional.avg_pool2d(each, 16) for each in (image, target, target / 2))
+    assert float((ours - theirs)[..., 2:6, 2:6].abs().mean()) < 0.03
+    assert float((before - theirs)[..., 2:6, 2:6].abs().mean()) > 0.15
+
+
+def test_untrained_lite_gives_the_portrait_the_targets_contrast() -> None:
+    stripes = (torch.arange(128) // 4 % 2).expand(1, 3, 128, 128) - 0.5
+    portrait = torch.cat([0.5 + 0.6 * stripes, torch.ones(1, 1, 128, 128)], dim=1)
+    swings = [
+        float(small_lite()(0.5 + swing * stripes.mT, someone(), portrait).detach()[0, 0, 62, 32:96].std())
+        for swing in (0.36, 0.6)
+    ]
+    assert swings[0] == pytest.approx(0.6 * swings[1], rel=0.1)
+
+
+def test_lite_shows_the_portraits_own_pixels() -> None:
+    target = 0.5 + 0.2 * (torch.rand(1, 3, 128, 128) - 0.5)
+    stripes = (torch.arange(128) // 4 % 2) * 0.4 + 0.3
+    portrait = torch.cat([stripes.expand(1, 3, 128, 128), torch.ones(1, 1, 128, 128)], dim=1)
+    image = small_lite()(target, someone(), portrait).detach()
+    assert float(image[0, 0, 64, 32:96].std()) > 0.08
+
+
+def changes_of(flow: torch.Tensor, residual: float = 0.0) -> Changes:
+    gate, same = torch.ones(1, 1, 32, 32), torch.zeros(1, 3, 8, 8)
+    return Changes(flow, gate, torch.full((1, 3, 32, 32), residual), contrast=torch.ones(1, 1, 1, 1), offset=same)
+
+
+def test_flow_moves_the_portrait_towards_its_origin() -> None:
+    portrait = torch.zeros(1, 4, 64, 64)
+    portrait[:, 3] = 1
+    portrait[:, :3, 30:34, 40:44] = 1
     flow = torch.zeros(1, 2, 16, 16)
     flow[:, 0] = 8 * 2 / 64  # each pixel is taken from 8 pixels further right
-    moved = apply_changes(target, flow, torch.zeros(1, 3, 32, 32))
-    assert float(moved[0, 0, 31, 34]) == pytest.approx(1, abs=1e-3)
-    assert float(moved[0, 0, 31, 42]) == pytest.approx(0, abs=1e-3)
+    image = apply_changes(torch.zeros(1, 3, 64, 64), portrait, changes_of(flow))
+    assert float(image[0, 0, 31, 34]) == pytest.approx(1, abs=1e-3)
+    assert float(image[0, 0, 31, 42]) == pytest.approx(0, abs=1e-3)
 
 
 def test_changes_fade_to_nothing_at_the_border() -> None:
-    network = SimSwapLite(LiteConfig(size=64, working=64, width=8, blocks=1)).eval()
+    network = small_lite(working=128)
     torch.nn.init.normal_(network.residual.weight, std=1.0)
-    target = torch.rand(1, 3, 64, 64)
-    change = (network(target, torch.nn.functional.normalize(torch.randn(1, 128))) - target).abs().detach()
+    target = torch.rand(1, 3, 128, 128)
+    change = (network(target, someone(), flat_portrait(target, 1)) - target).abs().detach()
     assert float(change[..., 0, :].max()) < 0.06
-    assert float(change[..., 24:40, 24:40].max()) > 0.1
+    assert float(change[..., 48:80, 48:80].max()) > 0.1
 
 
 def test_identity_judge_cuts_the_encoders_template() -> None:

@@ -24,6 +24,7 @@ WALK = [
     "stages/detect.py",
     "stages/track.py",
     "stages/align.py",
+    "stages/fit.py",
     "stages/generate.py",
     "stages/mask.py",
     "stages/paste.py",
@@ -62,10 +63,8 @@ def one_frame(portrait: Path, tmp_path: Path) -> Path:
     return write_clip(tmp_path / "one.mp4", [cv2.resize(picture, (320, 240))])
 
 
-def test_a_frame_walks_through_the_files_in_the_drawn_order(
-    one_frame: Path, portrait: Path, whole_pack: Path, tinting_generator: Path, tmp_path: Path
-) -> None:
-    options = Options(model=str(tinting_generator), face_pack=whole_pack, device="cpu", threads=1)
+def test_a_frame_walks_through_the_files_in_the_drawn_order(one_frame: Path, portrait: Path, tmp_path: Path) -> None:
+    options = Options(device="cpu", threads=1)
     swapper = Swapper([read_photo(portrait).frame], options)
     with open_clip(one_frame) as clip, ClipWriter(plan_output(clip, tmp_path / "out.mp4", options)) as writer:
         with Tracer() as tracer:

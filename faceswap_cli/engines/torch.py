@@ -18,6 +18,7 @@ from ..networks.export import read_state_dict, wrapped
 from ..networks.lite import LiteConfig, SimSwapLite
 from ..networks.mobilefaceswap import MobileConfig, MobileFaceSwap
 from ..networks.parsing import ParseNet, ParseNetConfig
+from ..networks.points import FacePoints, FacePointsConfig
 from ..networks.simswap import SimSwap, SimSwapConfig, UnitRange
 from . import read_metadata
 
@@ -26,6 +27,7 @@ SERVED = (
     "lite",
     "mobilefaceswap",
     "parsenet",
+    "facepoints",
 )  # the networks of every frame; the encoder runs once and may stay on the CPU
 
 
@@ -75,4 +77,6 @@ def _build(name: str, configuration: dict[str, Any]) -> nn.Module:
         return MobileFaceSwap(MobileConfig(**shape))
     if name == "parsenet":
         return ParseNet(ParseNetConfig(**shape))
+    if name == "facepoints":
+        return FacePoints(FacePointsConfig(**shape))
     return UnitRange(SimSwap(SimSwapConfig(**shape)))

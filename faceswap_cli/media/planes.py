@@ -115,7 +115,10 @@ def layout_of(name: str) -> Layout | None:
 def to_working_format(picture: av.VideoFrame, reformatter: VideoReformatter) -> av.VideoFrame:
     """Unpack a picture whose samples cannot be addressed one by one; others pass untouched."""
     name = working_format(picture.format.name)
-    return picture if name == picture.format.name else reformatter.reformat(picture, format=name)
+    if name == picture.format.name:
+        return picture
+    # One thread: where swscale cuts a picture into slices, it leaves samples of y210 unwritten in a slice's first row.
+    return reformatter.reformat(picture, format=name, threads=1)
 
 
 def working_format(name: str) -> str:

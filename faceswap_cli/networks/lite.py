@@ -1,14 +1,17 @@
 """SimSwap-lite: SimSwap's identity injection at a fraction of its cost (step: generate).
 
-Encoder, identity blocks and decoder are SimSwap's, at an eighth to a quarter of the crop's resolution, with skips there
-alone. Two things differ. Crops are aligned, so the identity vector is also unfolded into a coarse map of the source's
-face, which joins the target's features before the identity blocks: styles alone can say what, but not where. And the
-decoder does not paint the face anew but says how the target's own pixels move (a smooth flow) and how their colour
-changes (a smooth residual): skin, sharpness, light and grain stay the target's at any crop size, nothing is ever torn,
-and a network this small learns it on a CPU.
+Encoder, identity blocks and decoder are SimSwap's, at an eighth to a half of a small copy of the crop, with skips.
+Two things differ. Beside the target and the identity vector it is shown the source's own portrait, laid over the target
+(`stages/fit.py`): a vector of 128 numbers from an encoder of a few megabytes does not hold what a face looks like, the
+photo does. And the decoder does not paint the face anew but says how portrait and target become one picture: how the
+portrait still moves (a smooth flow), where it counts (a gate), how the shading changes (a smooth residual). Skin, pores
+and brows are then real ones at any crop size, and a network this small learns it on a CPU. The portrait is first
+brought to the target's light and contrast, as Reinhard et al. (2001) match two pictures: both are averaged over a wide
+neighbourhood, what is left of the portrait is scaled to the strength it has in the target, the target's average added.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,82 +19,133 @@ from torch.nn import functional
 
 from .simswap import IdentityBlock, IdentityStyle
 
+CELL = 8  # pixels at working size that a cell of the light's ratio averages
+REACH_OF_LIGHT = 2.0  # standard deviation of its neighbourhood, in cells
+LUMA = (0.299, 0.587, 0.114)  # BT.601
+FLAT = 1e-4  # added to both variances, so that no texture divides by something
+CONTRAST = (0.45, 1.15)  # least and most: a beard must not be paled, nor a smooth face be given grain
+OPEN = 4.0  # logit of an untrained gate: the portrait counts
+
 
 @dataclass(frozen=True, slots=True)
 class LiteConfig:
     """Shape of a SimSwap-lite."""
 
     size: int = 448  # side of the crop it takes and returns: a multiple of `working`
-    working: int = 112  # side at which it thinks; the crop is averaged down to it
-    width: int = 40  # channels at half the working size; doubled at a quarter and again at an eighth
-    blocks: int = 5  # identity blocks at an eighth of the working size
+    working: int = 112  # side at which it thinks; crops are averaged down to it
+    width: int = 32  # channels at half the working size; doubled at a quarter and again at an eighth
+    blocks: int = 4  # identity blocks at an eighth of the working size
     latent: int = 128  # length of the identity vector
-    portrait: int = 32  # channels of the map the identity vector is unfolded into
-    reach: float = 0.08  # largest movement, as a share of the crop's half side
-    change: float = 0.7  # largest change of a colour channel
+    reach: float = 0.03  # largest movement of the portrait, as a share of the crop's half side
+    change: float = 0.5  # largest change of a colour channel
+
+
+class Changes(NamedTuple):
+    """How portrait and target become one picture; w is the working size. The first three fade at the border."""
+
+    flow: Tensor  # (N, 2, w/4, w/4) in half sides of the crop
+    gate: Tensor  # (N, 1, w/2, w/2) in [0, 1]: how far the portrait counts where it may be used
+    residual: Tensor  # (N, 3, w/2, w/2) added at last
+    contrast: Tensor  # (N, 1, 1, 1): what the portrait is multiplied by
+    offset: Tensor  # (N, 3, w/8, w/8): what is added to it then
 
 
 class SimSwapLite(nn.Module):
-    """Generator: (N, 3, S, S) in [0, 1] and (N, latent) of L2 norm 1 -> (N, 3, S, S) in [0, 1]."""
+    """Generator: target (N, 3, S, S), identity (N, latent), portrait (N, 4, S, S) -> (N, 3, S, S).
+
+    Pictures are in [0, 1]; the portrait's fourth channel says how far each of its pixels may be used.
+    """
 
     def __init__(self, config: LiteConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or LiteConfig()
         fine, middle, coarse = config.width, 2 * config.width, 4 * config.width
-        self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, fine, 3, padding=1), nn.LeakyReLU(0.2))
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(28, fine, 3, padding=1), nn.LeakyReLU(0.2))
         self.down1 = _convolution(fine, middle, stride=2)
         self.down2 = _convolution(middle, coarse, stride=2)
-        self.portrait = nn.Linear(config.latent, config.portrait * (config.working // 8) ** 2)
-        self.deepen = _convolution(coarse + config.portrait, coarse)
         self.BottleNeck = nn.ModuleList(IdentityBlock(coarse, config.latent) for _ in range(config.blocks))
         self.up2 = _convolution(coarse, middle)
         self.skip = nn.Conv2d(middle, middle, 1)
         self.detail2 = nn.ModuleList(IdentityBlock(middle, config.latent) for _ in range(2))
         self.up1 = nn.Conv2d(middle, fine, 3, padding=1)
+        self.skip1 = nn.Conv2d(fine, fine, 1)
         self.style1 = IdentityStyle(fine, config.latent)
         self.flow = _silent(nn.Conv2d(middle, 2, 3, padding=1))
+        self.gate = _silent(nn.Conv2d(fine, 1, 3, padding=1))
         self.residual = _silent(nn.Conv2d(fine, 3, 3, padding=1))
-        self.register_buffer("window", _window(64), persistent=False)
+        nn.init.constant_(self.gate.bias, OPEN)
+        self.register_buffer("window", _window(config.working // 2), persistent=False)
+        self.register_buffer("luma", torch.tensor(LUMA).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("neighbourhood", _gaussian(REACH_OF_LIGHT), persistent=False)
 
-    def forward(self, target: Tensor, identity: Tensor) -> Tensor:
-        """Return the target's crop with another identity."""
-        flow, residual = self.changes(target, identity)
-        return apply_changes(target, flow, residual)
+    def forward(self, target: Tensor, identity: Tensor, portrait: Tensor) -> Tensor:
+        """Return the target's crop with the source's face."""
+        return apply_changes(target, portrait, self.changes(target, identity, portrait))
 
-    def changes(self, target: Tensor, identity: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the flow (N, 2, w/4, w/4), in half sides of the crop, and the residual (N, 3, w/2, w/2), w = working.
-
-        Both fade to nothing towards the crop's border.
-        """
+    def changes(self, target: Tensor, identity: Tensor, portrait: Tensor) -> Changes:
+        """Return what to do with target and portrait."""
         shrink = target.shape[-1] // self.config.working
-        small = functional.avg_pool2d(target, shrink) if shrink > 1 else target
+        if shrink > 1:
+            target, portrait = functional.avg_pool2d(target, shrink), functional.avg_pool2d(portrait, shrink)
+        face, usable = portrait[:, :3], portrait[:, 3:]
+        contrast, offset = self._light(target, face, usable)
+        face = (face * _resized(contrast, face) + _resized(offset, face)).clamp(0, 1)
         identity = identity * self.config.latent**0.5  # unit variance: the styles learn as fast as the convolutions
-        fine = self.stem(2 * small - 1)
+        fine = self.stem(torch.cat([2 * target - 1, 2 * face - 1, usable], dim=1))
         middle = self.down1(fine)
         features = self.down2(middle)
-        portrait = self.portrait(identity).reshape(len(identity), -1, *features.shape[-2:])
-        features = self.deepen(torch.cat([features, portrait.expand(len(features), -1, -1, -1)], dim=1))
         for block in self.BottleNeck:
             features = block(features, identity)
         features = self.up2(_doubled(features)) + self.skip(middle)
         for block in self.detail2:
             features = block(features, identity)
-        detail = functional.leaky_relu(self.style1(self.up1(_doubled(features)), identity), 0.2)
+        detail = functional.leaky_relu(self.style1(self.up1(_doubled(features)) + self.skip1(fine), identity), 0.2)
         flow = torch.tanh(self.flow(features)) * self.config.reach
         residual = torch.tanh(self.residual(detail)) * self.config.change
-        return flow * _resized(self.window, flow), residual * _resized(self.window, residual)
+        gate = torch.sigmoid(self.gate(detail))
+        return Changes(
+            flow * _resized(self.window, flow),
+            gate * _resized(self.window, gate),
+            residual * _resized(self.window, residual),
+            contrast,
+            offset,
+        )
+
+    def _light(self, target: Tensor, face: Tensor, usable: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the contrast of the whole face and the offset of each cell and channel.
+
+        Both are measured where the portrait may be used.
+        """
+        cells = [functional.avg_pool2d(part, CELL) for part in (usable * target, usable * face, usable)]
+        ours, theirs, share = (self._spread(part) for part in cells)
+        ours, theirs = ours / (share + 1e-3), theirs / (share + 1e-3)
+        strengths = [
+            (usable * self._luma(picture - _resized(average, picture)).square()).mean(dim=(2, 3), keepdim=True) + FLAT
+            for picture, average in ((target, ours), (face, theirs))
+        ]
+        contrast = (strengths[0] / strengths[1]).sqrt().clamp(*CONTRAST)
+        return contrast, ours - contrast * theirs
+
+    def _luma(self, picture: Tensor) -> Tensor:
+        return (picture * self.luma).sum(dim=1, keepdim=True)
+
+    def _spread(self, cells: Tensor) -> Tensor:
+        kernel = self.neighbourhood.to(cells.dtype).expand(cells.shape[1], 1, -1, -1)
+        return functional.conv2d(cells, kernel, padding=kernel.shape[-1] // 2, groups=cells.shape[1])
 
 
-def apply_changes(target: Tensor, flow: Tensor, residual: Tensor) -> Tensor:
-    """Move the target's pixels (N, 3, S, S) by the flow, then add the residual; both are enlarged to S.
+def apply_changes(target: Tensor, portrait: Tensor, changes: Changes) -> Tensor:
+    """Move the portrait (N, 4, S, S), bring it to the target's light, let it in through the gate, add the residual.
 
-    The flow is a backward one: the pixel at p is taken from p + flow(p).
+    All changes are enlarged to S. The flow is a backward one: the pixel at p is taken from p + flow(p).
     """
-    flow, residual = (_resized(field.float(), target) for field in (flow, residual))
+    flow, gate, residual, contrast, offset = (_resized(field.float(), target) for field in changes)
     side = torch.linspace(-1 + 1 / target.shape[-1], 1 - 1 / target.shape[-1], target.shape[-1], device=target.device)
     place = torch.stack([side[None, :] + flow[:, 0], side[:, None] + flow[:, 1]], dim=-1)
-    moved = functional.grid_sample(target.float(), place, padding_mode="border", align_corners=False)
-    return (moved + residual).clamp(0, 1)
+    moved = functional.grid_sample(portrait.float(), place, padding_mode="border", align_corners=False)
+    share = moved[:, 3:] * gate
+    face = (moved[:, :3] * contrast + offset).clamp(0, 1)
+    return (target + share * (face - target) + residual).clamp(0, 1)
 
 
 def _convolution(incoming: int, outgoing: int, stride: int = 1) -> nn.Sequential:
@@ -99,7 +153,7 @@ def _convolution(incoming: int, outgoing: int, stride: int = 1) -> nn.Sequential
 
 
 def _silent(convolution: nn.Conv2d) -> nn.Conv2d:
-    """Start a head near zero, so that an untrained network returns its target."""
+    """Start a head near zero, so that an untrained network changes nothing."""
     nn.init.normal_(convolution.weight, std=1e-4)
     nn.init.zeros_(convolution.bias)
     return convolution
@@ -114,8 +168,15 @@ def _resized(field: Tensor, like: Tensor) -> Tensor:
 
 
 def _window(size: int) -> Tensor:
-    """Return (1, 1, size, size): 1 inside, falling to 0 over the outer eighth of each side as a raised cosine."""
+    """Return (1, 1, size, size): 1 inside, falling to 0 over the outer sixteenth of each side as a raised cosine."""
     place = (torch.arange(size) + 0.5) / size
-    edge = torch.minimum(place, 1 - place).mul(8).clamp(0, 1)
+    edge = torch.minimum(place, 1 - place).mul(16).clamp(0, 1)
     ramp = 0.5 - 0.5 * torch.cos(torch.pi * edge)
     return (ramp[:, None] * ramp[None, :])[None, None]
+
+
+def _gaussian(deviation: float) -> Tensor:
+    """Return (1, 1, k, k): a bell over two deviations to each side."""
+    reach = round(2 * deviation)
+    bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / deviation) ** 2)
+    return (bell[:, None] * bell[None, :])[None, None] / bell.sum() ** 2

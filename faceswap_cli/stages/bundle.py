@@ -1,4 +1,4 @@
-"""Find the networks that belong together: a generator, the encoder whose identities it understands, a face parser.
+"""Find the networks that belong together: a generator, the encoder whose identities it understands, points, a parser.
 
 A model is named in the catalogue, or is a generator's ONNX file that carries its contract as metadata. What differs
 between models (template, size, ranges, identity space) is read here and nowhere branched on.
@@ -26,6 +26,7 @@ _OURS: dict[Kind, dict[str, Any]] = {
     },
     "encoder": {"template": "arcface", "size": 112, "input_range": "-1..1"},
     "parser": {"input_range": "0..1"},
+    "points": {"template": "simswap-frontal", "input_range": "0..1"},
 }
 
 
@@ -44,6 +45,13 @@ class Bundle:
     generator: Part
     encoder: Part
     parser: Part | None  # None where no parser is there yet
+    points: Part | None  # None where the generator is shown no portrait
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """All networks by what they do."""
+        every = {"generator": self.generator, "encoder": self.encoder, "parser": self.parser, "points": self.points}
+        return {name: part for name, part in every.items() if part is not None}
 
 
 def find_bundle(options: Options) -> Bundle:
@@ -58,7 +66,7 @@ def find_bundle(options: Options) -> Bundle:
             f"{generator.path.name} understands identities of {generator.contract.space!r}, "
             f"{encoder.path.name} gives {encoder.contract.space!r}: use the encoder it was trained with"
         )
-    return Bundle(generator, encoder, _find_parser())
+    return Bundle(generator, encoder, _find_parser(), _find_points(generator.contract))
 
 
 def _find_generator(model: str) -> Part:
@@ -85,6 +93,10 @@ def _find_parser() -> Part | None:
     if not is_present(entry("parser")):
         return None
     return Part(locate("parser"), entry("parser"))
+
+
+def _find_points(generator: Entry) -> Part | None:
+    return Part(locate(generator.points), entry(generator.points)) if generator.points else None
 
 
 def _part_of(path: Path, kind: Kind) -> Part:

@@ -13,8 +13,10 @@ from ..models import Entry
 from ..types import Face, Frame, Identity
 from .align import crop_face
 from .detect import Detect
+from .portrait import Portraitist, ahead
 from .tensors import to_tensor
 
+_TURNED = 0.2  # of `ahead`, below which half of a face is missing
 _BORDER = 0.5  # share of a photo's shorter side put around it where no face was found: tight portraits need room
 
 
@@ -37,12 +39,15 @@ class Encoder:
         return _unit(self._network.run(**{self._network.inputs[0]: tensor})[0][0])
 
 
-def embed_source(photos: list[Frame], detect: Detect, encoder: Encoder) -> tuple[Identity, list[str]]:
+def embed_source(
+    photos: list[Frame], detect: Detect, encoder: Encoder, portraitist: Portraitist | None = None
+) -> tuple[Identity, list[str]]:
     """Return the identity of the person in the photos, averaged over them, and notes for the user.
 
-    Raises NoFaceError when a photo shows no face.
+    The portrait, where a portraitist is given, comes from the photo that shows most of the face. Raises NoFaceError
+    when a photo shows no face.
     """
-    embeddings, notes = [], []
+    seen, notes = [], []
     for number, photo in enumerate(photos, 1):
         rgb, faces = _find_faces(photo.rgb, detect)
         if not faces:
@@ -53,8 +58,12 @@ def embed_source(photos: list[Frame], detect: Detect, encoder: Encoder) -> tuple
             )
         if len(faces) > 1:
             notes.append(f"source photo {number} shows {len(faces)} faces: the largest is taken")
-        embeddings.append(encoder.embed(rgb, faces[0]))
-    return Identity(_unit(np.mean(embeddings, axis=0)), encoder.space), notes
+        seen.append((rgb, faces[0]))
+    embedding = _unit(np.mean([encoder.embed(*each) for each in seen], axis=0))
+    portrait = portraitist.best(seen) if portraitist else None
+    if portrait is not None and ahead(portrait.points) < _TURNED:
+        notes.append("the source looks past the camera: a photo in which both cheeks are seen makes a better swap")
+    return Identity(embedding, encoder.space, portrait), notes
 
 
 def _find_faces(rgb: np.ndarray, detect: Detect) -> tuple[np.ndarray, list[Face]]:

@@ -6,7 +6,7 @@ is zero on the crop's border, so that no square can show. In a clip a parsed mas
 just before it.
 """
 
-from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
@@ -19,13 +19,13 @@ from ..errors import WeightsError
 from ..models import Entry
 from ..types import Crop
 from .align import inverse, transform
+from .past import Past
 from .tensors import to_tensor
 
 # skin, brows, eyes, glasses, nose, mouth, lips in CelebAMask-HQ's order, as SimSwap's use_mask takes them
 FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
 FOREIGN_CLASSES = (0, 16)  # background, under which parsers put hands and things, and cloth
 
-LOOK_BACK = 2  # frames before it that steady a mask
 _TWO_THINGS = 1.0  # difference of two frames' weights from which they show two things and not one that trembles
 
 _BORDER = 0.04  # share of the crop's side over which the mask falls to zero at its border
@@ -38,7 +38,7 @@ _INVISIBLE = 1 / 512  # weights below this change no 8-bit sample
 class Mask(Protocol):
     """Whatever tells the face from the rest."""
 
-    def mask(self, crops: list[Crop], past: "Past | None" = None) -> list[np.ndarray]:
+    def mask(self, crops: list[Crop], past: Past | None = None) -> list[np.ndarray]:
         """Return the weights (S, S) float32 in [0, 1] of the swapped pixels, one array per crop.
 
         `past` belongs to one run through a clip, whose frames are given one after another.
@@ -54,36 +54,6 @@ class _Seen:
     to_seen: np.ndarray  # (2, 3) float64, frame pixels -> the parser's pixels
 
 
-class Past:
-    """What was seen in the last frames of a clip, by track: no more than LOOK_BACK frames, so a resumed run has it too.
-
-    A parser's edge trembles where the picture hardly changes. It stands still in the frame rather than in the crop,
-    which hangs on points that tremble themselves: masks are laid on one another where they were in the frame.
-    """
-
-    def __init__(self) -> None:
-        self._frames: deque[dict[int, _Seen]] = deque(maxlen=LOOK_BACK)
-
-    def steady(self, seen: dict[int, _Seen]) -> dict[int, np.ndarray]:
-        """Return this frame's faces, each the mean of itself and what the frames before say of it, and note it.
-
-        Where they differ much the face has moved or something has come before it, and what is seen now stays (a
-        bilateral filter over time with Tukey's weights): no weight is changed by more than 0.28.
-        """
-        steadied = {track: self._mean(track, now) for track, now in seen.items()}
-        self._frames.append(seen)
-        return steadied
-
-    def _mean(self, track: int, now: _Seen) -> np.ndarray:
-        total, weights = now.face.copy(), np.ones_like(now.face)
-        for before in (frame[track] for frame in self._frames if track in frame):
-            moved = _follow(inverse(before.to_seen), now.to_seen)
-            face = cv2.warpAffine(before.face, moved, now.face.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
-            weight = np.maximum(1 - ((face - now.face) / _TWO_THINGS) ** 2, 0) ** 2
-            total, weights = total + weight * face, weights + weight
-        return total / weights
-
-
 class ParsedMask:
     """The face as a parser sees it in the target's crop."""
 
@@ -97,19 +67,26 @@ class ParsedMask:
         """Return the softened weights, one array per crop; steadied where there is a past."""
         faces = [self._see(crop) for crop in crops]
         if past is not None:
-            seen = [_Seen(face, _to_seen(crop, face)) for crop, face in zip(crops, faces, strict=True)]
-            tracks = [crop.face.track for crop in crops]
-            faces = list(past.steady(dict(zip(tracks, seen, strict=True))).values())
+            seen = {crop.face.track: _Seen(face, _to_seen(crop, face)) for crop, face in zip(crops, faces, strict=True)}
+            faces = [
+                _steadied(now, [before[track] for before in past.masks if track in before])
+                for track, now in seen.items()
+            ]
+            past.masks.append(seen)
         return [
             soften(cv2.resize(face, crop.image.shape[1::-1], interpolation=cv2.INTER_LINEAR), self._blur)
             for crop, face in zip(crops, faces, strict=True)
         ]
 
-    def _see(self, crop: Crop) -> np.ndarray:
-        image = crop.image
+    def parse(self, image: np.ndarray) -> np.ndarray:
+        """Return the logits (19, P, P) float32 of a crop's picture (S, S, 3) uint8, at the parser's own size."""
         way = cv2.INTER_AREA if self._size <= image.shape[0] else cv2.INTER_LINEAR
         seen = cv2.resize(image, (self._size, self._size), interpolation=way)
-        logits = self._network.run(**{self._network.inputs[0]: to_tensor([seen], self._input_range)})[0][0]
+        logits: np.ndarray = self._network.run(**{self._network.inputs[0]: to_tensor([seen], self._input_range)})[0][0]
+        return logits
+
+    def _see(self, crop: Crop) -> np.ndarray:
+        logits = self.parse(crop.image)
         face = face_probability(logits)
         return _main_part(np.maximum(face, _eyes(crop, logits, face)))
 
@@ -127,7 +104,7 @@ class OvalMask:
 
 def face_probability(logits: np.ndarray) -> np.ndarray:
     """Return (S, S) float32: the softmax share of the face's classes in (19, S, S) logits."""
-    return _share(logits, FACE_CLASSES)
+    return class_share(logits, FACE_CLASSES)
 
 
 def soften(mask: np.ndarray, blur: float) -> np.ndarray:
@@ -144,6 +121,22 @@ def soften(mask: np.ndarray, blur: float) -> np.ndarray:
     return np.where(weights < _INVISIBLE, np.float32(0), weights).astype(np.float32)
 
 
+def _steadied(now: _Seen, before: Iterable[_Seen]) -> np.ndarray:
+    """Return the mean of a face and of what the frames before say of it, laid over it as it was in the frame.
+
+    A parser's edge trembles where the picture hardly changes. Where two frames differ much the face has moved or
+    something has come before it, and what is seen now stays (a bilateral filter over time with Tukey's weights): no
+    weight is changed by more than 0.28.
+    """
+    total, weights = now.face.copy(), np.ones_like(now.face)
+    for each in before:
+        moved = _follow(inverse(each.to_seen), now.to_seen)
+        face = cv2.warpAffine(each.face, moved, now.face.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+        weight = np.maximum(1 - ((face - now.face) / _TWO_THINGS) ** 2, 0) ** 2
+        total, weights = total + weight * face, weights + weight
+    return total / weights
+
+
 def _to_seen(crop: Crop, face: np.ndarray) -> np.ndarray:
     """Return the matrix (2, 3) from frame pixels to the parser's; resizing keeps corners in place, not centres."""
     scale = face.shape[0] / crop.image.shape[0]
@@ -157,7 +150,8 @@ def _follow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return second[:, :2] @ first + np.array([[0, 0, second[0, 2]], [0, 0, second[1, 2]]])
 
 
-def _share(logits: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
+def class_share(logits: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
+    """Return (S, S) float32: the softmax share of some classes in (19, S, S) logits."""
     powers = np.exp(logits - logits.max(axis=0))
     return (powers[list(classes)].sum(axis=0) / powers.sum(axis=0)).astype(np.float32)
 
@@ -172,7 +166,7 @@ def _eyes(crop: Crop, logits: np.ndarray, face: np.ndarray) -> np.ndarray:
     points = transform(crop.face.points.astype(np.float64), crop.to_crop) * (size / crop.image.shape[0])
     up = points[:2].mean(axis=0) - points[3:].mean(axis=0)
     radius = _EYE * float(np.linalg.norm(up))
-    doubtful = np.clip((_SURE - _share(logits, FOREIGN_CLASSES)) / (1 - _SURE), 0, 1)
+    doubtful = np.clip((_SURE - class_share(logits, FOREIGN_CLASSES)) / (1 - _SURE), 0, 1)
     rows, columns = np.mgrid[:size, :size]
     eyes = np.zeros_like(face)
     for x, y in points[:2] + _BROW * up:

@@ -23,6 +23,12 @@ def to_tensor(images: list[np.ndarray], value_range: str) -> np.ndarray:
     return np.ascontiguousarray(stacked.transpose(0, 3, 1, 2))
 
 
+def to_layers(images: list[np.ndarray]) -> np.ndarray:
+    """Stack (S, S, 4) uint8 pictures with a share in the fourth channel into (N, 4, S, S) float32 in [0, 1]."""
+    stacked = np.stack(images).astype(np.float32) * np.float32(1 / 255)
+    return np.ascontiguousarray(stacked.transpose(0, 3, 1, 2))
+
+
 def to_pixels(tensor: np.ndarray, value_range: str) -> list[np.ndarray]:
     """Turn (N, 3, S, S) float into a list of (S, S, 3) uint8 pictures, rounded and clipped."""
     mean, deviation = _statistics(value_range)

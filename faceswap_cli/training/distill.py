@@ -28,10 +28,11 @@ from .encoders import embed_faces, load_encoders
 from .losses import IdentityJudge, hinge_discriminator, identity_loss
 from .options import DistillOptions
 from .parallel import is_first, join_workers
+from .portraits import take_portraits
 from .run import Run, autocast, cosine_rate, descend, set_rate, start_torch, update_average
 from .settings import DistillSettings, SwapSettings, read_record
 from .swap import BETA2, SMALLEST, WARM_UP, build_generator
-from .swap_data import Batch, SwapData, load_swap_faces
+from .swap_data import Batch, Known, SwapData, load_swap_faces
 from .swap_measure import measure
 
 STEPS, BATCH, SIZE, LEARNING_RATE = 60_000, 16, 224, 1e-3
@@ -64,7 +65,8 @@ def distill(options: DistillOptions) -> None:
     generator = np.random.default_rng([options.seed, worker])
     judge = IdentityJudge(load_encoders(options.encoder), size).to(device)
     faces, targets = load_swap_faces(options, size)
-    data = SwapData(faces, targets, embed_faces(faces, judge, device), size, device)
+    known = Known(embed_faces(faces, judge, device), take_portraits(faces, options.threads))
+    data = SwapData(faces, targets, known, size, device)
     players = build_players(settings, teacher, judge, options.init_from, device)
     steps, batch_size = options.steps or STEPS, options.batch or BATCH
     step = resume(run, players, generator) if options.resume else 0
@@ -196,7 +198,8 @@ def student_step(
 def teach(players: Players, batch: Batch, *, reweighted: bool) -> tuple[Tensor, Tensor]:
     """Return the teacher's swaps (N, 3, S, S) and how much each of them counts (N,)."""
     with autocast(batch.target.device):
-        taught = players.teacher(batch.target, batch.identity).float()
+        shown = (batch.portrait,) if isinstance(players.teacher, SimSwapLite) else ()
+        taught = players.teacher(batch.target, batch.identity, *shown).float()
         found = players.judge.look(taught, batch.encoder)
     if not reweighted:
         return taught, torch.ones(len(taught), device=taught.device)

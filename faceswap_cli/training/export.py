@@ -17,6 +17,7 @@ from .detector import build_detector, write_detector
 from .distill import SIZE as MOBILE_SIZE
 from .distill import build_student
 from .parser import build_parser, write_parser
+from .points import build_points, write_points
 from .prepare import TEMPLATE
 from .settings import DistillSettings, SwapSettings
 from .swap import SIZE, build_generator
@@ -47,6 +48,9 @@ def _write_generator(state: dict[str, Any], path: Path) -> None:
     config = _configuration(generator)
     examples = {"target": torch.rand(1, 3, size, size), "identity": torch.randn(1, config["latent"])}
     metadata = {"network": settings.network, "configuration": json.dumps(config), "size": str(size), **_crop_metadata()}
+    if isinstance(generator, SimSwapLite):
+        examples["portrait"] = torch.rand(1, 4, size, size)
+        metadata["points"] = "points"
     write_onnx(generator, examples, path, metadata, Signature(("image",)))
 
 
@@ -83,6 +87,10 @@ def _write_detector(state: dict[str, Any], path: Path) -> None:
     write_detector(build_detector(state["configuration"], state["average"]), path)
 
 
+def _write_points(state: dict[str, Any], path: Path) -> None:
+    write_points(build_points(state["configuration"], state["average"]), path)
+
+
 def _configuration(generator: nn.Module) -> dict[str, Any]:
     return asdict(generator.config if isinstance(generator, SimSwapLite) else generator.generator.config)
 
@@ -97,4 +105,5 @@ WRITERS = {
     "encoder": _write_encoder,
     "detector": _write_detector,
     "parser": _write_parser,
+    "points": _write_points,
 }

@@ -80,6 +80,12 @@ def smoothness_loss(flow: Tensor, residual: Tensor) -> Tensor:
     return 20 * _variation(flow) + 0.5 * _variation(residual) + 0.1 * residual.abs().mean() + 8 * tint
 
 
+def shut_loss(gate: Tensor, portrait: Tensor) -> Tensor:
+    """Return how far a gate (N, 1, g, g) is shut where the portrait (N, 4, S, S) may be used."""
+    usable = functional.interpolate(portrait[:, 3:], size=gate.shape[-2:], mode="bilinear", antialias=True)
+    return ((1 - gate.float()) * usable).sum() / usable.sum().clamp(min=1)
+
+
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """Return the discriminator's hinge loss on logits of one scale."""
     return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()

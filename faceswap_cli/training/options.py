@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 
-NETWORKS = ("generator", "encoder", "detector", "parser")
+NETWORKS = ("generator", "encoder", "detector", "parser", "points")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

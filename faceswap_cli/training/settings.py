@@ -22,17 +22,18 @@ class SwapSettings:
     shape: dict[str, Any] = field(default_factory=dict)  # fields of LiteConfig or SimSwapConfig
     same_every: int = 4  # every so many batches source and target are the same person; the paper alternates: 2
 
-    identity: float = 14.0  # 1 - cosine to the source; paper: 10
+    identity: float = 8.0  # 1 - cosine to the source; paper: 10
     same_identity: float = 0.25  # factor of the identity loss where source and target are the same person; paper: 1
     contrast: float = 1.0  # cosine to the target above 0.2, different people only; not in the paper
     reconstruction: float = 30.0  # L1 to the target, same person only; paper: 10
     adversarial: float = 1.5  # hinge, generator's side; paper: 1
-    feature_matching: float = 10.0  # L1 of the discriminator's maps to the target's; paper: 10
+    feature_matching: float = 4.0  # L1 of the discriminator's maps to the target's; paper: 10
     matched_maps: Maps = "weak"  # which maps of 0..4: the paper's weak matching takes 3 and 4
     outside: float = 30.0  # L1 to the target outside the face, where class maps exist
-    light: float = 40.0  # L1 to the target after strong averaging; not in the paper
+    light: float = 8.0  # L1 to the target after strong averaging; not in the paper
     expression: float = 30.0  # landmarks of the swap against the target's, where --landmarks is given; not in the paper
     smoothness: float = 3.0  # variation of the lite network's flow and residual
+    shut: float = 2.0  # how far its gate is shut where the portrait may be used
     gradient_penalty: float = 0.0  # R1 on real images
 
     reconstruction_only: int = 0  # first steps with reconstruction alone: needed by networks that paint the whole face

@@ -17,7 +17,7 @@ from torch.nn import functional
 from ..errors import UsageError, WeightsError
 from ..networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
 from ..networks.export import read_state_dict
-from ..networks.lite import LiteConfig, SimSwapLite, apply_changes
+from ..networks.lite import Changes, LiteConfig, SimSwapLite, apply_changes
 from ..networks.simswap import SimSwap, SimSwapConfig, UnitRange
 from .checkpoint import load, random_state, restore_random_state, save
 from .encoders import embed_faces, load_encoders
@@ -33,13 +33,15 @@ from .losses import (
     identity_loss,
     light_loss,
     outside_loss,
+    shut_loss,
     smoothness_loss,
 )
 from .options import TrainOptions
 from .parallel import is_first, join_workers
+from .portraits import take_portraits
 from .run import Run, autocast, cosine_rate, descend, set_rate, start_torch, update_average
 from .settings import SwapSettings, read_settings
-from .swap_data import Batch, SwapData, load_swap_faces
+from .swap_data import Batch, Known, SwapData, load_swap_faces
 from .swap_measure import measure
 
 STEPS, BATCH, SIZE, LEARNING_RATE = 5000, 16, 112, 1e-3
@@ -73,7 +75,8 @@ def train(options: TrainOptions) -> None:
         raise UsageError(f"size is {size}: give a multiple of 16 from {SMALLEST} on")
     judge = IdentityJudge(load_encoders(options.teacher), size).to(device)
     faces, targets = load_swap_faces(options, size)
-    data = SwapData(faces, targets, embed_faces(faces, judge, device), size, device)
+    known = Known(embed_faces(faces, judge, device), take_portraits(faces, options.threads))
+    data = SwapData(faces, targets, known, size, device)
     players = build_players(settings, judge, options, device)
     steps, batch_size = options.steps or STEPS, options.batch or BATCH
     step = resume(run, players, generator) if options.resume else 0
@@ -127,13 +130,13 @@ def build_generator(settings: SwapSettings) -> nn.Module:
     return UnitRange(SimSwap(SimSwapConfig(**settings.shape)))
 
 
-def generate(generator: nn.Module, batch: Batch) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
-    """Return the swapped crops and, from the lite network, its flow and residual."""
+def generate(generator: nn.Module, batch: Batch) -> tuple[Tensor, Changes | None]:
+    """Return the swapped crops and, from the lite network, what it did to target and portrait."""
     with autocast(batch.target.device):
         if not isinstance(generator, SimSwapLite):
             return generator(batch.target, batch.identity).float(), None
-        changes = generator.changes(batch.target, batch.identity)
-    return apply_changes(batch.target, *changes), changes
+        changes = generator.changes(batch.target, batch.identity, batch.portrait)
+    return apply_changes(batch.target, batch.portrait, changes), changes
 
 
 def discriminator_step(
@@ -176,9 +179,7 @@ def generator_step(
     return losses, fake.detach()
 
 
-def _attribute_losses(
-    fake: Tensor, changes: tuple[Tensor, Tensor] | None, batch: Batch, settings: SwapSettings
-) -> dict[str, Tensor]:
+def _attribute_losses(fake: Tensor, changes: Changes | None, batch: Batch, settings: SwapSettings) -> dict[str, Tensor]:
     """Return what keeps the picture the target's."""
     losses = {
         "outside": settings.outside * outside_loss(fake, batch.target, batch.outside),
@@ -187,7 +188,8 @@ def _attribute_losses(
     if batch.same:
         losses["reconstruction"] = settings.reconstruction * functional.l1_loss(fake, batch.target)
     if changes is not None:
-        losses["smoothness"] = settings.smoothness * smoothness_loss(*changes)
+        losses["smoothness"] = settings.smoothness * smoothness_loss(changes.flow, changes.residual)
+        losses["shut"] = settings.shut * shut_loss(changes.gate, batch.portrait)
     return losses
 
 
@@ -253,5 +255,5 @@ def read_generator(path: Path) -> dict[str, Tensor]:
 def _named(losses: dict[str, Tensor]) -> dict[str, float]:
     """Return every loss a step can have as a number, so that the log's columns stay the same."""
     names = ("discriminator", "gradient_penalty", "outside", "light", "reconstruction", "smoothness")
-    names += ("expression", "identity", "contrast", "adversarial", "feature_matching")
+    names += ("shut", "expression", "identity", "contrast", "adversarial", "feature_matching")
     return {name: float(losses[name].detach()) if name in losses else float("nan") for name in names}

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..networks.lite import SimSwapLite
 from .losses import IdentityJudge
 from .run import write_sheet
 from .swap_data import SwapData
@@ -23,11 +24,11 @@ def measure(generator: nn.Module, judge: IdentityJudge, data: SwapData, sheet: P
     draw = np.random.default_rng(1)
     targets = draw.choice(data.unseen_targets, min(PAIRS, len(data.unseen_targets)), replace=False)
     sources = draw.choice(data.unseen_sources, len(targets), replace=len(data.unseen_sources) < len(targets))
-    crops, identities = data.still(targets, sources)
-    _, own = data.still(targets, targets)
+    crops, identities, portraits = data.still(targets, sources)
+    _, own, mirror = data.still(targets, targets)
     device = next(generator.parameters()).device
-    swapped = _generate(generator, crops.to(device), identities.to(device))
-    again = _generate(generator, crops.to(device), own.to(device))
+    swapped = _generate(generator, crops.to(device), identities.to(device), portraits.to(device))
+    again = _generate(generator, crops.to(device), own.to(device), mirror.to(device))
     pictures = torch.from_numpy(data.faces.images[sources[:SHOWN]]).permute(0, 3, 1, 2) / 255
     shown_sources = nn.functional.interpolate(pictures, size=crops.shape[-2:], mode="bilinear", antialias=True)
     columns = [part[:SHOWN].cpu() for part in (shown_sources, crops, swapped, again)]
@@ -40,8 +41,9 @@ def measure(generator: nn.Module, judge: IdentityJudge, data: SwapData, sheet: P
     }
 
 
-def _generate(generator: nn.Module, crops: Tensor, identities: Tensor) -> Tensor:
-    return torch.cat([generator(*part) for part in zip(crops.split(16), identities.split(16), strict=True)])
+def _generate(generator: nn.Module, *inputs: Tensor) -> Tensor:
+    inputs = inputs if isinstance(generator, SimSwapLite) else inputs[:2]
+    return torch.cat([generator(*part) for part in zip(*(each.split(16) for each in inputs), strict=True)])
 
 
 def _to_picture(image: Tensor) -> np.ndarray:

@@ -1,0 +1,112 @@
+"""Lay the source's portrait over the target's face, so that eyes lie on eyes and lips on lips.
+
+The portrait is moved by a thin-plate spline (Bookstein 1989) through the points of both faces. What comes out is not a
+swap yet: light, seams and what must stay the target's are the generator's part.
+"""
+
+import cv2
+import numpy as np
+
+from ..types import Crop, Portrait
+from .align import inverse, transform
+from .past import Past
+from .points import EYES, PointFinder, replaced, with_forehead
+
+GRID = 48  # cells a side for which the spline is computed; between them it is all but straight
+STIFFNESS = 1e-4  # how far the spline may pass a point by: points have errors of their own
+
+
+_MOVED = 0.08  # of the distance of the eyes: a point that is so far from where it was has moved and does not tremble
+
+
+class Fit:
+    """Lays one portrait over any number of faces."""
+
+    def __init__(self, portrait: Portrait, points: PointFinder) -> None:
+        self._portrait, self._points = portrait, points
+        self._layers = np.dstack([portrait.image, np.rint(255 * portrait.usable).astype(np.uint8)])
+
+    def lay(self, crops: list[Crop], past: Past | None = None) -> list[np.ndarray]:
+        """Return (S, S, 4) uint8 for each crop of a frame: the portrait laid over it, and where it may be used.
+
+        Where there is a past, the points are steadied by it.
+        """
+        points = [self._points.find(crop.image) for crop in crops]
+        if past is not None:
+            points = steady(crops, points, past)
+        return [self._lay(*each) for each in zip(crops, points, strict=True)]
+
+    def _lay(self, crop: Crop, points: np.ndarray) -> np.ndarray:
+        size = crop.image.shape[0]
+        place = cv2.resize(spline(points, self._portrait.points, GRID), (size, size), interpolation=cv2.INTER_LINEAR)
+        place = (place * self._portrait.image.shape[0] - 0.5).astype(np.float32)
+        laid = cv2.remap(
+            self._layers, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+        )
+        laid[..., 3] = np.rint(laid[..., 3] * replaced(points, size))
+        return laid
+
+
+def steady(crops: list[Crop], points: list[np.ndarray], past: Past) -> list[np.ndarray]:
+    """Return the points (66, 2) of a frame's crops, each the mean of itself and of where it was, and note them.
+
+    Compared are shapes in the frame, so that a head that moves as a whole leaves nothing behind. Points that moved by
+    themselves (a blink, a word) keep their place (a bilateral filter over time with Tukey's weights).
+    """
+    now = {
+        crop.face.track: transform(each * crop.image.shape[0] - 0.5, inverse(crop.to_crop))
+        for crop, each in zip(crops, points, strict=True)
+    }
+    steadied = [
+        _mean_shape(shape, [before[track] for before in past.points if track in before]) for track, shape in now.items()
+    ]
+    past.points.append(now)
+    return [
+        ((transform(each, crop.to_crop) + 0.5) / crop.image.shape[0]).astype(np.float32)
+        for crop, each in zip(crops, steadied, strict=True)
+    ]
+
+
+def _mean_shape(now: np.ndarray, before: list[np.ndarray]) -> np.ndarray:
+    """Return the mean of points (66, 2) and of those before, moved onto them as a whole."""
+    reach = _MOVED * float(np.linalg.norm(now[EYES[0]].mean(axis=0) - now[EYES[1]].mean(axis=0)))
+    total, weights = now.copy(), np.ones((len(now), 1))
+    for each in before:
+        moved = each - each.mean(axis=0) + now.mean(axis=0)
+        distance = np.linalg.norm(moved - now, axis=1, keepdims=True) / max(reach, 1e-6)
+        weight = np.maximum(1 - distance**2, 0) ** 2
+        total, weights = total + weight * moved, weights + weight
+    return total / weights
+
+
+def spline(points: np.ndarray, origins: np.ndarray, cells: int) -> np.ndarray:
+    """Return (cells, cells, 2) float32: where the pixel at each cell's centre comes from, as shares of the side.
+
+    `points` (66, 2) go to `origins` (66, 2); what lies around them follows.
+    """
+    side = (np.arange(cells, dtype=np.float32) + 0.5) / cells
+    centres = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    return bent(centres, points, origins).reshape(cells, cells, 2)
+
+
+def bent(places: np.ndarray, points: np.ndarray, origins: np.ndarray) -> np.ndarray:
+    """Return where places (P, 2) come from, (P, 2) float32, by the thin-plate spline from `points` to `origins`."""
+    points, origins = with_forehead(points).astype(np.float64), with_forehead(origins).astype(np.float64)
+    count = len(points)
+    system = np.zeros((count + 3, count + 3))
+    system[:count, :count] = _bend(points, points) + STIFFNESS * np.eye(count)
+    system[:count, count:] = np.column_stack([np.ones(count), points])
+    system[count:, :count] = system[:count, count:].T
+    weights = np.linalg.solve(system, np.vstack([origins - points, np.zeros((3, 2))])).astype(np.float32)
+    places = places.astype(np.float32)
+    straight = np.column_stack([np.ones(len(places), np.float32), places]) @ weights[count:]
+    moved: np.ndarray = places + straight + _bend(places, points.astype(np.float32)) @ weights[:count]
+    return moved
+
+
+def _bend(places: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Return r^2 log r between (P, 2) and (C, 2)."""
+    square = (places**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1) - 2 * places @ centres.T
+    square = np.maximum(square, 1e-12)
+    bend: np.ndarray = 0.5 * square * np.log(square)
+    return bend

@@ -1,0 +1,75 @@
+"""Find 66 points of a face in its crop: what the source's portrait is laid over the target by.
+
+Their order is that of `networks/points.py`. Places are shares of the crop's side, so they hold at any size.
+"""
+
+import cv2
+import numpy as np
+
+from ..engines import Network
+from ..errors import WeightsError
+from ..models import Entry
+from .tensors import to_tensor
+
+POINTS = 66
+JAW, BROWS = slice(0, 17), slice(17, 27)
+EYES = (slice(36, 42), slice(42, 48))
+OPENING = slice(58, 66)  # the inner edge of the lips
+
+_DRAWN = 224  # side of the largest mask that is drawn; its edges are soft, so a larger one is enlarged from it
+_LASHES = 0.009  # share of the side by which an eye is larger than its points: lashes and a blink stay the target's
+_BRIDGE, _CHIN = 27, 8
+_LIFTED = ([17, 19, 21, 22, 24, 26], [0.25, 0.38, 0.42, 0.42, 0.38, 0.25])  # points of the brows, and how far up
+
+
+class PointFinder:
+    """Looks at crops in the template its network was trained on."""
+
+    def __init__(self, network: Network, contract: Entry) -> None:
+        self.template = contract.template
+        self._network = network
+        self._size = int(network.metadata.get("size", 0))
+        if self._size == 0:
+            raise WeightsError(f"{contract.file} does not say the size of its input: train it again or reinstall")
+
+    def find(self, image: np.ndarray) -> np.ndarray:
+        """Return (66, 2) float32, x and y as shares of the side, of a crop (S, S, 3) uint8."""
+        seen = cv2.resize(image, (self._size, self._size), interpolation=cv2.INTER_AREA)
+        return self._network.run(**{self._network.inputs[0]: to_tensor([seen], "0..1")})[0][0]
+
+
+def with_forehead(points: np.ndarray) -> np.ndarray:
+    """Return points (..., 66, 2) and six more above the brows, as high as a face of such a length has its hairline."""
+    up = points[..., [_BRIDGE], :] - points[..., [_CHIN], :]
+    rows, heights = _LIFTED
+    return np.concatenate([points, points[..., rows, :] + np.array(heights)[:, None] * up], axis=-2).astype(np.float32)
+
+
+def replaced(points: np.ndarray, size: int) -> np.ndarray:
+    """Return (size, size) float32 in [0, 1]: where a portrait may cover a face with these points (66, 2).
+
+    That is the face without its eyeballs and without what shows between open lips: gaze, blinks and teeth stay the
+    target's. Edges are soft, in proportion to the side.
+    """
+    small = min(size, _DRAWN)
+    face = _polygon(cv2.convexHull(with_forehead(points)), small)
+    face = cv2.erode(face, _disc(0.03 * small), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    face = cv2.GaussianBlur(face, (0, 0), 0.022 * small)
+    kept = _polygon(points[OPENING], small)
+    for eye in EYES:
+        kept = np.maximum(kept, cv2.dilate(_polygon(points[eye], small), _disc(_LASHES * small)))
+    face *= 1 - cv2.GaussianBlur(kept, (0, 0), 0.006 * small)
+    return cv2.resize(face, (size, size), interpolation=cv2.INTER_LINEAR)
+
+
+def _polygon(corners: np.ndarray, size: int) -> np.ndarray:
+    fraction = 4  # bits of a pixel
+    mask = np.zeros((size, size), np.float32)
+    places = np.rint((corners.reshape(-1, 2) * size - 0.5) * (1 << fraction)).astype(np.int32)
+    cv2.fillPoly(mask, [places], 1.0, lineType=cv2.LINE_8, shift=fraction)
+    return mask
+
+
+def _disc(pixels: float) -> np.ndarray:
+    side = 2 * round(pixels) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))

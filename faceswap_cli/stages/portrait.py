@@ -1,0 +1,54 @@
+"""Take the source's portrait, once, before the first frame: the pixels a generator may lay over the target."""
+
+import cv2
+import numpy as np
+
+from ..types import Face, Portrait
+from .align import crop_face
+from .mask import ParsedMask, class_share
+from .points import JAW, PointFinder
+
+# skin, brows, eyes, glasses, nose, lips in CelebAMask-HQ's order; teeth stay the target's
+USABLE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 12, 13)
+_RIM = 0.015  # share of the side by which the usable part is drawn in, so that no hair or background comes along
+_NOSE = 30
+
+
+class Portraitist:
+    """Cuts portraits out of photos, with the points of the face and what of it is skin."""
+
+    def __init__(self, points: PointFinder, parser: ParsedMask | None, size: int) -> None:
+        self._points, self._parser, self._size = points, parser, size
+
+    def take(self, rgb: np.ndarray, face: Face) -> Portrait:
+        """Return the portrait of a face in an upright picture."""
+        image = crop_face(rgb, face, self._points.template, self._size).image
+        return Portrait(image, self.usable(image), self._points.find(image))
+
+    def best(self, photos: list[tuple[np.ndarray, Face]]) -> Portrait:
+        """Return the portrait of the photo that shows most of the face: looking ahead, and large."""
+        return self.take(*max(photos, key=lambda photo: self._merit(*photo)))
+
+    def usable(self, image: np.ndarray) -> np.ndarray:
+        """Return (S, S) float32 in [0, 1]: which pixels of a crop (S, S, 3) uint8 are face; all without a parser."""
+        if self._parser is None:
+            return np.ones(image.shape[:2], np.float32)
+        share = class_share(self._parser.parse(image), USABLE_CLASSES)
+        share = cv2.resize(share, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        rim = 2 * round(_RIM * image.shape[0]) + 1
+        drawn_in = cv2.erode(share, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (rim, rim)))
+        return cv2.GaussianBlur(drawn_in, (0, 0), _RIM * image.shape[0] / 2)
+
+    def _merit(self, rgb: np.ndarray, face: Face) -> float:
+        """Tell how much of a face a photo shows: its width in pixels up to the crop's, times how far it looks ahead."""
+        points = self._points.find(crop_face(rgb, face, self._points.template, self._size).image)
+        return ahead(points) * min(float(face.box[2] - face.box[0]) / self._size, 1.0)
+
+
+def ahead(points: np.ndarray) -> float:
+    """Return how far a face with these points (66, 2) looks ahead: 1 into the camera, 0 past it.
+
+    It is the ratio of the nose's distances from either edge of the face.
+    """
+    left, right = points[_NOSE, 0] - points[JAW, 0].min(), points[JAW, 0].max() - points[_NOSE, 0]
+    return float(max(min(left, right), 0) / max(left, right, 1e-6))

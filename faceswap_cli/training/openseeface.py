@@ -1,0 +1,59 @@
+"""OpenSeeFace's landmark network (BSD-2-Clause) as a teacher: 66 points of an aligned crop.
+
+It takes 224 px RGB in ImageNet's range and gives, for 28 x 28 cells, whether each point is there and how far from the
+cell, rows before columns, the offsets as logits of a sixteenth (its tracker.py).
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..engines import open_network
+from ..errors import WeightsError
+from ..networks.points import POINTS
+from ..stages.tensors import to_tensor
+
+SIZE, CELLS = 224, 28
+LOGIT_FACTOR = 16
+# Part of SimSwap's frontal crop it is shown, shares of the side: x0, y0, x1, y1. Its own tracker leaves as much room.
+PART = (0.08, 0.06, 0.92, 1.0)
+
+# What each point is called in the mirrored picture.
+_JAW, _BROWS, _NOSE = range(16, -1, -1), range(26, 16, -1), (*range(27, 31), *range(35, 30, -1))
+_EYES = (45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40)
+_LIPS = (*range(52, 47, -1), *range(57, 52, -1), *range(62, 57, -1), *range(65, 62, -1))
+MIRRORED = np.array([*_JAW, *_BROWS, *_NOSE, *_EYES, *_LIPS])
+
+
+class PointsTeacher:
+    """Labels aligned crops with points."""
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        self._network = open_network(path, "cpu", threads)
+        if len(self._network.inputs) != 1:
+            raise WeightsError(f"{path.name} is not OpenSeeFace's lm_model: it takes {', '.join(self._network.inputs)}")
+
+    def points(self, crop: np.ndarray) -> np.ndarray:
+        """Return (66, 2) float32, shares of the side, of a crop (S, S, 3) uint8: the mean of it and its mirror."""
+        mirrored = self._look(np.ascontiguousarray(crop[:, ::-1]))[MIRRORED]
+        return (self._look(crop) + [1, 0] + [-1, 1] * mirrored).astype(np.float32) / 2
+
+    def _look(self, crop: np.ndarray) -> np.ndarray:
+        left, top, right, bottom = PART
+        side = crop.shape[0]
+        zoom = np.array([SIZE / (right - left), SIZE / (bottom - top)]) / side
+        place = np.column_stack([np.diag(zoom), -zoom * side * (left, top)])
+        shown = cv2.warpAffine(crop, place, (SIZE, SIZE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+        maps = self._network.run(**{self._network.inputs[0]: to_tensor([shown], "imagenet")})[0][0]
+        found, down, across = maps.reshape(3, POINTS, CELLS * CELLS)
+        cell, point = found.argmax(axis=1), np.arange(POINTS)
+        last = SIZE - 1
+        rows = last * (cell // CELLS) / (CELLS - 1) + last * _offset(down[point, cell])
+        columns = last * (cell % CELLS) / (CELLS - 1) + last * _offset(across[point, cell])
+        return (np.column_stack([columns, rows]) + 0.5) / SIZE * [right - left, bottom - top] + [left, top]
+
+
+def _offset(share: np.ndarray) -> np.ndarray:
+    share = np.clip(share, 1e-7, 1 - 1e-7)
+    return np.log(share / (1 - share)) / LOGIT_FACTOR

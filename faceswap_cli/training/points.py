@@ -1,0 +1,218 @@
+"""Distil the face points: FacePoints learns from aligned crops what OpenSeeFace's landmark network sees in them.
+
+The teacher labels each crop once; every step moves crops and labels alike, and damages half of the pictures. What is
+kept is a moving average of the weights. Source of the loss: Wing loss (Feng et al. 2018), which heeds small errors.
+"""
+
+import json
+import math
+import time
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import UsageError
+from ..networks.export import Signature, write_onnx
+from ..networks.points import POINTS, FacePoints, FacePointsConfig
+from .augment import degrade_batch, draw_moves, moved
+from .checkpoint import load, save
+from .data import FaceSet, load_packs
+from .openseeface import MIRRORED, PointsTeacher
+from .options import TrainOptions
+from .prepare import TEMPLATE, packed
+from .run import Run, autocast, cosine_rate, set_rate, share_done, start_torch, update_average, write_sheet
+
+STEPS, BATCH, LEARNING_RATE = 6000, 64, 2e-3
+PICTURE_SIZE = 144  # side of the crops held in memory
+AVERAGE_DECAY = 0.998
+WING, CURVE = (
+    0.02,
+    0.004,
+)  # of the loss, as shares of the crop's side: where it turns linear, how steep it is at nothing
+OUTER_CORNERS = (36, 45)  # of the eyes: errors are told as shares of their distance
+WEIGHTS = {(17, 36): 2.0, (36, 48): 6.0, (48, 58): 2.0, (58, 66): 4.0}  # against the jaw, whose points slide along it
+
+
+@dataclass(slots=True)
+class _State:
+    """All that changes while training."""
+
+    network: FacePoints
+    average: FacePoints
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    progress: float = 0.0  # share of the run that is done, 0..1: sets the learning rate
+
+
+def train(options: TrainOptions) -> dict[str, float]:
+    """Train until the steps or the minutes are used up, then measure on people never trained on."""
+    if options.teacher is None:
+        raise UsageError("the points need --teacher FILE: OpenSeeFace's lm_model in ONNX, to imitate")
+    run = Run(options)
+    device = start_torch(options)
+    faces = load_packs(tuple(packed(folder, options) for folder in options.data), PICTURE_SIZE)
+    labels = label(faces, PointsTeacher(options.teacher, options.threads))
+    learn = np.flatnonzero(~faces.held_out)
+    pictures = torch.from_numpy(faces.images[learn]).permute(0, 3, 1, 2).to(device)
+    wanted = torch.from_numpy(labels[learn]).to(device)
+    state = _start(options, device)
+    if options.resume:
+        _restore(state, load(run.last))
+    batch, started, progress_before = options.batch or BATCH, time.monotonic(), state.progress
+
+    while state.progress < 1:
+        torch.manual_seed(options.seed + state.step)  # every step has its own seed: a run goes on exactly
+        rows = torch.randint(len(pictures), (batch,), device=device)
+        images, points = draw(pictures[rows], wanted[rows], state.network.config.size)
+        rate = (options.learning_rate or LEARNING_RATE) * cosine_rate(round(state.progress * 1000), 1000, warm_up=25)
+        loss = _learn(state, images, points, rate)
+        state.step += 1
+        spent = (time.monotonic() - started) / 60
+        state.progress = share_done(options, state.step, options.steps or STEPS, spent, progress_before)
+        if state.step % 50 == 0:
+            pace = run.images_per_second(state.step * batch)
+            run.log({"step": state.step, "rate": rate, "wing": loss, "images_per_second": pace})
+        if state.step % options.save_every == 0 or state.progress >= 1:
+            save(run.last, _checkpoint(state))
+    scores = measure(state.average, faces, labels, run.folder / "samples" / f"{state.step:06d}.png")
+    (run.folder / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
+    return scores
+
+
+def label(faces: FaceSet, teacher: PointsTeacher) -> np.ndarray:
+    """Return the teacher's points (N, 66, 2) float32 of every face, shares of the crop's side."""
+    return np.stack([teacher.points(image) for image in faces.images])
+
+
+def draw(pictures: Tensor, points: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Move pictures (N, 3, H, W) uint8 and points (N, 66, 2) alike; return (N, 3, size, size) in [0, 1] and the points.
+
+    Every second picture is damaged on top.
+    """
+    moves = draw_moves(len(pictures), pictures.device, degrees=10, scale=0.1, shift=0.04)
+    images = moved(pictures.float() / 255, moves, size)
+    images[::2] = degrade_batch(images[::2])
+    return images.contiguous(memory_format=torch.channels_last), move_points(points, moves)
+
+
+def move_points(points: Tensor, moves: Tensor) -> Tensor:
+    """Return where points (N, 66, 2), shares of the side, lie after `augment.moved`; renamed where it mirrors."""
+    back = torch.linalg.inv(moves[:, :, :2])
+    centred = 2 * points - 1 - moves[:, None, :, 2]
+    turned = (torch.einsum("nij,npj->npi", back, centred) + 1) / 2
+    mirrors = torch.linalg.det(moves[:, :, :2]) < 0
+    return torch.where(mirrors[:, None, None], turned[:, torch.from_numpy(MIRRORED).to(points.device)], turned)
+
+
+def wing_loss(found: Tensor, wanted: Tensor) -> Tensor:
+    """Return the wing loss of points (N, 66, 2), in units of `WING`; what opens and closes counts most."""
+    error = (found - wanted).abs()
+    offset = WING - WING * math.log(1 + WING / CURVE)
+    loss = torch.where(error < WING, WING * torch.log1p(error / CURVE), error - offset) / WING
+    weights = torch.ones(POINTS, device=found.device)
+    for (first, last), weight in WEIGHTS.items():
+        weights[first:last] = weight
+    return (loss.mean(dim=2) * weights).mean()
+
+
+@torch.no_grad()
+def measure(network: FacePoints, faces: FaceSet, labels: np.ndarray, sheet: Path) -> dict[str, float]:
+    """Return the mean error against the teacher on held-out people, as shares of the distance of the eyes' corners.
+
+    The sheet shows some of them with the points found.
+    """
+    rows = np.flatnonzero(faces.held_out) if faces.held_out.any() else np.arange(len(faces))
+    pictures = torch.from_numpy(faces.images[rows]).permute(0, 3, 1, 2).float() / 255
+    size = network.config.size
+    small = nn.functional.interpolate(pictures, size=(size, size), mode="bilinear", antialias=True)
+    device = next(network.parameters()).device
+    found = torch.cat([network(part.to(device)).cpu() for part in small.split(64)]).numpy()
+    errors = np.linalg.norm(found - labels[rows], axis=2)
+    span = np.linalg.norm(np.subtract(*(labels[rows][:, corner] for corner in OUTER_CORNERS)), axis=1, keepdims=True)
+    shown = [
+        _drawn(faces.images[row], points)
+        for row, points in zip(rows[:: max(1, len(rows) // 24)], found[:: max(1, len(rows) // 24)], strict=True)
+    ]
+    shown = shown[: len(shown) // 8 * 8] or shown
+    write_sheet(sheet, [shown[at : at + 8] for at in range(0, len(shown), 8)])
+    parts = {
+        "jaw": slice(0, 17),
+        "brows": slice(17, 27),
+        "nose": slice(27, 36),
+        "eyes": slice(36, 48),
+        "mouth": slice(48, POINTS),
+    }
+    shares = errors / span
+    return {"all": float(shares.mean()), **{name: float(shares[:, part].mean()) for name, part in parts.items()}}
+
+
+def write_points(network: FacePoints, path: Path) -> None:
+    """Write the ONNX the swapper uses: `image` (N, 3, S, S) in, `points` (N, 66, 2) out."""
+    size = network.config.size
+    metadata = {
+        "network": "facepoints",
+        "configuration": json.dumps(asdict(network.config)),
+        "size": str(size),
+        "template": TEMPLATE,
+        "input_range": "0..1",
+    }
+    write_onnx(network, {"image": torch.rand(1, 3, size, size)}, path, metadata, Signature(("points",)))
+
+
+def build_points(configuration: dict[str, Any], weights: dict[str, Tensor]) -> FacePoints:
+    """Return the network of a configuration with its weights, in eval mode."""
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in configuration.items()}
+    network = FacePoints(FacePointsConfig(**fields))
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def _start(options: TrainOptions, device: torch.device) -> _State:
+    network = FacePoints()
+    if options.init_from is not None:
+        kept = load(options.init_from)
+        network = build_points(kept["configuration"], kept["average"])
+    network = network.to(device, memory_format=torch.channels_last)
+    average = deepcopy(network).requires_grad_(False).eval()
+    return _State(network, average, torch.optim.AdamW(network.parameters(), weight_decay=1e-2))
+
+
+def _learn(state: _State, images: Tensor, points: Tensor, rate: float) -> float:
+    """Do one step of the optimiser and of the average."""
+    state.network.train()
+    set_rate(state.optimiser, rate)
+    with autocast(images.device):
+        features = state.network.features(2 * images - 1).flatten(1)
+    found = state.network.read(features.float()).reshape(-1, POINTS, 2)  # bfloat16 has too few digits for places
+    loss = wing_loss(found, points)
+    state.optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
+    state.optimiser.step()
+    update_average(state.average, state.network, min(AVERAGE_DECAY, (1 + state.step) / (10 + state.step)))
+    return loss.item()
+
+
+def _checkpoint(state: _State) -> dict[str, Any]:
+    parts = {name: getattr(state, name).state_dict() for name in ("network", "average", "optimiser")}
+    configuration = asdict(state.network.config)
+    return {"kind": "points", "configuration": configuration, "step": state.step, "progress": state.progress, **parts}
+
+
+def _restore(state: _State, kept: dict[str, Any]) -> None:
+    for name in ("network", "average", "optimiser"):
+        getattr(state, name).load_state_dict(kept[name])
+    state.step, state.progress = kept["step"], kept["progress"]
+
+
+def _drawn(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    picture = cv2.resize(image, None, fx=2, fy=2)
+    for x, y in points * picture.shape[0]:
+        cv2.circle(picture, (round(float(x)), round(float(y))), 1, (0, 255, 0), cv2.FILLED)
+    return picture
