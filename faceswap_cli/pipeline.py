@@ -9,6 +9,8 @@ change them. Decoding, locating and swapping each run ahead in a thread; the cal
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 
+import numpy as np
+
 from .options import Options
 from .stages.align import crop_face
 from .stages.bundle import Bundle, find_bundle
@@ -23,7 +25,7 @@ from .stages.tally import Tally
 from .stages.track import Located, Track
 from .stopwatch import Stopwatch
 from .stream import prefetch
-from .types import Face, Frame, Patch, Swapped
+from .types import Crop, Face, Frame, Patch, Swapped
 
 _AHEAD = 3  # frames that wait between two threads
 _AHEAD_BYTES = 96 << 20  # and at most so many bytes of them, whatever their size
@@ -83,8 +85,7 @@ class Swapper:
         frame = located.frame
         with self.stopwatch.stage("align"):
             crops = [crop_face(frame.rgb, face, self.generator.template, self.generator.size) for face in located.faces]
-        with self.stopwatch.stage("fit"):
-            laid = self.fit.lay(crops, past) if self.fit is not None else []
+        laid = self._lay(crops, past)
         with self.stopwatch.stage("generate"):
             images = self.generator.generate(crops, laid)
         with self.stopwatch.stage("mask"):
@@ -96,6 +97,12 @@ class Swapper:
             ]
         seen = tuple(patch for patch in patches if patch is not None)
         return Swapped(frame, seen, located.faces_found, self.label)
+
+    def _lay(self, crops: list[Crop], past: Past | None) -> list[np.ndarray]:
+        if self.fit is None:
+            return []
+        with self.stopwatch.stage("fit"):
+            return self.fit.lay(crops, past)
 
     def _locate(self, frames: Generator[Frame, None, None], tally: Tally) -> Iterator[Located]:
         with closing(frames):
