@@ -9,7 +9,6 @@ import io
 import pickle
 import pickletools
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -28,11 +27,14 @@ MOST_AXES = 16
 KINDS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "b1")
 
 
-@dataclass(frozen=True, slots=True)
 class _Kind:
-    """Stands for a numpy dtype."""
+    """Stands for a numpy dtype.
 
-    name: str
+    No dataclass: with slots those take a `__setstate__` of their own in the first releases of Python 3.11.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) < 2 or state[1] not in ("<", "|", "="):
@@ -164,11 +166,11 @@ def _class(*_arguments: Any) -> _Array:
     raise WeightsError("damaged: a class is called where an array should be made")
 
 
-@dataclass(frozen=True, slots=True)
 class _StandIn:
     """A function a pickle may call, and can do nothing else with."""
 
-    function: Callable[..., Any]
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
 
     def __call__(self, *arguments: Any) -> Any:
         return self.function(*arguments)
