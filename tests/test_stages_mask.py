@@ -7,7 +7,7 @@ import pytest
 
 from faceswap_cli.models import entry
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
-from faceswap_cli.stages.mask import FACE_CLASSES, OvalMask, ParsedMask, face_probability, soften
+from faceswap_cli.stages.mask import FACE_CLASSES, GLASSES, OvalMask, ParsedMask, face_probability, soften
 from faceswap_cli.stages.past import LOOK_BACK, Past
 from faceswap_cli.types import Crop, Face
 
@@ -184,3 +184,18 @@ def test_one_track_says_nothing_of_another() -> None:
     masks_of([SoftDisc(46)] * 2, past, [0.0] * 2, track=1)
     (mask,) = masks_of([SoftDisc(45)], past, [0.0], track=2)
     assert np.array_equal(mask, masks_of([SoftDisc(45)], Past(), [0.0])[0])
+
+
+@pytest.mark.parametrize(("side", "seen"), [(24, True), (4, False)])
+def test_the_targets_glasses_stay_where_a_portrait_is_laid(side: int, seen: bool) -> None:
+    labels = np.ones((SIZE, SIZE), np.uint8)
+    middle = slice(SIZE // 2 - side // 2, SIZE // 2 + side // 2)
+    labels[middle, middle] = GLASSES
+    kept, painted = (
+        ParsedMask(Labels(labels), entry("parser"), 0.0, keeps_glasses=keeps).mask([crop()])[0]
+        for keeps in (True, False)
+    )
+    centre = kept.shape[0] // 2
+    assert painted[centre, centre] > 0.9
+    assert (kept[centre, centre] < 0.1) == seen
+    assert kept[centre, kept.shape[0] // 8] > 0.9

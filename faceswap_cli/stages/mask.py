@@ -24,10 +24,12 @@ from .tensors import to_tensor
 
 # skin, brows, eyes, glasses, nose, mouth, lips in CelebAMask-HQ's order, as SimSwap's use_mask takes them
 FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
+GLASSES = 6
 FOREIGN_CLASSES = (0, 16)  # background, under which parsers put hands and things, and cloth
 
 _TWO_THINGS = 1.0  # difference of two frames' weights from which they show two things and not one that trembles
 
+_GLINT = 0.006  # share of a crop that may be taken for glasses where none are: 0.0005 on clips, glasses 0.03 and more
 _BORDER = 0.04  # share of the crop's side over which the mask falls to zero at its border
 _EYE = 0.38  # radius of an eye with its brow, as a share of the way from the eyes to the mouth
 _BROW = 0.15  # how far above the eye their middle lies, the same way
@@ -57,8 +59,9 @@ class _Seen:
 class ParsedMask:
     """The face as a parser sees it in the target's crop."""
 
-    def __init__(self, network: Network, contract: Entry, blur: float) -> None:
+    def __init__(self, network: Network, contract: Entry, blur: float, *, keeps_glasses: bool = False) -> None:
         self._network, self._input_range, self._blur = network, contract.input_range, blur
+        self._keeps_glasses = keeps_glasses
         self._size = contract.size or int(network.metadata.get("size", 0))
         if self._size == 0:
             raise WeightsError(f"{contract.file} does not say the size of its input: train it again or reinstall")
@@ -88,7 +91,8 @@ class ParsedMask:
     def _see(self, crop: Crop) -> np.ndarray:
         logits = self.parse(crop.image)
         face = face_probability(logits)
-        return _main_part(np.maximum(face, _eyes(crop, logits, face)))
+        face = _main_part(np.maximum(face, _eyes(crop, logits, face)))
+        return face * (1 - _glasses(logits)) if self._keeps_glasses else face
 
 
 class OvalMask:
@@ -105,6 +109,13 @@ class OvalMask:
 def face_probability(logits: np.ndarray) -> np.ndarray:
     """Return (S, S) float32: the softmax share of the face's classes in (19, S, S) logits."""
     return class_share(logits, FACE_CLASSES)
+
+
+def _glasses(logits: np.ndarray) -> np.ndarray:
+    """Return (S, S) float32 in [0, 1]: the target's glasses with what is seen through them; none where few are seen."""
+    share = class_share(logits, (GLASSES,))
+    worn = np.clip((float(share.mean()) - _GLINT) / _GLINT, 0, 1)
+    return (cv2.dilate(share, _disc(1)) * worn).astype(np.float32)
 
 
 def soften(mask: np.ndarray, blur: float) -> np.ndarray:

@@ -55,7 +55,9 @@ class Opening:
                 "no face parser is installed: an oval mask is used, hair and hands over the face are not kept"
             )
             return OvalMask(self._options.mask_blur)
-        return ParsedMask(self._open(parser), parser.contract, self._options.mask_blur)
+        # a generator that paints the face paints its glasses too; a portrait laid over them would leave halves
+        keeps = self._bundle.points is not None
+        return ParsedMask(self._open(parser), parser.contract, self._options.mask_blur, keeps_glasses=keeps)
 
     def _open(self, part: Part) -> Network:
         return open_network(part.path, self._options.device, self._options.threads)
