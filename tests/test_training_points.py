@@ -133,6 +133,14 @@ def test_the_exported_file_finds_what_the_network_finds(whole_run: Path, tmp_pat
     np.testing.assert_allclose(found, network(image).detach().numpy(), atol=2e-3)
 
 
+def test_a_run_can_start_from_an_exported_file(options: TrainOptions, whole_run: Path, tmp_path: Path) -> None:
+    path = export(whole_run, tmp_path / "points.onnx")
+    on = replace(options, output=tmp_path / "on", init_from=path, steps=1, learning_rate=1e-12)
+    points.train(on)
+    begun, wanted = checkpoint.load(on.output / "last.pt")["network"], points.read_points(path).state_dict()
+    torch.testing.assert_close(begun["read.weight"], wanted["read.weight"], atol=1e-6, rtol=0)
+
+
 def test_an_untrained_network_answers_with_the_middle() -> None:
     found = FacePoints().eval()(torch.rand(1, 3, 112, 112)).detach()
     assert float((found - 0.5).abs().max()) < 0.2

@@ -10,20 +10,20 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import UsageError
 from ..networks.detector import OUTPUTS, FaceDetector, FaceDetectorConfig
 from ..networks.export import Signature, read_metadata, read_state_dict, write_onnx
 from ..stream import prefetch
+from .averaged import Averaged, begin
 from .checkpoint import load, save
 from .data import to_tensor
 from .detector_data import Pictures, load_pictures
@@ -33,7 +33,7 @@ from .detector_tiles import Tile, cuts_beside_faces, training_tile
 from .occluders import face_free_pictures
 from .options import TrainOptions
 from .parser_data import split_people
-from .run import Run, autocast, cosine_rate, set_rate, share_done, start_torch, update_average, write_sheet
+from .run import Run, autocast, cosine_rate, share_done, start_torch, write_sheet
 
 STEPS, BATCH, LEARNING_RATE, SIZE = 10000, 16, 2e-3, 256
 LARGE, LARGE_EVERY = 1.75, 4
@@ -41,17 +41,6 @@ AVERAGE_DECAY = 0.998
 MEASURED_TILES = 400
 COLUMNS = 6  # of a sample sheet
 TEXTURE = 400  # pixels, shorter side of a background
-
-
-@dataclass(slots=True, eq=False)
-class _State:
-    """All that changes while training."""
-
-    network: FaceDetector
-    average: FaceDetector
-    optimiser: torch.optim.Optimizer
-    step: int = 0
-    progress: float = 0.0  # share of the run that is done, 0..1: sets the learning rate
 
 
 def train(options: TrainOptions) -> DetectorScores:
@@ -65,7 +54,7 @@ def train(options: TrainOptions) -> DetectorScores:
     tiles = measured_tiles(pictures.take(held_out), options)
     state = _start(options, device)
     if options.resume:
-        _restore(state, load(run.last))
+        state.restore(load(run.last))
     started, progress_before = time.monotonic(), state.progress
 
     with closing(prefetch(_batches(pictures.take(learn), options, state.step), depth=2)) as batches:
@@ -82,7 +71,7 @@ def train(options: TrainOptions) -> DetectorScores:
                 pace = run.images_per_second(state.step * (options.batch or BATCH))
                 run.log({"step": state.step, "rate": rate, **losses, "images_per_second": pace})
             if state.step % options.save_every == 0 or state.progress >= 1:
-                save(run.last, _checkpoint(state))
+                save(run.last, state.checkpoint("detector", asdict(state.network.config)))
                 _write_samples(state.average, tiles, run.folder / "samples" / f"{state.step:06d}.png")
     write_detector(state.average, run.folder / "detector.onnx")
     scores = measure(lambda rgb: find_faces(state.average, rgb), tiles)
@@ -133,11 +122,9 @@ def build_detector(configuration: dict[str, Any], weights: dict[str, Tensor]) ->
     return network.eval()
 
 
-def _start(options: TrainOptions, device: torch.device) -> _State:
+def _start(options: TrainOptions, device: torch.device) -> Averaged[FaceDetector]:
     network = FaceDetector() if options.init_from is None else read_detector(options.init_from)
-    network = network.to(device, memory_format=torch.channels_last)
-    average = deepcopy(network).requires_grad_(False)
-    return _State(network, average, torch.optim.AdamW(network.parameters(), weight_decay=1e-2))
+    return begin(network, device, AVERAGE_DECAY)
 
 
 def _batches(pictures: Pictures, options: TrainOptions, step: int) -> Iterator[tuple[Tensor, Wanted]]:
@@ -165,34 +152,15 @@ def _shape(step: int, batch: int, size: int) -> tuple[int, int]:
     return max(2, round(batch * (size / large) ** 2)), large
 
 
-def _learn(state: _State, images: Tensor, wanted: Wanted, rate: float) -> dict[str, float]:
+def _learn(state: Averaged[FaceDetector], images: Tensor, wanted: Wanted, rate: float) -> dict[str, float]:
     """Do one step of the optimiser and of the average."""
     state.network.train()
-    set_rate(state.optimiser, rate)
     with autocast(images.device):
         predictions = state.network.predictions(images)
     on_cpu = tuple(part.cpu() for part in predictions)
     losses = detector_loss(on_cpu, wanted, make_anchors(*images.shape[2:]))
-    state.optimiser.zero_grad(set_to_none=True)
-    torch.stack(list(losses.values())).sum().backward()
-    nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
-    state.optimiser.step()
-    update_average(state.average, state.network, min(AVERAGE_DECAY, (1 + state.step) / (10 + state.step)))
+    state.descend(torch.stack(list(losses.values())).sum(), rate)
     return {name: loss.item() for name, loss in losses.items()}
-
-
-def _checkpoint(state: _State) -> dict[str, Any]:
-    parts = {name: getattr(state, name).state_dict() for name in ("network", "average", "optimiser")}
-    settings = {
-        name: list(value) if isinstance(value, tuple) else value for name, value in asdict(state.network.config).items()
-    }
-    return {"kind": "detector", "configuration": settings, "step": state.step, "progress": state.progress, **parts}
-
-
-def _restore(state: _State, kept: dict[str, Any]) -> None:
-    for name in ("network", "average", "optimiser"):
-        getattr(state, name).load_state_dict(kept[name])
-    state.step, state.progress = kept["step"], kept["progress"]
 
 
 def _write_samples(network: FaceDetector, tiles: list[Tile], path: Path) -> None:

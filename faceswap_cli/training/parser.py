@@ -8,19 +8,19 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from ..errors import UsageError
 from ..networks.export import Signature, read_metadata, read_state_dict, write_onnx
 from ..networks.parsing import CLASSES, ParseNet, ParseNetConfig
+from .averaged import Averaged, begin
 from .checkpoint import load, save
 from .data import to_tensor
 from .labels import colourise
@@ -37,7 +37,7 @@ from .parser_data import (
     split_people,
     training_crop,
 )
-from .run import Run, autocast, cosine_rate, set_rate, share_done, start_torch, update_average, write_sheet
+from .run import Run, autocast, cosine_rate, share_done, start_torch, write_sheet
 
 STEPS, BATCH, LEARNING_RATE, SIZE = 4000, 16, 2e-3, 160
 WIDTHS, BLOCKS, HEAD_WIDTH = (24, 64, 128, 160), (1, 2, 2), 48
@@ -66,17 +66,6 @@ class ParserScores:
         return "\n".join(f"{name:<18} {value:.4f}" for name, value in {**self.iou, **whole}.items())
 
 
-@dataclass(slots=True, eq=False)
-class _State:
-    """All that changes while training."""
-
-    network: ParseNet
-    average: ParseNet
-    optimiser: torch.optim.Optimizer
-    step: int = 0
-    progress: float = 0.0  # share of the run that is done, 0..1: sets the learning rate
-
-
 def train(options: TrainOptions) -> ParserScores:
     """Train until the steps or the minutes are used up, then measure on people never trained on."""
     if options.teacher is None:
@@ -87,7 +76,7 @@ def train(options: TrainOptions) -> ParserScores:
     learn, held_out = split_people(faces.people)
     state = _start(options, device)
     if options.resume:
-        _restore(state, load(run.last))
+        state.restore(load(run.last))
     batches = _batches(faces.take(learn), options, state)
     started, progress_before = time.monotonic(), state.progress
 
@@ -102,7 +91,7 @@ def train(options: TrainOptions) -> ParserScores:
             pace = run.images_per_second(state.step * len(images))
             run.log({"step": state.step, "rate": rate, **losses, "images_per_second": pace})
         if state.step % options.save_every == 0 or state.progress >= 1:
-            save(run.last, _checkpoint(state))
+            save(run.last, state.checkpoint("parser", asdict(state.network.config)))
             _write_samples(state, faces.take(held_out), run.folder / "samples" / f"{state.step:06d}.png")
     write_parser(state.average, run.folder / "parser.onnx")
     scores = evaluate(state.average, faces.take(held_out))
@@ -186,17 +175,15 @@ def parser_loss(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
     return {"cross_entropy": functional.nll_loss(log_share, wanted), "dice": 1 - dice[counts > 0].mean()}
 
 
-def _start(options: TrainOptions, device: torch.device) -> _State:
+def _start(options: TrainOptions, device: torch.device) -> Averaged[ParseNet]:
     if options.init_from is not None:
         network = read_parser(options.init_from)
     else:
         network = ParseNet(ParseNetConfig(options.size or SIZE, WIDTHS, BLOCKS, HEAD_WIDTH))
-    network = network.to(device, memory_format=torch.channels_last)
-    average = deepcopy(network).requires_grad_(False)
-    return _State(network, average, torch.optim.AdamW(network.parameters(), weight_decay=1e-2))
+    return begin(network, device, AVERAGE_DECAY)
 
 
-def _batches(faces: LabelledFaces, options: TrainOptions, state: _State) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(faces: LabelledFaces, options: TrainOptions, state: Averaged[ParseNet]) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield images (B, 3, S, S) in [0, 1] and classes (B, S, S); every step has its own seed: a run goes on exactly."""
     settings, step = CropSettings(size=state.network.config.size), state.step
     weights, textures = sampling_weights(faces.labels), face_free_pictures()
@@ -213,39 +200,17 @@ def _batches(faces: LabelledFaces, options: TrainOptions, state: _State) -> Iter
             step += 1
 
 
-def _learn(state: _State, images: Tensor, labels: Tensor, rate: float) -> dict[str, float]:
+def _learn(state: Averaged[ParseNet], images: Tensor, labels: Tensor, rate: float) -> dict[str, float]:
     """Do one step of the optimiser and of the average."""
     state.network.train()
-    set_rate(state.optimiser, rate)
     with autocast(images.device):
         logits = state.network(images)
     losses = parser_loss(logits, labels)
-    state.optimiser.zero_grad(set_to_none=True)
-    (losses["cross_entropy"] + DICE_WEIGHT * losses["dice"]).backward()
-    nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
-    state.optimiser.step()
-    update_average(state.average, state.network, min(AVERAGE_DECAY, (1 + state.step) / (10 + state.step)))
+    state.descend(losses["cross_entropy"] + DICE_WEIGHT * losses["dice"], rate)
     return {name: loss.item() for name, loss in losses.items()}
 
 
-def _checkpoint(state: _State) -> dict[str, Any]:
-    parts = {name: getattr(state, name).state_dict() for name in ("network", "average", "optimiser")}
-    return {
-        "kind": "parser",
-        "configuration": asdict(state.network.config),
-        "step": state.step,
-        "progress": state.progress,
-        **parts,
-    }
-
-
-def _restore(state: _State, kept: dict[str, Any]) -> None:
-    for name in ("network", "average", "optimiser"):
-        getattr(state, name).load_state_dict(kept[name])
-    state.step, state.progress = kept["step"], kept["progress"]
-
-
-def _write_samples(state: _State, faces: LabelledFaces, path: Path) -> None:
+def _write_samples(state: Averaged[ParseNet], faces: LabelledFaces, path: Path) -> None:
     """Show picture, truth and answer for some held-out people, the second half of them with an occluder."""
     textures, cells = face_free_pictures(), []
     for row in range(min(24, len(faces.names))):

@@ -7,8 +7,7 @@ kept is a moving average of the weights. Source of the loss: Wing loss (Feng et 
 import json
 import math
 import time
-from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,36 +17,24 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UsageError
-from ..networks.export import Signature, write_onnx
+from ..networks.export import Signature, read_metadata, read_state_dict, write_onnx
 from ..networks.points import POINTS, FacePoints, FacePointsConfig
 from .augment import degrade_batch, draw_moves, moved
+from .averaged import Averaged, begin
 from .checkpoint import load, save
 from .data import FaceSet, load_packs
 from .openseeface import MIRRORED, PointsTeacher
 from .options import TrainOptions
 from .prepare import TEMPLATE, packed
-from .run import Run, autocast, cosine_rate, set_rate, share_done, start_torch, update_average, write_sheet
+from .run import Run, autocast, cosine_rate, share_done, start_torch, write_sheet
 
 STEPS, BATCH, LEARNING_RATE = 6000, 64, 2e-3
 PICTURE_SIZE = 144  # side of the crops held in memory
 AVERAGE_DECAY = 0.998
-WING, CURVE = (
-    0.02,
-    0.004,
-)  # of the loss, as shares of the crop's side: where it turns linear, how steep it is at nothing
+WING = 0.02  # share of the crop's side from which the loss is linear
+CURVE = 0.004  # the same, and the smaller the steeper the loss is at nothing
 OUTER_CORNERS = (36, 45)  # of the eyes: errors are told as shares of their distance
 WEIGHTS = {(17, 36): 2.0, (36, 48): 6.0, (48, 58): 2.0, (58, 66): 4.0}  # against the jaw, whose points slide along it
-
-
-@dataclass(slots=True)
-class _State:
-    """All that changes while training."""
-
-    network: FacePoints
-    average: FacePoints
-    optimiser: torch.optim.Optimizer
-    step: int = 0
-    progress: float = 0.0  # share of the run that is done, 0..1: sets the learning rate
 
 
 def train(options: TrainOptions) -> dict[str, float]:
@@ -63,7 +50,7 @@ def train(options: TrainOptions) -> dict[str, float]:
     wanted = torch.from_numpy(labels[learn]).to(device)
     state = _start(options, device)
     if options.resume:
-        _restore(state, load(run.last))
+        state.restore(load(run.last))
     batch, started, progress_before = options.batch or BATCH, time.monotonic(), state.progress
 
     while state.progress < 1:
@@ -79,7 +66,7 @@ def train(options: TrainOptions) -> dict[str, float]:
             pace = run.images_per_second(state.step * batch)
             run.log({"step": state.step, "rate": rate, "wing": loss, "images_per_second": pace})
         if state.step % options.save_every == 0 or state.progress >= 1:
-            save(run.last, _checkpoint(state))
+            save(run.last, state.checkpoint("points", asdict(state.network.config)))
     scores = measure(state.average, faces, labels, run.folder / "samples" / f"{state.step:06d}.png")
     (run.folder / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
     return scores
@@ -165,6 +152,14 @@ def write_points(network: FacePoints, path: Path) -> None:
     write_onnx(network, {"image": torch.rand(1, 3, size, size)}, path, metadata, Signature(("points",)))
 
 
+def read_points(path: Path) -> FacePoints:
+    """Return the network of a file made by `write_points`, or the average of a run's checkpoint, in eval mode."""
+    if path.suffix == ".onnx":
+        return build_points(json.loads(read_metadata(path)["configuration"]), read_state_dict(path))
+    kept = load(path)
+    return build_points(kept["configuration"], kept["average"])
+
+
 def build_points(configuration: dict[str, Any], weights: dict[str, Tensor]) -> FacePoints:
     """Return the network of a configuration with its weights, in eval mode."""
     fields = {name: tuple(value) if isinstance(value, list) else value for name, value in configuration.items()}
@@ -173,42 +168,20 @@ def build_points(configuration: dict[str, Any], weights: dict[str, Tensor]) -> F
     return network.eval()
 
 
-def _start(options: TrainOptions, device: torch.device) -> _State:
-    network = FacePoints()
-    if options.init_from is not None:
-        kept = load(options.init_from)
-        network = build_points(kept["configuration"], kept["average"])
-    network = network.to(device, memory_format=torch.channels_last)
-    average = deepcopy(network).requires_grad_(False).eval()
-    return _State(network, average, torch.optim.AdamW(network.parameters(), weight_decay=1e-2))
+def _start(options: TrainOptions, device: torch.device) -> Averaged[FacePoints]:
+    network = FacePoints() if options.init_from is None else read_points(options.init_from)
+    return begin(network, device, AVERAGE_DECAY)
 
 
-def _learn(state: _State, images: Tensor, points: Tensor, rate: float) -> float:
+def _learn(state: Averaged[FacePoints], images: Tensor, points: Tensor, rate: float) -> float:
     """Do one step of the optimiser and of the average."""
     state.network.train()
-    set_rate(state.optimiser, rate)
     with autocast(images.device):
         features = state.network.features(2 * images - 1).flatten(1)
     found = state.network.read(features.float()).reshape(-1, POINTS, 2)  # bfloat16 has too few digits for places
     loss = wing_loss(found, points)
-    state.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
-    state.optimiser.step()
-    update_average(state.average, state.network, min(AVERAGE_DECAY, (1 + state.step) / (10 + state.step)))
+    state.descend(loss, rate)
     return loss.item()
-
-
-def _checkpoint(state: _State) -> dict[str, Any]:
-    parts = {name: getattr(state, name).state_dict() for name in ("network", "average", "optimiser")}
-    configuration = asdict(state.network.config)
-    return {"kind": "points", "configuration": configuration, "step": state.step, "progress": state.progress, **parts}
-
-
-def _restore(state: _State, kept: dict[str, Any]) -> None:
-    for name in ("network", "average", "optimiser"):
-        getattr(state, name).load_state_dict(kept[name])
-    state.step, state.progress = kept["step"], kept["progress"]
 
 
 def _drawn(image: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -1,0 +1,53 @@
+"""A supporting network in training, the moving average of its weights that is kept, and what a checkpoint holds."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from .run import set_rate, update_average
+
+Network = TypeVar("Network", bound=nn.Module)
+PARTS = ("network", "average", "optimiser")
+
+
+@dataclass(slots=True, eq=False)
+class Averaged(Generic[Network]):
+    """All that changes while training."""
+
+    network: Network
+    average: Network
+    optimiser: torch.optim.Optimizer
+    decay: float  # of the average, once it has seen enough steps
+    step: int = 0
+    progress: float = 0.0  # share of the run that is done, 0..1: sets the learning rate
+
+    def descend(self, loss: Tensor, rate: float) -> None:
+        """Do one step of the optimiser and of the average."""
+        set_rate(self.optimiser, rate)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimiser.step()
+        update_average(self.average, self.network, min(self.decay, (1 + self.step) / (10 + self.step)))
+
+    def checkpoint(self, kind: str, configuration: dict[str, Any]) -> dict[str, Any]:
+        """Return everything the run needs to go on exactly."""
+        parts = {name: getattr(self, name).state_dict() for name in PARTS}
+        shape = {name: list(value) if isinstance(value, tuple) else value for name, value in configuration.items()}
+        return {"kind": kind, "configuration": shape, "step": self.step, "progress": self.progress, **parts}
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Put a checkpoint back."""
+        for name in PARTS:
+            getattr(self, name).load_state_dict(kept[name])
+        self.step, self.progress = kept["step"], kept["progress"]
+
+
+def begin(network: Network, device: torch.device, decay: float) -> Averaged[Network]:
+    """Return a network at its start, its average the same."""
+    network = network.to(device, memory_format=torch.channels_last)
+    average = deepcopy(network).requires_grad_(False).eval()
+    return Averaged(network, average, torch.optim.AdamW(network.parameters(), weight_decay=1e-2), decay)
