@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,10 +13,10 @@ from insightface.model_zoo import get_model  # noqa: E402
 from skimage.data import astronaut  # noqa: E402
 
 from faceswap_cli.errors import UsageError, WeightsError  # noqa: E402
-from faceswap_cli.networks.mobilefacenet import FaceEncoder, MobileFaceNet, imagenet_normalise  # noqa: E402
+from faceswap_cli.networks.mobilefacenet import Depthwise, FaceEncoder, MobileFaceNet, imagenet_normalise  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
 from faceswap_cli.training import checkpoint, encoder  # noqa: E402
-from faceswap_cli.training.data import encoder_crop, is_held_out  # noqa: E402
+from faceswap_cli.training.data import encoder_crop, is_held_out, load_packs  # noqa: E402
 from faceswap_cli.training.encoders import load_encoder  # noqa: E402
 from faceswap_cli.training.export import export  # noqa: E402
 from faceswap_cli.training.options import TrainOptions  # noqa: E402
@@ -55,21 +56,22 @@ def test_run_stopped_and_resumed_ends_with_the_same_weights(
     options: TrainOptions, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     halves = replace(options, output=tmp_path / "halves")
-    set_rate, calls = encoder.set_rate, iter(range(100))
+    draw_batch, calls = encoder.draw_batch, iter(range(100))
 
-    def crash_in_fourth_step(*arguments: object) -> None:
+    def crash_in_fourth_step(*arguments: Any) -> Any:
         if next(calls) == 3:
             raise KeyboardInterrupt
-        set_rate(*arguments)
+        return draw_batch(*arguments)
 
     with monkeypatch.context() as crash:
-        crash.setattr(encoder, "set_rate", crash_in_fourth_step)
+        crash.setattr(encoder, "draw_batch", crash_in_fourth_step)
         with pytest.raises(KeyboardInterrupt):
             encoder.train(halves)
     assert checkpoint.load(halves.output / "last.pt")["step"] == 2
     encoder.train(replace(halves, resume=True))
     once, twice = checkpoint.load(run / "last.pt"), checkpoint.load(halves.output / "last.pt")
-    assert all(torch.equal(value, twice["network"][name]) for name, value in once["network"].items())
+    for part in ("network", "average"):
+        assert all(torch.equal(value, twice[part][name]) for name, value in once[part].items())
 
 
 def test_insightface_feeds_the_exported_file_as_it_expects(run: Path, tmp_path: Path) -> None:
@@ -104,6 +106,39 @@ def test_maps_end_where_the_embedding_begins() -> None:
 def test_published_parameters_load_by_name(data: Path) -> None:
     network = load_encoder(data / "weights" / "identity" / "mobilefacenet_foamliu.pt")
     assert sum(parameter.numel() for parameter in network.parameters()) == 999_936
+
+
+def test_run_may_start_from_a_file(options: TrainOptions, run: Path, tmp_path: Path) -> None:
+    path = export(run, tmp_path / "encoder.onnx")
+    further = replace(options, output=tmp_path / "further", init_from=path, steps=1, learning_rate=1e-9)
+    encoder.train(further)
+    kept, went_on = load_encoder(path).state_dict(), checkpoint.load(further.output / "last.pt")["network"]
+    names = [name for name in kept if name.endswith(("weight", "bias"))]
+    assert all(torch.allclose(kept[name], went_on[name], atol=1e-6) for name in names)
+
+
+def test_stride_taken_by_leaving_out_is_the_same_convolution() -> None:
+    layer = Depthwise(8, stride=2)
+    x = torch.rand(2, 8, 15, 15)
+    trained = layer.train()(x)
+    assert trained.shape == (2, 8, 8, 8)
+    assert torch.allclose(trained, layer.eval()(x), atol=1e-6)
+
+
+def test_second_half_of_a_batch_is_poorer_for_the_student(options: TrainOptions) -> None:
+    faces = load_packs(options.data, 160)
+    clean, shown = encoder.draw_batch(faces, 16, np.random.default_rng(0))
+    assert torch.equal(clean[:8], shown[:8])
+    assert all(not torch.equal(one, other) for one, other in zip(clean[8::2], shown[8::2], strict=True))  # moved
+
+
+def test_hint_counts_the_first_rows_only() -> None:
+    torch.manual_seed(0)
+    wanted, map_ = torch.rand(4, 2, 3, 3), torch.rand(4, 2, 3, 3)
+    spoiled = torch.cat([map_[:2], map_[2:] + 9])
+    assert torch.allclose(encoder._hint(map_, wanted, rows=2), encoder._hint(spoiled, wanted, rows=2))
+    everywhere = encoder._hint(map_, wanted)
+    assert torch.allclose(everywhere, (map_ - wanted).square().mean() / wanted.var())
 
 
 def test_encoder_needs_a_teacher(options: TrainOptions) -> None:

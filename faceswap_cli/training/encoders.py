@@ -28,18 +28,24 @@ def load_encoders(teacher: Path | None) -> list[MobileFaceNet]:
 
 def load_encoder(path: Path) -> MobileFaceNet:
     """Return a frozen MobileFaceNet from an ONNX file of ours or a state dict; WeightsError for anything else."""
+    network = read_encoder(path)
+    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def read_encoder(path: Path) -> MobileFaceNet:
+    """Return a MobileFaceNet as `load_encoder` does, still free to learn."""
     network = MobileFaceNet()
     try:
         state = read_state_dict(path) if path.suffix == ".onnx" else _read_pickle(path)
     except Exception as error:  # torch and onnx raise half a dozen kinds for a damaged or foreign file
         raise WeightsError(f"{path} is not a readable MobileFaceNet file ({type(error).__name__})") from error
     load_strictly(network, state)
-    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return network
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     state = torch.load(path, map_location="cpu", weights_only=True)
-    return state.get("network", state)
+    return state.get("average", state.get("network", state))
 
 
 @torch.no_grad()

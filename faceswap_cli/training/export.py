@@ -67,7 +67,7 @@ def _write_mobile(state: dict[str, Any], path: Path) -> None:
 
 def _write_encoder(state: dict[str, Any], path: Path) -> None:
     network = MobileFaceNet()
-    network.load_state_dict(state["network"])
+    network.load_state_dict(state["average"])
     metadata = {
         "network": "mobilefacenet",
         "configuration": json.dumps({"embedding_dim": network.conv3.out_channels}),
