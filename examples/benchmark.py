@@ -82,6 +82,9 @@ def measure_stages(clip: Clip, swapper: Swapper, writer: ClipWriter, limit: int)
         frame, generator = located.frame, swapper.generator
         with stopwatch.stage("align"):
             crops = [crop_face(frame.rgb, face, generator.template, generator.size) for face in located.faces]
+        if swapper.parser is not None:
+            with stopwatch.stage("parse"):
+                crops = swapper.parser.look(crops)
         with stopwatch.stage("fit"):
             laid = swapper.fit.lay(crops) if swapper.fit is not None else []
         with stopwatch.stage("generate"):

@@ -22,6 +22,7 @@ from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.bundle import find_bundle
 from faceswap_cli.stages.detect import Watch, open_detector
 from faceswap_cli.stages.mask import OvalMask, ParsedMask
+from faceswap_cli.stages.parse import Parser
 from faceswap_cli.stages.past import Past
 from faceswap_cli.stages.track import Track
 from faceswap_cli.types import Crop, Face, Frame
@@ -68,7 +69,8 @@ class Judge:
         self._crop = (contract.template, contract.size)
         self._detector = open_detector(None, options)
         network = open_network(bundle.parser.path, options.device, options.threads)
-        self._parsed = ParsedMask(network, bundle.parser.contract, options.mask_blur)
+        self._parser = Parser(network, bundle.parser.contract)
+        self._parsed = ParsedMask(options.mask_blur)
         self._oval = OvalMask(options.mask_blur)
 
     def look(self, path: Path, frames: int) -> Figures:
@@ -82,7 +84,7 @@ class Judge:
                     break
                 crops.append(crop_face(located.frame.rgb, located.faces[0], *self._crop))
                 raw.append(found[located.frame.index][0])
-        past = Past()
+        crops, past = self._parser.look(crops), Past()
         return Figures(
             frames=len(crops),
             edge=edge_tremble(crops, [self._parsed.mask([crop], past)[0] for crop in crops]),

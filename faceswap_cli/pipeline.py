@@ -1,6 +1,6 @@
 """The story of a frame: locate the faces in it, then swap them. Read this file first.
 
-    media/reader -> stages/detect -> track -> align -> fit -> generate -> mask -> paste -> media/writer
+    media/reader -> stages/detect -> track -> align -> parse -> fit -> generate -> mask -> paste -> media/writer
 
 A Swapper is built once from the source's photos; frames go in with their pictures and come out with the patches that
 change them. Decoding, locating and swapping each run ahead in a thread; the caller's thread writes.
@@ -47,7 +47,7 @@ class Swapper:
         self.likeness = Likeness(opening.encoder, self.identity)
         self.generator: Generate
         self.generator, network = opening.generator(self.identity)
-        self.fit = opening.fit(self.identity)
+        self.parser, self.fit = opening.parser, opening.fit(self.identity)
         self.masker: Mask = opening.masker
         self.notes = opening.notes
         self.networks = {
@@ -83,8 +83,7 @@ class Swapper:
     def swap(self, located: Located, past: Past | None = None) -> Swapped:
         """Swap the faces chosen in a frame, in a clip by what is `past` of it."""
         frame = located.frame
-        with self.stopwatch.stage("align"):
-            crops = [crop_face(frame.rgb, face, self.generator.template, self.generator.size) for face in located.faces]
+        crops = self._cut(located)
         laid = self._lay(crops, past)
         with self.stopwatch.stage("generate"):
             images = self.generator.generate(crops, laid)
@@ -97,6 +96,15 @@ class Swapper:
             ]
         seen = tuple(patch for patch in patches if patch is not None)
         return Swapped(frame, seen, located.faces_found, self.label)
+
+    def _cut(self, located: Located) -> list[Crop]:
+        template, size = self.generator.template, self.generator.size
+        with self.stopwatch.stage("align"):
+            crops = [crop_face(located.frame.rgb, face, template, size) for face in located.faces]
+        if self.parser is None:
+            return crops
+        with self.stopwatch.stage("parse"):
+            return self.parser.look(crops)
 
     def _lay(self, crops: list[Crop], past: Past | None) -> list[np.ndarray]:
         if self.fit is None:

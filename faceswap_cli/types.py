@@ -49,6 +49,7 @@ class Crop:
     image: np.ndarray  # (S, S, 3) uint8 RGB
     to_crop: np.ndarray  # (2, 3) float64, frame pixels -> crop pixels: a similarity, or affine
     face: Face
+    classes: np.ndarray | None = None  # (19, P, P) float32, a parser's logits in CelebAMask-HQ's order, once it looked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +57,7 @@ class Portrait:
     """The source's face in a generator's template: pixels, and where its parts lie."""
 
     image: np.ndarray  # (S, S, 3) uint8 RGB
-    usable: np.ndarray  # (S, S) float32 in [0, 1]: 1 on the face, 0 on hair, background and teeth
+    usable: np.ndarray  # (S, S) float32 in [0, 1]: 1 on the face, 0 on hair, background, eyes and teeth
     points: np.ndarray  # (66, 2) float32, x and y as shares of the side
 
 

@@ -13,7 +13,7 @@ from faceswap_cli.options import Options
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import open_detector
 from faceswap_cli.stages.fit import Fit, spline, steady
-from faceswap_cli.stages.mask import ParsedMask
+from faceswap_cli.stages.parse import Parser
 from faceswap_cli.stages.past import LOOK_BACK, Past
 from faceswap_cli.stages.points import EYES, OPENING, PointFinder, replaced, with_forehead
 from faceswap_cli.stages.portrait import Portraitist, ahead
@@ -159,8 +159,13 @@ def finder() -> PointFinder:
 
 
 @pytest.fixture(scope="module")
-def portraitist(finder: PointFinder) -> Portraitist:
-    return Portraitist(finder, ParsedMask(open_network(locate("parser"), "cpu", 1), entry("parser"), 0.1), SIZE)
+def parser() -> Parser:
+    return Parser(open_network(locate("parser"), "cpu", 1), entry("parser"))
+
+
+@pytest.fixture(scope="module")
+def portraitist(finder: PointFinder, parser: Parser) -> Portraitist:
+    return Portraitist(finder, parser, SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -181,9 +186,9 @@ def test_points_lie_where_the_detector_sees_eyes_nose_and_mouth(
 
 
 def test_a_portrait_laid_over_its_own_photo_is_that_photo(
-    finder: PointFinder, portraitist: Portraitist, seen: tuple[np.ndarray, Face]
+    finder: PointFinder, parser: Parser, portraitist: Portraitist, seen: tuple[np.ndarray, Face]
 ) -> None:
-    crop = crop_face(*seen, finder.template, SIZE)
+    (crop,) = parser.look([crop_face(*seen, finder.template, SIZE)])
     laid = Fit(portraitist.take(*seen), finder).lay([crop])[0]
     assert np.abs(laid[..., :3].astype(int) - crop.image).mean() < 1
     assert laid[SIZE // 2, SIZE // 2, 3] > 200

@@ -7,7 +7,8 @@ import pytest
 
 from faceswap_cli.models import entry
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
-from faceswap_cli.stages.mask import FACE_CLASSES, GLASSES, OvalMask, ParsedMask, face_probability, soften
+from faceswap_cli.stages.mask import FACE_CLASSES, OvalMask, ParsedMask, face_probability, soften
+from faceswap_cli.stages.parse import GLASSES, Parser
 from faceswap_cli.stages.past import LOOK_BACK, Past
 from faceswap_cli.types import Crop, Face
 
@@ -38,7 +39,11 @@ class Labels:
 
 
 def parsed(labels: np.ndarray, blur: float = 0.06) -> np.ndarray:
-    return ParsedMask(Labels(labels), entry("parser"), blur).mask([crop()])[0]
+    return ParsedMask(blur).mask(seen_by(Labels(labels), crop()))[0]
+
+
+def seen_by(network: Labels, one: Crop) -> list[Crop]:
+    return Parser(network, entry("parser")).look([one])
 
 
 def disc(radius: float, x: float = SIZE / 2, y: float = SIZE / 2) -> np.ndarray:
@@ -146,7 +151,7 @@ def masks_of(parsers: list[Labels], past: Past, moves: list[float], track: int =
         to_crop = one.to_crop.copy()
         to_crop[:, 2] -= to_crop[:, :2] @ (move, 0)
         placed = replace(one, to_crop=to_crop, face=replace(one.face, track=track))
-        masks += ParsedMask(parser, entry("parser"), 0.06).mask([placed], past)
+        masks += ParsedMask(0.06).mask(seen_by(parser, placed), past)
     return masks
 
 
@@ -192,8 +197,7 @@ def test_the_targets_glasses_stay_where_a_portrait_is_laid(side: int, seen: bool
     middle = slice(SIZE // 2 - side // 2, SIZE // 2 + side // 2)
     labels[middle, middle] = GLASSES
     kept, painted = (
-        ParsedMask(Labels(labels), entry("parser"), 0.0, keeps_glasses=keeps).mask([crop()])[0]
-        for keeps in (True, False)
+        ParsedMask(0.0, keeps_glasses=keeps).mask(seen_by(Labels(labels), crop()))[0] for keeps in (True, False)
     )
     centre = kept.shape[0] // 2
     assert painted[centre, centre] > 0.9

@@ -9,13 +9,13 @@ import numpy as np
 
 from ..types import Crop, Portrait
 from .align import inverse, transform
+from .edges import set_edges
 from .past import Past
 from .points import EYES, PointFinder, replaced, with_forehead
+from .shape import likened
 
 GRID = 48  # cells a side for which the spline is computed; between them it is all but straight
 STIFFNESS = 1e-4  # how far the spline may pass a point by: points have errors of their own
-
-
 _MOVED = 0.08  # of the distance of the eyes: a point that is so far from where it was has moved and does not tremble
 
 
@@ -31,14 +31,19 @@ class Fit:
 
         Where there is a past, the points are steadied by it.
         """
-        points = [self._points.find(crop.image) for crop in crops]
+        points = [self._find(crop) for crop in crops]
         if past is not None:
             points = steady(crops, points, past)
         return [self._lay(*each) for each in zip(crops, points, strict=True)]
 
+    def _find(self, crop: Crop) -> np.ndarray:
+        points = self._points.find(crop.image)
+        return points if crop.classes is None else set_edges(points, crop.classes)
+
     def _lay(self, crop: Crop, points: np.ndarray) -> np.ndarray:
         size = crop.image.shape[0]
-        place = cv2.resize(spline(points, self._portrait.points, GRID), (size, size), interpolation=cv2.INTER_LINEAR)
+        origins = self._portrait.points
+        place = cv2.resize(spline(likened(points, origins), origins, GRID), (size, size))
         place = (place * self._portrait.image.shape[0] - 0.5).astype(np.float32)
         laid = cv2.remap(
             self._layers, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101

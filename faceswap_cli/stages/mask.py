@@ -1,9 +1,8 @@
-"""Say which pixels of a crop are the face: the fifth step of a frame's way.
+"""Say which pixels of a crop are the face, from what its pixels are.
 
-A parser labels the target's crop; hair, hats and hands lie outside the face's classes and so stay in front. Without a
-parser an oval through the template's place for the face serves. Either edge is softened in proportion to the crop and
-is zero on the crop's border, so that no square can show. In a clip a parsed mask is steadied by those of the frames
-just before it.
+Hair, hats and hands lie outside the face's classes and so stay in front. Without a parser an oval through the
+template's place for the face serves. Either edge is softened in proportion to the crop and is zero on the crop's
+border, so that no square can show. In a clip a parsed mask is steadied by those of the frames just before it.
 """
 
 from collections.abc import Iterable
@@ -14,17 +13,13 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from ..engines import Network
-from ..errors import WeightsError
-from ..models import Entry
 from ..types import Crop
 from .align import inverse, transform
+from .parse import GLASSES, class_share
 from .past import Past
-from .tensors import to_tensor
 
 # skin, brows, eyes, glasses, nose, mouth, lips in CelebAMask-HQ's order, as SimSwap's use_mask takes them
 FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
-GLASSES = 6
 FOREIGN_CLASSES = (0, 16)  # background, under which parsers put hands and things, and cloth
 
 _TWO_THINGS = 1.0  # difference of two frames' weights from which they show two things and not one that trembles
@@ -59,15 +54,11 @@ class _Seen:
 class ParsedMask:
     """The face as a parser sees it in the target's crop."""
 
-    def __init__(self, network: Network, contract: Entry, blur: float, *, keeps_glasses: bool = False) -> None:
-        self._network, self._input_range, self._blur = network, contract.input_range, blur
-        self._keeps_glasses = keeps_glasses
-        self._size = contract.size or int(network.metadata.get("size", 0))
-        if self._size == 0:
-            raise WeightsError(f"{contract.file} does not say the size of its input: train it again or reinstall")
+    def __init__(self, blur: float, *, keeps_glasses: bool = False) -> None:
+        self._blur, self._keeps_glasses = blur, keeps_glasses
 
     def mask(self, crops: list[Crop], past: Past | None = None) -> list[np.ndarray]:
-        """Return the softened weights, one array per crop; steadied where there is a past."""
+        """Return the softened weights, one array per crop a parser has looked at; steadied where there is a past."""
         faces = [self._see(crop) for crop in crops]
         if past is not None:
             seen = {crop.face.track: _Seen(face, _to_seen(crop, face)) for crop, face in zip(crops, faces, strict=True)}
@@ -81,15 +72,9 @@ class ParsedMask:
             for crop, face in zip(crops, faces, strict=True)
         ]
 
-    def parse(self, image: np.ndarray) -> np.ndarray:
-        """Return the logits (19, P, P) float32 of a crop's picture (S, S, 3) uint8, at the parser's own size."""
-        way = cv2.INTER_AREA if self._size <= image.shape[0] else cv2.INTER_LINEAR
-        seen = cv2.resize(image, (self._size, self._size), interpolation=way)
-        logits: np.ndarray = self._network.run(**{self._network.inputs[0]: to_tensor([seen], self._input_range)})[0][0]
-        return logits
-
     def _see(self, crop: Crop) -> np.ndarray:
-        logits = self.parse(crop.image)
+        logits = crop.classes
+        assert logits is not None, "a parser looks at crops before they are masked"
         face = face_probability(logits)
         face = _main_part(np.maximum(face, _eyes(crop, logits, face)))
         return face * (1 - _glasses(logits)) if self._keeps_glasses else face
@@ -159,12 +144,6 @@ def _to_seen(crop: Crop, face: np.ndarray) -> np.ndarray:
 def _follow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the matrix (2, 3) that does what one does and then the other."""
     return second[:, :2] @ first + np.array([[0, 0, second[0, 2]], [0, 0, second[1, 2]]])
-
-
-def class_share(logits: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
-    """Return (S, S) float32: the softmax share of some classes in (19, S, S) logits."""
-    powers = np.exp(logits - logits.max(axis=0))
-    return (powers[list(classes)].sum(axis=0) / powers.sum(axis=0)).astype(np.float32)
 
 
 def _eyes(crop: Crop, logits: np.ndarray, face: np.ndarray) -> np.ndarray:

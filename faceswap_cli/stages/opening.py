@@ -9,6 +9,7 @@ from .fit import Fit
 from .generate import NetworkGenerator
 from .identity import Encoder, embed_source
 from .mask import Mask, OvalMask, ParsedMask
+from .parse import Parser
 from .points import PointFinder
 from .portrait import Portraitist
 from .specialise import open_generator
@@ -23,7 +24,8 @@ class Opening:
         contract = bundle.generator.contract
         crop = (contract.identity_template, contract.identity_size)
         self.encoder = Encoder(self._open(bundle.encoder), bundle.encoder.contract, *crop)
-        self.masker = self._open_mask(bundle.parser)
+        self.parser = None if bundle.parser is None else Parser(self._open(bundle.parser), bundle.parser.contract)
+        self.masker = self._choose_mask()
         self._points = None if bundle.points is None else PointFinder(self._open(bundle.points), bundle.points.contract)
 
     def identity(self, sources: list[Frame], detect: Detect) -> Identity:
@@ -46,18 +48,17 @@ class Opening:
     def _portraitist(self) -> Portraitist | None:
         if self._points is None:
             return None
-        parser = self.masker if isinstance(self.masker, ParsedMask) else None
-        return Portraitist(self._points, parser, self._bundle.generator.contract.size)
+        return Portraitist(self._points, self.parser, self._bundle.generator.contract.size)
 
-    def _open_mask(self, parser: Part | None) -> Mask:
-        if parser is None:
+    def _choose_mask(self) -> Mask:
+        if self.parser is None:
             self.notes.append(
                 "no face parser is installed: an oval mask is used, hair and hands over the face are not kept"
             )
             return OvalMask(self._options.mask_blur)
         # a generator that paints the face paints its glasses too; a portrait laid over them would leave halves
         keeps = self._bundle.points is not None
-        return ParsedMask(self._open(parser), parser.contract, self._options.mask_blur, keeps_glasses=keeps)
+        return ParsedMask(self._options.mask_blur, keeps_glasses=keeps)
 
     def _open(self, part: Part) -> Network:
         return open_network(part.path, self._options.device, self._options.threads)

@@ -5,44 +5,55 @@ import numpy as np
 
 from ..types import Face, Portrait
 from .align import crop_face
-from .mask import ParsedMask, class_share
+from .edges import set_edges
+from .parse import EYES, Parser, class_share
 from .points import JAW, PointFinder
 
-# skin, brows, eyes, glasses, nose, lips in CelebAMask-HQ's order; teeth stay the target's
-USABLE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 12, 13)
+# skin, brows, glasses, nose, lips in CelebAMask-HQ's order; eyes and teeth stay the target's
+USABLE_CLASSES = (1, 2, 3, 6, 10, 12, 13)
 _RIM = 0.015  # share of the side by which the usable part is drawn in, so that no hair or background comes along
+_LIDS = 0.004  # share of the side over which the usable part ends at the eyes: lids come along, what they show does not
 _NOSE = 30
 
 
 class Portraitist:
     """Cuts portraits out of photos, with the points of the face and what of it is skin."""
 
-    def __init__(self, points: PointFinder, parser: ParsedMask | None, size: int) -> None:
+    def __init__(self, points: PointFinder, parser: Parser | None, size: int) -> None:
         self._points, self._parser, self._size = points, parser, size
 
     def take(self, rgb: np.ndarray, face: Face) -> Portrait:
         """Return the portrait of a face in an upright picture."""
-        image = crop_face(rgb, face, self._points.template, self._size).image
-        return Portrait(image, self.usable(image), self._points.find(image))
+        return self.of_crop(crop_face(rgb, face, self._points.template, self._size).image)
+
+    def of_crop(self, image: np.ndarray) -> Portrait:
+        """Return the portrait of a crop (S, S, 3) uint8 that lies in the generator's template."""
+        points = self._points.find(image)
+        if self._parser is None:
+            return Portrait(image, np.ones(image.shape[:2], np.float32), points)
+        logits = self._parser.parse(image)
+        return Portrait(image, _usable(logits, image.shape[0]), set_edges(points, logits))
 
     def best(self, photos: list[tuple[np.ndarray, Face]]) -> Portrait:
         """Return the portrait of the photo that shows most of the face: looking ahead, and large."""
         return self.take(*max(photos, key=lambda photo: self._merit(*photo)))
 
-    def usable(self, image: np.ndarray) -> np.ndarray:
-        """Return (S, S) float32 in [0, 1]: which pixels of a crop (S, S, 3) uint8 are face; all without a parser."""
-        if self._parser is None:
-            return np.ones(image.shape[:2], np.float32)
-        share = class_share(self._parser.parse(image), USABLE_CLASSES)
-        share = cv2.resize(share, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        rim = 2 * round(_RIM * image.shape[0]) + 1
-        drawn_in = cv2.erode(share, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (rim, rim)))
-        return cv2.GaussianBlur(drawn_in, (0, 0), _RIM * image.shape[0] / 2)
-
     def _merit(self, rgb: np.ndarray, face: Face) -> float:
         """Tell how much of a face a photo shows: its width in pixels up to the crop's, times how far it looks ahead."""
         points = self._points.find(crop_face(rgb, face, self._points.template, self._size).image)
         return ahead(points) * min(float(face.box[2] - face.box[0]) / self._size, 1.0)
+
+
+def _usable(logits: np.ndarray, size: int) -> np.ndarray:
+    """Return (size, size) float32 in [0, 1]: which pixels of a crop with these classes (19, P, P) are face."""
+    face, eyes = (
+        cv2.resize(class_share(logits, classes), (size, size), interpolation=cv2.INTER_LINEAR)
+        for classes in ((*USABLE_CLASSES, *EYES), EYES)
+    )
+    rim = 2 * round(_RIM * size) + 1
+    drawn_in = cv2.erode(face, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (rim, rim)))
+    lids = cv2.GaussianBlur(eyes, (0, 0), _LIDS * size)
+    return cv2.GaussianBlur(drawn_in, (0, 0), _RIM * size / 2) * (1 - lids)
 
 
 def ahead(points: np.ndarray) -> float:

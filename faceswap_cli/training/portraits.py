@@ -13,9 +13,10 @@ from torch.nn import functional
 from .. import models
 from ..engines import open_network
 from ..stages.fit import GRID, STIFFNESS
-from ..stages.mask import ParsedMask
+from ..stages.parse import Parser
 from ..stages.points import PointFinder, replaced, with_forehead
 from ..stages.portrait import Portraitist
+from ..stages.shape import likened
 from .data import FaceSet
 
 
@@ -31,19 +32,23 @@ class Portraits:
 def take_portraits(faces: FaceSet, threads: int | None = None) -> Portraits:
     """Look at every face with the embedded points and parser; raise WeightsError where one is missing."""
     finder = PointFinder(open_network(models.locate("points"), "cpu", threads), models.entry("points"))
-    parser = ParsedMask(open_network(models.locate("parser"), "cpu", threads), models.entry("parser"), blur=0)
+    parser = Parser(open_network(models.locate("parser"), "cpu", threads), models.entry("parser"))
     portraitist = Portraitist(finder, parser, faces.size)
-    points = np.stack([finder.find(image) for image in faces.images])
-    usable = np.stack([_bytes(portraitist.usable(image)) for image in faces.images])
-    covered = np.stack([_bytes(replaced(each, faces.size)) for each in points])
-    return Portraits(points, usable, covered)
+    points, usable = [], []
+    for image in faces.images:
+        portrait = portraitist.of_crop(image)
+        points.append(portrait.points)
+        usable.append(_bytes(portrait.usable))
+    covered = [_bytes(replaced(each, faces.size)) for each in points]
+    return Portraits(np.stack(points), np.stack(usable), np.stack(covered))
 
 
 def lay(layers: Tensor, origins: Tensor, points: Tensor, size: int) -> Tensor:
     """Move portraits (N, C, H, W) so that their points `origins` (N, 66, 2) come to `points`; return them at `size`.
 
-    The batch's twin of `stages.fit.spline`, shares of the side in and out.
+    The batch's twin of `stages.shape.likened` and `stages.fit.spline`, shares of the side in and out.
     """
+    points = likened_batch(points, origins)
     centres, theirs = (with_forehead_batch(each).double() for each in (points, origins))
     batch, count, _ = centres.shape
     system = torch.zeros(batch, count + 3, count + 3, dtype=torch.float64, device=centres.device)
@@ -59,6 +64,12 @@ def lay(layers: Tensor, origins: Tensor, points: Tensor, size: int) -> Tensor:
     grid = (2 * place - 1).mT.reshape(batch, 2, GRID, GRID)
     grid = functional.interpolate(grid, size=(size, size), mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
     return functional.grid_sample(layers, grid, padding_mode="reflection", align_corners=False)
+
+
+def likened_batch(points: Tensor, origins: Tensor) -> Tensor:
+    """Return `stages.shape.likened` of points and origins (N, 66, 2) on their own device."""
+    pairs = zip(points.cpu().numpy(), origins.cpu().numpy(), strict=True)
+    return torch.from_numpy(np.stack([likened(*pair) for pair in pairs])).to(points.device)
 
 
 def with_forehead_batch(points: Tensor) -> Tensor:

@@ -1,0 +1,47 @@
+"""Name what every pixel of a crop is, skin, hair, an eye: the fourth step of a frame's way.
+
+Whoever asks later, the fit of a portrait and the mask, finds the answer in the crop: a face is looked at once.
+"""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from ..engines import Network
+from ..errors import WeightsError
+from ..models import Entry
+from ..types import Crop
+from .tensors import to_tensor
+
+# CelebAMask-HQ's order
+EYES = (4, 5)
+GLASSES = 6
+MOUTH, UPPER_LIP, LOWER_LIP = 11, 12, 13
+
+
+class Parser:
+    """Looks at crops in the template its network was trained on."""
+
+    def __init__(self, network: Network, contract: Entry) -> None:
+        self._network, self._input_range = network, contract.input_range
+        self._size = contract.size or int(network.metadata.get("size", 0))
+        if self._size == 0:
+            raise WeightsError(f"{contract.file} does not say the size of its input: train it again or reinstall")
+
+    def look(self, crops: list[Crop]) -> list[Crop]:
+        """Return the crops with what their pixels are."""
+        return [replace(crop, classes=self.parse(crop.image)) for crop in crops]
+
+    def parse(self, image: np.ndarray) -> np.ndarray:
+        """Return the logits (19, P, P) float32 of a crop's picture (S, S, 3) uint8, at the parser's own size."""
+        way = cv2.INTER_AREA if self._size <= image.shape[0] else cv2.INTER_LINEAR
+        seen = cv2.resize(image, (self._size, self._size), interpolation=way)
+        logits: np.ndarray = self._network.run(**{self._network.inputs[0]: to_tensor([seen], self._input_range)})[0][0]
+        return logits
+
+
+def class_share(logits: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
+    """Return (S, S) float32: the softmax share of some classes in (19, S, S) logits."""
+    powers = np.exp(logits - logits.max(axis=0))
+    return (powers[list(classes)].sum(axis=0) / powers.sum(axis=0)).astype(np.float32)
