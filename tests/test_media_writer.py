@@ -3,9 +3,11 @@
 import hashlib
 import json
 import re
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -970,3 +972,45 @@ def test_numbered_avif_can_be_written_and_other_endings_name_those_that_can(tmp_
     assert {path.name for path in tmp_path.iterdir()} == {"p1.avif", "p2.avif"}
     with pytest.raises(UsageError, match=r"^cannot write '\.jp2': use \.png, \.jpg"):
         copy_clip(clip_path, tmp_path / "p%d.jp2")
+
+
+@pytest.fixture
+def heeding() -> Iterator[None]:
+    """Ctrl-C raises, which it does not in jobs that a shell starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("at", [1, 2, 5])
+def test_ctrl_c_while_numbered_photos_get_their_names_lets_all_of_them_get_theirs(
+    tmp_path: Path, clip_path: Path, monkeypatch: pytest.MonkeyPatch, heeding: None, at: int
+) -> None:
+    rename, count = Path.replace, 0
+
+    def interrupted(part: Path, name: Path) -> Path:
+        nonlocal count
+        count += name.parent == tmp_path
+        if count == at:
+            signal.raise_signal(signal.SIGINT)
+        return rename(part, name)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        copy_clip(clip_path, tmp_path / "p%d.jpg", end=Fraction(1, 5))
+    assert told(caught.value) == f"; {tmp_path / 'p%d.jpg'} is finished and whole"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"p{number}.jpg" for number in range(1, 6)]
+
+
+def test_a_numbered_photo_that_cannot_get_its_name_leaves_none_and_the_same_run_goes_on(
+    tmp_path: Path, clip_path: Path
+) -> None:
+    """A folder that has the third one's name."""
+    (tmp_path / "p3.jpg").mkdir()
+    with pytest.raises(OutputError, match="cannot be written") as caught:
+        copy_clip(clip_path, tmp_path / "p%d.jpg", end=Fraction(1, 5), force=True)
+    assert "5 finished frames are kept" in told(caught.value)
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == ["p3.jpg"]
+    (tmp_path / "p3.jpg").rmdir()
+    assert copy_clip(clip_path, tmp_path / "p%d.jpg", end=Fraction(1, 5), force=True).resumed_frames == 5
+    assert len(list(tmp_path.iterdir())) == 5
