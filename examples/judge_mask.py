@@ -68,7 +68,8 @@ class Judge:
         self._crop = (contract.template, contract.size)
         self._detector = open_detector(None, options)
         network = open_network(bundle.parser.path, options.device, options.threads)
-        self._parsed = ParsedMask(network, bundle.parser.contract, options.mask_blur)
+        glasses = bundle.points is not None  # as stages/opening.py decides
+        self._parsed = ParsedMask(network, bundle.parser.contract, options.mask_blur, keeps_glasses=glasses)
         self._oval = OvalMask(options.mask_blur)
 
     def look(self, path: Path, frames: int) -> Figures:
