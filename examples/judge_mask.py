@@ -70,7 +70,8 @@ class Judge:
         self._detector = open_detector(None, options)
         network = open_network(bundle.parser.path, options.device, options.threads)
         self._parser = Parser(network, bundle.parser.contract)
-        self._parsed = ParsedMask(options.mask_blur)
+        glasses = bundle.points is not None  # as stages/opening.py decides
+        self._parsed = ParsedMask(options.mask_blur, keeps_glasses=glasses)
         self._oval = OvalMask(options.mask_blur)
 
     def look(self, path: Path, frames: int) -> Figures:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -170,15 +171,24 @@ def told_others(tally: Tally, options: Options) -> list[str]:
         where = f" in {tally.frames} frames" if is_clip else ""
         smaller = f"smaller than {options.min_face} pixels"
         notes.append(f"left as found: {tally.faces_too_small} {smaller}{where}; a lower --min-face swaps smaller faces")
+    if tally.faces_unsure:
+        where = f" in {tally.frames} frames" if is_clip else ""
+        notes.append(f"left as found: {tally.faces_unsure} that may be faces{where}; {_surest(tally)}")
     return notes
+
+
+def _surest(tally: Tally) -> str:
+    """Tell a threshold that takes in the surest of what may be faces."""
+    return f"--det-threshold {floor(100 * tally.surest) / 100:g} takes in the surest"
 
 
 def no_face(path: Path, tally: Tally) -> NoFaceError:
     """Word the error for an input that shows no face."""
     where = f"any of the {tally.frames} frames of {path.name}" if tally.frames > 1 else path.name
-    return NoFaceError(
-        f"no face found in {where}: nothing is written; lower --det-threshold or --min-face to look closer"
-    )
+    closer = "lower --det-threshold or --min-face to look closer"
+    if tally.faces_unsure:
+        closer = f"{tally.faces_unsure} that may be faces; {_surest(tally)}"
+    return NoFaceError(f"no face found in {where}: nothing is written; {closer}")
 
 
 def paths_of(source: Source) -> list[Path]:

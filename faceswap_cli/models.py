@@ -55,6 +55,11 @@ class Entry:
     identity_norm: str = ""  # "l2" when the embedding is normalised before it is used
     identity_template: str = ""  # generator: how the source photo is aligned before the encoder sees it
     identity_size: int = 0
+    multiplications: float = 0.0  # generator: billions a frame; 0 when unknown, like the figures below
+    retrieval: float = 0.0  # generator: per cent of its swaps that a judge finds nearest to their source
+    cosine: float = 0.0  # generator: mean cosine of its swaps to their source, by that judge
+    pose: float = 0.0  # generator: degrees, mean Euclidean change of (yaw, pitch, roll)
+    measured: str = ""  # generator: on what these were measured, and who says so
 
     @property
     def fetchable(self) -> bool:

@@ -75,7 +75,7 @@ class Swapper:
         """Swap the faces of a single picture."""
         with self.stopwatch.stage("locate"):
             faces = self.detector.detect(frame.rgb)
-        tally.faces_too_small += self.detector.too_small
+        tally.pass_over(self.detector.too_small, self.detector.unsure)
         located = Located(frame, tuple(faces[: self.options.face_limit]), len(faces))
         tally.add(located)
         return self._look(located, self.swap(located))
@@ -121,7 +121,7 @@ class Swapper:
         for frame in frames:
             with self.stopwatch.stage("locate"):
                 faces = watch.look(frame.rgb)
-            tally.faces_too_small += self.detector.too_small
+            tally.pass_over(self.detector.too_small, self.detector.unsure)
             yield frame, faces
 
     def _swap_all(self, located: Generator[Located, None, None], tally: Tally, first: int) -> Iterator[Swapped]:

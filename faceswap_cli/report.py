@@ -52,9 +52,10 @@ def describe(run: Run, output: Path, done: dict[str, Any], swapper: Swapper, not
 
 
 def skipped(tally: Tally, found: int, swapped: int) -> dict[str, int]:
-    """Count the faces left as they are, by reason. Only the first kind is not among those found."""
+    """Count the faces left as they are, by reason. The first two kinds are not among those found."""
     return {
         "smaller_than_min_face": tally.faces_too_small,
+        "below_det_threshold": tally.faces_unsure,  # some of them faces, some not
         "not_chosen": tally.faces_left,  # by Options.faces
         "nothing_to_paste": found - swapped - tally.faces_left,  # the mask is empty or lies outside the picture
     }

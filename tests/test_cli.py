@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from faceswap_cli import models
 from faceswap_cli.cli.app import COMMANDS
 
 from .conftest import write_clip
@@ -423,6 +424,16 @@ def test_models_list_states_licence_source_and_digest_of_each() -> None:
     rows = json.loads(faceswap("models", "list", "--json").stdout)
     assert {"lite", "encoder", "detector", "parser", "simswap-224", "buffalo_l"} <= {row["name"] for row in rows}
     assert all(row["licence"] and row["source"] for row in rows)
+
+
+def test_models_list_shows_cost_and_quality_and_fits_a_terminal() -> None:
+    shown = faceswap("models", "list").stdout
+    lite = models.entry("lite")
+    assert f"{lite.multiplications} G multiplications; retrieval {lite.retrieval} %, cosine {lite.cosine}, " in shown
+    assert "retrieval 92.83 %, pose 1.53 degrees (FaceForensics++" in shown
+    assert max(map(len, shown.splitlines())) <= 100
+    (row,) = (row for row in json.loads(faceswap("models", "list", "--json").stdout) if row["name"] == "lite")
+    assert (row["retrieval"], row["pose"]) == (lite.retrieval, lite.pose)
 
 
 def test_the_demo_makes_its_clip_and_swaps_the_faces_in_it(tmp_path: Path, swap_with: tuple[object, ...]) -> None:

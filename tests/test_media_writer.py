@@ -3,9 +3,11 @@
 import hashlib
 import json
 import re
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -936,3 +938,79 @@ def test_a_clip_becomes_numbered_pictures_and_they_a_clip(tmp_path: Path, clip_p
 def test_numbered_pictures_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="there is none"):
         open_clip(tmp_path / "%05d.png")
+
+
+@pytest.mark.parametrize("ending", ["avif", "gif", "jp2"])
+def test_numbered_pictures_that_cannot_be_read_are_refused_in_one_line(tmp_path: Path, ending: str) -> None:
+    for number in (1, 2):
+        Image.new("RGB", (64, 48), (200, 30, 30)).save(tmp_path / f"{number}.{ending}")
+    with pytest.raises(
+        MediaError, match=rf"^%d\.{ending}: numbered \.{ending} files cannot be read, only .*\.png"
+    ) as caught:
+        open_clip(tmp_path / f"%d.{ending}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "webp", "tif", "bmp", "ppm"])
+def test_numbered_pictures_replace_a_clip_where_that_is_allowed(tmp_path: Path, ending: str) -> None:
+    for number in (1, 2):
+        Image.new("RGB", (64, 48), (200, 30, 30)).save(tmp_path / f"{number}.{ending}")
+    (tmp_path / "out.mkv").write_bytes(b"an older clip")
+    assert copy_clip(tmp_path / f"%d.{ending}", tmp_path / "out.mkv", force=True).frames == 2
+
+
+@pytest.mark.parametrize("output", ["%d.png", "%01d.png"])
+def test_numbered_pictures_are_never_written_over_themselves(tmp_path: Path, output: str) -> None:
+    for number in (1, 2):
+        Image.new("RGB", (64, 48), (200, 30, 30)).save(tmp_path / f"{number}.png")
+    with pytest.raises(UsageError, match="is the input itself"):
+        copy_clip(tmp_path / "%d.png", tmp_path / output, force=True)
+
+
+def test_numbered_avif_can_be_written_and_other_endings_name_those_that_can(tmp_path: Path, clip_path: Path) -> None:
+    assert copy_clip(clip_path, tmp_path / "p%d.avif", end=Fraction(2, 25)).frames == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"p1.avif", "p2.avif"}
+    with pytest.raises(UsageError, match=r"^cannot write '\.jp2': use \.png, \.jpg"):
+        copy_clip(clip_path, tmp_path / "p%d.jp2")
+
+
+@pytest.fixture
+def heeding() -> Iterator[None]:
+    """Ctrl-C raises, which it does not in jobs that a shell starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("at", [1, 2, 5])
+def test_ctrl_c_while_numbered_photos_get_their_names_lets_all_of_them_get_theirs(
+    tmp_path: Path, clip_path: Path, monkeypatch: pytest.MonkeyPatch, heeding: None, at: int
+) -> None:
+    rename, count = Path.replace, 0
+
+    def interrupted(part: Path, name: Path) -> Path:
+        nonlocal count
+        count += name.parent == tmp_path
+        if count == at:
+            signal.raise_signal(signal.SIGINT)
+        return rename(part, name)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        copy_clip(clip_path, tmp_path / "p%d.jpg", end=Fraction(1, 5))
+    assert told(caught.value) == f"; {tmp_path / 'p%d.jpg'} is finished and whole"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"p{number}.jpg" for number in range(1, 6)]
+
+
+def test_a_numbered_photo_that_cannot_get_its_name_leaves_none_and_the_same_run_goes_on(
+    tmp_path: Path, clip_path: Path
+) -> None:
+    """A folder that has the third one's name."""
+    (tmp_path / "p3.jpg").mkdir()
+    with pytest.raises(OutputError, match="cannot be written") as caught:
+        copy_clip(clip_path, tmp_path / "p%d.jpg", end=Fraction(1, 5), force=True)
+    assert "5 finished frames are kept" in told(caught.value)
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == ["p3.jpg"]
+    (tmp_path / "p3.jpg").rmdir()
+    assert copy_clip(clip_path, tmp_path / "p%d.jpg", end=Fraction(1, 5), force=True).resumed_frames == 5
+    assert len(list(tmp_path.iterdir())) == 5

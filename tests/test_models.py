@@ -7,6 +7,7 @@ import pytest
 
 from faceswap_cli import models
 from faceswap_cli.errors import OutputError, UsageError, WeightsError
+from faceswap_cli.evaluation.report import PUBLISHED
 
 
 @pytest.fixture(autouse=True)
@@ -145,3 +146,48 @@ def test_a_card_that_cannot_be_read_is_named(home: Path) -> None:
     with pytest.raises(WeightsError, match="broken"):
         models.catalogue()
     assert models.entry("lite").embedded  # what needs nothing of the store goes on
+
+
+def page_of(part: str) -> dict[str, float]:
+    """Read the measures of a part of weights/EVALUATION.md."""
+    text = (models.weights_folder() / "EVALUATION.md").read_text(encoding="utf-8").split(f"## {part}\n")[1]
+    rows = re.findall(r"^\| `(\w+)` \| (-?\d+\.\d+) \|", text.split("\n## ")[0], re.MULTILINE)
+    return {name: float(value) for name, value in rows}
+
+
+def test_the_embedded_generators_figures_are_those_of_the_evaluation_page() -> None:
+    lite, portraits = models.entry("lite"), page_of("Portraits")
+    page = (models.weights_folder() / "EVALUATION.md").read_text(encoding="utf-8")
+    assert f"lite `{lite.sha256[:12]}`" in page, "the page is of another network"
+    assert lite.retrieval == round(100 * portraits["retrieval"], 1)
+    assert lite.cosine == portraits["cosine_source"]
+    assert lite.pose == round(portraits["pose_l2"], 2)
+    assert f"\n{lite.measured.split()[0]} swaps" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("simswap-224", "SimSwap"), ("mobilefaceswap-224", "MobileFaceSwap (SimSwap teacher)")],
+)
+def test_published_figures_are_those_that_evaluate_prints(name: str, method: str) -> None:
+    ((size, retrieval, pose),) = (row[1:] for row in PUBLISHED if row[0] == method)
+    entry = models.entry(name)
+    assert (entry.size, entry.retrieval, entry.pose, entry.cosine) == (size, retrieval, pose, 0.0)
+    assert "FaceForensics++" in entry.measured
+
+
+def test_a_figure_of_quality_says_where_it_comes_from() -> None:
+    for entry in models.catalogue().values():
+        assert bool(entry.measured) == bool(entry.retrieval or entry.cosine or entry.pose), entry.name
+        assert entry.kind == "generator" or not entry.measured
+
+
+def test_multiplications_are_those_of_the_readme() -> None:
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+    rows = [re.split(r" *\| *", line)[1:] for line in readme.splitlines() if re.match(r"\| `[a-z].*\d+ px \|", line)]
+    said = {
+        name: float(count)
+        for names, _, _, counts, *_ in rows
+        for name, count in zip(re.findall(r"`(.+?)`", names), re.findall(r"[\d.]+", counts), strict=True)
+    }
+    assert said == {each.name: each.multiplications for each in models.catalogue().values() if each.multiplications}

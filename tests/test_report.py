@@ -1,6 +1,7 @@
 """The report tells what really happened: who was swapped, who was not and why, how like the source, by which files."""
 
 import hashlib
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from faceswap_cli import Options, swap_image, swap_video
 from faceswap_cli.cli.swapping import summary
 from faceswap_cli.engines import open_network
+from faceswap_cli.errors import NoFaceError
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.models import entry, locate
@@ -117,16 +119,56 @@ def test_faces_are_skipped_for_a_reason(two_people: Path, portrait: Path, option
         chosen = replace(options, force=True, **choices)
         return swap_image(portrait, two_people, tmp_path / "out.png", chosen).report
 
-    assert report(faces="all")["faces_skipped"] == dict.fromkeys(
-        ("smaller_than_min_face", "not_chosen", "nothing_to_paste"), 0
-    )
-    assert report()["faces_skipped"] == {"smaller_than_min_face": 0, "not_chosen": 1, "nothing_to_paste": 0}
+    none = dict.fromkeys(("smaller_than_min_face", "below_det_threshold", "not_chosen", "nothing_to_paste"), 0)
+    assert report(faces="all")["faces_skipped"] == none
+    assert report()["faces_skipped"] == none | {"not_chosen": 1}
     faces = open_detector(options.face_pack, options).detect(read_photo(two_people).frame.rgb)
     sides = sorted(float(min(face.box[2:] - face.box[:2])) for face in faces)
     between = report(min_face=int(np.ceil(sides[0])) + 1)
     assert sides[1] > np.ceil(sides[0]) + 1
     assert (between["faces_found"], between["faces_swapped"]) == (1, 1)
-    assert between["faces_skipped"] == {"smaller_than_min_face": 1, "not_chosen": 0, "nothing_to_paste": 0}
+    assert between["faces_skipped"] == none | {"smaller_than_min_face": 1}
+
+
+def best_scores(photo: Path, options: Options) -> list[float]:
+    """What a detector that is sure of nothing says of the faces."""
+    detector = open_detector(options.face_pack, replace(options, det_threshold=1.0))
+    detector.detect(read_photo(photo).frame.rgb)
+    return sorted(detector.unsure)
+
+
+@pytest.fixture(scope="module")
+def scores(two_people: Path, options: Options) -> list[float]:
+    """Scores of the two people, each at the size that shows it best, the less sure first."""
+    return best_scores(two_people, options)
+
+
+def test_what_falls_short_of_the_threshold_is_counted_and_a_lower_one_named(
+    two_people: Path, portrait: Path, options: Options, scores: list[float], tmp_path: Path
+) -> None:
+    between = replace(options, faces="all", force=True, det_threshold=sum(scores) / 2)
+    result = swap_image(portrait, two_people, tmp_path / "out.png", between)
+    assert (result.faces_found, result.faces_swapped) == (1, 1)
+    assert result.report["faces_skipped"]["below_det_threshold"] == 1
+    (named,) = re.findall(
+        r"left as found: 1 that may be faces; --det-threshold (\S+) takes in", "\n".join(result.notes)
+    )
+    assert ", 1 faces swapped, left: 1 perhaps faces, below --det-threshold, " in summary(result)
+    lower = replace(between, det_threshold=float(named))
+    assert swap_image(portrait, two_people, tmp_path / "out.png", lower).faces_swapped == 2
+
+
+def test_a_photo_whose_face_falls_short_names_a_threshold_that_finds_it(
+    two_people: Path, portrait: Path, options: Options, scores: list[float], tmp_path: Path
+) -> None:
+    (score,) = best_scores(portrait, options)
+    people = sorted([(score, portrait), (scores[1], two_people)])
+    (_, target), (_, source) = people  # the surer one is found as the source
+    above = replace(options, det_threshold=(score + scores[1]) / 2)
+    with pytest.raises(NoFaceError, match="that may be faces; --det-threshold") as error:
+        swap_image(source, target, tmp_path / "out.png", above)
+    lower = replace(above, det_threshold=float(str(error.value).split("--det-threshold ")[1].split()[0]))
+    assert swap_image(source, target, tmp_path / "out.png", lower).faces_swapped == 1
 
 
 def test_what_is_left_as_found_is_told_in_words(

@@ -76,6 +76,23 @@ def test_each_detector_has_its_own_threshold(face_pack: Path, data: Path) -> Non
     assert count(None) == count(0.5) > count(0.75)
 
 
+def test_what_falls_short_of_the_threshold_is_told(face_pack: Path, data: Path) -> None:
+    photo = read(data / "photos" / "face_recognition" / "two_people.jpg")
+
+    def unsure(threshold: float, **choices: int) -> list[float]:
+        chosen = Options(threads=1, device="cpu", det_threshold=threshold, **choices)
+        detector = open_detector(face_pack, chosen)
+        detector.detect(photo)
+        return sorted(detector.unsure)
+
+    assert unsure(0.6) == []
+    (beside,), alone = unsure(0.86), unsure(0.9)
+    assert 0.8 * 0.86 <= beside < 0.86, "one of the two is surer at the smaller size"
+    assert len(alone) == 2
+    assert all(0.5 * 0.9 <= score < 0.9 for score in alone)
+    assert unsure(0.9, min_face=5000) == []
+
+
 def test_a_face_filling_the_frame_is_found_once(detector: Detect, data: Path) -> None:
     photo = sorted((data / "faces" / "celebahq" / "images").glob("*.jpg"))[0]
     assert len(detector.detect(read(photo))) == 1

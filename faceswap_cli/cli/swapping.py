@@ -8,6 +8,14 @@ if TYPE_CHECKING:
     from ..api import Result
 
 
+SKIPPED = {
+    "smaller_than_min_face": "smaller than --min-face",
+    "below_det_threshold": "perhaps faces, below --det-threshold",
+    "not_chosen": "not chosen by --faces",
+    "nothing_to_paste": "hidden or outside the picture",
+}
+
+
 def show_result(terminal: Terminal, result: "Result", as_json: bool) -> None:
     """Print the output's path (or the report as JSON), and to stderr what the user should know about it."""
     if terminal.verbose:
@@ -19,8 +27,10 @@ def show_result(terminal: Terminal, result: "Result", as_json: bool) -> None:
 
 
 def summary(result: "Result") -> str:
-    """Say in one line what was done, how like the source the faces became, and how fast."""
+    """Say in one line what was done, what was left and why, how like the source the faces became, and how fast."""
     words = [f"{result.frames} frames, {result.faces_swapped} faces swapped"]
+    left = [f"{count} {SKIPPED[reason]}" for reason, count in result.report["faces_skipped"].items() if count]
+    words += [f"left: {', '.join(left)}"] if left else []
     likeness = result.report["likeness"]
     if likeness is not None:
         words.append(f"likeness to the source {likeness['before']:.2f} -> {likeness['after']:.2f}")

@@ -9,17 +9,18 @@ import cv2
 import numpy as np
 
 from .. import models
-from ..engines import read_metadata
+from ..engines import open_network, read_metadata
 from ..media.photo import read_photo
 from ..media.reader import open_clip
 from ..media.sniff import kind_of
 from ..options import Options
 from ..stages.detect import Detect, Watch, open_detector
+from ..stages.points import PointFinder
 from ..stages.track import Located, Track
 from ..types import Face
 from .clips import PHOTO_SIDES, thumbnail
 from .judges import FaceJudge
-from .turn import yaw_and_roll
+from .turn import turn_seen
 
 SAME_PERSON = 0.35  # cosine of two groups' mean views from which they are taken for one person
 MOST_VIEWS = 5  # views of a face that its identity is averaged over
@@ -36,24 +37,21 @@ class Appearance:
     tile: np.ndarray  # (160, 160, 3): that view
     last: float = 0.0
     frames: int = 0
+    pose: np.ndarray | None = None  # (3,) yaw, pitch and roll in degrees, see `turn_of`; None without points
     person: int | None = None  # from 1; None without an encoder
     views: list[np.ndarray] = field(default_factory=list)  # identities (D,)
-
-    @property
-    def pose(self) -> tuple[float, float]:
-        """Yaw and roll in degrees, see `yaw_and_roll`."""
-        return yaw_and_roll(self.face.points)
 
     def as_record(self) -> dict[str, Any]:
         """Return what JSON shows: `box` is x0, y0, x1, y1 in pixels of the upright picture."""
         x0, y0, x1, y1 = (round(float(value), 1) for value in self.face.box)
+        angles = None if self.pose is None else [round(float(angle), 1) for angle in self.pose]
         return {
             "number": self.number,
             "person": self.person,
             "box": [x0, y0, x1, y1],
             "size": round(min(x1 - x0, y1 - y0), 1),
             "score": round(self.face.score, 3),
-            "pose": dict(zip(("yaw", "roll"), (round(angle, 1) for angle in self.pose), strict=True)),
+            "pose": angles and dict(zip(("yaw", "pitch", "roll"), angles, strict=True)),
             "points": [[round(float(x), 1), round(float(y), 1)] for x, y in self.face.points],
             "seconds": [round(self.first, 3), round(self.last, 3)],
             "frames": self.frames,
@@ -62,13 +60,15 @@ class Appearance:
 
 def list_faces(path: Path, options: Options) -> tuple[list[Appearance], list[str]]:
     """Return every face of a photo or clip and notes for the user; an empty list where there is none."""
-    detector, encoder = open_detector(options.face_pack, options), _open_encoder(options)
+    detector, encoder, points = open_detector(options.face_pack, options), _open_encoder(options), _open_points(options)
     found: dict[int, Appearance] = {}
     for located in _located(path, detector, options):
         for face in located.faces:
-            _add(found, located, face, encoder)
+            if _add(found, located, face, encoder) and points is not None:
+                found[face.track].pose = turn_seen(located.frame.rgb, face, points)
     appearances = list(found.values())
     notes = [] if encoder else ["no identity encoder is installed: faces are not grouped by person"]
+    notes += [] if points else ["no network for points is installed: how heads are turned is not told"]
     if encoder:
         _group(appearances)
     return appearances, notes
@@ -99,8 +99,8 @@ def _located(path: Path, detector: Detect, options: Options) -> Iterator[Located
         yield from Track(None).follow((frame, watch.look(frame.rgb)) for frame in frames)
 
 
-def _add(found: dict[int, Appearance], located: Located, face: Face, encoder: FaceJudge | None) -> None:
-    """Count a sighting, and keep it as a view where it is the best so far."""
+def _add(found: dict[int, Appearance], located: Located, face: Face, encoder: FaceJudge | None) -> bool:
+    """Count a sighting, and keep it as a view where it is the best so far; tell whether it is the one shown."""
     rgb, now = located.frame.rgb, float(located.frame.time)
     known = found.get(face.track)
     if known is None:
@@ -112,6 +112,7 @@ def _add(found: dict[int, Appearance], located: Located, face: Face, encoder: Fa
     known.last, known.frames = now, known.frames + 1
     if encoder is not None:
         known.views = [*known.views, encoder.embed(rgb, face)][-MOST_VIEWS:]
+    return known.face is face
 
 
 def _group(appearances: list[Appearance]) -> None:
@@ -149,3 +150,10 @@ def _open_encoder(options: Options) -> FaceJudge | None:
     if not models.is_present(models.entry("encoder")):
         return None
     return FaceJudge(models.locate("encoder"), "-1..1", options.threads)
+
+
+def _open_points(options: Options) -> PointFinder | None:
+    contract = models.entry("points")
+    if not models.is_present(contract):
+        return None
+    return PointFinder(open_network(models.locate("points"), options.device, options.threads), contract)

@@ -19,7 +19,7 @@ from .orientation import UPRIGHT, Orientation
 from .photo_formats import PHOTO_FORMATS
 from .rate import even_rate
 from .reader import Clip
-from .sequence import is_sequence, members, metadata_of_first
+from .sequence import is_numbered, is_sequence, members, metadata_of_first
 
 Seal = Callable[[Path], None]  # the last touch to a whole file, before it gets its name
 LOSSLESS_PHOTOS = (".png", ".tif", ".tiff")
@@ -143,7 +143,8 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
     same one. Raises UsageError or OutputError for what cannot be written.
     """
     numbered = is_sequence(clip.path if output is None or os.path.isdir(output) else output)
-    output = output_path(clip.path, output, tuple(PHOTO_FORMATS if numbered else CONTAINERS), options.force)
+    meant = numbered or (output is not None and is_numbered(output) and output.suffix.lower() not in CONTAINERS)
+    output = output_path(clip.path, output, tuple(PHOTO_FORMATS if meant else CONTAINERS), options.force)
     container = STILLS if numbered else CONTAINERS[output.suffix.lower()]
     _refuse_pixels(container, output, clip, options)
     codec = _codec(clip, container, output, options)
@@ -197,13 +198,22 @@ def output_path(input_path: Path, output: Path | None, suffixes: tuple[str, ...]
         raise OutputError(f"{output.parent} is a file, not a folder: choose another output")
     if not os.path.isdir(output.parent):
         raise OutputError(f"folder {output.parent} does not exist: make it first")
-    if os.path.exists(output) and os.path.samefile(output, input_path):
+    if _is_input(output, input_path):
         raise UsageError(f"output {output} is the input itself: give another name")
     if not os.access(output.parent, os.W_OK):
         raise OutputError(f"folder {output.parent} is read-only: choose another output")
     _refuse_unusable_name(output)
     refuse_existing(output, force)
     return output
+
+
+def _is_input(output: Path, input_path: Path) -> bool:
+    """Tell whether writing would replace the input, or one of its numbered pictures."""
+    inputs = members(input_path).values() if is_sequence(input_path) else [input_path]
+    if is_sequence(output):
+        written = {os.path.realpath(each) for each in members(output).values()}
+        return any(os.path.realpath(each) in written for each in inputs)
+    return os.path.exists(output) and any(os.path.samefile(output, each) for each in inputs)
 
 
 def _refuse_unusable_name(output: Path) -> None:

@@ -114,6 +114,7 @@ class SegmentStore:
         """Delete the folder and everything in it."""
         self._unlock()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.finished = []
 
     def _find_finished(self) -> None:
         heading, *records = _read_lines(self._manifest) or [{}]

@@ -17,10 +17,17 @@ NUMBER = re.compile(r"%(0\d+)?d")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif", ".bmp", ".dpx", ".exr", ".ppm"})
 
 
+WRITE_ONLY = frozenset({".avif"})  # the video library reads such files one by one only
+
+
 def is_sequence(path: Path) -> bool:
     """Say whether a path names numbered pictures; a file that is really called so is a file."""
-    named = len(NUMBER.findall(path.name)) == 1 and path.suffix.lower() in SUFFIXES
-    return named and not os.path.exists(path)
+    return is_numbered(path) and path.suffix.lower() in SUFFIXES
+
+
+def is_numbered(path: Path) -> bool:
+    """Say whether a path has a place for a number, whatever its ending; a file that is really called so has none."""
+    return len(NUMBER.findall(path.name)) == 1 and not os.path.exists(path)
 
 
 def members(path: Path) -> dict[int, Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import MediaError
-from .sequence import is_sequence, members
+from .sequence import SUFFIXES, WRITE_ONLY, is_numbered, is_sequence, members
 
 Kind = Literal["photo", "clip"]
 
@@ -25,7 +25,7 @@ def kind_of(path: Path) -> Kind:
 
     Raises MediaError with the reason when it is neither: missing, empty, a folder, no media file.
     """
-    if is_sequence(path):
+    if is_numbered(path) and (is_sequence(path) or members(path)):
         return _sequence_kind(path)
     head = _head(path)
     if _is_still(head):
@@ -40,6 +40,11 @@ def kind_of(path: Path) -> Kind:
 def _sequence_kind(path: Path) -> Kind:
     if not members(path):
         raise MediaError(f"{path} names numbered pictures, but there is none: check the path")
+    readable = SUFFIXES - WRITE_ONLY
+    if path.suffix.lower() not in readable:
+        raise MediaError(
+            f"{path.name}: numbered {path.suffix} files cannot be read, only {', '.join(sorted(readable))}"
+        )
     return "clip"
 
 

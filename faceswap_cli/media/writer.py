@@ -16,6 +16,7 @@ import av
 from ..errors import FaceSwapError, NoFaceError, OutputError
 from ..types import Swapped
 from .encode import PictureEncoder, open_encoder
+from .interrupt import held_back
 from .mux import mux
 from .plan import Seal, WritePlan, plan_output, refuse_existing
 from .planes import blend
@@ -139,25 +140,21 @@ class ClipWriter:
         try:
             self._finish_stretch()
             notes = mux(self.plan, self._store, whole)
-            self._publish(whole, seal)
+            parts = sorted(whole.iterdir()) if whole.is_dir() else [whole]
+            for part in parts:
+                if seal is not None:
+                    seal(part)
+                sync(part)
+            names = [self.plan.output.with_name(part.name) for part in parts] if whole.is_dir() else [self.plan.output]
+            with held_back(f"{self.plan.output} is finished and whole"):
+                _rename(parts, names)
+                report = self._report(notes)
+                self._store.remove()
         except FaceSwapError:
             raise
         except (OSError, av.FFmpegError) as error:
             raise self._refused(error) from error
-        report = self._report(notes)
-        self._store.remove()
         return report
-
-    def _publish(self, whole: Path, seal: Seal | None) -> None:
-        """Give what is whole its final name, or names."""
-        parts = sorted(whole.iterdir()) if whole.is_dir() else [whole]
-        for part in parts:
-            if seal is not None:
-                seal(part)
-            sync(part)
-        for part in parts:
-            part.replace(self.plan.output.with_name(part.name) if whole.is_dir() else self.plan.output)
-        sync(self.plan.output.parent)
 
     def _output_pts(self, swapped: Swapped) -> int:
         """Give the frame's pts in the output's time base; the same number wherever the container can hold it."""
@@ -192,6 +189,20 @@ class ClipWriter:
 
     def _refused(self, error: BaseException) -> OutputError:
         return OutputError(f"{self.plan.output} cannot be written: {reason(error)}")
+
+
+def _rename(parts: list[Path], names: list[Path]) -> None:
+    """Give all files their final names, or none where the system refuses one."""
+    done: list[tuple[Path, Path]] = []
+    try:
+        for part, name in zip(parts, names, strict=True):
+            part.replace(name)
+            done.append((part, name))
+        sync(names[0].parent)
+    except OSError:
+        for part, name in done:
+            name.replace(part)
+        raise
 
 
 class _Stretch:

@@ -12,8 +12,16 @@ class Tally:
     frames: int = 0
     frames_with_face: int = 0
     faces_too_small: int = 0  # smaller than Options.min_face, not counted among those found
+    faces_unsure: int = 0  # short of the detection threshold, not counted among those found
+    surest: float = 0.0  # best score among them
     faces_left: int = 0  # found, and not among those chosen
     most_left: int = 0  # of them in one frame
+
+    def pass_over(self, too_small: int, unsure: list[float]) -> None:
+        """Count what one look at a picture did not take for a face to be swapped; `unsure` are scores."""
+        self.faces_too_small += too_small
+        self.faces_unsure += len(unsure)
+        self.surest = max([self.surest, *unsure])
 
     def add(self, located: Located) -> None:
         """Count one frame."""
