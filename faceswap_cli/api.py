@@ -32,6 +32,8 @@ from .types import Frame, Patch
 Progress = Callable[[int, int | None], None]  # frames done, frames in all (None when unknown)
 Source = str | Path | Sequence[str | Path]
 
+_WORTH_A_NOTE = 0.1  # share of the frames from which what may be faces is told of: most of it is hands and prints
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -171,7 +173,7 @@ def told_others(tally: Tally, options: Options) -> list[str]:
         where = f" in {tally.frames} frames" if is_clip else ""
         smaller = f"smaller than {options.min_face} pixels"
         notes.append(f"left as found: {tally.faces_too_small} {smaller}{where}; a lower --min-face swaps smaller faces")
-    if tally.faces_unsure:
+    if 0 < _WORTH_A_NOTE * tally.frames <= tally.faces_unsure:
         where = f" in {tally.frames} frames" if is_clip else ""
         notes.append(f"left as found: {tally.faces_unsure} that may be faces{where}; {_surest(tally)}")
     return notes

@@ -153,7 +153,7 @@ def test_what_falls_short_of_the_threshold_is_counted_and_a_lower_one_named(
     (named,) = re.findall(
         r"left as found: 1 that may be faces; --det-threshold (\S+) takes in", "\n".join(result.notes)
     )
-    assert ", 1 faces swapped, left: 1 perhaps faces, below --det-threshold, " in summary(result)
+    assert ", 1 faces swapped, left: 1 below --det-threshold that may be faces, " in summary(result)
     lower = replace(between, det_threshold=float(named))
     assert swap_image(portrait, two_people, tmp_path / "out.png", lower).faces_swapped == 2
 

@@ -24,6 +24,7 @@ WALK = [
     "stages/detect.py",
     "stages/track.py",
     "stages/align.py",
+    "stages/parse.py",
     "stages/fit.py",
     "stages/generate.py",
     "stages/mask.py",

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 SKIPPED = {
     "smaller_than_min_face": "smaller than --min-face",
-    "below_det_threshold": "perhaps faces, below --det-threshold",
+    "below_det_threshold": "below --det-threshold that may be faces",
     "not_chosen": "not chosen by --faces",
     "nothing_to_paste": "hidden or outside the picture",
 }

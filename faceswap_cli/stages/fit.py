@@ -9,7 +9,7 @@ import numpy as np
 
 from ..types import Crop, Portrait
 from .align import inverse, transform
-from .edges import set_edges
+from .lids import set_lids
 from .past import Past
 from .points import EYES, PointFinder, replaced, with_forehead
 from .shape import likened
@@ -38,7 +38,7 @@ class Fit:
 
     def _find(self, crop: Crop) -> np.ndarray:
         points = self._points.find(crop.image)
-        return points if crop.classes is None else set_edges(points, crop.classes)
+        return points if crop.classes is None else set_lids(points, crop.classes)
 
     def _lay(self, crop: Crop, points: np.ndarray) -> np.ndarray:
         size = crop.image.shape[0]

@@ -17,7 +17,6 @@ from .tensors import to_tensor
 # CelebAMask-HQ's order
 EYES = (4, 5)
 GLASSES = 6
-MOUTH, UPPER_LIP, LOWER_LIP = 11, 12, 13
 
 
 class Parser:

@@ -12,16 +12,12 @@ from ..models import Entry
 from .tensors import to_tensor
 
 POINTS = 66
-JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)
+JAW, BROWS = slice(0, 17), slice(17, 27)
 EYES = (slice(36, 42), slice(42, 48))
-LIPS = slice(48, 66)
-LEFT_CORNER, RIGHT_CORNER = 58, 62  # of the mouth
-# the other points of the lips by the edge they lie on, from above: upper lip, opening, opening, lower lip
-LIP_LINES = ((48, 49, 50, 51, 52), (59, 60, 61), (63, 64, 65), (53, 54, 55, 56, 57))
 OPENING = slice(58, 66)  # the inner edge of the lips
 
 _DRAWN = 224  # side of the largest mask that is drawn; its edges are soft, so a larger one is enlarged from it
-_LASHES = 0.006  # share of the side by which an eye is larger than its points: lashes and a blink stay the target's
+_LASHES = 0.009  # share of the side by which an eye is larger than its points: lashes and a blink stay the target's
 _BRIDGE, _CHIN = 27, 8
 _LIFTED = ([17, 19, 21, 22, 24, 26], [0.25, 0.38, 0.42, 0.42, 0.38, 0.25])  # points of the brows, and how far up
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from ..types import Face, Portrait
 from .align import crop_face
-from .edges import set_edges
+from .lids import set_lids
 from .parse import EYES, Parser, class_share
 from .points import JAW, PointFinder
 
@@ -32,7 +32,7 @@ class Portraitist:
         if self._parser is None:
             return Portrait(image, np.ones(image.shape[:2], np.float32), points)
         logits = self._parser.parse(image)
-        return Portrait(image, _usable(logits, image.shape[0]), set_edges(points, logits))
+        return Portrait(image, _usable(logits, image.shape[0]), set_lids(points, logits))
 
     def best(self, photos: list[tuple[np.ndarray, Face]]) -> Portrait:
         """Return the portrait of the photo that shows most of the face: looking ahead, and large."""
