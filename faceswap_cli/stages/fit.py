@@ -10,12 +10,15 @@ import numpy as np
 from ..types import Crop, Portrait
 from .align import inverse, transform
 from .lids import set_lids
+from .mirror import joined, mirrored
 from .past import Past
 from .points import EYES, PointFinder, replaced, with_forehead
+from .portrait import ahead
 from .shape import likened
 
 GRID = 48  # cells a side for which the spline is computed; between them it is all but straight
 STIFFNESS = 1e-4  # how far the spline may pass a point by: points have errors of their own
+_AHEAD = 0.6  # of `portrait.ahead`, below which a portrait hides enough of a face to be mirrored
 _MOVED = 0.08  # of the distance of the eyes: a point that is so far from where it was has moved and does not tremble
 
 
@@ -23,8 +26,11 @@ class Fit:
     """Lays one portrait over any number of faces."""
 
     def __init__(self, portrait: Portrait, points: PointFinder) -> None:
-        self._portrait, self._points = portrait, points
-        self._layers = np.dstack([portrait.image, np.rint(255 * portrait.usable).astype(np.uint8)])
+        self._points = points
+        self._portraits = [portrait] if ahead(portrait.points) > _AHEAD else [portrait, mirrored(portrait)]
+        self._layers = [
+            np.dstack([each.image, np.rint(255 * each.usable).astype(np.uint8)]) for each in self._portraits
+        ]
 
     def lay(self, crops: list[Crop], past: Past | None = None) -> list[np.ndarray]:
         """Return (S, S, 4) uint8 for each crop of a frame: the portrait laid over it, and where it may be used.
@@ -42,14 +48,17 @@ class Fit:
 
     def _lay(self, crop: Crop, points: np.ndarray) -> np.ndarray:
         size = crop.image.shape[0]
-        origins = self._portrait.points
-        place = cv2.resize(spline(likened(points, origins), origins, GRID), (size, size))
-        place = (place * self._portrait.image.shape[0] - 0.5).astype(np.float32)
-        laid = cv2.remap(
-            self._layers, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-        )
+        places = [spline(likened(points, each.points), each.points, GRID) for each in self._portraits]
+        moved = [_moved_by(*each, size) for each in zip(self._layers, places, strict=True)]
+        laid = moved[0] if len(moved) == 1 else joined(*moved, *places)
         laid[..., 3] = np.rint(laid[..., 3] * replaced(points, size))
         return laid
+
+
+def _moved_by(layers: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
+    """Return layers (P, P, 4) moved to where a face has them, (size, size, 4), by places (C, C, 2)."""
+    place = cv2.resize(places, (size, size)) * layers.shape[0] - 0.5
+    return cv2.remap(layers, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def steady(crops: list[Crop], points: list[np.ndarray], past: Past) -> list[np.ndarray]:

@@ -16,6 +16,13 @@ JAW, BROWS = slice(0, 17), slice(17, 27)
 EYES = (slice(36, 42), slice(42, 48))
 OPENING = slice(58, 66)  # the inner edge of the lips
 
+# What each point is called in the mirrored picture.
+_JAW_SWAPPED, _BROWS_SWAPPED = range(16, -1, -1), range(26, 16, -1)
+_NOSE_SWAPPED = (*range(27, 31), *range(35, 30, -1))
+_EYES_SWAPPED = (45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40)
+_LIPS_SWAPPED = (*range(52, 47, -1), *range(57, 52, -1), *range(62, 57, -1), *range(65, 62, -1))
+MIRRORED = np.array([*_JAW_SWAPPED, *_BROWS_SWAPPED, *_NOSE_SWAPPED, *_EYES_SWAPPED, *_LIPS_SWAPPED])
+
 _DRAWN = 224  # side of the largest mask that is drawn; its edges are soft, so a larger one is enlarged from it
 _LASHES = 0.009  # share of the side by which an eye is larger than its points: lashes and a blink stay the target's
 _BRIDGE, _CHIN = 27, 8
@@ -43,6 +50,12 @@ def with_forehead(points: np.ndarray) -> np.ndarray:
     up = points[..., [_BRIDGE], :] - points[..., [_CHIN], :]
     rows, heights = _LIFTED
     return np.concatenate([points, points[..., rows, :] + np.array(heights)[:, None] * up], axis=-2).astype(np.float32)
+
+
+def mirrored_points(points: np.ndarray) -> np.ndarray:
+    """Return points (66, 2), shares of the side, as they are called and lie in the mirrored crop."""
+    there = points[MIRRORED]
+    return np.column_stack([1 - there[:, 0], there[:, 1]]).astype(np.float32)
 
 
 def replaced(points: np.ndarray, size: int) -> np.ndarray:

@@ -12,18 +12,13 @@ import numpy as np
 from ..engines import open_network
 from ..errors import WeightsError
 from ..networks.points import POINTS
+from ..stages.points import MIRRORED
 from ..stages.tensors import to_tensor
 
 SIZE, CELLS = 224, 28
 LOGIT_FACTOR = 16
 # Part of SimSwap's frontal crop it is shown, shares of the side: x0, y0, x1, y1. Its own tracker leaves as much room.
 PART = (0.08, 0.06, 0.92, 1.0)
-
-# What each point is called in the mirrored picture.
-_JAW, _BROWS, _NOSE = range(16, -1, -1), range(26, 16, -1), (*range(27, 31), *range(35, 30, -1))
-_EYES = (45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40)
-_LIPS = (*range(52, 47, -1), *range(57, 52, -1), *range(62, 57, -1), *range(65, 62, -1))
-MIRRORED = np.array([*_JAW, *_BROWS, *_NOSE, *_EYES, *_LIPS])
 
 
 class PointsTeacher:

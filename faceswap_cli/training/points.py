@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from ..errors import UsageError
 from ..networks.export import Signature, read_metadata, read_state_dict, write_onnx
 from ..networks.points import POINTS, FacePoints, FacePointsConfig
+from ..stages.points import MIRRORED
 from .augment import degrade_batch, draw_moves, moved
 from .averaged import Averaged, begin
 from .checkpoint import load, save
 from .data import FaceSet, load_packs
-from .openseeface import MIRRORED, PointsTeacher
+from .openseeface import PointsTeacher
 from .options import TrainOptions
 from .prepare import TEMPLATE, packed
 from .run import Run, autocast, cosine_rate, share_done, start_torch, write_sheet
