@@ -67,7 +67,7 @@ def train(options: TrainOptions) -> dict[str, float]:
         state.progress = share_done(options, state.step, options.steps or STEPS, spent, progress_before)
         if state.step % 50 == 0:
             pace = run.images_per_second(state.step * batch)
-            shown_losses = {name: float(loss) for name, loss in losses.items()}
+            shown_losses = {name: loss.item() for name, loss in losses.items()}
             run.log({"step": state.step, "rate": rate, **shown_losses, "images_per_second": pace})
         if state.step % options.save_every == 0 or state.progress >= 1:
             save(run.last, state.checkpoint("encoder", {}))
