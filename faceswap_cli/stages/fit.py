@@ -1,4 +1,4 @@
-"""Lay the source's portrait over the target's face, so that eyes lie on eyes and lips on lips.
+"""Lay the source's portrait over the target's face, eyes on eyes and lips on lips: the fifth step of a frame's way.
 
 The portrait is moved by a thin-plate spline (Bookstein 1989) through the points of both faces. What comes out is not a
 swap yet: light, seams and what must stay the target's are the generator's part.

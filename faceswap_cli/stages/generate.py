@@ -1,4 +1,4 @@
-"""Give crops the identity of the source: the fourth step of a frame's way.
+"""Give crops the identity of the source: the sixth step of a frame's way.
 
 Every generator, published or ours, keeps one contract (a target crop and an identity in, a crop out), so the pipeline
 cannot tell them apart. Those that ask for a portrait too are shown the source's, laid over each target.
