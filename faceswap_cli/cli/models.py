@@ -129,7 +129,7 @@ def _line(entry: models.Entry, place: str) -> str:
 def _figures(entry: models.Entry) -> str:
     """Say what a generator costs and how good it is, as far as that is known."""
     quality = [
-        f"retrieval {entry.retrieval:.4g} %" if entry.retrieval else "",
+        f"retrieval {entry.retrieval} %" if entry.retrieval else "",
         f"cosine {entry.cosine:.3f}" if entry.cosine else "",
         f"pose {entry.pose:.2f} degrees ({entry.measured})" if entry.pose else "",
     ]
