@@ -9,7 +9,7 @@ import torch
 
 from faceswap_cli.errors import UsageError
 from faceswap_cli.networks.detector import FaceDetector
-from faceswap_cli.training import detector
+from faceswap_cli.training import averaged, detector
 from faceswap_cli.training.checkpoint import save
 from faceswap_cli.training.detector_data import Pictures, find_all, load_pictures, overlaps
 from faceswap_cli.training.detector_loss import assign, decode_boxes, detector_loss, gather, make_anchors
@@ -189,7 +189,7 @@ def test_a_run_that_goes_on_equals_one_that_never_stopped(data: Path, small_data
         patch.setattr(detector, "write_detector", lambda network, path: None)  # tested with the network
         detector.train(run_options(data, small_data, tmp_path / "whole", steps=4))
         with pytest.MonkeyPatch.context() as stop:
-            stop.setattr(detector, "share_done", lambda options, step, *rest: step / 4 if step < 2 else 1.0)
+            stop.setattr(averaged, "share_done", lambda options, step, *rest: step / 4 if step < 2 else 1.0)
             detector.train(run_options(data, small_data, tmp_path / "parts", steps=4))
         kept = detector.load(tmp_path / "parts" / "last.pt")
         detector.save(tmp_path / "parts" / "last.pt", {**kept, "progress": 0.5})

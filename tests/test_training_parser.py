@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from faceswap_cli.errors import OutputError, UsageError
-from faceswap_cli.training import parser
+from faceswap_cli.training import averaged, parser
 from faceswap_cli.training.labels import CLASS_COLOURS
 from faceswap_cli.training.occluders import face_free_pictures, occlude
 from faceswap_cli.training.options import TrainOptions
@@ -113,7 +113,7 @@ def test_sides_are_the_persons_own_in_real_masks(data: Path, small_data: Path, t
 def test_a_run_that_goes_on_equals_one_that_never_stopped(data: Path, small_data: Path, tmp_path: Path):
     parser.train(run_options(data, small_data, tmp_path / "whole", steps=4))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parser, "share_done", lambda options, step, *rest: step / 4 if step < 2 else 1.0)
+        patch.setattr(averaged, "share_done", lambda options, step, *rest: step / 4 if step < 2 else 1.0)
         parser.train(run_options(data, small_data, tmp_path / "parts", steps=4))
     kept = parser.load(tmp_path / "parts" / "last.pt")
     parser.save(tmp_path / "parts" / "last.pt", {**kept, "progress": 0.5})

@@ -1,5 +1,6 @@
 """A supporting network in training, the moving average of its weights that is kept, and what a checkpoint holds."""
 
+import time
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -7,7 +8,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from .run import set_rate, update_average
+from .options import TrainOptions
+from .run import cosine_rate, set_rate, share_done, update_average
 
 Network = TypeVar("Network", bound=nn.Module)
 PARTS = ("network", "average", "optimiser")
@@ -23,6 +25,17 @@ class Averaged(Generic[Network]):
     decay: float  # of the average, once it has seen enough steps
     step: int = 0
     progress: float = 0.0  # share of the run that is done, 0..1: sets the learning rate
+
+    def rate(self, options: TrainOptions, usual: float) -> float:
+        """Return the learning rate of the next step, from the one the run is told or the network's usual one."""
+        return (options.learning_rate or usual) * cosine_rate(round(self.progress * 1000), 1000, warm_up=25)
+
+    def advance(self, options: TrainOptions, steps: int, began: tuple[float, float]) -> None:
+        """Count a step of a run of `steps` by default; `began` is the clock and the progress this start began with."""
+        self.step += 1
+        clock, progress = began
+        spent = (time.monotonic() - clock) / 60
+        self.progress = share_done(options, self.step, options.steps or steps, spent, progress)
 
     def descend(self, loss: Tensor, rate: float) -> None:
         """Do one step of the optimiser and of the average."""

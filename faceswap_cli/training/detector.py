@@ -33,7 +33,7 @@ from .detector_tiles import Tile, cuts_beside_faces, training_tile
 from .occluders import face_free_pictures
 from .options import TrainOptions
 from .parser_data import split_people
-from .run import Run, autocast, cosine_rate, share_done, start_torch, write_sheet
+from .run import Run, autocast, start_torch, write_sheet
 
 STEPS, BATCH, LEARNING_RATE, SIZE = 10000, 16, 2e-3, 256
 LARGE, LARGE_EVERY = 1.75, 4
@@ -55,18 +55,14 @@ def train(options: TrainOptions) -> DetectorScores:
     state = _start(options, device)
     if options.resume:
         state.restore(load(run.last))
-    started, progress_before = time.monotonic(), state.progress
+    began = time.monotonic(), state.progress
 
     with closing(prefetch(_batches(pictures.take(learn), options, state.step), depth=2)) as batches:
         while state.progress < 1:
             images, wanted = next(batches)
-            rate = (options.learning_rate or LEARNING_RATE) * cosine_rate(
-                round(state.progress * 1000), 1000, warm_up=25
-            )
+            rate = state.rate(options, LEARNING_RATE)
             losses = _learn(state, images.to(device), wanted, rate)
-            state.step += 1
-            spent = (time.monotonic() - started) / 60
-            state.progress = share_done(options, state.step, options.steps or STEPS, spent, progress_before)
+            state.advance(options, STEPS, began)
             if state.step % 50 == 0:
                 pace = run.images_per_second(state.step * (options.batch or BATCH))
                 run.log({"step": state.step, "rate": rate, **losses, "images_per_second": pace})

@@ -25,7 +25,7 @@ from .degrade import degrade
 from .encoders import load_encoder, read_encoder
 from .options import TrainOptions
 from .prepare import packed
-from .run import Run, autocast, cosine_rate, share_done, start_torch
+from .run import Run, autocast, start_torch
 
 STEPS, BATCH, LEARNING_RATE = 6000, 64, 3e-3
 PICTURE_SIZE = 192  # side of the crops held in memory
@@ -45,32 +45,32 @@ def train(options: TrainOptions) -> dict[str, float]:
     training, held_out = faces.chosen(~faces.held_out), faces.chosen(faces.held_out)
     teacher = load_encoder(options.teacher).to(device)
     state = _start(options, device)
+    blockwise_share = BLOCKWISE_SHARE if options.init_from is None else 0.0
     if options.resume:
-        state.restore(load(run.last))
-    batch, started, progress_before = options.batch or BATCH, time.monotonic(), state.progress
+        kept = load(run.last)
+        state.restore(kept)
+        blockwise_share = kept["configuration"]["blockwise_share"]
+    batch, began = options.batch or BATCH, (time.monotonic(), state.progress)
 
     while state.progress < 1:
         torch.manual_seed(options.seed + state.step)  # every step has its own seeds: a run goes on exactly
         generator = np.random.default_rng((options.seed, state.step))
         clean, shown = (images.to(device) for images in draw_batch(training, batch, generator))
-        blockwise = options.init_from is None and state.progress < BLOCKWISE_SHARE
         state.network.train()
         losses = (
             blockwise_losses(state.network, teacher, clean)
-            if blockwise
+            if state.progress < blockwise_share
             else end_to_end_losses(state.network, teacher, clean, shown)
         )
-        rate = (options.learning_rate or LEARNING_RATE) * cosine_rate(round(state.progress * 1000), 1000, warm_up=25)
+        rate = state.rate(options, LEARNING_RATE)
         state.descend(torch.stack(list(losses.values())).sum(), rate)
-        state.step += 1
-        spent = (time.monotonic() - started) / 60
-        state.progress = share_done(options, state.step, options.steps or STEPS, spent, progress_before)
+        state.advance(options, STEPS, began)
         if state.step % 50 == 0:
             pace = run.images_per_second(state.step * batch)
             shown_losses = {name: loss.item() for name, loss in losses.items()}
             run.log({"step": state.step, "rate": rate, **shown_losses, "images_per_second": pace})
         if state.step % options.save_every == 0 or state.progress >= 1:
-            save(run.last, state.checkpoint("encoder", {}))
+            save(run.last, state.checkpoint("encoder", {"blockwise_share": blockwise_share}))
     return measure(state.average, teacher, held_out if len(held_out) else training, run.folder)
 
 

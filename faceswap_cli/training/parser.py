@@ -37,7 +37,7 @@ from .parser_data import (
     split_people,
     training_crop,
 )
-from .run import Run, autocast, cosine_rate, share_done, start_torch, write_sheet
+from .run import Run, autocast, start_torch, write_sheet
 
 STEPS, BATCH, LEARNING_RATE, SIZE = 4000, 16, 2e-3, 160
 WIDTHS, BLOCKS, HEAD_WIDTH = (24, 64, 128, 160), (1, 2, 2), 48
@@ -78,15 +78,13 @@ def train(options: TrainOptions) -> ParserScores:
     if options.resume:
         state.restore(load(run.last))
     batches = _batches(faces.take(learn), options, state)
-    started, progress_before = time.monotonic(), state.progress
+    began = time.monotonic(), state.progress
 
     while state.progress < 1:
         images, labels = next(batches)
-        rate = (options.learning_rate or LEARNING_RATE) * cosine_rate(round(state.progress * 1000), 1000, warm_up=25)
+        rate = state.rate(options, LEARNING_RATE)
         losses = _learn(state, images.to(device), labels.to(device), rate)
-        state.step += 1
-        spent = (time.monotonic() - started) / 60
-        state.progress = share_done(options, state.step, options.steps or STEPS, spent, progress_before)
+        state.advance(options, STEPS, began)
         if state.step % 50 == 0:
             pace = run.images_per_second(state.step * len(images))
             run.log({"step": state.step, "rate": rate, **losses, "images_per_second": pace})

@@ -27,7 +27,7 @@ from .data import FaceSet, load_packs
 from .openseeface import PointsTeacher
 from .options import TrainOptions
 from .prepare import TEMPLATE, packed
-from .run import Run, autocast, cosine_rate, share_done, start_torch, write_sheet
+from .run import Run, autocast, start_torch, write_sheet
 
 STEPS, BATCH, LEARNING_RATE = 6000, 64, 2e-3
 PICTURE_SIZE = 144  # side of the crops held in memory
@@ -52,17 +52,15 @@ def train(options: TrainOptions) -> dict[str, float]:
     state = _start(options, device)
     if options.resume:
         state.restore(load(run.last))
-    batch, started, progress_before = options.batch or BATCH, time.monotonic(), state.progress
+    batch, began = options.batch or BATCH, (time.monotonic(), state.progress)
 
     while state.progress < 1:
         torch.manual_seed(options.seed + state.step)  # every step has its own seed: a run goes on exactly
         rows = torch.randint(len(pictures), (batch,), device=device)
         images, points = draw(pictures[rows], wanted[rows], state.network.config.size)
-        rate = (options.learning_rate or LEARNING_RATE) * cosine_rate(round(state.progress * 1000), 1000, warm_up=25)
+        rate = state.rate(options, LEARNING_RATE)
         loss = _learn(state, images, points, rate)
-        state.step += 1
-        spent = (time.monotonic() - started) / 60
-        state.progress = share_done(options, state.step, options.steps or STEPS, spent, progress_before)
+        state.advance(options, STEPS, began)
         if state.step % 50 == 0:
             pace = run.images_per_second(state.step * batch)
             run.log({"step": state.step, "rate": rate, "wing": loss, "images_per_second": pace})
