@@ -17,6 +17,8 @@ ENCODER = ((3, 32), (32, 64), (64, 128), (128, 256), (256, 512))
 DECODER = ((512, 256), (512, 128), (256, 64), (128, 32))
 ENCODER_SIDE, DECODER_SIDE = 4, 3  # of the depthwise kernels, in pixels
 
+Widths = tuple[tuple[int, int], ...]
+
 EMBEDDING, MAP_CHANNELS, MAP_SIDE = 512, 512, 7
 IDENTITY = EMBEDDING + MAP_CHANNELS * MAP_SIDE**2
 # The published encoder's map travels behind its embedding in one identity vector, this much smaller: there it moves
@@ -48,7 +50,7 @@ class Modulation(nn.Module):
 class VectorPredictor(nn.Module):
     """Depthwise kernels from an identity vector: a learned kernel each, moved by what the identity asks for."""
 
-    def __init__(self, latent: int, hidden: int) -> None:
+    def __init__(self, latent: int, hidden: int, encoder: Widths = ENCODER) -> None:
         super().__init__()
         self.latent = latent
         self.trunk = nn.Sequential(
@@ -57,7 +59,7 @@ class VectorPredictor(nn.Module):
         for layer in (self.trunk[0], self.trunk[2]):
             nn.init.kaiming_normal_(layer.weight, SLOPE)
             nn.init.zeros_(layer.bias)
-        self.encoder = nn.ModuleList(_kernels(hidden, incoming, ENCODER_SIDE) for incoming, _ in ENCODER)
+        self.encoder = nn.ModuleList(_kernels(hidden, incoming, ENCODER_SIDE) for incoming, _ in encoder)
         self.decoder = nn.ModuleList(_kernels(hidden, incoming, DECODER_SIDE) for incoming, _ in DECODER)
 
     def forward(self, identity: Tensor) -> Predicted:

@@ -1,4 +1,4 @@
-"""What several networks share: a small building block and the strict way to load weights.
+"""What several networks share: small building blocks and the strict way to load weights.
 
 Nothing here knows about faces; every block keeps NCHW and is told its output's channels.
 """
@@ -6,6 +6,7 @@ Nothing here knows about faces; every block keeps NCHW and is told its output's 
 from collections.abc import Mapping
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ..errors import WeightsError
 
@@ -14,6 +15,19 @@ def conv_norm_act(incoming: int, outgoing: int, kernel: int = 3, stride: int = 1
     """Build convolution (no bias), batch norm, ReLU; `stride` 1 keeps height and width."""
     convolution = nn.Conv2d(incoming, outgoing, kernel, stride, kernel // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outgoing), nn.ReLU())
+
+
+def shrunk(pictures: Tensor, size: int) -> Tensor:
+    """Return pictures (N, C, S, S) averaged down to `size`, at most S."""
+    side = pictures.shape[-1]
+    if side % size:
+        return functional.adaptive_avg_pool2d(pictures, size)
+    return functional.avg_pool2d(pictures, side // size) if side > size else pictures
+
+
+def resized(field: Tensor, like: Tensor) -> Tensor:
+    """Return a field (N, C, h, w) as high and wide as `like`, bilinear."""
+    return functional.interpolate(field, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], *, ignore_surplus: bool = False) -> None:

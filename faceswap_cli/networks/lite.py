@@ -6,8 +6,7 @@ Two things differ. Beside the target and the identity vector it is shown the sou
 photo does. And the decoder does not paint the face anew but says how portrait and target become one picture: how the
 portrait still moves (a smooth flow), where it counts (a gate), how the shading changes (a smooth residual). Skin, pores
 and brows are then real ones at any crop size, and a network this small learns it on a CPU. The portrait is first
-brought to the target's light and contrast, as Reinhard et al. (2001) match two pictures: both are averaged over a wide
-neighbourhood, what is left of the portrait is scaled to the strength it has in the target, the target's average added.
+brought to the target's light and contrast (light.py).
 """
 
 from dataclasses import dataclass
@@ -17,13 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .layers import resized, shrunk
+from .light import LightMatch, lit
 from .simswap import IdentityBlock, IdentityStyle
 
-CELL = 8  # pixels at working size that a cell of the light's ratio averages
-REACH_OF_LIGHT = 2.0  # standard deviation of its neighbourhood, in cells
-LUMA = (0.299, 0.587, 0.114)  # BT.601
-FLAT = 1e-4  # added to both variances, so that no texture divides by something
-CONTRAST = (0.45, 1.15)  # least and most: a beard must not be paled, nor a smooth face be given grain
 OPEN = 4.0  # logit of an untrained gate: the portrait counts
 
 
@@ -60,6 +56,7 @@ class SimSwapLite(nn.Module):
         super().__init__()
         self.config = config = config or LiteConfig()
         fine, middle, coarse = config.width, 2 * config.width, 4 * config.width
+        self.light = LightMatch()
         self.stem = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(28, fine, 3, padding=1), nn.LeakyReLU(0.2))
         self.down1 = _convolution(fine, middle, stride=2)
         self.down2 = _convolution(middle, coarse, stride=2)
@@ -75,8 +72,6 @@ class SimSwapLite(nn.Module):
         self.residual = _silent(nn.Conv2d(fine, 3, 3, padding=1))
         nn.init.constant_(self.gate.bias, OPEN)
         self.register_buffer("window", _window(config.working // 2), persistent=False)
-        self.register_buffer("luma", torch.tensor(LUMA).reshape(1, 3, 1, 1), persistent=False)
-        self.register_buffer("neighbourhood", _gaussian(REACH_OF_LIGHT), persistent=False)
 
     def forward(self, target: Tensor, identity: Tensor, portrait: Tensor) -> Tensor:
         """Return the target's crop with the source's face."""
@@ -84,12 +79,10 @@ class SimSwapLite(nn.Module):
 
     def changes(self, target: Tensor, identity: Tensor, portrait: Tensor) -> Changes:
         """Return what to do with target and portrait."""
-        shrink = target.shape[-1] // self.config.working
-        if shrink > 1:
-            target, portrait = functional.avg_pool2d(target, shrink), functional.avg_pool2d(portrait, shrink)
+        target, portrait = (shrunk(each, min(self.config.working, each.shape[-1])) for each in (target, portrait))
         face, usable = portrait[:, :3], portrait[:, 3:]
-        contrast, offset = self._light(target, face, usable)
-        face = (face * _resized(contrast, face) + _resized(offset, face)).clamp(0, 1)
+        contrast, offset = self.light(target, face, usable)
+        face = lit(face, contrast, offset)
         identity = identity * self.config.latent**0.5  # unit variance: the styles learn as fast as the convolutions
         fine = self.stem(torch.cat([2 * target - 1, 2 * face - 1, usable], dim=1))
         middle = self.down1(fine)
@@ -104,34 +97,12 @@ class SimSwapLite(nn.Module):
         residual = torch.tanh(self.residual(detail)) * self.config.change
         gate = torch.sigmoid(self.gate(detail))
         return Changes(
-            flow * _resized(self.window, flow),
-            gate * _resized(self.window, gate),
-            residual * _resized(self.window, residual),
+            flow * resized(self.window, flow),
+            gate * resized(self.window, gate),
+            residual * resized(self.window, residual),
             contrast,
             offset,
         )
-
-    def _light(self, target: Tensor, face: Tensor, usable: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the contrast of the whole face and the offset of each cell and channel.
-
-        Both are measured where the portrait may be used.
-        """
-        cells = [functional.avg_pool2d(part, CELL) for part in (usable * target, usable * face, usable)]
-        ours, theirs, share = (self._spread(part) for part in cells)
-        ours, theirs = ours / (share + 1e-3), theirs / (share + 1e-3)
-        strengths = [
-            (usable * self._luma(picture - _resized(average, picture)).square()).mean(dim=(2, 3), keepdim=True) + FLAT
-            for picture, average in ((target, ours), (face, theirs))
-        ]
-        contrast = (strengths[0] / strengths[1]).sqrt().clamp(*CONTRAST)
-        return contrast, ours - contrast * theirs
-
-    def _luma(self, picture: Tensor) -> Tensor:
-        return (picture * self.luma).sum(dim=1, keepdim=True)
-
-    def _spread(self, cells: Tensor) -> Tensor:
-        kernel = self.neighbourhood.to(cells.dtype).expand(cells.shape[1], 1, -1, -1)
-        return functional.conv2d(cells, kernel, padding=kernel.shape[-1] // 2, groups=cells.shape[1])
 
 
 def apply_changes(target: Tensor, portrait: Tensor, changes: Changes) -> Tensor:
@@ -139,12 +110,12 @@ def apply_changes(target: Tensor, portrait: Tensor, changes: Changes) -> Tensor:
 
     All changes are enlarged to S. The flow is a backward one: the pixel at p is taken from p + flow(p).
     """
-    flow, gate, residual, contrast, offset = (_resized(field.float(), target) for field in changes)
+    flow, gate, residual = (resized(field.float(), target) for field in changes[:3])
     side = torch.linspace(-1 + 1 / target.shape[-1], 1 - 1 / target.shape[-1], target.shape[-1], device=target.device)
     place = torch.stack([side[None, :] + flow[:, 0], side[:, None] + flow[:, 1]], dim=-1)
     moved = functional.grid_sample(portrait.float(), place, padding_mode="border", align_corners=False)
     share = moved[:, 3:] * gate
-    face = (moved[:, :3] * contrast + offset).clamp(0, 1)
+    face = lit(moved[:, :3], changes.contrast.float(), changes.offset.float())
     return (target + share * (face - target) + residual).clamp(0, 1)
 
 
@@ -163,20 +134,9 @@ def _doubled(features: Tensor) -> Tensor:
     return functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
-def _resized(field: Tensor, like: Tensor) -> Tensor:
-    return functional.interpolate(field, size=like.shape[-2:], mode="bilinear", align_corners=False)
-
-
 def _window(size: int) -> Tensor:
     """Return (1, 1, size, size): 1 inside, falling to 0 over the outer sixteenth of each side as a raised cosine."""
     place = (torch.arange(size) + 0.5) / size
     edge = torch.minimum(place, 1 - place).mul(16).clamp(0, 1)
     ramp = 0.5 - 0.5 * torch.cos(torch.pi * edge)
     return (ramp[:, None] * ramp[None, :])[None, None]
-
-
-def _gaussian(deviation: float) -> Tensor:
-    """Return (1, 1, k, k): a bell over two deviations to each side."""
-    reach = round(2 * deviation)
-    bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / deviation) ** 2)
-    return (bell[:, None] * bell[None, :])[None, None] / bell.sum() ** 2

@@ -2,8 +2,8 @@
 
 MobileFaceSwap's weights are themselves computed from the identity. The part of the graph that depends on the identity
 alone is cut off and run once; what it gives takes its place among the other part's constants. What remains is a plain
-network with the crop as its one input, which any engine runs, and which is small. PyTorch runs the file as it is: there
-the source's part costs a GPU next to nothing.
+network of crops and, where it is shown them, portraits, which any engine runs, and which is small. PyTorch runs the
+file as it is: there the source's part costs a GPU next to nothing.
 """
 
 import tempfile
@@ -21,12 +21,13 @@ from ..types import Identity
 from .bundle import Part
 
 SPECIALISED = ("mobilefaceswap",)  # networks whose weights depend on the source
+FRAME = ("target", "portrait")  # inputs that are new with every frame
 
 
 def open_generator(part: Part, identity: Identity, options: Options) -> Network:
     """Open a generator's file for one source; raise WeightsError where it is damaged or understands other identities.
 
-    The result takes `target` and `identity`, or `target` alone where the identity is a constant of it.
+    The result takes `target` and `identity`, or no identity where that is a constant of it.
     """
     if read_metadata(part.path).get("network") not in SPECIALISED:
         return open_network(part.path, options.device, options.threads)
@@ -45,7 +46,7 @@ def open_generator(part: Part, identity: Identity, options: Options) -> Network:
 
 def _crossing(graph: onnx.GraphProto) -> list[str]:
     """Return the tensors that depend on the identity alone and are used where the target matters."""
-    source, frame = _dependent(graph, "identity"), _dependent(graph, "target")
+    source, frame = _dependent(graph, "identity"), _dependent(graph, *FRAME)
     used = {name for node in graph.node if frame.intersection(node.output) for name in node.input}
     crossing = sorted((source - frame) & used)
     if not crossing or "identity" in crossing:
@@ -53,9 +54,9 @@ def _crossing(graph: onnx.GraphProto) -> list[str]:
     return crossing
 
 
-def _dependent(graph: onnx.GraphProto, name: str) -> set[str]:
-    """Return every tensor computed from an input, and the input."""
-    found = {name}
+def _dependent(graph: onnx.GraphProto, *names: str) -> set[str]:
+    """Return every tensor computed from some inputs, and these."""
+    found = set(names)
     for node in graph.node:
         if found.intersection(node.input):
             found.update(node.output)
@@ -73,8 +74,8 @@ def _filled(model: onnx.ModelProto, constants: dict[str, np.ndarray]) -> onnx.Mo
     """Return the model with some tensors fixed, without what computed them."""
     outputs = [one.name for one in model.graph.output]
     nodes = _leading_to(model.graph, outputs, constants)
-    targets = [one for one in model.graph.input if one.name == "target"]
-    filled = _model(model, nodes, targets, list(model.graph.output))
+    inputs = [one for one in model.graph.input if one.name in FRAME]
+    filled = _model(model, nodes, inputs, list(model.graph.output))
     filled.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
     return filled
 

@@ -33,7 +33,7 @@ from .run import Run, autocast, cosine_rate, descend, set_rate, start_torch, upd
 from .settings import DistillSettings, SwapSettings, read_record
 from .swap import BETA2, SMALLEST, WARM_UP, build_generator
 from .swap_data import Batch, Known, SwapData, load_swap_faces
-from .swap_measure import measure
+from .swap_measure import measure, sees_portrait
 
 STEPS, BATCH, SIZE, LEARNING_RATE = 60_000, 16, 224, 1e-3
 SPACE = "mobilefacenet-128"  # of the identities every generator of ours is trained with
@@ -57,7 +57,7 @@ class Players:
 def distill(options: DistillOptions) -> None:
     """Distil until the steps or the minutes are used up, then leave the last checkpoint in the run's folder."""
     settings = read_record(options.config, DistillSettings)
-    size = options.size or SIZE
+    size = options.size or size_for(build_student(settings))
     teacher = load_teacher(options.teacher, size)
     run = Run(options)
     device = start_torch(options)
@@ -89,6 +89,11 @@ def distill(options: DistillOptions) -> None:
         checkpoint(run.last, players, step, generator, settings)
 
 
+def size_for(student: MobileFaceSwap) -> int:
+    """Return the side of the crops a student learns from: that at which it thinks."""
+    return student.config.working if student.config.portrait else SIZE
+
+
 def load_teacher(path: Path | None, size: int) -> nn.Module:
     """Return a frozen generator of ours, images in [0, 1] both ways, that takes crops of `size`.
 
@@ -100,9 +105,9 @@ def load_teacher(path: Path | None, size: int) -> nn.Module:
     except (RuntimeError, TypeError, ValueError, KeyError) as error:  # weights and a shape that do not belong together
         reason = str(error).splitlines()[0]
         raise WeightsError(f"{path} is not a generator that can be taught from ({reason})") from error
-    step = max(REDUCTION, teacher.config.working if isinstance(teacher, SimSwapLite) else 0)
-    if size < SMALLEST or size % REDUCTION or size % step:
-        raise UsageError(f"size is {size}: give a multiple of {REDUCTION} and {step} from {SMALLEST} on")
+    least = teacher.config.working if isinstance(teacher, SimSwapLite) else SMALLEST
+    if size < least or size % REDUCTION:
+        raise UsageError(f"size is {size}: give a multiple of {REDUCTION} from {least} on")
     return teacher.requires_grad_(False).eval()
 
 
@@ -151,11 +156,13 @@ def build_players(
 def build_student(settings: DistillSettings) -> MobileFaceSwap:
     """Return the student the settings name, untrained; raise UsageError for a shape it cannot have."""
     try:
-        config = MobileConfig(**settings.shape)
+        config = MobileConfig(portrait=settings.portrait, **settings.shape)
     except TypeError as error:
         raise UsageError(f"shape holds what MobileFaceSwap has not ({error})") from error
     if config.injection != "vector":
-        raise UsageError(f"injection is {config.injection!r}: a student of ours takes the identity vector alone")
+        raise UsageError(f"injection is {config.injection!r}: a student of ours has no map of an encoder, say 'vector'")
+    if config.portrait and (config.working < SMALLEST or config.working % REDUCTION):
+        raise UsageError(f"working is {config.working}: give a multiple of {REDUCTION} from {SMALLEST} on")
     return MobileFaceSwap(config)
 
 
@@ -177,7 +184,7 @@ def student_step(
     device = batch.target.device
     taught, weight = teach(players, batch, reweighted=settings.reweighted)
     with autocast(device):
-        fake, mask = players.student.swap(batch.target, players.student.inject(batch.identity))
+        fake, mask = players.student.swap(batch.target, players.student.inject(batch.identity), batch.portrait)
         distance = perceptual(fake.float(), taught, players.judge.encoders[batch.encoder])
         found = players.judge(fake, batch.encoder)
     fake, mask = fake.float(), mask.float()
@@ -198,7 +205,7 @@ def student_step(
 def teach(players: Players, batch: Batch, *, reweighted: bool) -> tuple[Tensor, Tensor]:
     """Return the teacher's swaps (N, 3, S, S) and how much each of them counts (N,)."""
     with autocast(batch.target.device):
-        shown = (batch.portrait,) if isinstance(players.teacher, SimSwapLite) else ()
+        shown = (batch.portrait,) if sees_portrait(players.teacher) else ()
         taught = players.teacher(batch.target, batch.identity, *shown).float()
         found = players.judge.look(taught, batch.encoder)
     if not reweighted:

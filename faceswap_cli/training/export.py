@@ -23,6 +23,7 @@ from .settings import DistillSettings, SwapSettings
 from .swap import SIZE, build_generator
 
 SPACE = "mobilefacenet-128"
+ENLARGED = 3  # times the size at which a MobileFaceSwap that is shown a portrait thinks: the crop's it is exported for
 
 
 def export(run: Path, output: Path | None = None) -> Path:
@@ -58,9 +59,13 @@ def _write_mobile(state: dict[str, Any], path: Path) -> None:
     """Write the moving average: both networks in one file that serves one source at a time."""
     student = build_student(DistillSettings(**state["settings"]))
     student.load_state_dict(state["average"])
-    config, size = student.config, MOBILE_SIZE
+    config = student.config
+    size = ENLARGED * config.working if config.portrait else MOBILE_SIZE
     examples = {"target": torch.rand(1, 3, size, size), "identity": torch.randn(1, config.latent)}
     metadata = {"network": "mobilefaceswap", "configuration": json.dumps(asdict(config)), "size": str(size)}
+    if config.portrait:
+        examples["portrait"] = torch.rand(1, 4, size, size)
+        metadata["points"] = "points"
     signature = Signature(("image",), single=("identity",))
     write_onnx(student, examples, path, {**metadata, **_crop_metadata()}, signature)
 

@@ -59,7 +59,8 @@ class SwapSettings:
 class DistillSettings:
     """Network, losses and schedule of a distillation into MobileFaceSwap; 30, 5, 10 and 1 are the paper's weights."""
 
-    shape: dict[str, Any] = field(default_factory=dict)  # fields of MobileConfig
+    portrait: bool = True  # the student is shown the source's portrait; false, the paper: an identity vector alone
+    shape: dict[str, Any] = field(default_factory=dict)  # further fields of MobileConfig
     same_every: int = 4  # every so many batches source and target are the same person
 
     reconstruction: float = 30.0  # L1 to the teacher's picture

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..networks.lite import SimSwapLite
+from ..networks.mobilefaceswap import MobileFaceSwap
 from .losses import IdentityJudge
 from .run import write_sheet
 from .swap_data import SwapData
@@ -41,8 +42,15 @@ def measure(generator: nn.Module, judge: IdentityJudge, data: SwapData, sheet: P
     }
 
 
+def sees_portrait(generator: nn.Module) -> bool:
+    """Tell whether a generator of ours takes a portrait beside target and identity."""
+    if isinstance(generator, MobileFaceSwap):
+        return generator.config.portrait
+    return isinstance(generator, SimSwapLite)
+
+
 def _generate(generator: nn.Module, *inputs: Tensor) -> Tensor:
-    inputs = inputs if isinstance(generator, SimSwapLite) else inputs[:2]
+    inputs = inputs if sees_portrait(generator) else inputs[:2]
     return torch.cat([generator(*part) for part in zip(*(each.split(16) for each in inputs), strict=True)])
 
 
