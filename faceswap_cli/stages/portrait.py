@@ -5,11 +5,12 @@ import numpy as np
 
 from ..types import Face, Portrait
 from .align import crop_face
+from .glasses import glasses
 from .lids import set_lids
 from .parse import EYES, Parser, class_share
 from .points import JAW, PointFinder
 
-# skin, brows, glasses, nose, lips in CelebAMask-HQ's order; eyes and teeth stay the target's
+# skin, brows, what is seen through glasses, nose, lips in CelebAMask-HQ's order; eyes and teeth stay the target's
 USABLE_CLASSES = (1, 2, 3, 6, 10, 12, 13)
 _RIM = 0.015  # share of the side by which the usable part is drawn in, so that no hair or background comes along
 _LIDS = 0.004  # share of the side over which the usable part ends at the eyes: lids come along, what they show does not
@@ -32,7 +33,8 @@ class Portraitist:
         if self._parser is None:
             return Portrait(image, np.ones(image.shape[:2], np.float32), points)
         logits = self._parser.parse(image)
-        return Portrait(image, _usable(logits, image.shape[0]), set_lids(points, logits))
+        usable = _usable(logits, image.shape[0]) * (1 - glasses(image, logits))
+        return Portrait(image, usable, set_lids(points, logits))
 
     def best(self, photos: list[tuple[np.ndarray, Face]]) -> Portrait:
         """Return the portrait of the photo that shows most of the face: looking ahead, and large."""
