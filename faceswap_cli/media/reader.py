@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
@@ -87,7 +88,7 @@ class Clip:
         self.rates = _rates(stream)  # that the library finds, the average first
         self.average_rate = self.rates[0]
         self.start_time = Fraction(picture.pts or 0) * self.time_base
-        self.duration = _duration(container, stream)
+        self.duration = _duration(container, stream, self.time_base)
         self.frame_count_estimate = stream.frames or round((self.duration or 0) * self.average_rate)
         self.codec = stream.codec_context.name
         self.container = container.format.name
@@ -149,7 +150,7 @@ class Clip:
             first_pts, index = resume_from.pts, resume_from.index
         turner = _Turner(self)
         for picture in self._pictures(first_pts):
-            if end_pts is not None and picture.pts >= end_pts:
+            if end_pts is not None and pts_of(picture) >= end_pts:
                 return
             yield turner.frame(picture, index)
             index += 1
@@ -173,8 +174,11 @@ class Clip:
         first = -math.inf if start is None else self._pts_at(start)
         last = math.inf if end is None else self._pts_at(end)
         with open_container(self.path) as container:
-            packets = _packets(container, container.streams[self.video_index])
+            packets = _packets(container, self._stream(container))
             yield from (packet.pts for packet in packets if packet.pts is not None and first <= packet.pts < last)
+
+    def _stream(self, container: InputContainer) -> VideoStream:
+        return cast(VideoStream, container.streams[self.video_index])
 
     def _pts_at(self, seconds: Fraction) -> int:
         """Give the first pts at or after `seconds` behind the clip's start."""
@@ -184,7 +188,7 @@ class Clip:
     def _pictures(self, first_pts: int | None) -> Iterator[av.VideoFrame]:
         """Decode from `first_pts` on: seek, and read from the very beginning where seeking went too far."""
         with open_container(self.path) as container:
-            stream = container.streams[self.video_index]
+            stream = self._stream(container)
             stream.thread_type = "AUTO"
             yield from self._from(self._strictly_increasing(self._sought(container, stream, first_pts)), first_pts)
 
@@ -199,7 +203,7 @@ class Clip:
             yield from pictures
             return
         with open_container(self.path) as afresh:
-            again = afresh.streams[self.video_index]
+            again = self._stream(afresh)
             again.thread_type = "AUTO"
             yield from self._decoded(afresh, again)
 
@@ -229,7 +233,7 @@ class Clip:
         for picture in pictures:
             if self._closed:
                 return
-            if first_pts is None or picture.pts >= first_pts:
+            if first_pts is None or pts_of(picture) >= first_pts:
                 yield picture
 
     def _usual_duration(self) -> int:
@@ -255,7 +259,7 @@ class _Turner:
         return Frame(
             rgb=self._clip.orientation.to_upright(rgb),
             index=index,
-            pts=picture.pts,
+            pts=pts_of(picture),
             time_base=self._clip.time_base,
             picture=picture,
         )
@@ -284,6 +288,12 @@ def _demuxer_options(path: Path) -> dict[str, str]:
     if not is_sequence(path):
         return {}
     return {"start_number": str(next(iter(members(path)), 0)), "framerate": "25"}
+
+
+def pts_of(stamped: av.VideoFrame | Packet) -> int:
+    """Return the pts of a picture that `Clip` gave, or of a packet of an encoder: they all have one."""
+    assert stamped.pts is not None
+    return stamped.pts
 
 
 def reason(error: BaseException) -> str:
@@ -343,16 +353,16 @@ def _rates(stream: VideoStream) -> list[Fraction]:
     return rates or [Fraction(25)]
 
 
-def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
+def _duration(container: InputContainer, stream: VideoStream, time_base: Fraction) -> Fraction | None:
     if stream.duration:
-        return stream.duration * Fraction(stream.time_base)
+        return stream.duration * time_base
     return Fraction(container.duration, av.time_base) if container.duration else None
 
 
 def _display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
     for side_data in side_data_of(picture):
         if side_data.type == SideDataType.DISPLAYMATRIX:
-            return tuple(np.frombuffer(side_data, np.int32).tolist())
+            return tuple(np.frombuffer(memoryview(side_data), np.int32).tolist())
     return None
 
 

@@ -108,8 +108,8 @@ def update_average(average: nn.Module, network: nn.Module, decay: float) -> None
     """Move an exponential moving average of the parameters one step; buffers are copied."""
     for mean, value in zip(average.parameters(), network.parameters(), strict=True):
         mean.lerp_(value.detach(), 1 - decay)
-    for mean, value in zip(average.buffers(), network.buffers(), strict=True):
-        mean.copy_(value)
+    for copy, buffer in zip(average.buffers(), network.buffers(), strict=True):
+        copy.copy_(buffer)
 
 
 def write_sheet(path: Path, rows: list[list[np.ndarray]]) -> None:
