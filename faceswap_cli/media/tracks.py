@@ -280,8 +280,11 @@ class _RewrittenSound:
             frames = self._source.codec_context.decode(packet)
         except av.FFmpegError:  # a damaged packet is a short silence
             return
+        following = packet.pts
         for frame in frames:
             frame.time_base = packet.time_base
+            frame.pts = following if frame.pts is None else frame.pts  # none but the first of a packet states one
+            following = frame.pts + round(frame.samples / (frame.sample_rate * packet.time_base))
             yield from self._encode(frame)
 
     def drain(self) -> Iterator[Packet]:
