@@ -996,11 +996,29 @@ def test_numbered_pictures_are_never_written_over_themselves(tmp_path: Path, out
         copy_clip(tmp_path / "%d.png", tmp_path / output, force=True)
 
 
-def test_numbered_avif_can_be_written_and_other_endings_name_those_that_can(tmp_path: Path, clip_path: Path) -> None:
+def test_numbered_avif_can_be_written(tmp_path: Path, clip_path: Path) -> None:
     assert copy_clip(clip_path, tmp_path / "p%d.avif", end=Fraction(2, 25)).frames == 2
     assert {path.name for path in tmp_path.iterdir()} == {"p1.avif", "p2.avif"}
-    with pytest.raises(UsageError, match=r"^cannot write '\.jp2': use \.png, \.jpg"):
-        copy_clip(clip_path, tmp_path / "p%d.jp2")
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [
+        (".gif", ".gif files"),
+        (".GIF", ".GIF files"),
+        (".jp2", ".jp2 files"),
+        (".dpx", ".dpx files"),
+        ("", "files without extension"),
+    ],
+)
+def test_numbered_pictures_that_cannot_be_written_are_refused_in_one_line(
+    tmp_path: Path, clip_path: Path, ending: str, kind: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        copy_clip(clip_path, tmp_path / f"p%d{ending}")
+    written = ".avif, .bmp, .jpeg, .jpg, .png, .tif, .tiff, .webp"
+    assert str(caught.value) == f"p%d{ending}: numbered {kind} cannot be written, only {written}"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture
