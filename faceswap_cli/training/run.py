@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..errors import OutputError, UsageError
 from .checkpoint import LAST
 from .options import TrainOptions
-from .parallel import average_gradients
+from .parallel import any_worker, average_gradients
 
 
 class Run:
@@ -29,12 +29,17 @@ class Run:
             (self.folder / "samples").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.folder} cannot be made ({error.strerror}): choose another --output") from error
-        self._deadline = math.inf if options.minutes is None else time.monotonic() + 60 * options.minutes
+        self._minutes = options.minutes
+        self._deadline: float | None = None  # of the clock; set before the first step, as loading does not count
         self._mark = (time.monotonic(), 0)
 
     def out_of_time(self) -> bool:
-        """Tell whether the run's minutes are used up."""
-        return time.monotonic() >= self._deadline
+        """Tell whether the run's minutes are used up, to all workers alike; they count from the first time asked."""
+        if self._minutes is None:
+            return False
+        if self._deadline is None:
+            self._deadline = time.monotonic() + 60 * self._minutes
+        return any_worker(time.monotonic() >= self._deadline)
 
     def images_per_second(self, images: int) -> float:
         """Return the pace since the last call, given the number of images trained on so far."""
