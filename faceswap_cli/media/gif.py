@@ -10,7 +10,7 @@ from av.video.format import VideoFormat
 
 from .disclosure import gif_extension
 from .plan import WritePlan
-from .reader import pts_of
+from .probe import pts_of
 from .segments import SegmentStore
 from .stills import decoded_pictures
 from .tracks import told_silent

@@ -22,7 +22,7 @@ from .disclosure import append_xmp_box, container_tags
 from .encode import set_up
 from .gif import write_gif
 from .plan import GIF, MOV, MP4, OWN_TAGS, STILLS, WritePlan
-from .reader import open_container, pts_of
+from .probe import open_container, pts_of
 from .segments import SegmentStore, packet_times, read_packets
 from .stills import write_stills
 from .tracks import Cargo, add_tracks, packets_of, stamps, true_tags

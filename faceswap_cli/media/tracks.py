@@ -17,7 +17,7 @@ from av.stream import Discard, Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 
 from .plan import GIF, STILLS, WritePlan
-from .reader import Track, open_container
+from .probe import Track, open_container
 
 TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
 # Tags that describe the old packets of a stream.

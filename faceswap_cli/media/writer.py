@@ -20,7 +20,8 @@ from .interrupt import held_back
 from .mux import mux
 from .plan import Seal, WritePlan, plan_output, refuse_existing
 from .planes import blend
-from .reader import ResumePoint, pts_of, reason
+from .probe import pts_of, reason
+from .reader import ResumePoint
 from .segments import Segment, SegmentStore, file_sha256, packet_times, segment_number, sync, write_packet
 from .sequence import is_sequence, members
 
