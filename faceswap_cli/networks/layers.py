@@ -1,28 +1,19 @@
-"""What several networks share: a small building block, the memory's order and the strict way to load weights.
+"""What several networks share: a small building block and the strict way to load weights.
 
 Nothing here knows about faces; every block keeps NCHW and is told its output's channels.
 """
 
 from collections.abc import Mapping
-from typing import TypeVar
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import WeightsError
-
-Network = TypeVar("Network", bound=nn.Module)
 
 
 def conv_norm_act(incoming: int, outgoing: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     """Build convolution (no bias), batch norm, ReLU; `stride` 1 keeps height and width."""
     convolution = nn.Conv2d(incoming, outgoing, kernel, stride, kernel // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outgoing), nn.ReLU())
-
-
-def channels_last(network: Network) -> Network:
-    """Order the weights as convolutions run fastest with, in place; shapes stay."""
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks the word
 
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], *, ignore_surplus: bool = False) -> None:

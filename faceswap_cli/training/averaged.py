@@ -3,16 +3,14 @@
 import time
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import torch
 from torch import Tensor, nn
 
-from ..networks.layers import channels_last
 from .options import TrainOptions
-from .run import cosine_rate, set_rate, share_done, update_average
+from .run import Network, channels_last, cosine_rate, set_rate, share_done, update_average
 
-Network = TypeVar("Network", bound=nn.Module)
 PARTS = ("network", "average", "optimiser")
 
 

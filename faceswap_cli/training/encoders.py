@@ -9,10 +9,11 @@ from torch import Tensor
 from .. import models
 from ..errors import WeightsError
 from ..networks.export import read_state_dict
-from ..networks.layers import channels_last, load_strictly
+from ..networks.layers import load_strictly
 from ..networks.mobilefacenet import MobileFaceNet
 from .data import FaceSet, encoder_crop, to_tensor
 from .losses import IdentityJudge
+from .run import channels_last
 
 
 def load_encoders(teacher: Path | None) -> list[MobileFaceNet]:

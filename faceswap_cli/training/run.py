@@ -5,6 +5,7 @@ import math
 import random
 import time
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,6 +16,8 @@ from ..errors import OutputError, UsageError
 from .checkpoint import LAST
 from .options import TrainOptions
 from .parallel import any_worker, average_gradients
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Run:
@@ -70,6 +73,11 @@ def start_torch(options: TrainOptions) -> torch.device:
     if options.device == "cuda" and not cuda:
         raise UsageError("--device cuda, but torch sees no CUDA device: use --device cpu or install torch's CUDA build")
     return torch.device("cuda" if cuda and options.device != "cpu" else "cpu")
+
+
+def channels_last(network: Network) -> Network:
+    """Order the weights as convolutions run fastest with, in place."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks the word
 
 
 def autocast(device: torch.device) -> torch.autocast:
