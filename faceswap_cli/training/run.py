@@ -121,8 +121,8 @@ def update_average(average: nn.Module, network: nn.Module, decay: float) -> None
     """Move an exponential moving average of the parameters one step; buffers are copied."""
     for mean, value in zip(average.parameters(), network.parameters(), strict=True):
         mean.lerp_(value.detach(), 1 - decay)
-    for copy, buffer in zip(average.buffers(), network.buffers(), strict=True):
-        copy.copy_(buffer)
+    for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
+        kept.copy_(buffer)
 
 
 def write_sheet(path: Path, rows: list[list[np.ndarray]]) -> None:
