@@ -72,7 +72,7 @@ def swap_image(
         not_kept = write_photo(photo, swapped.layers, target, run.options, seal)
     if progress is not None:
         progress(1, 1)
-    done = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
+    done: dict[str, Any] = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
     done |= {"faces_skipped": skipped(tally, swapped.faces_found, len(swapped.patches))}
     return _conclude(run, swapper, target, done, [*not_kept, *told_others(tally, run.options)])
 

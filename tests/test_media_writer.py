@@ -224,6 +224,35 @@ def test_sound_and_picture_last_as_long_as_before(tmp_path: Path, clip_path: Pat
     assert lengths[0] == lengths[1]
 
 
+def test_several_sound_frames_in_one_packet_are_written_anew_as_one_sound(tmp_path: Path, clip_path: Path) -> None:
+    """A decoder stamps the first of them alone."""
+    joined, output = tmp_path / "joined.mp4", tmp_path / "out.webm"
+    join_sound_packets(clip_path, joined)
+    copy_clip(joined, output)
+    times = packet_times(output, "0:a:0")
+    assert times[-1] > Fraction(29, 10)
+    assert all(0 < later - earlier < Fraction(1, 40) for earlier, later in pairwise(times))
+
+
+def join_sound_packets(source: Path, output: Path) -> None:
+    """Copy a clip, every two packets of its sound as one."""
+    with av.open(str(source)) as clip, av.open(str(output), "w") as out:
+        copies = {stream.index: out.add_stream_from_template(stream) for stream in clip.streams}
+        waiting: list[av.Packet] = []
+        for packet in clip.demux():
+            if packet.size and packet.stream.type == "audio":
+                waiting.append(packet)
+                if len(waiting) < 2:
+                    continue
+                first, packet = waiting[0], av.Packet(b"".join(map(bytes, waiting)))
+                packet.pts, packet.dts, packet.time_base = first.pts, first.dts, first.time_base
+                packet.duration, packet.stream = 2 * first.duration, first.stream
+                waiting.clear()
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                out.mux_one(packet)
+
+
 def test_edit_lists_are_followed(tmp_path: Path, clip_path: Path) -> None:
     path = tmp_path / "edited.mp4"
     run_ffmpeg("-ss", "0.7", "-i", clip_path, "-t", "1", "-c", "copy", path)
@@ -967,11 +996,29 @@ def test_numbered_pictures_are_never_written_over_themselves(tmp_path: Path, out
         copy_clip(tmp_path / "%d.png", tmp_path / output, force=True)
 
 
-def test_numbered_avif_can_be_written_and_other_endings_name_those_that_can(tmp_path: Path, clip_path: Path) -> None:
+def test_numbered_avif_can_be_written(tmp_path: Path, clip_path: Path) -> None:
     assert copy_clip(clip_path, tmp_path / "p%d.avif", end=Fraction(2, 25)).frames == 2
     assert {path.name for path in tmp_path.iterdir()} == {"p1.avif", "p2.avif"}
-    with pytest.raises(UsageError, match=r"^cannot write '\.jp2': use \.png, \.jpg"):
-        copy_clip(clip_path, tmp_path / "p%d.jp2")
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [
+        (".gif", ".gif files"),
+        (".GIF", ".GIF files"),
+        (".jp2", ".jp2 files"),
+        (".dpx", ".dpx files"),
+        ("", "files without extension"),
+    ],
+)
+def test_numbered_pictures_that_cannot_be_written_are_refused_in_one_line(
+    tmp_path: Path, clip_path: Path, ending: str, kind: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        copy_clip(clip_path, tmp_path / f"p%d{ending}")
+    written = ".avif, .bmp, .jpeg, .jpg, .png, .tif, .tiff, .webp"
+    assert str(caught.value) == f"p%d{ending}: numbered {kind} cannot be written, only {written}"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ def takes(record: type, flags: Mapping[str, Flag]) -> Callable[[Callable[..., No
             _parameter(name, flag, defaults[name]) for name, flag in flags.items()
         ]
         parameters.sort(key=lambda parameter: parameter.name in ("as_json", "verbose", "quiet"))
-        with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typeshed lacks it
         with_options.__annotations__ = {p.name: p.annotation for p in parameters}
         return with_options
 

@@ -96,11 +96,12 @@ def evaluate(
         judge, judge_range, same_person, tuple(pose_judge or ()), mesh_judge, gaze_judge, options.threads
     )
     settings = EvaluateOptions(judges=judges, swap=options, every=every, gallery=gallery)
-    if _only((source, target, result), (pairs, sources, targets)):
-        wanted = [Pair(source, target, result)]  # type: ignore[arg-type]
-    elif _only((pairs,), (source, target, result, sources, targets)):
+    one_swap, folders = (source, target, result), (sources, targets)
+    if source and target and result and not any((pairs, *folders)):
+        wanted = [Pair(source, target, result)]
+    elif pairs and not any((*one_swap, *folders)):
         wanted = _listed(pairs)
-    elif _only((sources, targets), (source, target, result, pairs)):
+    elif all(folders) and not any((pairs, *one_swap)):
         wanted = _made(terminal, (sources, targets, count, seed), (self_swaps, reuse), output, options)
     else:
         raise UsageError("give --source, --target and --result; or --pairs; or --sources and --targets")
@@ -113,10 +114,6 @@ def evaluate(
     if sheet is not None:
         write_sheet(evaluation, sheet)
     terminal.result(as_table(evaluation), as_record(evaluation), as_json)
-
-
-def _only(given: tuple[Any, ...], absent: tuple[Any, ...]) -> bool:
-    return None not in given and not any(absent)
 
 
 def _listed(table: Any) -> "list[Pair]":

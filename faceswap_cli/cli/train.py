@@ -16,7 +16,7 @@ FLAGS = {
     "landmarks": Flag("Folder of face-api.js's landmark weights, for a loss on expression; generator only.", Path),
     "face_pack": Flag("Folder of ONNX files for insightface, to prepare a raw folder with.", Path, read_face_pack),
     "steps": Flag("Steps of the whole run; without it the network's own number.", int),
-    "minutes": Flag("Stop after so many minutes, with a checkpoint.", float),
+    "minutes": Flag("Stop so many minutes after the first step, with a checkpoint; loading does not count.", float),
     "batch": Flag("Images a step.", int),
     "size": Flag("Side of the training crop in pixels.", int),
     "learning_rate": Flag("Step size of Adam.", float),

@@ -19,7 +19,8 @@ from ..errors import NoFaceError, UsageError
 from ..media.orientation import Orientation
 from ..media.photo import read_photo
 from ..media.planes import layout_of, samples_of
-from ..media.reader import open_clip, open_container
+from ..media.probe import open_container
+from ..media.reader import open_clip
 from ..media.sniff import kind_of
 from ..stages.align import crop_face, inverse, similarity, transform, warp
 from ..stages.detect import Detect, Watch

@@ -6,10 +6,11 @@ Numbers are those of ITU-T H.273, which every container and codec shares.
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import cast
 
 import av
 import numpy as np
-from av.sidedata.sidedata import SideData
+from av.sidedata.sidedata import SideData, SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
 
 # H.273 table 4: matrix coefficients -> (Kr, Kb).
@@ -132,6 +133,6 @@ def side_data_of(picture: av.VideoFrame) -> list[SideData]:
     PyAV 18 raises ValueError for all of it when it meets a kind it has no name for, such as the EXIF data of a JPEG.
     """
     try:
-        return list(picture.side_data)
+        return list(cast(SideDataContainer, picture.side_data))
     except ValueError:
         return []

@@ -4,6 +4,7 @@ Every stretch and the final file use the same set-up, so their stream headers ar
 """
 
 import os
+from typing import cast
 
 import av
 from av.codec.context import Flags
@@ -63,7 +64,7 @@ class PictureEncoder:
 def open_encoder(plan: WritePlan) -> VideoCodecContext:
     """Make an encoder ready for the plan's pictures; OutputError when it does not take them."""
     os.environ.setdefault("SVT_LOG", "0")  # this encoder alone writes to stderr by itself
-    context = av.CodecContext.create(plan.encoder, "w")
+    context = cast(VideoCodecContext, av.CodecContext.create(plan.encoder, "w"))
     if plan.container is not AVI:
         context.flags |= Flags.global_header
     set_up(context, plan)
@@ -80,7 +81,7 @@ def open_encoder(plan: WritePlan) -> VideoCodecContext:
 def decoder_of(plan: WritePlan) -> VideoCodecContext:
     """Make a decoder for what `open_encoder` makes, of a codec that is stored losslessly on the way."""
     encoder = open_encoder(plan)
-    decoder = av.CodecContext.create(plan.codec, "r")
+    decoder = cast(VideoCodecContext, av.CodecContext.create(plan.codec, "r"))
     decoder.extradata = encoder.extradata
     decoder.width, decoder.height, decoder.pix_fmt = encoder.width, encoder.height, encoder.pix_fmt
     return decoder

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import av
 from av.filter import Graph
+from av.video.format import VideoFormat
 
 from .disclosure import gif_extension
 from .plan import WritePlan
+from .probe import pts_of
 from .segments import SegmentStore
 from .stills import decoded_pictures
 from .tracks import told_silent
@@ -37,7 +39,7 @@ def _timed(plan: WritePlan, store: SegmentStore) -> Iterator[av.VideoFrame]:
     start = store.finished[0].first_pts if plan.start is not None else 0
     last = -1
     for picture in decoded_pictures(plan, store):
-        last = max(last + 1, round((picture.pts - start) * plan.time_base / TICK))
+        last = max(last + 1, round((pts_of(picture) - start) * plan.time_base / TICK))
         picture.pts, picture.time_base = last, TICK
         yield picture
 
@@ -45,7 +47,7 @@ def _timed(plan: WritePlan, store: SegmentStore) -> Iterator[av.VideoFrame]:
 def _with_palettes(pictures: Iterator[av.VideoFrame], plan: WritePlan) -> Iterator[av.VideoFrame]:
     graph = Graph()
     width, height = plan.size
-    source = graph.add_buffer(width=width, height=height, format=plan.pixel_format, time_base=TICK)
+    source = graph.add_buffer(width=width, height=height, format=VideoFormat(plan.pixel_format), time_base=TICK)
     exact = graph.add("scale", "flags=bilinear+accurate_rnd+full_chroma_int")
     to_rgb, split = graph.add("format", "bgra"), graph.add("split")
     palette, use, sink = graph.add("palettegen", "stats_mode=single"), graph.add("paletteuse", "new=1"), "buffersink"
@@ -67,7 +69,7 @@ def _with_palettes(pictures: Iterator[av.VideoFrame], plan: WritePlan) -> Iterat
 def _pulled(graph: Graph) -> Iterator[av.VideoFrame]:
     while True:
         try:
-            yield graph.pull()
+            yield graph.vpull()
         except (av.BlockingIOError, av.EOFError):
             return
 

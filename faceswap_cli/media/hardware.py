@@ -13,7 +13,7 @@ import av
 from av.video.codeccontext import VideoCodecContext
 
 from .encoders import Encoder, pixel_formats, quality_to_scale
-from .reader import reason
+from .probe import reason
 
 CODECS_IN_HARDWARE = ("h264", "hevc", "av1", "vp9")
 # AV1 and VP9 count their quantiser to 255, H.264 and HEVC to 51.

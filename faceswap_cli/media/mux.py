@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from math import lcm
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -22,10 +22,10 @@ from .disclosure import append_xmp_box, container_tags
 from .encode import set_up
 from .gif import write_gif
 from .plan import GIF, MOV, MP4, OWN_TAGS, STILLS, WritePlan
-from .reader import open_container
+from .probe import open_container, pts_of
 from .segments import SegmentStore, packet_times, read_packets
 from .stills import write_stills
-from .tracks import Cargo, add_tracks, packets_of, true_tags
+from .tracks import Cargo, add_tracks, packets_of, stamps, true_tags
 
 NOTICED_SHAPE = 0.02  # share by which pixels may be wider or narrower unsaid
 NOTICED_LATENESS = Fraction(1, 25)  # seconds that a track may begin early unsaid
@@ -100,7 +100,7 @@ def _tags(tags: dict[str, str], without: frozenset[str]) -> dict[str, str]:
 
 def _add_video(out: OutputContainer, plan: WritePlan) -> VideoStream:
     """Add the stream of our pictures; its encoder is opened for the stream header alone and never fed."""
-    stream = out.add_stream(plan.encoder, rate=plan.clip.average_rate)
+    stream = cast(VideoStream, out.add_stream(plan.encoder, rate=plan.clip.average_rate))
     set_up(stream.codec_context, plan)
     stream.time_base = plan.time_base
     if plan.codec == "hevc" and plan.container in (MP4, MOV):
@@ -127,7 +127,8 @@ class _Window:
 
     def place(self, packet: Packet, is_text: bool) -> bool:
         """Move a packet to the output's time; False when it does not lie inside the window."""
-        start = packet.pts * packet.time_base
+        pts, dts = stamps(packet)
+        start = pts * packet.time_base
         end = start + (packet.duration or 0) * packet.time_base
         if self.begin is not None and start < self.begin:
             return False
@@ -139,8 +140,7 @@ class _Window:
         if is_text and self.end is not None and end > self.end:
             packet.duration = round((self.end - start) / packet.time_base)
         ticks = round(self.shift / packet.time_base)
-        packet.pts -= ticks
-        packet.dts -= ticks
+        packet.pts, packet.dts = pts - ticks, dts - ticks
         if self.late is not None:
             self.late.setdefault(packet.stream_index, packet.pts * packet.time_base)
         return True
@@ -148,7 +148,8 @@ class _Window:
     def timed(self, packet: Packet) -> Timed:
         """Give a packet its place among the others; none before 0 where that would push back the pictures."""
         if self.late is not None:
-            packet.pts, packet.dts = max(0, packet.pts), max(0, packet.dts)
+            pts, dts = stamps(packet)
+            packet.pts, packet.dts = max(0, pts), max(0, dts)
         return _timed(packet)
 
     def told_late(self, muxer: str) -> list[str]:
@@ -181,7 +182,7 @@ def _pictures(plan: WritePlan, store: SegmentStore, stream: VideoStream, window:
         waiting.extend(sorted(packet_times(store.path(segment))))
         for packet in read_packets(store.path(segment)):
             packet.stream, packet.time_base = stream, plan.time_base
-            packet.pts, packet.dts = packet.pts - shift, waiting.popleft() - shift
+            packet.pts, packet.dts = pts_of(packet) - shift, waiting.popleft() - shift
             yield _timed(packet)
 
 
@@ -196,7 +197,7 @@ def _others(source: InputContainer, cargo: Cargo, window: _Window) -> Iterator[T
 
 
 def _timed(packet: Packet) -> Timed:
-    return packet.dts * packet.time_base, packet
+    return stamps(packet)[1] * packet.time_base, packet
 
 
 def _rounding(plan: WritePlan, store: SegmentStore) -> list[str]:
@@ -216,9 +217,9 @@ def _losses(plan: WritePlan, target: Path) -> list[str]:
     with open_container(target) as result:
         kept = {name.lower() for name in result.metadata}
         chapters = len(result.chapters())
-        shape = result.streams.video[0].sample_aspect_ratio or 1
+        shape = result.streams.video[0].sample_aspect_ratio or Fraction(1)
     notes = []
-    wanted = plan.clip.sample_aspect_ratio or 1
+    wanted = plan.clip.sample_aspect_ratio or Fraction(1)
     if abs(shape - wanted) > NOTICED_SHAPE * wanted:
         notes.append(f"pixels of the shape {wanted} are shown square: {plan.codec} in {plan.container.muxer} lost it")
     lost = [name for name in _tags(plan.clip.metadata, OWN_TAGS) if name.lower() not in kept]

@@ -33,7 +33,6 @@ from .sniff import kind_of
 DEFAULTS = Options()
 PICTURE_FORMATS = {(np.uint8, 1): "gray", (np.uint8, 3): "rgb24", (np.uint16, 1): "gray16le", (np.uint16, 3): "rgb48le"}
 MODES_WITH_OWN_PROFILE = {"RGB", "RGBA", "P", "PA", "L", "LA", "I;16"}
-JPEG_KINDS = ("JPEG", "MPO")  # the second: a JPEG with further pictures behind it, such as a gain map
 # What the libraries raise for files that lie about themselves.
 LIBRARY_ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, MemoryError, LookupError, TypeError, AttributeError, OverflowError,
@@ -121,13 +120,14 @@ def _write_whole(output: Path, content: bytes, seal: Seal | None) -> None:
 
 
 def _read(path: Path, image: Image.Image) -> Photo:
-    if getattr(image, "n_frames", 1) > 1 and image.format in ("WEBP", "AVIF", "PNG"):
-        raise MediaError(f"{path.name} is an animation of {image.n_frames} pictures, which cannot be read as a clip")
+    pictures = getattr(image, "n_frames", 1)
+    if pictures > 1 and image.format in ("WEBP", "AVIF", "PNG"):
+        raise MediaError(f"{path.name} is an animation of {pictures} pictures, which cannot be read as a clip")
     metadata = _metadata(path, image)
     orientation = EXIF_ORIENTATIONS.get(metadata.orientation, UPRIGHT)
     samples, notes = _samples(path, image, orientation)
     if image.format == "MPO":
-        notes = (*notes, f"further pictures in the file are left out: {image.n_frames - 1} (they show the old face)")
+        notes = (*notes, f"further pictures in the file are left out: {pictures - 1} (they show the old face)")
     colour, alpha = _split(samples)
     kind = PICTURE_FORMATS[colour.dtype.type, 1 if colour.ndim == 2 else 3]
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(colour), format=kind)
@@ -143,15 +143,15 @@ def _metadata(path: Path, image: Image.Image) -> Metadata:
     exif = image.info.get("exif") or image.getexif().tobytes()
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     xmp = xmp.encode() if isinstance(xmp, str) else xmp
-    is_jpeg = image.format in JPEG_KINDS
+    jpeg = image if isinstance(image, JpegImagePlugin.JpegImageFile) else None  # MPO included
     return Metadata(
         exif=without_preview(exif) if exif else b"",
         icc=image.info.get("icc_profile") if image.mode in MODES_WITH_OWN_PROFILE else None,
         xmp=xmp or b"",
         dpi=_dpi(image),
         orientation=_orientation_tag(image),
-        jpeg_tables=dict(image.quantization) if is_jpeg and image.mode in ("L", "RGB") else None,
-        jpeg_sampling=JpegImagePlugin.get_sampling(image) if is_jpeg else -1,
+        jpeg_tables=dict(jpeg.quantization) if jpeg and jpeg.mode in ("L", "RGB") else None,
+        jpeg_sampling=JpegImagePlugin.get_sampling(jpeg) if jpeg else -1,
         png_chunks=png_chunks(path.read_bytes()) if image.format == "PNG" else (),
         original_format=image.format or "",
     )
@@ -167,7 +167,8 @@ def _samples(path: Path, image: Image.Image, orientation: Orientation) -> tuple[
     untouched = _with_other_library(path, image)
     if untouched is not None:
         return untouched, ()
-    mode, is_tiff, notes = image.mode, image.format == "TIFF", ()
+    mode, is_tiff = image.mode, image.format == "TIFF"
+    notes: tuple[str, ...] = ()
     if mode == "1":
         image = image.convert("L")
     elif mode in ("P", "PA"):
@@ -204,8 +205,9 @@ def _plain_tiff(path: Path) -> np.ndarray | None:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        page = file.pages[0]
-        plain = page.dtype in (np.uint8, np.uint16) and page.photometric.name in ("RGB", "MINISBLACK")
+        page = file.pages.first
+        kinds = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.MINISBLACK)
+        plain = page.dtype in (np.uint8, np.uint16) and page.photometric in kinds
         if not plain or page.planarconfig != 1 or page.bitspersample not in (8, 16):
             return None
         try:

@@ -172,7 +172,9 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 def _tiff(samples: np.ndarray, alpha: np.ndarray | None, metadata: Metadata) -> bytes:
     import tifffile
 
-    extra_tags = [(TIFF_XMP_TAG, 1, len(metadata.xmp), metadata.xmp, True)] if metadata.xmp else []
+    extra_tags: list[tuple[int, int, int, bytes | int, bool]] = []
+    if metadata.xmp:
+        extra_tags.append((TIFF_XMP_TAG, 1, len(metadata.xmp), metadata.xmp, True))
     if metadata.icc:
         extra_tags.append((TIFF_ICC_TAG, 7, len(metadata.icc), metadata.icc, True))
     if metadata.orientation != 1:

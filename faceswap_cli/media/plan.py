@@ -143,8 +143,9 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
     same one. Raises UsageError or OutputError for what cannot be written.
     """
     numbered = is_sequence(clip.path if output is None or os.path.isdir(output) else output)
-    meant = numbered or (output is not None and is_numbered(output) and output.suffix.lower() not in CONTAINERS)
-    output = output_path(clip.path, output, tuple(PHOTO_FORMATS if meant else CONTAINERS), options.force)
+    if output is not None:
+        _refuse_numbers(output)
+    output = output_path(clip.path, output, tuple(PHOTO_FORMATS if numbered else CONTAINERS), options.force)
     container = STILLS if numbered else CONTAINERS[output.suffix.lower()]
     _refuse_pixels(container, output, clip, options)
     codec = _codec(clip, container, output, options)
@@ -179,6 +180,15 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
             *_notes_on_times(container, clip.average_rate, one_rate),
         ),
     )
+
+
+def _refuse_numbers(output: Path) -> None:
+    """Refuse numbers in the name of what is no photo we write; the name of a clip, but for a GIF, may hold any."""
+    suffix = output.suffix.lower()
+    if is_numbered(output) and suffix not in PHOTO_FORMATS and CONTAINERS.get(suffix, GIF) is GIF:
+        kind = f"{output.suffix} files" if suffix else "files without extension"
+        written = ", ".join(sorted(PHOTO_FORMATS))
+        raise UsageError(f"{output.name}: numbered {kind} cannot be written, only {written}")
 
 
 def output_path(input_path: Path, output: Path | None, suffixes: tuple[str, ...], force: bool) -> Path:

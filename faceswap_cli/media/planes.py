@@ -182,7 +182,7 @@ def _places(stem: str, video_format: VideoFormat) -> tuple[tuple[int, int], ...]
 
 def _rows(plane: av.video.plane.VideoPlane, dtype: np.dtype) -> np.ndarray:
     """View a plane as rows with their padding."""
-    samples = np.frombuffer(plane, np.uint8)
+    samples = np.frombuffer(memoryview(plane), np.uint8)
     height = min(plane.height, plane.buffer_size // plane.line_size)
     return samples[: height * plane.line_size].reshape(height, plane.line_size).view(dtype)
 
@@ -238,8 +238,12 @@ def _padded(values: np.ndarray, amounts: tuple[int, int, int, int], at_edge: tup
     """Pad top, bottom, left, right: by repetition at the picture's edge, with nothing inside the picture."""
     repeated = [amount if edge else 0 for amount, edge in zip(amounts, at_edge, strict=True)]
     empty = [amount - done for amount, done in zip(amounts, repeated, strict=True)]
-    values = cv2.copyMakeBorder(values, *repeated, cv2.BORDER_REPLICATE)
-    return cv2.copyMakeBorder(values, *empty, cv2.BORDER_CONSTANT, value=0)
+    return _bordered(_bordered(values, repeated, cv2.BORDER_REPLICATE), empty, cv2.BORDER_CONSTANT)
+
+
+def _bordered(values: np.ndarray, amounts: list[int], kind: int) -> np.ndarray:
+    top, bottom, left, right = amounts
+    return cv2.copyMakeBorder(values, top, bottom, left, right, kind, value=0)
 
 
 def _columns(padded: np.ndarray, step: int) -> np.ndarray:

@@ -218,7 +218,7 @@ def _mime(path: Path, head: bytes) -> str:
 def _read_manifest(path: Path, kind: str) -> tuple[Manifest, list[Sign]]:
     if find_spec(C2PA_PACKAGE) is None:
         return Manifest("not looked at"), []
-    import c2pa  # type: ignore[import-untyped]
+    import c2pa
 
     try:
         context = c2pa.Context.from_dict(C2PA_SETTINGS)

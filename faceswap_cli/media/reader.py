@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, cast
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -22,16 +21,26 @@ from av.video.stream import VideoStream
 from ..errors import MediaError, UsageError
 from ..types import Frame
 from .colour import colours_of, mastering_of, side_data_of
-from .orientation import EXIF_ORIENTATIONS, UPRIGHT, Orientation, from_display_matrix
+from .orientation import UPRIGHT, from_display_matrix
 from .planes import to_working_format, working_format
-from .sequence import exif_orientation, is_sequence, members
+from .probe import (
+    Track,
+    display_matrix,
+    duration_of,
+    first_picture,
+    frame_rates,
+    main_stream,
+    open_container,
+    packets_of_pictures,
+    pts_of,
+    track_of,
+)
 from .sniff import kind_of
 
 # A seek lands on a key frame at least this far before the wanted moment, so that pictures which refer over a key frame
 # (open groups, recovery points) are whole again when the wanted moment comes.
 SEEK_MARGIN_SECONDS = 4
 
-LARGEST_PICTURE = 1 << 27  # pixels: 16k x 8k
 # Without the exact roundings swscale's RGB is one step of 255 too dark on average, and transparency of YUVA at widths
 # that are no multiple of 8 is undefined in the last columns.
 EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
@@ -43,20 +52,6 @@ UNKEPT_SIDE_DATA = {
     SideDataType.DOVI_METADATA: "Dolby Vision metadata",
     SideDataType.FILM_GRAIN_PARAMS: "film grain parameters",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """What the clip holds beside its pictures: one audio, subtitle, data or attachment stream."""
-
-    index: int  # number of the stream in the file
-    kind: str  # "audio", "subtitle", "data", "attachment", "video" (a second one or a cover)
-    codec: str
-    language: str | None
-    title: str | None
-
-    def __str__(self) -> str:
-        return f"{self.kind} track {self.index} ({self.codec}{', ' + self.language if self.language else ''})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +75,13 @@ class Clip:
             self._describe(container)
 
     def _describe(self, container: InputContainer) -> None:
-        stream = _main_stream(container, self.path)
-        _refuse_giants(stream, self.path)
-        picture = _first_picture(container, stream, self.path)
+        stream = main_stream(container, self.path)
+        picture = first_picture(container, stream, self.path)
         self.time_base = Fraction(stream.time_base or Fraction(1, 1000))
-        self.rates = _rates(stream)  # that the library finds, the average first
+        self.rates = frame_rates(stream)  # that the library finds, the average first
         self.average_rate = self.rates[0]
         self.start_time = Fraction(picture.pts or 0) * self.time_base
-        self.duration = _duration(container, stream)
+        self.duration = duration_of(container, stream, self.time_base)
         self.frame_count_estimate = stream.frames or round((self.duration or 0) * self.average_rate)
         self.codec = stream.codec_context.name
         self.container = container.format.name
@@ -95,8 +89,8 @@ class Clip:
         self.bits = picture.format.components[0].bits
         self.stored_width, self.stored_height = picture.width, picture.height
         self.sample_aspect_ratio = stream.sample_aspect_ratio
-        self.display_matrix = _exif_matrix(self.path) if is_sequence(self.path) else _display_matrix(picture)
-        self.orientation = _orientation(self.display_matrix)
+        self.display_matrix = display_matrix(self.path, picture)
+        self.orientation = UPRIGHT if self.display_matrix is None else from_display_matrix(self.display_matrix)
         self.rotation = self.orientation.degrees
         self.width, self.height = self.orientation.upright_size(picture.width, picture.height)
         self.interlaced = picture.interlaced_frame
@@ -108,7 +102,7 @@ class Clip:
         self.unkept = tuple(words for kind, words in UNKEPT_SIDE_DATA.items() if kind in kinds)
         self.chapters = container.chapters()
         self.video_index = stream.index
-        self.tracks = [_track(other) for other in container.streams if other.index != stream.index]
+        self.tracks = [track_of(other) for other in container.streams if other.index != stream.index]
 
     def losses(self) -> list[str]:
         """Say what of the pictures read so far was damaged, in words for people."""
@@ -149,7 +143,7 @@ class Clip:
             first_pts, index = resume_from.pts, resume_from.index
         turner = _Turner(self)
         for picture in self._pictures(first_pts):
-            if end_pts is not None and picture.pts >= end_pts:
+            if end_pts is not None and pts_of(picture) >= end_pts:
                 return
             yield turner.frame(picture, index)
             index += 1
@@ -173,8 +167,11 @@ class Clip:
         first = -math.inf if start is None else self._pts_at(start)
         last = math.inf if end is None else self._pts_at(end)
         with open_container(self.path) as container:
-            packets = _packets(container, container.streams[self.video_index])
+            packets = packets_of_pictures(container, self._stream(container))
             yield from (packet.pts for packet in packets if packet.pts is not None and first <= packet.pts < last)
+
+    def _stream(self, container: InputContainer) -> VideoStream:
+        return cast(VideoStream, container.streams[self.video_index])
 
     def _pts_at(self, seconds: Fraction) -> int:
         """Give the first pts at or after `seconds` behind the clip's start."""
@@ -184,7 +181,7 @@ class Clip:
     def _pictures(self, first_pts: int | None) -> Iterator[av.VideoFrame]:
         """Decode from `first_pts` on: seek, and read from the very beginning where seeking went too far."""
         with open_container(self.path) as container:
-            stream = container.streams[self.video_index]
+            stream = self._stream(container)
             stream.thread_type = "AUTO"
             yield from self._from(self._strictly_increasing(self._sought(container, stream, first_pts)), first_pts)
 
@@ -199,13 +196,13 @@ class Clip:
             yield from pictures
             return
         with open_container(self.path) as afresh:
-            again = afresh.streams[self.video_index]
+            again = self._stream(afresh)
             again.thread_type = "AUTO"
             yield from self._decoded(afresh, again)
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
         """Decode packet by packet; a damaged packet is counted and passed over."""
-        for packet in _packets(container, stream):
+        for packet in packets_of_pictures(container, stream):
             try:
                 yield from packet.decode()
             except av.FFmpegError:
@@ -229,7 +226,7 @@ class Clip:
         for picture in pictures:
             if self._closed:
                 return
-            if first_pts is None or picture.pts >= first_pts:
+            if first_pts is None or pts_of(picture) >= first_pts:
                 yield picture
 
     def _usual_duration(self) -> int:
@@ -255,7 +252,7 @@ class _Turner:
         return Frame(
             rgb=self._clip.orientation.to_upright(rgb),
             index=index,
-            pts=picture.pts,
+            pts=pts_of(picture),
             time_base=self._clip.time_base,
             picture=picture,
         )
@@ -271,63 +268,6 @@ def open_clip(path: Path) -> Clip:
     return Clip(path)
 
 
-def open_container(path: Path) -> InputContainer:
-    """Open a file for reading, whatever bytes its tags hold; MediaError when the library cannot."""
-    try:
-        return av.open(str(path.absolute()), options=_demuxer_options(path), metadata_errors="surrogateescape")
-    except (av.FFmpegError, OSError) as error:
-        raise MediaError(f"{path.name} cannot be read as a clip: {reason(error)}") from error
-
-
-def _demuxer_options(path: Path) -> dict[str, str]:
-    """Name the first number of numbered pictures; they come at 25 a second, as nothing says otherwise."""
-    if not is_sequence(path):
-        return {}
-    return {"start_number": str(next(iter(members(path)), 0)), "framerate": "25"}
-
-
-def reason(error: BaseException) -> str:
-    """Give the words of a library's error without its number and path."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _main_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Choose the first stream of moving pictures; a cover picture is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic and stream.codec_context is not None:
-            return stream
-    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-    raise MediaError(f"{path.name} holds no moving pictures (found: {kinds}): give a clip with a video track")
-
-
-def _refuse_giants(stream: VideoStream, path: Path) -> None:
-    """Refuse pictures that would fill the memory before one is decoded."""
-    width, height = stream.codec_context.width, stream.codec_context.height
-    if width * height > LARGEST_PICTURE:
-        raise MediaError(f"{path.name}: its pictures of {width} x {height} are too large: scale the clip down first")
-
-
-def _first_picture(container: InputContainer, stream: VideoStream, path: Path) -> av.VideoFrame:
-    for packet in _packets(container, stream):
-        try:
-            pictures = packet.decode()
-        except av.FFmpegError:
-            continue
-        if pictures:
-            return pictures[0]
-    raise MediaError(f"{path.name}: no picture of its {stream.codec_context.name} track can be decoded")
-
-
-def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Any]:
-    """Read packets up to the end or to where the file breaks off; the last, empty one drains the decoder."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            yield next(packets)
-        except (StopIteration, av.FFmpegError):
-            return
-
-
 def _seek(container: InputContainer, stream: VideoStream, pts: int) -> bool:
     if stream.start_time is not None and pts <= stream.start_time:
         return False
@@ -336,36 +276,3 @@ def _seek(container: InputContainer, stream: VideoStream, pts: int) -> bool:
     except av.FFmpegError:
         return False
     return True
-
-
-def _rates(stream: VideoStream) -> list[Fraction]:
-    rates = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
-    return rates or [Fraction(25)]
-
-
-def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
-    if stream.duration:
-        return stream.duration * Fraction(stream.time_base)
-    return Fraction(container.duration, av.time_base) if container.duration else None
-
-
-def _display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
-    for side_data in side_data_of(picture):
-        if side_data.type == SideDataType.DISPLAYMATRIX:
-            return tuple(np.frombuffer(side_data, np.int32).tolist())
-    return None
-
-
-def _exif_matrix(path: Path) -> tuple[int, ...] | None:
-    """Say how numbered photos lie in a container's words; the decoder does not tell it."""
-    orientation = EXIF_ORIENTATIONS[exif_orientation(path)]
-    return None if orientation == UPRIGHT else orientation.display_matrix()
-
-
-def _orientation(matrix: tuple[int, ...] | None) -> Orientation:
-    return UPRIGHT if matrix is None else from_display_matrix(matrix)
-
-
-def _track(stream: Any) -> Track:
-    codec = stream.codec_context.name if stream.codec_context is not None else getattr(stream, "name", None)
-    return Track(stream.index, stream.type, codec or "unknown", stream.language, stream.metadata.get("title"))

@@ -152,11 +152,15 @@ class SegmentStore:
 def write_packet(file: BinaryIO, packet: Packet, duration: int) -> None:
     """Append an encoded packet to a packet file."""
     payload = bytes(packet)
-    side = [(packet_sidedata_type_from_literal(each.data_type), bytes(each)) for each in packet.iter_sidedata()]
+    side = [(_kind_of(each), bytes(each)) for each in packet.iter_sidedata()]
     file.write(RECORD.pack(packet.pts, duration, packet.is_keyframe, len(payload), len(side)))
     for kind, content in side:
         file.write(SIDE_RECORD.pack(kind, len(content)) + content)
     file.write(payload)
+
+
+def _kind_of(side: PacketSideData) -> int:
+    return packet_sidedata_type_from_literal(side.data_type)  # type: ignore[arg-type]  # the stub says any str
 
 
 def read_packets(path: Path) -> Iterator[Packet]:
@@ -174,7 +178,7 @@ def read_packets(path: Path) -> Iterator[Packet]:
 
 def _read_side(file: BinaryIO) -> PacketSideData:
     kind, size = SIDE_RECORD.unpack(file.read(SIDE_RECORD.size))
-    side = PacketSideData(kind, size)
+    side = PacketSideData(kind, size)  # type: ignore[call-arg]  # the stub has no constructor
     side.update(file.read(size))
     return side
 

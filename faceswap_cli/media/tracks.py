@@ -7,15 +7,17 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
+from av.subtitles.stream import SubtitleStream
 
 from .plan import GIF, STILLS, WritePlan
-from .reader import Track, open_container
+from .probe import Track, open_container
 
 TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
 # Tags that describe the old packets of a stream.
@@ -87,7 +89,7 @@ def _measured_rate(source: InputContainer, cargo: Cargo) -> float:
     ]
     counted, first, end = 0, None, Fraction(0)
     for packet in packets_of(source, streams):
-        begin = packet.pts * packet.time_base
+        begin = stamps(packet)[0] * packet.time_base
         first = begin if first is None else first
         if begin > first + MEASURED_SECONDS:
             break
@@ -109,6 +111,12 @@ def packets_of(source: InputContainer, streams: list[Any]) -> Iterator[Packet]:
         packet.pts = packet.dts if packet.pts is None else packet.pts
         packet.dts = packet.pts if packet.dts is None else packet.dts
         yield packet
+
+
+def stamps(packet: Packet) -> tuple[int, int]:
+    """Return pts and dts of a packet that has both, as `packets_of` and every encoder give them."""
+    assert packet.pts is not None and packet.dts is not None
+    return packet.pts, packet.dts
 
 
 def told_silent(plan: WritePlan) -> list[str]:
@@ -232,7 +240,7 @@ class _RewrittenText:
 
     def __init__(self, out: OutputContainer, stream: Any, codec: str) -> None:
         self._decoder = stream.codec_context
-        self._stream = _described(out.add_stream(codec), stream)
+        self._stream = cast(SubtitleStream, _described(out.add_stream(codec), stream))
         self._stream.codec_context.subtitle_header = self._decoder.subtitle_header
         self._stream.codec_context.time_base = stream.time_base
         self._stream.time_base = stream.time_base
@@ -257,7 +265,8 @@ class _RewrittenSound:
         self._source = stream
         rate = 48000 if codec == "libopus" else stream.codec_context.sample_rate
         layout = stream.codec_context.layout.name
-        self._stream = _described(out.add_stream(codec, rate=rate, layout=layout, bit_rate=BIT_RATE), stream)
+        copy = out.add_stream(codec, rate=rate, layout=layout, bit_rate=BIT_RATE)
+        self._stream = cast(AudioStream, _described(copy, stream))
         self._stream.codec_context.open()
         self._resampler = av.AudioResampler(
             format=self._stream.codec_context.format,
@@ -271,8 +280,11 @@ class _RewrittenSound:
             frames = self._source.codec_context.decode(packet)
         except av.FFmpegError:  # a damaged packet is a short silence
             return
+        following = packet.pts
         for frame in frames:
             frame.time_base = packet.time_base
+            frame.pts = following if frame.pts is None else frame.pts  # none but the first of a packet states one
+            following = frame.pts + round(frame.samples / (frame.sample_rate * packet.time_base))
             yield from self._encode(frame)
 
     def drain(self) -> Iterator[Packet]:

@@ -20,12 +20,13 @@ class Turner:
         if self._graph is None:
             self._graph = self._build(picture)
         self._graph.push(picture)
-        return self._graph.pull()
+        return self._graph.vpull()
 
     def _build(self, picture: av.VideoFrame) -> Graph:
         graph = Graph()
-        size = {"width": picture.width, "height": picture.height}
-        last = graph.add_buffer(**size, format=picture.format.name, time_base=picture.time_base)
+        last = graph.add_buffer(
+            width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base
+        )
         steps = {"transpose": self._orientation.transpose, "hflip": self._orientation.mirror_x}
         for name, wanted in (steps | {"vflip": self._orientation.mirror_y}).items():
             if wanted:

@@ -20,7 +20,8 @@ from .interrupt import held_back
 from .mux import mux
 from .plan import Seal, WritePlan, plan_output, refuse_existing
 from .planes import blend
-from .reader import ResumePoint, reason
+from .probe import pts_of, reason
+from .reader import ResumePoint
 from .segments import Segment, SegmentStore, file_sha256, packet_times, segment_number, sync, write_packet
 from .sequence import is_sequence, members
 
@@ -252,7 +253,7 @@ class _Stretch:
 
     def _keep(self, packets: list[av.Packet]) -> None:
         for packet in packets:
-            write_packet(self._file, packet, self._durations.pop(packet.pts))
+            write_packet(self._file, packet, self._durations.pop(pts_of(packet)))
 
     def _duration(self, ticks: int) -> int:
         """Bring a picture's duration to the output's time base; the usual one where the file tells none."""

@@ -88,17 +88,21 @@ class _Residual(nn.Module):
 class _Head(nn.Module):
     """Look at a neighbourhood, then say logit, distances to the box and offsets of the points, in strides."""
 
+    box_unit: Tensor
+    point_unit: Tensor
+
     def __init__(self, width: int, face_share: float) -> None:
         super().__init__()
         self.look = conv_norm_act(width, width)
         self.deepen = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False), conv_norm_act(width, width, kernel=1)
         )
-        self.say = nn.ModuleList(nn.Conv2d(width, ANCHORS * values, 1) for values in _VALUES)
-        for layer in self.say:
+        layers = [nn.Conv2d(width, ANCHORS * values, 1) for values in _VALUES]
+        for layer, start in zip(layers, (-math.log(1 / face_share - 1), 0, 0), strict=True):
+            assert layer.bias is not None
             nn.init.normal_(layer.weight, std=0.01)
-            nn.init.zeros_(layer.bias)
-        nn.init.constant_(self.say[0].bias, -math.log(1 / face_share - 1))
+            nn.init.constant_(layer.bias, start)
+        self.say = nn.ModuleList(layers)
         sizes = torch.tensor(ANCHOR_SIZES)
         self.register_buffer("box_unit", (sizes / 2).repeat_interleave(4).reshape(1, -1, 1, 1), persistent=False)
         self.register_buffer("point_unit", sizes.repeat_interleave(10).reshape(1, -1, 1, 1), persistent=False)

@@ -110,6 +110,7 @@ def _trace(module: nn.Module, example_inputs: Mapping[str, Tensor], signature: S
                 {} if name in signature.single else _free(value, signature) for name, value in batched.items()
             ),
         )
+    assert program is not None, "torch.onnx.export gives the program where dynamo is asked for"
     return program.model_proto
 
 

@@ -16,6 +16,8 @@ SIZE = 112
 class LandmarkNet(nn.Module):
     """Map a face's crop (N, 3, 112, 112), RGB in [0, 1], to points (N, 68, 2) as shares of its side."""
 
+    mean: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         incoming = (3, *CHANNELS[:-1])

@@ -62,6 +62,9 @@ class FaceEncoder(nn.Module):
     first nodes would make insightface feed raw 0..255 (model_zoo/arcface_onnx.py).
     """
 
+    scale: Tensor
+    offset: Tensor
+
     def __init__(self, network: MobileFaceNet) -> None:
         super().__init__()
         self.network = network

@@ -11,7 +11,7 @@ import pickletools
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, Literal, NoReturn
 
 import numpy as np
 import torch
@@ -117,7 +117,7 @@ def _plain(value: Any) -> Any:
     return value.values if isinstance(value, _Array) else value
 
 
-def _values(raw: Any, kind: Any, shape: Any, order: str) -> np.ndarray:
+def _values(raw: Any, kind: Any, shape: Any, order: Literal["C", "F"]) -> np.ndarray:
     if isinstance(raw, str):  # a pickle of Python 2
         raw = raw.encode("latin1")
     if not isinstance(kind, _Kind) or not isinstance(raw, bytes | bytearray):
@@ -127,7 +127,7 @@ def _values(raw: Any, kind: Any, shape: Any, order: str) -> np.ndarray:
     announced = prod(shape) * np.dtype(kind.name).itemsize
     if len(raw) != announced:
         raise WeightsError(f"damaged: an array has {len(raw)} bytes, {announced} were announced")
-    return np.frombuffer(bytes(raw), kind.name).reshape(shape, order=order)  # type: ignore[call-overload]
+    return np.frombuffer(bytes(raw), kind.name).reshape(shape, order=order)
 
 
 def _kind(name: Any, *_rest: Any) -> _Kind:

@@ -33,7 +33,8 @@ class FacePoints(nn.Module):
         super().__init__()
         self.config = config = config or FacePointsConfig()
         half, *deep = config.widths
-        stages, incoming = [conv_norm_act(3, half, stride=2)], half
+        stages: list[nn.Module] = [conv_norm_act(3, half, stride=2)]
+        incoming = half
         for width, blocks in zip(deep, config.blocks, strict=True):
             stages += [conv_norm_act(incoming, width, stride=2), *(_Residual(width) for _ in range(blocks))]
             incoming = width

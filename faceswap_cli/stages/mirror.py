@@ -30,7 +30,7 @@ def joined(laid: np.ndarray, other: np.ndarray, places: np.ndarray, other_places
     Both are (S, S, 4) uint8 with their usable part, the places (C, C, 2) are where `fit.spline` takes them from.
     """
     pixels, others = _density(places), _density(other_places)
-    share = pixels**_SHARPNESS / (pixels**_SHARPNESS + (others / _BETTER) ** _SHARPNESS)
+    share: np.ndarray = pixels**_SHARPNESS / (pixels**_SHARPNESS + (others / _BETTER) ** _SHARPNESS)
     share = cv2.GaussianBlur(share, (0, 0), _SOFT * len(places))
     share = cv2.resize(share, laid.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     own, theirs = share * laid[..., 3], (1 - share) * other[..., 3]

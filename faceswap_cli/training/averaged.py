@@ -3,15 +3,14 @@
 import time
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import torch
 from torch import Tensor, nn
 
 from .options import TrainOptions
-from .run import cosine_rate, set_rate, share_done, update_average
+from .run import Network, channels_last, cosine_rate, set_rate, share_done, update_average
 
-Network = TypeVar("Network", bound=nn.Module)
 PARTS = ("network", "average", "optimiser")
 
 
@@ -59,8 +58,13 @@ class Averaged(Generic[Network]):
         self.step, self.progress = kept["step"], kept["progress"]
 
 
+def fields_of(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration as its record takes it: with tuples where JSON and `checkpoint` have lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in configuration.items()}
+
+
 def begin(network: Network, device: torch.device, decay: float) -> Averaged[Network]:
     """Return a network at its start, its average the same."""
-    network = network.to(device, memory_format=torch.channels_last)
+    network = channels_last(network.to(device))
     average = deepcopy(network).requires_grad_(False).eval()
     return Averaged(network, average, torch.optim.AdamW(network.parameters(), weight_decay=1e-2), decay)

@@ -15,6 +15,13 @@ def degrade(image: np.ndarray, generator: np.random.Generator, strength: float =
     return image
 
 
+def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """Return a picture (H, W, 3) uint8 as it comes back from a JPEG of this quality, 0..100."""
+    decoded = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+    assert decoded is not None, "OpenCV reads the JPEGs it writes"
+    return decoded
+
+
 def _light(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Brighten or darken, sometimes one side only."""
     gain, gamma = generator.uniform(0.45, 1.35), generator.uniform(0.7, 1.5)
@@ -48,5 +55,4 @@ def _noise(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 
 def _compress(image: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    quality = int(generator.integers(20, 85))
-    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+    return through_jpeg(image, int(generator.integers(20, 85)))

@@ -23,7 +23,7 @@ from ..errors import UsageError
 from ..networks.detector import OUTPUTS, FaceDetector, FaceDetectorConfig
 from ..networks.export import Signature, read_metadata, read_state_dict, write_onnx
 from ..stream import prefetch
-from .averaged import Averaged, begin
+from .averaged import Averaged, begin, fields_of
 from .checkpoint import load, save
 from .data import to_tensor
 from .detector_data import Pictures, load_pictures
@@ -112,8 +112,7 @@ def read_detector(path: Path) -> FaceDetector:
 
 def build_detector(configuration: dict[str, Any], weights: dict[str, Tensor]) -> FaceDetector:
     """Return the network of a configuration with its weights, in eval mode."""
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in configuration.items()}
-    network = FaceDetector(FaceDetectorConfig(**fields))
+    network = FaceDetector(FaceDetectorConfig(**fields_of(configuration)))
     network.load_state_dict(weights)
     return network.eval()
 
@@ -153,8 +152,8 @@ def _learn(state: Averaged[FaceDetector], images: Tensor, wanted: Wanted, rate: 
     state.network.train()
     with autocast(images.device):
         predictions = state.network.predictions(images)
-    on_cpu = tuple(part.cpu() for part in predictions)
-    losses = detector_loss(on_cpu, wanted, make_anchors(*images.shape[2:]))
+    logits, boxes, points = (part.cpu() for part in predictions)
+    losses = detector_loss((logits, boxes, points), wanted, make_anchors(*images.shape[2:]))
     state.descend(torch.stack(list(losses.values())).sum(), rate)
     return {name: loss.item() for name, loss in losses.items()}
 

@@ -8,6 +8,7 @@ learnt as faces nor as background.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -53,7 +54,8 @@ def load_pictures(folders: tuple[Path, ...], teacher: Path, cache: Path) -> Pict
     pictures = _label_all(files, YuNet(teacher, threshold=WEAK))
     cache.parent.mkdir(parents=True, exist_ok=True)
     partial = cache.with_name(f"{cache.stem}.part.npz")
-    np.savez(partial, files=names, **_pack(pictures))
+    arrays: dict[str, Any] = {"files": names} | _pack(pictures)
+    np.savez(partial, **arrays)
     partial.replace(cache)
     return pictures
 

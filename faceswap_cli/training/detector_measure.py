@@ -82,7 +82,8 @@ def find_faces(network: FaceDetector, rgb: np.ndarray, threshold: float = THRESH
 
 def suppress(found: np.ndarray) -> np.ndarray:
     """Keep the best of the finds (F, 15), sorted best first, that lie on one another."""
-    overlap, kept = overlaps(found[:, :4], found[:, :4]), []
+    overlap = overlaps(found[:, :4], found[:, :4])
+    kept: list[int] = []
     for number in range(len(found)):
         if not kept or overlap[number, kept].max() <= SAME_FACE:
             kept.append(number)

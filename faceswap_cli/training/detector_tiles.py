@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from .degrade import degrade
+from .degrade import degrade, through_jpeg
 from .detector_data import SURE, Pictures
 from .occluders import occlude
 
@@ -264,8 +264,7 @@ def _film(tile: Tile, rng: Generator) -> np.ndarray:
     if rng.random() < 0.15:
         image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     if rng.random() < 0.4:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(45, 95))]
-        image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
+        image = through_jpeg(image, int(rng.integers(45, 95)))
     return image
 
 

@@ -21,7 +21,7 @@ from ..networks.mobilefacenet import MobileFaceNet, imagenet_normalise
 from .averaged import Averaged, begin
 from .checkpoint import load, save
 from .data import FaceSet, draw_jitter, encoder_crop, load_packs, to_tensor
-from .degrade import degrade
+from .degrade import degrade, through_jpeg
 from .encoders import load_encoder, read_encoder
 from .options import TrainOptions
 from .prepare import packed
@@ -192,8 +192,7 @@ def _damages() -> dict:
         return encoder_crop(faces.images[index], faces.points[index], jitter)
 
     def jpeg(faces: FaceSet, index: int) -> np.ndarray:
-        coded = cv2.imencode(".jpg", crop(faces, index), [cv2.IMWRITE_JPEG_QUALITY, 30])[1]
-        return cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        return through_jpeg(crop(faces, index), 30)
 
     def half_dark(faces: FaceSet, index: int) -> np.ndarray:
         ramp = np.linspace(1, 0.3, 112)[None, :, None]

@@ -13,6 +13,7 @@ from ..networks.layers import load_strictly
 from ..networks.mobilefacenet import MobileFaceNet
 from .data import FaceSet, encoder_crop, to_tensor
 from .losses import IdentityJudge
+from .run import channels_last
 
 
 def load_encoders(teacher: Path | None) -> list[MobileFaceNet]:
@@ -29,7 +30,7 @@ def load_encoders(teacher: Path | None) -> list[MobileFaceNet]:
 def load_encoder(path: Path) -> MobileFaceNet:
     """Return a frozen MobileFaceNet from an ONNX file of ours or a state dict; WeightsError for anything else."""
     network = read_encoder(path)
-    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return channels_last(network).eval().requires_grad_(False)
 
 
 def read_encoder(path: Path) -> MobileFaceNet:

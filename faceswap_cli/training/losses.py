@@ -21,6 +21,8 @@ class IdentityJudge(nn.Module):
     only one exact pixel grid carries. One of the encoders is drawn for each batch.
     """
 
+    place: Tensor  # what `_encoder_place` returns
+
     def __init__(self, encoders: list[MobileFaceNet], crop_size: int) -> None:
         super().__init__()
         self.encoders = nn.ModuleList(encoders).requires_grad_(False).eval()

@@ -52,7 +52,7 @@ def occlude(
     """
     paint = _choose(rng, (_paint_hand, _paint_object, _paint_stick, _paint_words), (0.4, 0.35, 0.1, 0.15))
     colour = image.copy()
-    cover = np.zeros(image.shape[:2], np.uint8)
+    cover: np.ndarray = np.zeros(image.shape[:2], np.uint8)
     paint(colour, cover, rng, _Palette(skin, textures))
     if rng.random() < 0.5:
         cover = cv2.GaussianBlur(cover, (3, 3), 0)

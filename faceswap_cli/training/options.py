@@ -20,7 +20,7 @@ class TrainOptions:
     landmarks: Path | None = None  # folder of face-api.js's landmark weights, for a loss on expression; generator only
     face_pack: Path | None = None  # for preparing raw pictures; None means the embedded pack
     steps: int | None = None  # optimiser steps of the whole run
-    minutes: float | None = None  # stop after this much wall time, with a checkpoint
+    minutes: float | None = None  # stop this long after the first step, with a checkpoint
     batch: int | None = None  # images a step
     size: int | None = None  # side of the training crop in pixels
     learning_rate: float | None = None

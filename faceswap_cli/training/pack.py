@@ -61,7 +61,7 @@ class PackWriter:
             self._bytes.close()
             self._shard += 1
             self._bytes = self._open_shard()
-        place = {"shard": self._shard}
+        place: dict[str, Any] = {"shard": self._shard}
         place["offset"], place["length"] = self._append(_encode(image[..., ::-1], ".jpg"))
         if label is not None:
             place["label_offset"], place["label_length"] = self._append(_encode(label, ".png"))

@@ -1,4 +1,7 @@
-"""Several workers of one run (torchrun): each draws its own batches, gradients are averaged before every step."""
+"""Several workers of one run (torchrun): each draws its own batches, gradients are averaged before every step.
+
+All end with the same step: one that went on alone would wait for the others' gradients for ever.
+"""
 
 import os
 
@@ -20,6 +23,15 @@ def join_workers(device: torch.device) -> int:
 def is_first(worker: int) -> bool:
     """Tell whether this worker writes the log, the samples and the checkpoints."""
     return worker == 0
+
+
+def any_worker(is_so: bool) -> bool:
+    """Tell whether something is so for one worker at least; all workers must ask, or those that do wait for ever."""
+    if not distributed.is_initialized():
+        return is_so
+    votes = torch.tensor(float(is_so), device="cuda" if distributed.get_backend() == "nccl" else "cpu")
+    distributed.all_reduce(votes, distributed.ReduceOp.MAX)
+    return bool(votes)
 
 
 def average_gradients(network: nn.Module) -> None:

@@ -20,7 +20,7 @@ from torch.nn import functional
 from ..errors import UsageError
 from ..networks.export import Signature, read_metadata, read_state_dict, write_onnx
 from ..networks.parsing import CLASSES, ParseNet, ParseNetConfig
-from .averaged import Averaged, begin
+from .averaged import Averaged, begin, fields_of
 from .checkpoint import load, save
 from .data import to_tensor
 from .labels import colourise
@@ -153,8 +153,7 @@ def read_parser(path: Path) -> ParseNet:
 
 def build_parser(configuration: dict[str, Any], weights: dict[str, Tensor]) -> ParseNet:
     """Return the network of a configuration with its weights, in eval mode."""
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in configuration.items()}
-    network = ParseNet(ParseNetConfig(**fields))
+    network = ParseNet(ParseNetConfig(**fields_of(configuration)))
     network.load_state_dict(weights)
     return network.eval()
 

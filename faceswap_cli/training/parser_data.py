@@ -180,5 +180,7 @@ def _middle(label: np.ndarray, number: int) -> float:
 
 def _cut(faces: LabelledFaces, row: int, to_crop: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     image = warp(faces.images[row], to_crop, (size, size), cv2.BORDER_REFLECT_101)
-    flags = {"flags": cv2.INTER_NEAREST, "borderMode": cv2.BORDER_REFLECT_101}
-    return image, cv2.warpAffine(faces.labels[row], to_crop, (size, size), **flags)
+    label = cv2.warpAffine(
+        faces.labels[row], to_crop, (size, size), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return image, label

@@ -21,7 +21,7 @@ from ..networks.export import Signature, read_metadata, read_state_dict, write_o
 from ..networks.points import POINTS, FacePoints, FacePointsConfig
 from ..stages.points import MIRRORED
 from .augment import degrade_batch, draw_moves, moved
-from .averaged import Averaged, begin
+from .averaged import Averaged, begin, fields_of
 from .checkpoint import load, save
 from .data import FaceSet, load_packs
 from .openseeface import PointsTeacher
@@ -161,8 +161,7 @@ def read_points(path: Path) -> FacePoints:
 
 def build_points(configuration: dict[str, Any], weights: dict[str, Tensor]) -> FacePoints:
     """Return the network of a configuration with its weights, in eval mode."""
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in configuration.items()}
-    network = FacePoints(FacePointsConfig(**fields))
+    network = FacePoints(FacePointsConfig(**fields_of(configuration)))
     network.load_state_dict(weights)
     return network.eval()
 

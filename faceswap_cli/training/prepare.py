@@ -93,7 +93,7 @@ def _largest_face(rgb: np.ndarray, detect: Detect, min_face: int) -> Face:
     margin = 0
     if not faces:
         margin = max(rgb.shape[:2]) // 2
-        faces = detect.detect(cv2.copyMakeBorder(rgb, *[margin] * 4, cv2.BORDER_CONSTANT))
+        faces = detect.detect(cv2.copyMakeBorder(rgb, margin, margin, margin, margin, cv2.BORDER_CONSTANT))
     if not faces:
         raise NoFaceError("no face")
     face = max(faces, key=lambda candidate: candidate.area)

@@ -5,6 +5,7 @@ import math
 import random
 import time
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -14,7 +15,9 @@ from torch import Tensor, nn
 from ..errors import OutputError, UsageError
 from .checkpoint import LAST
 from .options import TrainOptions
-from .parallel import average_gradients
+from .parallel import any_worker, average_gradients
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Run:
@@ -29,12 +32,17 @@ class Run:
             (self.folder / "samples").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.folder} cannot be made ({error.strerror}): choose another --output") from error
-        self._deadline = math.inf if options.minutes is None else time.monotonic() + 60 * options.minutes
+        self._minutes = options.minutes
+        self._deadline: float | None = None  # of the clock; set before the first step, as loading does not count
         self._mark = (time.monotonic(), 0)
 
     def out_of_time(self) -> bool:
-        """Tell whether the run's minutes are used up."""
-        return time.monotonic() >= self._deadline
+        """Tell whether the run's minutes are used up, to all workers alike; they count from the first time asked."""
+        if self._minutes is None:
+            return False
+        if self._deadline is None:
+            self._deadline = time.monotonic() + 60 * self._minutes
+        return any_worker(time.monotonic() >= self._deadline)
 
     def images_per_second(self, images: int) -> float:
         """Return the pace since the last call, given the number of images trained on so far."""
@@ -65,6 +73,11 @@ def start_torch(options: TrainOptions) -> torch.device:
     if options.device == "cuda" and not cuda:
         raise UsageError("--device cuda, but torch sees no CUDA device: use --device cpu or install torch's CUDA build")
     return torch.device("cuda" if cuda and options.device != "cpu" else "cpu")
+
+
+def channels_last(network: Network) -> Network:
+    """Order the weights as convolutions run fastest with, in place."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks the word
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -108,8 +121,8 @@ def update_average(average: nn.Module, network: nn.Module, decay: float) -> None
     """Move an exponential moving average of the parameters one step; buffers are copied."""
     for mean, value in zip(average.parameters(), network.parameters(), strict=True):
         mean.lerp_(value.detach(), 1 - decay)
-    for mean, value in zip(average.buffers(), network.buffers(), strict=True):
-        mean.copy_(value)
+    for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
+        kept.copy_(buffer)
 
 
 def write_sheet(path: Path, rows: list[list[np.ndarray]]) -> None:

@@ -32,10 +32,10 @@ class YuNet:
         edge = round(border * longest)
         small = cv2.copyMakeBorder(small, edge, edge, edge, edge, cv2.BORDER_CONSTANT)
         self._detector.setInputSize((small.shape[1], small.shape[0]))
-        found = self._detector.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1]
-        if found is None:
+        rows = self._detector.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1]
+        if rows is None:
             return np.zeros((0, 15), np.float32)
-        found = found[np.argsort(-found[:, 14])].astype(np.float32)
+        found = rows[np.argsort(-rows[:, 14])].astype(np.float32)
         found[:, 2:4] += found[:, 0:2]  # width and height become the far corner
         found[:, :14] = (found[:, :14] - edge) / scale
         return found
