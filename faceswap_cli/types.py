@@ -49,7 +49,7 @@ class Crop:
     image: np.ndarray  # (S, S, 3) uint8 RGB
     to_crop: np.ndarray  # (2, 3) float64, frame pixels -> crop pixels: a similarity, or affine
     face: Face
-    classes: np.ndarray | None = None  # (19, P, P) float32, a parser's logits in CelebAMask-HQ's order, once it looked
+    classes: np.ndarray | None = None  # (19, P, P) float32, shares in CelebAMask-HQ's order, once a parser looked
 
 
 @dataclass(frozen=True, slots=True, eq=False)

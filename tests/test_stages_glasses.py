@@ -32,7 +32,7 @@ def classes(*, worn: bool) -> np.ndarray:
     if worn:
         for x, y in LENSES:
             cv2.circle(label, (x * 128 // SIZE, y * 128 // SIZE), (RADIUS + 4) * 128 // SIZE, GLASSES, -1)
-    return 8 * np.eye(19, dtype=np.float32)[label].transpose(2, 0, 1)
+    return np.eye(19, dtype=np.float32)[label].transpose(2, 0, 1)
 
 
 def ring(inner: float, outer: float) -> np.ndarray:

@@ -29,8 +29,7 @@ def seen(points: np.ndarray) -> np.ndarray:
         corners = np.rint(points[eye] * SIDE * FINE - 0.5).astype(np.int32)
         cv2.fillPoly(large[1], [corners], 0.0)
         cv2.fillPoly(large[label], [corners], 1.0)
-    shares = np.stack([cv2.resize(each, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for each in large])
-    return np.log(np.clip(shares, 1e-6, None))
+    return np.stack([cv2.resize(each, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for each in large])
 
 
 def test_points_that_are_right_stay() -> None:

@@ -50,6 +50,14 @@ def disc(radius: float, x: float = SIZE / 2, y: float = SIZE / 2) -> np.ndarray:
     return (XX - x) ** 2 + (YY - y) ** 2 < radius**2
 
 
+def test_the_parsers_classes_share_every_pixel() -> None:
+    labels = np.arange(SIZE * SIZE).reshape(SIZE, SIZE) % 19
+    classes = seen_by(Labels(labels), crop())[0].classes
+    assert classes.dtype == np.float32
+    assert np.allclose(classes.sum(axis=0), 1, atol=1e-5)
+    assert np.array_equal(classes.argmax(axis=0), labels)
+
+
 def test_the_middle_of_the_face_is_swapped_and_the_rest_is_not() -> None:
     mask = parsed(np.where(disc(45), 1, 0))
     assert mask[64, 64] > 0.99
@@ -92,9 +100,9 @@ def test_a_second_face_in_the_crop_is_left_alone() -> None:
 
 @pytest.mark.parametrize("label", FACE_CLASSES)
 def test_every_class_of_the_face_counts(label: int) -> None:
-    logits = np.zeros((19, 2, 2), np.float32)
-    logits[label] = 10
-    assert face_probability(logits).min() > 0.99
+    shares = np.zeros((19, 2, 2), np.float32)
+    shares[label] = 1
+    assert face_probability(shares).min() > 0.99
 
 
 def test_a_face_over_the_whole_crop_still_ends_at_zero() -> None:

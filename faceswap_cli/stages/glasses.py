@@ -18,11 +18,11 @@ _GRAIN = 0.003  # share of the side that pores and grain are large
 _SOFT = 0.006  # share of the side over which they end
 
 
-def glasses(image: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Return (S, S) float32 in [0, 1]: which pixels of a crop (S, S, 3) uint8 are glasses, by classes (19, P, P)."""
+def glasses(image: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return (S, S) float32 in [0, 1]: which pixels of a crop (S, S, 3) uint8 with classes (19, P, P) are glasses."""
     size = image.shape[0]
     worn, skin = (
-        cv2.resize(class_share(logits, classes), (size, size), interpolation=cv2.INTER_LINEAR)
+        cv2.resize(class_share(shares, classes), (size, size), interpolation=cv2.INTER_LINEAR)
         for classes in ((GLASSES,), _SKIN)
     )
     if worn.max() < 0.5:

@@ -16,9 +16,9 @@ _REACH = 0.5  # of the eye's width: how far above and below its points the eye i
 _OPEN = 0.06  # of the eye's width: a gap from which the parser alone is believed; below it sees no eye, or a shut one
 
 
-def set_lids(points: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Return points (66, 2), shares of the side, their lids moved up and down to the eyes in (19, P, P) logits."""
-    share = class_share(logits, EYE_CLASSES)
+def set_lids(points: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return points (66, 2), shares of the side, their lids moved up and down to the eyes of classes (19, P, P)."""
+    share = class_share(shares, EYE_CLASSES)
     moved = points.copy()
     for eye in EYES:
         width = float(np.linalg.norm(points[eye][0] - points[eye][3]))

@@ -73,11 +73,11 @@ class ParsedMask:
         ]
 
     def _see(self, crop: Crop) -> np.ndarray:
-        logits = crop.classes
-        assert logits is not None, "a parser looks at crops before they are masked"
-        face = face_probability(logits)
-        face = _main_part(np.maximum(face, _eyes(crop, logits, face)))
-        return face * (1 - _glasses(logits)) if self._keeps_glasses else face
+        shares = crop.classes
+        assert shares is not None, "a parser looks at crops before they are masked"
+        face = face_probability(shares)
+        face = _main_part(np.maximum(face, _eyes(crop, shares, face)))
+        return face * (1 - _glasses(shares)) if self._keeps_glasses else face
 
 
 class OvalMask:
@@ -91,14 +91,14 @@ class OvalMask:
         return [soften(_oval(crop), self._blur) for crop in crops]
 
 
-def face_probability(logits: np.ndarray) -> np.ndarray:
-    """Return (S, S) float32: the softmax share of the face's classes in (19, S, S) logits."""
-    return class_share(logits, FACE_CLASSES)
+def face_probability(shares: np.ndarray) -> np.ndarray:
+    """Return (S, S) float32: the share of the face's classes, of (19, S, S)."""
+    return class_share(shares, FACE_CLASSES)
 
 
-def _glasses(logits: np.ndarray) -> np.ndarray:
+def _glasses(shares: np.ndarray) -> np.ndarray:
     """Return (S, S) float32 in [0, 1]: the target's glasses with what is seen through them; none where few are seen."""
-    share = class_share(logits, (GLASSES,))
+    share = class_share(shares, (GLASSES,))
     worn = np.clip((float(share.mean()) - _GLINT) / _GLINT, 0, 1)
     return (cv2.dilate(share, _disc(1)) * worn).astype(np.float32)
 
@@ -146,7 +146,7 @@ def _follow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return second[:, :2] @ first + np.array([[0, 0, second[0, 2]], [0, 0, second[1, 2]]])
 
 
-def _eyes(crop: Crop, logits: np.ndarray, face: np.ndarray) -> np.ndarray:
+def _eyes(crop: Crop, shares: np.ndarray, face: np.ndarray) -> np.ndarray:
     """Return (S, S) float32: how surely each pixel belongs to an eye or its brow and nothing covers it.
 
     A parser may take a shaded eye for hair or for a thing in one frame and not in the next, and a swap that comes and
@@ -156,7 +156,7 @@ def _eyes(crop: Crop, logits: np.ndarray, face: np.ndarray) -> np.ndarray:
     points = transform(crop.face.points.astype(np.float64), crop.to_crop) * (size / crop.image.shape[0])
     up = points[:2].mean(axis=0) - points[3:].mean(axis=0)
     radius = _EYE * float(np.linalg.norm(up))
-    doubtful = np.clip((_SURE - class_share(logits, FOREIGN_CLASSES)) / (1 - _SURE), 0, 1)
+    doubtful = np.clip((_SURE - class_share(shares, FOREIGN_CLASSES)) / (1 - _SURE), 0, 1)
     rows, columns = np.mgrid[:size, :size]
     eyes = np.zeros_like(face)
     for x, y in points[:2] + _BROW * up:

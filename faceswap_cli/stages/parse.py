@@ -33,14 +33,24 @@ class Parser:
         return [replace(crop, classes=self.parse(crop.image)) for crop in crops]
 
     def parse(self, image: np.ndarray) -> np.ndarray:
-        """Return the logits (19, P, P) float32 of a crop's picture (S, S, 3) uint8, at the parser's own size."""
+        """Return the share of each class (19, P, P) float32, 1 in all, in a crop's picture (S, S, 3) uint8.
+
+        P is the parser's own side.
+        """
         way = cv2.INTER_AREA if self._size <= image.shape[0] else cv2.INTER_LINEAR
         seen = cv2.resize(image, (self._size, self._size), interpolation=way)
-        logits: np.ndarray = self._network.run(**{self._network.inputs[0]: to_tensor([seen], self._input_range)})[0][0]
-        return logits
+        logits = self._network.run(**{self._network.inputs[0]: to_tensor([seen], self._input_range)})[0][0]
+        return softmax(logits)
 
 
-def class_share(logits: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
-    """Return (S, S) float32: the softmax share of some classes in (19, S, S) logits."""
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the share of each class (19, P, P) float32 for logits (19, P, P)."""
     powers = np.exp(logits - logits.max(axis=0))
-    return (powers[list(classes)].sum(axis=0) / powers.sum(axis=0)).astype(np.float32)
+    shares: np.ndarray = (powers / powers.sum(axis=0)).astype(np.float32, copy=False)
+    return shares
+
+
+def class_share(shares: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
+    """Return (P, P) float32: the share of some classes together, of (19, P, P)."""
+    together: np.ndarray = shares[list(classes)].sum(axis=0)
+    return together

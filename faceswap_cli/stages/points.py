@@ -71,7 +71,7 @@ def replaced(points: np.ndarray, size: int) -> np.ndarray:
     kept = _polygon(points[OPENING], small)
     for eye in EYES:
         kept = np.maximum(kept, cv2.dilate(_polygon(points[eye], small), _disc(_LASHES * small)))
-    face *= 1 - cv2.GaussianBlur(kept, (0, 0), 0.006 * small)
+    face = face * (1 - cv2.GaussianBlur(kept, (0, 0), 0.006 * small))
     return cv2.resize(face, (size, size), interpolation=cv2.INTER_LINEAR)
 
 

@@ -32,9 +32,9 @@ class Portraitist:
         points = self._points.find(image)
         if self._parser is None:
             return Portrait(image, np.ones(image.shape[:2], np.float32), points)
-        logits = self._parser.parse(image)
-        usable = _usable(logits, image.shape[0]) * (1 - glasses(image, logits))
-        return Portrait(image, usable, set_lids(points, logits))
+        shares = self._parser.parse(image)
+        usable = _usable(shares, image.shape[0]) * (1 - glasses(image, shares))
+        return Portrait(image, usable, set_lids(points, shares))
 
     def best(self, photos: list[tuple[np.ndarray, Face]]) -> Portrait:
         """Return the portrait of the photo that shows most of the face: looking ahead, and large."""
@@ -46,10 +46,10 @@ class Portraitist:
         return ahead(points) * min(float(face.box[2] - face.box[0]) / self._size, 1.0)
 
 
-def _usable(logits: np.ndarray, size: int) -> np.ndarray:
+def _usable(shares: np.ndarray, size: int) -> np.ndarray:
     """Return (size, size) float32 in [0, 1]: which pixels of a crop with these classes (19, P, P) are face."""
     face, eyes = (
-        cv2.resize(class_share(logits, classes), (size, size), interpolation=cv2.INTER_LINEAR)
+        cv2.resize(class_share(shares, classes), (size, size), interpolation=cv2.INTER_LINEAR)
         for classes in ((*USABLE_CLASSES, *EYES), EYES)
     )
     rim = 2 * round(_RIM * size) + 1
