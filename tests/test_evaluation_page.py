@@ -28,7 +28,12 @@ def figures(page: ModuleType, **values: float | bool | None) -> object:
     good = {"retrieval": 0.5, "cosine_gain": 0.3, "pose_degrees": 1.0, "pose_l2": 2.125, "expression": 0.1}
     good |= {"crop_psnr": 31.25, "jitter": 1.1, "flicker": 1.2, "sound_equal": True}
     part = page.Part(good | values, swaps=48, self_swaps=36, gallery=190)
-    return page.Figures(part, replace(part, swaps=9), 0.613, 50, 2, 2.0, {"Python": "3"}, {"lite": "82aad89d92c8"})
+    other = replace(part, values=good | {"retrieval": 0.625})
+    generators = {
+        "lite": page.Judged(part, replace(part, swaps=9)),
+        "mobile": page.Judged(other, other, ("cut short",)),
+    }
+    return page.Figures(generators, 0.613, 50, 2, 2.0, {"Python": "3"}, {"lite": "82aad89d92c8"})
 
 
 def line_of(text: str, *words: str) -> str:
@@ -42,32 +47,39 @@ def test_the_page_shows_every_measure_twice_with_its_meaning(page: ModuleType) -
         rows = [line for line in text.splitlines() if line.startswith(f"| `{name}` |")]
         assert len(rows) == 2
         assert all(measure.meaning in row and measure.unit in row for row in rows)
-    assert text.count("| `crop_psnr` | 31.25 | dB | more |") == 2
-    assert text.count("| `sound_equal` | yes |") == 2
+    assert text.count("| `crop_psnr` | 31.25 | 31.25 | dB | more |") == 2
+    assert text.count("| `sound_equal` | yes | yes |") == 2
+    assert text.count("| `retrieval` | 0.500 | 0.625 |") == 2
+    assert "Note on mobile: cut short." in text
 
 
 def test_a_bar_is_reached_at_its_limit_and_missed_beyond_it(page: ModuleType) -> None:
     at = page.render(figures(page, crop_psnr=28.0, pose_degrees=2.5, expression=0.15))
     beyond = page.render(figures(page, crop_psnr=27.9, pose_degrees=2.6, expression=0.16))
-    for what in ("self-swap PSNR in the crop, clips", "pose change, portraits", "expression change, clips"):
+    for what in (
+        "lite, self-swap PSNR in the crop, clips",
+        "lite, pose change, portraits",
+        "lite, expression change, clips",
+    ):
         assert line_of(at, what).startswith("- reached")
         assert line_of(beyond, what).startswith("- MISSED")
-    assert line_of(at, "retrieval", "CPU").startswith("- reached")
-    assert line_of(at, "retrieval", "GPU").startswith("- MISSED")
+    assert line_of(at, "retrieval", "CPU").startswith("- reached: lite")
+    assert line_of(at, "lite, retrieval", "GPU").endswith(">= 90 %: **50 %**")
+    assert line_of(at, "mobile, retrieval", "GPU").endswith(">= 85 %: **62.5 %**")
 
 
 def test_what_was_not_measured_reaches_nothing(page: ModuleType) -> None:
     text = page.render(figures(page, retrieval=None, jitter=None))
-    assert line_of(text, "jitter, clips").startswith("- not measured")
-    assert "| `retrieval` | - |" in text
-    assert line_of(text, "**ours, clips**").endswith("| - | 2.125 |")
+    assert line_of(text, "lite", "jitter, clips").startswith("- not measured")
+    assert "| `retrieval` | - | 0.625 |" in text
+    assert line_of(text, "**lite, clips**").endswith("| - | 2.125 |")
 
 
 def test_published_figures_stand_beside_ours_with_the_warning(page: ModuleType) -> None:
     text = page.render(figures(page))
     assert "other data (FaceForensics++) and other judges" in text
     assert line_of(text, "| SimSwap |") == "| SimSwap | 224 | 92.83 | 1.53 |"
-    assert line_of(text, "**ours, portraits**") == "| **ours, portraits** (gallery of 190) | | 50.00 | 2.125 |"
+    assert line_of(text, "**lite, portraits**") == "| **lite, portraits** (gallery of 190) | 448 | 50.00 | 2.125 |"
 
 
 def test_the_split_keeps_trained_people_out(page: ModuleType, tmp_path: Path) -> None:

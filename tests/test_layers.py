@@ -29,6 +29,14 @@ def test_the_layers_hold() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+@pytest.mark.slow
+def test_the_types_hold() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
 def test_importing_the_package_imports_nothing_heavy() -> None:
     code = "import sys, faceswap_cli; print(sorted({'torch', 'cv2', 'numpy', 'av', 'insightface'} & set(sys.modules)))"
     assert python(code) == "[]"

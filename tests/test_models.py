@@ -148,21 +148,26 @@ def test_a_card_that_cannot_be_read_is_named(home: Path) -> None:
     assert models.entry("lite").embedded  # what needs nothing of the store goes on
 
 
-def page_of(part: str) -> dict[str, float]:
-    """Read the measures of a part of weights/EVALUATION.md."""
+def page_of(part: str, model: str) -> dict[str, float]:
+    """Read a generator's measures in a part of weights/EVALUATION.md."""
     text = (models.weights_folder() / "EVALUATION.md").read_text(encoding="utf-8").split(f"## {part}\n")[1]
-    rows = re.findall(r"^\| `(\w+)` \| (-?\d+\.\d+) \|", text.split("\n## ")[0], re.MULTILINE)
-    return {name: float(value) for name, value in rows}
+    head, *rows = [re.split(r" *\| *", row)[1:] for row in text.split("\n## ")[0].splitlines() if row.startswith("| ")]
+    found = {row[0].strip("`"): row[head.index(model)] for row in rows}
+    return {name: float(value) for name, value in found.items() if re.fullmatch(r"-?\d+\.\d+", value)}
 
 
-def test_the_embedded_generators_figures_are_those_of_the_evaluation_page() -> None:
-    lite, portraits = models.entry("lite"), page_of("Portraits")
+GENERATORS = [each for each in models.catalogue().values() if each.embedded and each.kind == "generator"]
+
+
+@pytest.mark.parametrize("name", [each.name for each in GENERATORS if models.is_present(each)])
+def test_the_embedded_generators_figures_are_those_of_the_evaluation_page(name: str) -> None:
+    entry, portraits = models.entry(name), page_of("Portraits", name)
     page = (models.weights_folder() / "EVALUATION.md").read_text(encoding="utf-8")
-    assert f"lite `{lite.sha256[:12]}`" in page, "the page is of another network"
-    assert lite.retrieval == round(100 * portraits["retrieval"], 1)
-    assert lite.cosine == portraits["cosine_source"]
-    assert lite.pose == round(portraits["pose_l2"], 2)
-    assert f"\n{lite.measured.split()[0]} swaps" in page
+    assert f"{name} `{entry.sha256[:12]}`" in page, "the page is of another network"
+    assert entry.retrieval == round(100 * portraits["retrieval"], 1)
+    assert entry.cosine == portraits["cosine_source"]
+    assert entry.pose == round(portraits["pose_l2"], 2)
+    assert f"\n{entry.measured.split()[0]} swaps" in page
 
 
 @pytest.mark.parametrize(

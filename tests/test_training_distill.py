@@ -138,7 +138,7 @@ def test_interrupted_run_ends_with_the_same_weights(
 
 def test_the_student_comes_nearer_to_its_teacher(teacher: Path) -> None:
     torch.manual_seed(0)
-    settings = DistillSettings(shape={"hidden": 8}, identity=0.0, discriminator_width=4)
+    settings = DistillSettings(portrait=False, shape={"hidden": 8}, identity=0.0, discriminator_width=4)
     judge = IdentityJudge([MobileFaceNet()], 96)
     players = distill.build_players(settings, distill.load_teacher(teacher, 96), judge, None, torch.device("cpu"))
     set_rate(players.student_optimiser, 5e-3)
@@ -148,6 +148,19 @@ def test_the_student_comes_nearer_to_its_teacher(teacher: Path) -> None:
         batch = batch_of(target, vector, judge.look(taught, 0))  # wanted: what the teacher made is the source exactly
     losses = [distill.student_step(players, batch, settings, 0)[0]["reconstruction"].item() for _ in range(20)]
     assert min(losses[-5:]) < 0.8 * losses[0]
+
+
+def test_a_student_that_is_shown_the_portrait_starts_where_its_teacher_lays_it(teacher: Path) -> None:
+    judge = IdentityJudge([MobileFaceNet()], 96)
+    vector = torch.nn.functional.normalize(torch.randn(1, 128))
+    batch = batch_of(picture(), vector, vector)
+    batch = replace(batch, portrait=torch.cat([picture().flip(3), torch.ones(1, 1, 96, 96)], dim=1))
+    losses = []
+    for portrait in (True, False):
+        settings = DistillSettings(portrait=portrait, shape={"hidden": 8, "working": 96}, discriminator_width=4)
+        players = distill.build_players(settings, SimSwapLite(LITE).eval(), judge, None, torch.device("cpu"))
+        losses.append(distill.student_step(players, batch, replace(settings, reweighted=False), 0)[0]["reconstruction"])
+    assert losses[0] < 0.25 * losses[1]
 
 
 def test_without_reweighting_every_picture_of_the_teacher_counts_fully(teacher: Path) -> None:

@@ -22,6 +22,7 @@ from faceswap_cli.training.run import Run
 
 worker = join_workers(torch.device("cpu"))
 run = Run(TrainOptions(data=(), output=Path(sys.argv[1]), minutes=1))
+run.start(0, 16)
 began = run.out_of_time()
 passed = 61 * worker  # seconds: only the second worker's minute is over
 clock = time.monotonic
@@ -35,11 +36,26 @@ def test_minutes_count_from_the_first_step_not_from_loading(tmp_path: Path, monk
     monkeypatch.setattr(time, "monotonic", lambda: now)
     run = Run(TrainOptions(data=(), output=tmp_path, minutes=10))
     now += 3600  # loading
+    run.start(0, 16)
     assert not run.out_of_time()
     now += 599
     assert not run.out_of_time()
     now += 1
     assert run.out_of_time()
+
+
+def test_the_pace_is_that_of_the_steps_since_the_start_whatever_went_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    run = Run(TrainOptions(data=(), output=tmp_path))
+    now += 600  # loading
+    run.start(5000, 16)
+    now += 10
+    assert run.images_per_second(5050) == pytest.approx(80)
+    now += 20
+    assert run.images_per_second(5150) == pytest.approx(80)
 
 
 def test_without_minutes_there_is_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,20 +196,17 @@ def test_lite_shows_the_portraits_own_pixels() -> None:
     assert float(image[0, 0, 64, 32:96].std()) > 0.08
 
 
-def changes_of(flow: torch.Tensor, residual: float = 0.0) -> Changes:
-    gate, same = torch.ones(1, 1, 32, 32), torch.zeros(1, 3, 8, 8)
-    return Changes(flow, gate, torch.full((1, 3, 32, 32), residual), contrast=torch.ones(1, 1, 1, 1), offset=same)
-
-
-def test_flow_moves_the_portrait_towards_its_origin() -> None:
-    portrait = torch.zeros(1, 4, 64, 64)
-    portrait[:, 3] = 1
-    portrait[:, :3, 30:34, 40:44] = 1
-    flow = torch.zeros(1, 2, 16, 16)
-    flow[:, 0] = 8 * 2 / 64  # each pixel is taken from 8 pixels further right
-    image = apply_changes(torch.zeros(1, 3, 64, 64), portrait, changes_of(flow))
-    assert float(image[0, 0, 31, 34]) == pytest.approx(1, abs=1e-3)
-    assert float(image[0, 0, 31, 42]) == pytest.approx(0, abs=1e-3)
+def test_the_gate_lets_the_portrait_in_where_it_may_be_used() -> None:
+    portrait = torch.full((1, 4, 64, 64), 0.8)
+    portrait[:, 3, :, 32:] = 0
+    gate = torch.ones(1, 1, 32, 32)
+    gate[:, :, 16:] = 0
+    nothing = torch.zeros(1, 3, 32, 32)
+    changes = Changes(gate, nothing, contrast=torch.full((1, 3, 1, 1), 0.5), offset=torch.full((1, 3, 8, 8), 0.1))
+    image = apply_changes(torch.zeros(1, 3, 64, 64), portrait, changes)
+    assert float(image[0, 0, 8, 8]) == pytest.approx(0.8 * (0.5 * 0.8 + 0.1))
+    assert not image[0, :, 8, 40:].any()
+    assert not image[0, :, 40:].any()
 
 
 def test_changes_fade_to_nothing_at_the_border() -> None:

@@ -53,10 +53,9 @@ class VectorPredictor(nn.Module):
     def __init__(self, latent: int, hidden: int, encoder: Widths = ENCODER) -> None:
         super().__init__()
         self.latent = latent
-        self.trunk = nn.Sequential(
-            nn.Linear(latent, 2 * hidden), nn.LeakyReLU(SLOPE), nn.Linear(2 * hidden, hidden), nn.LeakyReLU(SLOPE)
-        )
-        for layer in (self.trunk[0], self.trunk[2]):
+        layers = nn.Linear(latent, 2 * hidden), nn.Linear(2 * hidden, hidden)
+        self.trunk = nn.Sequential(layers[0], nn.LeakyReLU(SLOPE), layers[1], nn.LeakyReLU(SLOPE))
+        for layer in layers:
             nn.init.kaiming_normal_(layer.weight, SLOPE)
             nn.init.zeros_(layer.bias)
         self.encoder = nn.ModuleList(_kernels(hidden, incoming, ENCODER_SIDE) for incoming, _ in encoder)

@@ -3,10 +3,10 @@
 Encoder, identity blocks and decoder are SimSwap's, at an eighth to a half of a small copy of the crop, with skips.
 Two things differ. Beside the target and the identity vector it is shown the source's own portrait, laid over the target
 (`stages/fit.py`): a vector of 128 numbers from an encoder of a few megabytes does not hold what a face looks like, the
-photo does. And the decoder does not paint the face anew but says how portrait and target become one picture: how the
-portrait still moves (a smooth flow), where it counts (a gate), how the shading changes (a smooth residual). Skin, pores
-and brows are then real ones at any crop size, and a network this small learns it on a CPU. The portrait is first
-brought to the target's light and contrast (light.py).
+photo does. And the decoder does not paint the face anew but says how portrait and target become one picture: where the
+portrait counts (a gate) and how the shading changes (a smooth residual). Skin, pores and brows are then real ones at
+any crop size, and a network this small learns it on a CPU. The portrait is first brought to the target's light and
+contrast (light.py).
 """
 
 from dataclasses import dataclass
@@ -32,17 +32,15 @@ class LiteConfig:
     width: int = 32  # channels at half the working size; doubled at a quarter and again at an eighth
     blocks: int = 4  # identity blocks at an eighth of the working size
     latent: int = 128  # length of the identity vector
-    reach: float = 0.03  # largest movement of the portrait, as a share of the crop's half side
-    change: float = 0.5  # largest change of a colour channel
+    change: float = 0.2  # largest change of a colour channel
 
 
 class Changes(NamedTuple):
-    """How portrait and target become one picture; w is the working size. The first three fade at the border."""
+    """How portrait and target become one picture; w is the working size. The first two fade at the border."""
 
-    flow: Tensor  # (N, 2, w/4, w/4) in half sides of the crop
     gate: Tensor  # (N, 1, w/2, w/2) in [0, 1]: how far the portrait counts where it may be used
     residual: Tensor  # (N, 3, w/2, w/2) added at last
-    contrast: Tensor  # (N, 1, 1, 1): what the portrait is multiplied by
+    contrast: Tensor  # (N, 3, 1, 1): what the portrait is multiplied by
     offset: Tensor  # (N, 3, w/8, w/8): what is added to it then
 
 
@@ -51,6 +49,8 @@ class SimSwapLite(nn.Module):
 
     Pictures are in [0, 1]; the portrait's fourth channel says how far each of its pixels may be used.
     """
+
+    window: Tensor
 
     def __init__(self, config: LiteConfig | None = None) -> None:
         super().__init__()
@@ -67,10 +67,8 @@ class SimSwapLite(nn.Module):
         self.up1 = nn.Conv2d(middle, fine, 3, padding=1)
         self.skip1 = nn.Conv2d(fine, fine, 1)
         self.style1 = IdentityStyle(fine, config.latent)
-        self.flow = _silent(nn.Conv2d(middle, 2, 3, padding=1))
-        self.gate = _silent(nn.Conv2d(fine, 1, 3, padding=1))
+        self.gate = _silent(nn.Conv2d(fine, 1, 3, padding=1), OPEN)
         self.residual = _silent(nn.Conv2d(fine, 3, 3, padding=1))
-        nn.init.constant_(self.gate.bias, OPEN)
         self.register_buffer("window", _window(config.working // 2), persistent=False)
 
     def forward(self, target: Tensor, identity: Tensor, portrait: Tensor) -> Tensor:
@@ -93,11 +91,9 @@ class SimSwapLite(nn.Module):
         for block in self.detail2:
             features = block(features, identity)
         detail = functional.leaky_relu(self.style1(self.up1(_doubled(features)) + self.skip1(fine), identity), 0.2)
-        flow = torch.tanh(self.flow(features)) * self.config.reach
         residual = torch.tanh(self.residual(detail)) * self.config.change
         gate = torch.sigmoid(self.gate(detail))
         return Changes(
-            flow * resized(self.window, flow),
             gate * resized(self.window, gate),
             residual * resized(self.window, residual),
             contrast,
@@ -106,27 +102,21 @@ class SimSwapLite(nn.Module):
 
 
 def apply_changes(target: Tensor, portrait: Tensor, changes: Changes) -> Tensor:
-    """Move the portrait (N, 4, S, S), bring it to the target's light, let it in through the gate, add the residual.
-
-    All changes are enlarged to S. The flow is a backward one: the pixel at p is taken from p + flow(p).
-    """
-    flow, gate, residual = (resized(field.float(), target) for field in changes[:3])
-    side = torch.linspace(-1 + 1 / target.shape[-1], 1 - 1 / target.shape[-1], target.shape[-1], device=target.device)
-    place = torch.stack([side[None, :] + flow[:, 0], side[:, None] + flow[:, 1]], dim=-1)
-    moved = functional.grid_sample(portrait.float(), place, padding_mode="border", align_corners=False)
-    share = moved[:, 3:] * gate
-    face = lit(moved[:, :3], changes.contrast.float(), changes.offset.float())
-    return (target + share * (face - target) + residual).clamp(0, 1)
+    """Bring the portrait (N, 4, S, S) to the target's light, let it in through the gate, add the residual."""
+    gate, residual = (resized(field.float(), target) for field in (changes.gate, changes.residual))
+    face = lit(portrait[:, :3].float(), changes.contrast.float(), changes.offset.float())
+    return (target + portrait[:, 3:] * gate * (face - target) + residual).clamp(0, 1)
 
 
 def _convolution(incoming: int, outgoing: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, stride, 1), nn.LeakyReLU(0.2))
 
 
-def _silent(convolution: nn.Conv2d) -> nn.Conv2d:
-    """Start a head near zero, so that an untrained network changes nothing."""
+def _silent(convolution: nn.Conv2d, value: float = 0.0) -> nn.Conv2d:
+    """Start a head near one value everywhere: with 0 an untrained network changes nothing."""
+    assert convolution.bias is not None
     nn.init.normal_(convolution.weight, std=1e-4)
-    nn.init.zeros_(convolution.bias)
+    nn.init.constant_(convolution.bias, value)
     return convolution
 
 

@@ -182,7 +182,8 @@ def _norm_act(config: MobileConfig, width: int) -> tuple[nn.Module, nn.Module]:
     return nn.BatchNorm2d(width) if config.norm == "batch" else nn.Identity(), nn.LeakyReLU(SLOPE)
 
 
-def _begin_with(convolution: nn.Conv2d, value: float) -> None:
+def _begin_with(convolution: nn.Module, value: float) -> None:
     """Start a last layer with all but one value everywhere."""
+    assert isinstance(convolution, nn.Conv2d) and convolution.bias is not None
     nn.init.normal_(convolution.weight, std=1e-3)
     nn.init.constant_(convolution.bias, value)

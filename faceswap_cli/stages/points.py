@@ -24,7 +24,7 @@ _LIPS_SWAPPED = (*range(52, 47, -1), *range(57, 52, -1), *range(62, 57, -1), *ra
 MIRRORED = np.array([*_JAW_SWAPPED, *_BROWS_SWAPPED, *_NOSE_SWAPPED, *_EYES_SWAPPED, *_LIPS_SWAPPED])
 
 _DRAWN = 224  # side of the largest mask that is drawn; its edges are soft, so a larger one is enlarged from it
-_LASHES = 0.009  # share of the side by which an eye is larger than its points: lashes and a blink stay the target's
+_LASHES = 0.013  # share of the side by which an eye is larger than its points: lids, lashes, a blink stay the target's
 _BRIDGE, _CHIN = 27, 8
 _LIFTED = ([17, 19, 21, 22, 24, 26], [0.25, 0.38, 0.42, 0.42, 0.38, 0.25])  # points of the brows, and how far up
 

@@ -56,6 +56,7 @@ def train(options: TrainOptions) -> DetectorScores:
     if options.resume:
         state.restore(load(run.last))
     began = time.monotonic(), state.progress
+    run.start(state.step, options.batch or BATCH)
 
     with closing(prefetch(_batches(pictures.take(learn), options, state.step), depth=2)) as batches:
         while state.progress < 1:
@@ -64,7 +65,7 @@ def train(options: TrainOptions) -> DetectorScores:
             losses = _learn(state, images.to(device), wanted, rate)
             state.advance(options, STEPS, began)
             if state.step % 50 == 0:
-                pace = run.images_per_second(state.step * (options.batch or BATCH))
+                pace = run.images_per_second(state.step)
                 run.log({"step": state.step, "rate": rate, **losses, "images_per_second": pace})
             if state.step % options.save_every == 0 or state.progress >= 1:
                 save(run.last, state.checkpoint("detector", asdict(state.network.config)))

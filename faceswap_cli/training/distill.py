@@ -29,7 +29,7 @@ from .losses import IdentityJudge, hinge_discriminator, identity_loss
 from .options import DistillOptions
 from .parallel import is_first, join_workers
 from .portraits import take_portraits
-from .run import Run, autocast, cosine_rate, descend, set_rate, start_torch, update_average
+from .run import Run, autocast, channels_last, cosine_rate, descend, set_rate, start_torch, update_average
 from .settings import DistillSettings, SwapSettings, read_record
 from .swap import BETA2, SMALLEST, WARM_UP, build_generator
 from .swap_data import Batch, Known, SwapData, load_swap_faces
@@ -70,6 +70,7 @@ def distill(options: DistillOptions) -> None:
     players = build_players(settings, teacher, judge, options.init_from, device)
     steps, batch_size = options.steps or STEPS, options.batch or BATCH
     step = resume(run, players, generator) if options.resume else 0
+    run.start(step, batch_size)
 
     while step < steps and not run.out_of_time():
         rate = cosine_rate(step, steps)
@@ -82,7 +83,7 @@ def distill(options: DistillOptions) -> None:
         step += 1
         if is_first(worker) and step % options.save_every == 0:
             row = measure(players.average, judge, data, run.folder / "samples" / f"{step:07d}.png")
-            pace = {"step": step, "images_per_second": run.images_per_second(step * batch_size)}
+            pace = {"step": step, "images_per_second": run.images_per_second(step)}
             run.log(pace | row | _named(losses))
             checkpoint(run.last, players, step, generator, settings)
     if is_first(worker):
@@ -141,7 +142,7 @@ def build_players(
     average.requires_grad_(False).eval()
     discriminator = TwoScaleDiscriminator(DiscriminatorConfig(width=settings.discriminator_width))
     for network in (teacher, student, average, discriminator):
-        network.to(device, memory_format=torch.channels_last)
+        channels_last(network.to(device))
     return Players(
         teacher,
         student,

@@ -51,6 +51,7 @@ def train(options: TrainOptions) -> dict[str, float]:
         state.restore(kept)
         blockwise_share = kept["configuration"]["blockwise_share"]
     batch, began = options.batch or BATCH, (time.monotonic(), state.progress)
+    run.start(state.step, batch)
 
     while state.progress < 1:
         torch.manual_seed(options.seed + state.step)  # every step has its own seeds: a run goes on exactly
@@ -66,7 +67,7 @@ def train(options: TrainOptions) -> dict[str, float]:
         state.descend(torch.stack(list(losses.values())).sum(), rate)
         state.advance(options, STEPS, began)
         if state.step % 50 == 0:
-            pace = run.images_per_second(state.step * batch)
+            pace = run.images_per_second(state.step)
             shown_losses = {name: loss.item() for name, loss in losses.items()}
             run.log({"step": state.step, "rate": rate, **shown_losses, "images_per_second": pace})
         if state.step % options.save_every == 0 or state.progress >= 1:

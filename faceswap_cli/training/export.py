@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ..errors import OutputError, WeightsError
 from ..networks.export import Signature, write_onnx
 from ..networks.lite import SimSwapLite
 from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
+from ..networks.simswap import UnitRange
 from .checkpoint import LAST, load
 from .detector import build_detector, write_detector
 from .distill import SIZE as MOBILE_SIZE
@@ -96,7 +96,7 @@ def _write_points(state: dict[str, Any], path: Path) -> None:
     write_points(build_points(state["configuration"], state["average"]), path)
 
 
-def _configuration(generator: nn.Module) -> dict[str, Any]:
+def _configuration(generator: SimSwapLite | UnitRange) -> dict[str, Any]:
     return asdict(generator.config if isinstance(generator, SimSwapLite) else generator.generator.config)
 
 

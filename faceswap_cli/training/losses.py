@@ -71,15 +71,14 @@ def light_loss(image: Tensor, target: Tensor) -> Tensor:
     return functional.l1_loss(functional.avg_pool2d(image, patch), functional.avg_pool2d(target, patch))
 
 
-def smoothness_loss(flow: Tensor, residual: Tensor) -> Tensor:
-    """Return the mean variation of both fields, and how much of the residual is colour instead of brightness.
+def smoothness_loss(residual: Tensor) -> Tensor:
+    """Return the mean variation of a residual, its size, and how much of it is colour instead of brightness.
 
-    The flow counts most, since folds in it tear the face. Who somebody is shows in shape and shade; tints, left free,
-    are a cheap way to please an encoder.
+    Who somebody is shows in shape and shade; tints, left free, are a cheap way to please an encoder.
     """
     residual = residual.float()
     tint = (residual - residual.mean(dim=1, keepdim=True)).abs().mean()
-    return 20 * _variation(flow) + 0.5 * _variation(residual) + 0.1 * residual.abs().mean() + 8 * tint
+    return 0.5 * _variation(residual) + 0.1 * residual.abs().mean() + 8 * tint
 
 
 def shut_loss(gate: Tensor, portrait: Tensor) -> Tensor:

@@ -79,6 +79,7 @@ def train(options: TrainOptions) -> ParserScores:
         state.restore(load(run.last))
     batches = _batches(faces.take(learn), options, state)
     began = time.monotonic(), state.progress
+    run.start(state.step, options.batch or BATCH)
 
     while state.progress < 1:
         images, labels = next(batches)
@@ -86,7 +87,7 @@ def train(options: TrainOptions) -> ParserScores:
         losses = _learn(state, images.to(device), labels.to(device), rate)
         state.advance(options, STEPS, began)
         if state.step % 50 == 0:
-            pace = run.images_per_second(state.step * len(images))
+            pace = run.images_per_second(state.step)
             run.log({"step": state.step, "rate": rate, **losses, "images_per_second": pace})
         if state.step % options.save_every == 0 or state.progress >= 1:
             save(run.last, state.checkpoint("parser", asdict(state.network.config)))

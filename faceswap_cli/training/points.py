@@ -53,6 +53,7 @@ def train(options: TrainOptions) -> dict[str, float]:
     if options.resume:
         state.restore(load(run.last))
     batch, began = options.batch or BATCH, (time.monotonic(), state.progress)
+    run.start(state.step, batch)
 
     while state.progress < 1:
         torch.manual_seed(options.seed + state.step)  # every step has its own seed: a run goes on exactly
@@ -62,7 +63,7 @@ def train(options: TrainOptions) -> dict[str, float]:
         loss = _learn(state, images, points, rate)
         state.advance(options, STEPS, began)
         if state.step % 50 == 0:
-            pace = run.images_per_second(state.step * batch)
+            pace = run.images_per_second(state.step)
             run.log({"step": state.step, "rate": rate, "wing": loss, "images_per_second": pace})
         if state.step % options.save_every == 0 or state.progress >= 1:
             save(run.last, state.checkpoint("points", asdict(state.network.config)))

@@ -33,23 +33,24 @@ class Run:
         except OSError as error:
             raise OutputError(f"{self.folder} cannot be made ({error.strerror}): choose another --output") from error
         self._minutes = options.minutes
-        self._deadline: float | None = None  # of the clock; set before the first step, as loading does not count
-        self._mark = (time.monotonic(), 0)
+        self.start(0, 0)
+
+    def start(self, step: int, batch: int) -> None:
+        """Start the clock at a step of so many images; loading does not count."""
+        now = time.monotonic()
+        self._deadline = None if self._minutes is None else now + 60 * self._minutes
+        self._mark, self._batch = (now, step), batch
 
     def out_of_time(self) -> bool:
-        """Tell whether the run's minutes are used up, to all workers alike; they count from the first time asked."""
-        if self._minutes is None:
-            return False
-        if self._deadline is None:
-            self._deadline = time.monotonic() + 60 * self._minutes
-        return any_worker(time.monotonic() >= self._deadline)
+        """Tell whether the run's minutes are used up, to all workers alike."""
+        return self._deadline is not None and any_worker(time.monotonic() >= self._deadline)
 
-    def images_per_second(self, images: int) -> float:
-        """Return the pace since the last call, given the number of images trained on so far."""
+    def images_per_second(self, step: int) -> float:
+        """Return the pace since the last call, or since the start."""
         now = time.monotonic()
         then, before = self._mark
-        self._mark = (now, images)
-        return (images - before) / max(now - then, 1e-9)
+        self._mark = (now, step)
+        return (step - before) * self._batch / max(now - then, 1e-9)
 
     def log(self, row: dict[str, float]) -> None:
         """Append one row to log.csv; the first row's keys are its columns."""

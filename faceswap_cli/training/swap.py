@@ -39,7 +39,7 @@ from .losses import (
 from .options import TrainOptions
 from .parallel import is_first, join_workers
 from .portraits import take_portraits
-from .run import Run, autocast, cosine_rate, descend, set_rate, start_torch, update_average
+from .run import Run, autocast, channels_last, cosine_rate, descend, set_rate, start_torch, update_average
 from .settings import SwapSettings, read_settings
 from .swap_data import Batch, Known, SwapData, load_swap_faces
 from .swap_measure import measure
@@ -80,6 +80,7 @@ def train(options: TrainOptions) -> None:
     players = build_players(settings, judge, options, device)
     steps, batch_size = options.steps or STEPS, options.batch or BATCH
     step = resume(run, players, generator) if options.resume else 0
+    run.start(step, batch_size)
 
     while step < steps and not run.out_of_time():
         rate = cosine_rate(step, steps)
@@ -93,9 +94,7 @@ def train(options: TrainOptions) -> None:
         step += 1
         if is_first(worker) and step % options.save_every == 0:
             row = measure(players.average, judge, data, run.folder / "samples" / f"{step:07d}.png")
-            run.log(
-                {"step": step, "images_per_second": run.images_per_second(step * batch_size), **row, **_named(losses)}
-            )
+            run.log({"step": step, "images_per_second": run.images_per_second(step), **row, **_named(losses)})
             checkpoint(run.last, players, step, generator, settings)
     if is_first(worker):
         checkpoint(run.last, players, step, generator, settings)
@@ -111,7 +110,7 @@ def build_players(settings: SwapSettings, judge: IdentityJudge, options: TrainOp
     average.requires_grad_(False).eval()
     discriminator = TwoScaleDiscriminator(DiscriminatorConfig(width=settings.discriminator_width))
     for network in (generator, average, discriminator):
-        network.to(device, memory_format=torch.channels_last)
+        channels_last(network.to(device))
     return Players(
         generator,
         average,
@@ -123,7 +122,7 @@ def build_players(settings: SwapSettings, judge: IdentityJudge, options: TrainOp
     )
 
 
-def build_generator(settings: SwapSettings) -> nn.Module:
+def build_generator(settings: SwapSettings) -> SimSwapLite | UnitRange:
     """Return the network the settings name, untrained; images in [0, 1] both ways."""
     if settings.network == "lite":
         return SimSwapLite(LiteConfig(**settings.shape))
@@ -188,7 +187,7 @@ def _attribute_losses(fake: Tensor, changes: Changes | None, batch: Batch, setti
     if batch.same:
         losses["reconstruction"] = settings.reconstruction * functional.l1_loss(fake, batch.target)
     if changes is not None:
-        losses["smoothness"] = settings.smoothness * smoothness_loss(changes.flow, changes.residual)
+        losses["smoothness"] = settings.smoothness * smoothness_loss(changes.residual)
         losses["shut"] = settings.shut * shut_loss(changes.gate, batch.portrait)
     return losses
 
@@ -254,6 +253,6 @@ def read_generator(path: Path) -> dict[str, Tensor]:
 
 def _named(losses: dict[str, Tensor]) -> dict[str, float]:
     """Return every loss a step can have as a number, so that the log's columns stay the same."""
-    names = ("discriminator", "gradient_penalty", "outside", "light", "reconstruction", "smoothness")
+    names: tuple[str, ...] = ("discriminator", "gradient_penalty", "outside", "light", "reconstruction", "smoothness")
     names += ("shut", "expression", "identity", "contrast", "adversarial", "feature_matching")
     return {name: float(losses[name].detach()) if name in losses else float("nan") for name in names}

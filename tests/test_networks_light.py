@@ -1,0 +1,54 @@
+"""A portrait in the target's light, and the small copies that networks think at."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the networks need PyTorch")
+
+from faceswap_cli.networks.layers import shrunk  # noqa: E402
+from faceswap_cli.networks.light import LightMatch, lit  # noqa: E402
+
+SIZE = 112
+USABLE = torch.ones(1, 1, SIZE, SIZE)
+PALE, BROWN, DARK = (0.78, 0.63, 0.55), (0.47, 0.39, 0.31), (0.43, 0.39, 0.35)
+
+
+def flat(colour: tuple[float, float, float]) -> torch.Tensor:
+    """Skin of one colour with a little grain, the same whenever it is asked for."""
+    grain = torch.randn(1, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    return torch.tensor(colour).reshape(1, 3, 1, 1) + 0.01 * grain
+
+
+def with_brows(face: torch.Tensor) -> torch.Tensor:
+    face = face.clone()
+    face[..., 40:44, 30:80] = torch.tensor(BROWN).reshape(1, 3, 1, 1)
+    return face
+
+
+def test_skin_gets_the_targets_colour() -> None:
+    result = lit(flat(PALE), *LightMatch()(flat(DARK), flat(PALE), USABLE))
+    torch.testing.assert_close(result[..., 16:-16, 16:-16], flat(DARK)[..., 16:-16, 16:-16], atol=0.01, rtol=0)
+
+
+def test_brown_brows_stay_brown_on_darker_skin() -> None:
+    face = with_brows(flat(PALE))
+    red, green, blue = lit(face, *LightMatch()(with_brows(flat(DARK)), face, USABLE))[0, :, 42, 55].tolist()
+    assert red >= green - 0.005
+    assert green > blue - 0.01
+
+
+def test_only_what_may_be_used_is_compared() -> None:
+    usable = USABLE.clone()
+    usable[..., 56:] = 0
+    face = flat(PALE)
+    face[..., 56:] = 0  # hair, say
+    result = lit(face, *LightMatch()(flat(DARK), face, usable))
+    torch.testing.assert_close(result[..., 16:-16, 8:40], flat(DARK)[..., 16:-16, 8:40], atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("side", [112, 128, 224])
+def test_a_small_copy_has_the_pictures_averages(side: int) -> None:
+    picture = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    small = shrunk(picture, 112)
+    assert small.shape[-1] == 112
+    torch.testing.assert_close(small.mean(dim=(2, 3)), picture.mean(dim=(2, 3)), atol=0.01, rtol=0)
+    assert side > 112 or torch.equal(small, picture)
