@@ -16,7 +16,7 @@ from faceswap_cli.stages.fit import Fit, spline, steady
 from faceswap_cli.stages.parse import Parser
 from faceswap_cli.stages.past import LOOK_BACK, Past
 from faceswap_cli.stages.points import EYES, OPENING, PointFinder, replaced, with_forehead
-from faceswap_cli.stages.portrait import Portraitist, ahead
+from faceswap_cli.stages.portrait import Portraitist, _usable, ahead
 from faceswap_cli.types import Crop, Face, Portrait
 
 SIZE = 224
@@ -203,6 +203,18 @@ def test_hair_and_background_are_no_part_of_a_portrait(portraitist: Portraitist,
 
 def test_without_a_parser_all_of_a_portrait_is_used(finder: PointFinder, seen: tuple[np.ndarray, Face]) -> None:
     assert Portraitist(finder, None, SIZE).take(*seen).usable.min() == 1
+
+
+def test_a_shadow_in_the_midst_of_a_face_is_usable_and_hair_or_teeth_there_are_not() -> None:
+    labels = np.zeros((160, 160), int)
+    for label, (x, y), radius in ((1, (80, 80), 60), (0, (60, 60), 10), (17, (100, 60), 10), (11, (80, 110), 10)):
+        rows, columns = np.mgrid[:160, :160]
+        labels[np.hypot(columns - x, rows - y) < radius] = label
+    usable = _usable(np.eye(19, dtype=np.float32)[labels].transpose(2, 0, 1), 160)
+    assert usable[60, 60] > 0.95  # the parser took it for background
+    assert usable[60, 100] < 0.05
+    assert usable[110, 80] < 0.05
+    assert usable[5, 5] == 0
 
 
 def test_the_larger_of_two_photos_gives_the_portrait(portraitist: Portraitist, seen: tuple[np.ndarray, Face]) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from faceswap_cli.models import entry
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
-from faceswap_cli.stages.mask import FACE_CLASSES, OvalMask, ParsedMask, face_probability, soften
-from faceswap_cli.stages.parse import GLASSES, Parser
+from faceswap_cli.stages.mask import OvalMask, ParsedMask, face_probability, soften
+from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, Parser
 from faceswap_cli.stages.past import LOOK_BACK, Past
 from faceswap_cli.types import Crop, Face
 

@@ -15,11 +15,9 @@ import numpy as np
 
 from ..types import Crop
 from .align import inverse, transform
-from .parse import GLASSES, class_share
+from .parse import FACE_CLASSES, GLASSES, class_share, disc, main_part
 from .past import Past
 
-# skin, brows, eyes, glasses, nose, mouth, lips in CelebAMask-HQ's order, as SimSwap's use_mask takes them
-FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
 FOREIGN_CLASSES = (0, 16)  # background, under which parsers put hands and things, and cloth
 
 _TWO_THINGS = 1.0  # difference of two frames' weights from which they show two things and not one that trembles
@@ -76,7 +74,7 @@ class ParsedMask:
         shares = crop.classes
         assert shares is not None, "a parser looks at crops before they are masked"
         face = face_probability(shares)
-        face = _main_part(np.maximum(face, _eyes(crop, shares, face)))
+        face = main_part(np.maximum(face, _eyes(crop, shares, face)))
         return face * (1 - _glasses(shares)) if self._keeps_glasses else face
 
 
@@ -100,7 +98,7 @@ def _glasses(shares: np.ndarray) -> np.ndarray:
     """Return (S, S) float32 in [0, 1]: the target's glasses with what is seen through them; none where few are seen."""
     share = class_share(shares, (GLASSES,))
     worn = np.clip((float(share.mean()) - _GLINT) / _GLINT, 0, 1)
-    return (cv2.dilate(share, _disc(1)) * worn).astype(np.float32)
+    return (cv2.dilate(share, disc(1)) * worn).astype(np.float32)
 
 
 def soften(mask: np.ndarray, blur: float) -> np.ndarray:
@@ -111,7 +109,7 @@ def soften(mask: np.ndarray, blur: float) -> np.ndarray:
     """
     sigma = blur * mask.shape[0] / 2
     if sigma > 0.3:
-        drawn_in = cv2.erode(mask, _disc(round(sigma)), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        drawn_in = cv2.erode(mask, disc(round(sigma)), borderType=cv2.BORDER_CONSTANT, borderValue=0)
         mask = cv2.GaussianBlur(drawn_in, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
     weights = mask * _border_ramp(mask.shape[0])
     return np.where(weights < _INVISIBLE, np.float32(0), weights).astype(np.float32)
@@ -167,22 +165,6 @@ def _eyes(crop: Crop, shares: np.ndarray, face: np.ndarray) -> np.ndarray:
     return eyes.astype(np.float32)
 
 
-def _main_part(face: np.ndarray) -> np.ndarray:
-    """Keep the largest connected part, without holes.
-
-    Other people's skin is none of ours, and what a parser takes for no face in the midst of one is a glint on glasses:
-    hands and hair come in from the edge.
-    """
-    whole = (face > 0.5).astype(np.uint8)
-    contours, _ = cv2.findContours(whole, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not contours:
-        return np.zeros_like(face)
-    part = np.zeros_like(whole)
-    cv2.drawContours(part, [max(contours, key=cv2.contourArea)], -1, 1, cv2.FILLED)
-    inside, nearby = cv2.erode(part, _disc(2)), cv2.dilate(part, _disc(1))
-    return np.maximum(face * nearby, inside).astype(np.float32)
-
-
 def _oval(crop: Crop) -> np.ndarray:
     """Draw the oval in the face's own frame: the line between the eyes, and the way from them to the mouth."""
     points = transform(crop.face.points.astype(np.float64), crop.to_crop)
@@ -205,7 +187,3 @@ def _border_ramp(size: int) -> np.ndarray:
     share = np.clip(distance / max(_BORDER * size, 1), 0, 1)
     smooth = (share * share * (3 - 2 * share)).astype(np.float32)
     return smooth[:, None] * smooth[None, :]
-
-
-def _disc(radius: int) -> np.ndarray:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))

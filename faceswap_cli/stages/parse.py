@@ -17,6 +17,8 @@ from .tensors import to_tensor
 # CelebAMask-HQ's order
 EYES = (4, 5)
 GLASSES = 6
+# skin, brows, eyes, glasses, nose, mouth, lips, as SimSwap's use_mask takes them
+FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
 
 
 class Parser:
@@ -54,3 +56,24 @@ def class_share(shares: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
     """Return (P, P) float32: the share of some classes together, of (19, P, P)."""
     together: np.ndarray = shares[list(classes)].sum(axis=0)
     return together
+
+
+def main_part(face: np.ndarray) -> np.ndarray:
+    """Keep the largest connected part of a face (P, P), without holes.
+
+    Other people's skin is none of ours, and what a parser takes for no face in the midst of one is a glint on glasses
+    or a deep shadow: hands and hair come in from the edge.
+    """
+    whole = (face > 0.5).astype(np.uint8)
+    contours, _ = cv2.findContours(whole, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return np.zeros_like(face)
+    part = np.zeros_like(whole)
+    cv2.drawContours(part, [max(contours, key=cv2.contourArea)], -1, 1, cv2.FILLED)
+    inside, nearby = cv2.erode(part, disc(2)), cv2.dilate(part, disc(1))
+    return np.maximum(face * nearby, inside).astype(np.float32)
+
+
+def disc(radius: int) -> np.ndarray:
+    """Return the structuring element of so many pixels around one."""
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))

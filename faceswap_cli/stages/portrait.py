@@ -7,11 +7,10 @@ from ..types import Face, Portrait
 from .align import crop_face
 from .glasses import glasses
 from .lids import set_lids
-from .parse import EYES, Parser, class_share
+from .parse import EYES, FACE_CLASSES, Parser, class_share, main_part
 from .points import JAW, PointFinder
 
-# skin, brows, what is seen through glasses, nose, lips in CelebAMask-HQ's order; eyes and teeth stay the target's
-USABLE_CLASSES = (1, 2, 3, 6, 10, 12, 13)
+_NEVER = (11, 17)  # what is in a mouth, and hair, in CelebAMask-HQ's order: not even in the midst of a face
 _RIM = 0.015  # share of the side by which the usable part is drawn in, so that no hair or background comes along
 _LIDS = 0.004  # share of the side over which the usable part ends at the eyes: lids come along, what they show does not
 _NOSE = 30
@@ -47,10 +46,13 @@ class Portraitist:
 
 
 def _usable(shares: np.ndarray, size: int) -> np.ndarray:
-    """Return (size, size) float32 in [0, 1]: which pixels of a crop with these classes (19, P, P) are face."""
+    """Return (size, size) float32 in [0, 1]: which pixels of a crop with these classes (19, P, P) may be laid.
+
+    That is the face without its eyes and teeth, which stay the target's.
+    """
+    parsed = main_part(class_share(shares, FACE_CLASSES)) * (1 - class_share(shares, _NEVER))
     face, eyes = (
-        cv2.resize(class_share(shares, classes), (size, size), interpolation=cv2.INTER_LINEAR)
-        for classes in ((*USABLE_CLASSES, *EYES), EYES)
+        cv2.resize(each, (size, size), interpolation=cv2.INTER_LINEAR) for each in (parsed, class_share(shares, EYES))
     )
     rim = 2 * round(_RIM * size) + 1
     drawn_in = cv2.erode(face, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (rim, rim)))
