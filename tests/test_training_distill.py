@@ -177,13 +177,13 @@ def test_the_exported_file_paints_what_the_average_does(whole_run: Path, tmp_pat
     path = export(whole_run, tmp_path / "mobile.onnx")
     bundle = find_bundle(Options(model=str(path), device="cpu"))
     contract = bundle.generator.contract
-    assert (contract.space, contract.template, contract.size) == ("mobilefacenet-128", "simswap-frontal", 288)
+    assert (contract.space, contract.template, contract.size) == ("mobilefacenet-128", "simswap-frontal", 192)
     assert contract.points == "points"
     student = distill.build_student(DistillSettings(**checkpoint.load(whole_run / "last.pt")["settings"])).eval()
     student.load_state_dict(checkpoint.load(whole_run / "last.pt")["average"])
     vector = torch.nn.functional.normalize(torch.randn(1, 128))
-    target = torch.from_numpy(astronaut_crop(288)).permute(2, 0, 1)[None] / 255
-    portrait = torch.cat([target.flip(3), torch.ones(1, 1, 288, 288)], dim=1)
+    target = torch.from_numpy(astronaut_crop(192)).permute(2, 0, 1)[None] / 255
+    portrait = torch.cat([target.flip(3), torch.ones(1, 1, 192, 192)], dim=1)
     who = Identity(vector[0].numpy(), contract.space)
     opened = open_generator(bundle.generator, who, Options(device="cpu", threads=1))
     image = opened.run(target=target.numpy(), portrait=portrait.numpy())[0]

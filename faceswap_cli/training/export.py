@@ -23,7 +23,7 @@ from .settings import DistillSettings, SwapSettings
 from .swap import SIZE, build_generator
 
 SPACE = "mobilefacenet-128"
-ENLARGED = 3  # times the size at which a MobileFaceSwap that is shown a portrait thinks: the crop's it is exported for
+ENLARGED = 2  # times the size at which a MobileFaceSwap that is shown a portrait thinks: the crop's it is exported for
 
 
 def export(run: Path, output: Path | None = None) -> Path:
