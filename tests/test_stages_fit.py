@@ -12,7 +12,7 @@ from faceswap_cli.models import entry, locate
 from faceswap_cli.options import Options
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import open_detector
-from faceswap_cli.stages.fit import Fit, spline, steady
+from faceswap_cli.stages.fit import GRID, Fit, spline, steady, unfolded
 from faceswap_cli.stages.parse import Parser
 from faceswap_cli.stages.past import LOOK_BACK, Past
 from faceswap_cli.stages.points import EYES, OPENING, PointFinder, replaced, with_forehead
@@ -99,6 +99,21 @@ def test_of_a_closed_eye_only_the_line_of_lashes_stays() -> None:
     for eye in EYES:
         closed[eye, 1] = closed[eye, 1].mean()
     assert 0 < kept(closed) < 0.55 * kept(face_points())
+
+
+def test_where_the_spline_folds_or_squeezes_the_target_stays() -> None:
+    side = (np.arange(GRID, dtype=np.float32) + 0.5) / GRID
+    straight = np.stack(np.meshgrid(side, side), axis=-1)
+    assert unfolded(straight, face_points(), SIZE).min() == 1
+    for steps in (-1.0, 12.0):  # of the portrait, for one column of the face
+        across = np.ones(GRID, np.float32)
+        across[22:26] = steps
+        bent = straight.copy()
+        bent[..., 0] = np.cumsum(across) / GRID
+        kept = unfolded(bent, face_points(), SIZE)
+        assert kept[SIZE // 2, SIZE // 2] < 0.1
+        assert kept[:, : SIZE // 3].min() > 0.99
+        assert kept[:, -SIZE // 3 :].min() > 0.99
 
 
 def test_the_forehead_lies_above_the_brows() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from ..types import Crop, Portrait
 from .align import inverse, transform
 from .lids import set_lids
-from .mirror import joined, mirrored
+from .mirror import areas, joined, mirrored
 from .past import Past
 from .points import EYES, PointFinder, replaced, with_forehead
 from .portrait import ahead
@@ -19,6 +19,7 @@ from .shape import likened
 GRID = 48  # cells a side for which the spline is computed; between them it is all but straight
 STIFFNESS = 1e-4  # how far the spline may pass a point by: points have errors of their own
 _AHEAD = 0.6  # of `portrait.ahead`, below which a portrait hides enough of a face to be mirrored
+_FOLDED, _SQUEEZED = (0.05, 0.3), (9.0, 5.0)  # areas, over a face's median, that are covered by nothing, and wholly
 _MOVED = 0.08  # of the distance of the eyes: a point that is so far from where it was has moved and does not tremble
 
 
@@ -50,6 +51,8 @@ class Fit:
         size = crop.image.shape[0]
         places = [spline(likened(points, each.points), each.points, GRID) for each in self._portraits]
         moved = [_moved_by(*each, size) for each in zip(self._layers, places, strict=True)]
+        for layers, each in zip(moved, places, strict=True):
+            layers[..., 3] = np.rint(layers[..., 3] * unfolded(each, points, size))
         laid = moved[0] if len(moved) == 1 else joined(*moved, *places)
         laid[..., 3] = np.rint(laid[..., 3] * replaced(points, size))
         return laid
@@ -59,6 +62,22 @@ def _moved_by(layers: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
     """Return layers (P, P, 4) moved to where a face has them, (size, size, 4), by places (C, C, 2)."""
     place = cv2.resize(places, (size, size)) * layers.shape[0] - 0.5
     return cv2.remap(layers, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def unfolded(places: np.ndarray, points: np.ndarray, size: int) -> np.ndarray:
+    """Return (size, size) float32 in [0, 1]: where a face with these points (66, 2) may be covered as `places` say.
+
+    On a face turned far aside the spline (C, C, 2) folds, or squeezes a whole cheek into a few columns: there the
+    target's own pixels are better.
+    """
+    cells = len(places)
+    stretch = areas(places) / max(float(np.median(areas(places)[replaced(points, cells) > 0.5])), 1e-3)
+    fold, squeeze = ((stretch - low) / (high - low) for low, high in (_FOLDED, _SQUEEZED))
+    covered: np.ndarray = np.clip(np.minimum(fold, squeeze), 0, 1).astype(np.float32)
+    if covered.min() == 1:
+        return np.ones((size, size), np.float32)
+    inside = cv2.erode(covered, np.ones((3, 3), np.uint8))
+    return cv2.resize(cv2.GaussianBlur(inside, (0, 0), 0.02 * cells), (size, size), interpolation=cv2.INTER_LINEAR)
 
 
 def steady(crops: list[Crop], points: list[np.ndarray], past: Past) -> list[np.ndarray]:

@@ -40,9 +40,13 @@ def joined(laid: np.ndarray, other: np.ndarray, places: np.ndarray, other_places
     return np.rint(np.dstack([colours, usable])).astype(np.uint8)
 
 
-def _density(places: np.ndarray) -> np.ndarray:
-    """Return (C, C) float32: how much of the portrait a cell of the face shows, 1 where it is as large there."""
-    cells = len(places)
+def areas(places: np.ndarray) -> np.ndarray:
+    """Return (C, C): how much of the portrait a cell of the face shows, 1 where it is as large there, 0 at a fold."""
     down, across = np.gradient(places, axis=(0, 1))
-    area = np.abs(across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]) * cells**2
-    return np.maximum(area, 1e-3).astype(np.float32)
+    found: np.ndarray = (across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]) * len(places) ** 2
+    return found
+
+
+def _density(places: np.ndarray) -> np.ndarray:
+    """Return (C, C) float32: the same without a sign, nowhere nothing."""
+    return np.maximum(np.abs(areas(places)), 1e-3).astype(np.float32)
