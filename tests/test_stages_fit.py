@@ -105,6 +105,7 @@ def test_where_the_spline_folds_or_squeezes_the_target_stays() -> None:
     side = (np.arange(GRID, dtype=np.float32) + 0.5) / GRID
     straight = np.stack(np.meshgrid(side, side), axis=-1)
     assert unfolded(straight, face_points(), SIZE).min() == 1
+    assert unfolded(straight, np.full((66, 2), 0.5, np.float32), SIZE).min() == 1
     for steps in (-1.0, 12.0):  # of the portrait, for one column of the face
         across = np.ones(GRID, np.float32)
         across[22:26] = steps

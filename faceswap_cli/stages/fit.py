@@ -71,7 +71,11 @@ def unfolded(places: np.ndarray, points: np.ndarray, size: int) -> np.ndarray:
     target's own pixels are better.
     """
     cells = len(places)
-    stretch = areas(places) / max(float(np.median(areas(places)[replaced(points, cells) > 0.5])), 1e-3)
+    shown = areas(places)
+    of_face = shown[replaced(points, cells) > 0.5]
+    if of_face.size == 0:  # points in a heap, which are no face and are covered by nothing
+        return np.ones((size, size), np.float32)
+    stretch = shown / max(float(np.median(of_face)), 1e-3)
     fold, squeeze = ((stretch - low) / (high - low) for low, high in (_FOLDED, _SQUEEZED))
     covered: np.ndarray = np.clip(np.minimum(fold, squeeze), 0, 1).astype(np.float32)
     if covered.min() == 1:
