@@ -104,17 +104,17 @@ def test_of_a_closed_eye_only_the_line_of_lashes_stays() -> None:
 def test_where_the_spline_folds_or_squeezes_the_target_stays() -> None:
     side = (np.arange(GRID, dtype=np.float32) + 0.5) / GRID
     straight = np.stack(np.meshgrid(side, side), axis=-1)
-    assert unfolded(straight, face_points(), SIZE).min() == 1
-    assert unfolded(straight, np.full((66, 2), 0.5, np.float32), SIZE).min() == 1
+    assert unfolded(straight, face_points()).min() == 1
+    assert unfolded(straight, np.full((66, 2), 0.5, np.float32)).min() == 1
     for steps in (-1.0, 12.0):  # of the portrait, for one column of the face
         across = np.ones(GRID, np.float32)
         across[22:26] = steps
         bent = straight.copy()
         bent[..., 0] = np.cumsum(across) / GRID
-        kept = unfolded(bent, face_points(), SIZE)
-        assert kept[SIZE // 2, SIZE // 2] < 0.1
-        assert kept[:, : SIZE // 3].min() > 0.99
-        assert kept[:, -SIZE // 3 :].min() > 0.99
+        kept = unfolded(bent, face_points())
+        assert kept[GRID // 2, GRID // 2] < 0.1
+        assert kept[:, : GRID // 3].min() > 0.99
+        assert kept[:, -GRID // 3 :].min() > 0.99
 
 
 def test_the_forehead_lies_above_the_brows() -> None:

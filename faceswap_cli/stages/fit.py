@@ -52,7 +52,9 @@ class Fit:
         places = [spline(likened(points, each.points), each.points, GRID) for each in self._portraits]
         moved = [_moved_by(*each, size) for each in zip(self._layers, places, strict=True)]
         for layers, each in zip(moved, places, strict=True):
-            layers[..., 3] = np.rint(layers[..., 3] * unfolded(each, points, size))
+            kept = unfolded(each, points)
+            if kept.min() < 1:
+                layers[..., 3] = np.rint(layers[..., 3] * cv2.resize(kept, (size, size)))
         laid = moved[0] if len(moved) == 1 else joined(*moved, *places)
         laid[..., 3] = np.rint(laid[..., 3] * replaced(points, size))
         return laid
@@ -64,24 +66,23 @@ def _moved_by(layers: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
     return cv2.remap(layers, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
 
 
-def unfolded(places: np.ndarray, points: np.ndarray, size: int) -> np.ndarray:
-    """Return (size, size) float32 in [0, 1]: where a face with these points (66, 2) may be covered as `places` say.
+def unfolded(places: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return (C, C) float32 in [0, 1]: where a face with these points (66, 2) may be covered as `places` (C, C, 2) say.
 
-    On a face turned far aside the spline (C, C, 2) folds, or squeezes a whole cheek into a few columns: there the
+    On a face turned far aside the spline folds, or squeezes a whole cheek into a few columns: there the
     target's own pixels are better.
     """
     cells = len(places)
     shown = areas(places)
     of_face = shown[replaced(points, cells) > 0.5]
     if of_face.size == 0:  # points in a heap, which are no face and are covered by nothing
-        return np.ones((size, size), np.float32)
+        return np.ones((cells, cells), np.float32)
     stretch = shown / max(float(np.median(of_face)), 1e-3)
     fold, squeeze = ((stretch - low) / (high - low) for low, high in (_FOLDED, _SQUEEZED))
     covered: np.ndarray = np.clip(np.minimum(fold, squeeze), 0, 1).astype(np.float32)
     if covered.min() == 1:
-        return np.ones((size, size), np.float32)
-    inside = cv2.erode(covered, np.ones((3, 3), np.uint8))
-    return cv2.resize(cv2.GaussianBlur(inside, (0, 0), 0.02 * cells), (size, size), interpolation=cv2.INTER_LINEAR)
+        return covered
+    return cv2.GaussianBlur(cv2.erode(covered, np.ones((3, 3), np.uint8)), (0, 0), 0.02 * cells)
 
 
 def steady(crops: list[Crop], points: list[np.ndarray], past: Past) -> list[np.ndarray]:
