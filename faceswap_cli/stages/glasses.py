@@ -7,7 +7,7 @@ the skin around: what looks like that skin comes along, what does not stays the 
 import cv2
 import numpy as np
 
-from .parse import GLASSES, class_share
+from .parse import GLASSES, class_share, disc
 
 _SKIN = (1, 10)  # in CelebAMask-HQ's order; the nose is skin as well
 _AROUND = 0.06  # share of the side over which skin is averaged
@@ -27,7 +27,7 @@ def glasses(image: np.ndarray, shares: np.ndarray) -> np.ndarray:
     )
     if worn.max() < 0.5:
         return np.zeros((size, size), np.float32)
-    near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(_RIM * size / 2) + 1,) * 2)
+    near = disc(_RIM * size / 2)
     smooth = cv2.GaussianBlur(image.astype(np.float32), (0, 0), _GRAIN * size)
     surely = cv2.erode(np.maximum(2 * skin - 1, 0), near)
     strange = _strangeness(smooth, surely, _AROUND * size)

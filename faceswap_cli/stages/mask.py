@@ -109,7 +109,7 @@ def soften(mask: np.ndarray, blur: float) -> np.ndarray:
     """
     sigma = blur * mask.shape[0] / 2
     if sigma > 0.3:
-        drawn_in = cv2.erode(mask, disc(round(sigma)), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        drawn_in = cv2.erode(mask, disc(sigma), borderType=cv2.BORDER_CONSTANT, borderValue=0)
         mask = cv2.GaussianBlur(drawn_in, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
     weights = mask * _border_ramp(mask.shape[0])
     return np.where(weights < _INVISIBLE, np.float32(0), weights).astype(np.float32)

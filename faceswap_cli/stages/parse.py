@@ -74,6 +74,7 @@ def main_part(face: np.ndarray) -> np.ndarray:
     return np.maximum(face * nearby, inside).astype(np.float32)
 
 
-def disc(radius: int) -> np.ndarray:
-    """Return the structuring element of so many pixels around one."""
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+def disc(radius: float) -> np.ndarray:
+    """Return the structuring element of so many pixels, rounded, around one."""
+    side = 2 * round(radius) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))

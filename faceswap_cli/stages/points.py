@@ -9,6 +9,7 @@ import numpy as np
 from ..engines import Network
 from ..errors import WeightsError
 from ..models import Entry
+from .parse import disc
 from .tensors import to_tensor
 
 POINTS = 66
@@ -66,11 +67,11 @@ def replaced(points: np.ndarray, size: int) -> np.ndarray:
     """
     small = min(size, _DRAWN)
     face = _polygon(cv2.convexHull(with_forehead(points)), small)
-    face = cv2.erode(face, _disc(0.03 * small), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    face = cv2.erode(face, disc(0.03 * small), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     face = cv2.GaussianBlur(face, (0, 0), 0.022 * small)
     kept = _polygon(points[OPENING], small)
     for eye in EYES:
-        kept = np.maximum(kept, cv2.dilate(_polygon(points[eye], small), _disc(_LASHES * small)))
+        kept = np.maximum(kept, cv2.dilate(_polygon(points[eye], small), disc(_LASHES * small)))
     face = face * (1 - cv2.GaussianBlur(kept, (0, 0), 0.006 * small))
     return cv2.resize(face, (size, size), interpolation=cv2.INTER_LINEAR)
 
@@ -81,8 +82,3 @@ def _polygon(corners: np.ndarray, size: int) -> np.ndarray:
     places = np.rint((corners.reshape(-1, 2) * size - 0.5) * (1 << fraction)).astype(np.int32)
     cv2.fillPoly(mask, [places], 1.0, lineType=cv2.LINE_8, shift=fraction)
     return mask
-
-
-def _disc(pixels: float) -> np.ndarray:
-    side = 2 * round(pixels) + 1
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))

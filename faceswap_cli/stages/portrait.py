@@ -7,7 +7,7 @@ from ..types import Face, Portrait
 from .align import crop_face
 from .glasses import glasses
 from .lids import set_lids
-from .parse import EYES, FACE_CLASSES, Parser, class_share, main_part
+from .parse import EYES, FACE_CLASSES, Parser, class_share, disc, main_part
 from .points import JAW, PointFinder
 
 _NEVER = (11, 17)  # what is in a mouth, and hair, in CelebAMask-HQ's order: not even in the midst of a face
@@ -54,8 +54,7 @@ def _usable(shares: np.ndarray, size: int) -> np.ndarray:
     face, eyes = (
         cv2.resize(each, (size, size), interpolation=cv2.INTER_LINEAR) for each in (parsed, class_share(shares, EYES))
     )
-    rim = 2 * round(_RIM * size) + 1
-    drawn_in = cv2.erode(face, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (rim, rim)))
+    drawn_in = cv2.erode(face, disc(_RIM * size))
     lids = cv2.GaussianBlur(eyes, (0, 0), _LIDS * size)
     return cv2.GaussianBlur(drawn_in, (0, 0), _RIM * size / 2) * (1 - lids)
 
