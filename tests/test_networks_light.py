@@ -25,15 +25,41 @@ def with_brows(face: torch.Tensor) -> torch.Tensor:
 
 
 def test_skin_gets_the_targets_colour() -> None:
-    result = lit(flat(PALE), *LightMatch()(flat(DARK), flat(PALE), USABLE))
+    result = lit(flat(PALE), LightMatch()(flat(DARK), flat(PALE), USABLE))
     torch.testing.assert_close(result[..., 16:-16, 16:-16], flat(DARK)[..., 16:-16, 16:-16], atol=0.01, rtol=0)
 
 
 def test_brown_brows_stay_brown_on_darker_skin() -> None:
     face = with_brows(flat(PALE))
-    red, green, blue = lit(face, *LightMatch()(with_brows(flat(DARK)), face, USABLE))[0, :, 42, 55].tolist()
+    red, green, blue = lit(face, LightMatch()(with_brows(flat(DARK)), face, USABLE))[0, :, 42, 55].tolist()
     assert red >= green - 0.005
     assert green > blue - 0.01
+
+
+def with_stubble(face: torch.Tensor) -> torch.Tensor:
+    face = face.clone()
+    face[..., 80:100, 30:80] = 0.36  # grey
+    return face
+
+
+def test_grey_stubble_does_not_turn_blue_on_pale_skin() -> None:
+    face = with_stubble(flat(BROWN))
+    red, _, blue = lit(face, LightMatch()(with_brows(flat(PALE)), face, USABLE))[0, :, 90, 55].tolist()
+    assert blue < red
+
+
+def test_red_lips_stay_red() -> None:
+    face = flat(PALE)
+    face[..., 80:86, 40:70] = torch.tensor((0.7, 0.2, 0.25)).reshape(1, 3, 1, 1)
+    red, green, blue = lit(face, LightMatch()(with_brows(flat(BROWN)), face, USABLE))[0, :, 83, 55].tolist()
+    assert red - max(green, blue) > 0.2
+
+
+def test_a_black_and_white_film_stays_one() -> None:
+    face = with_brows(flat(PALE))
+    face[..., 80:86, 40:70] = torch.tensor((0.7, 0.2, 0.25)).reshape(1, 3, 1, 1)
+    result = lit(face, LightMatch()(flat((0.6, 0.6, 0.6)), face, USABLE))
+    torch.testing.assert_close(result, result.mean(dim=1, keepdim=True).expand_as(result), atol=0.01, rtol=0)
 
 
 def test_only_what_may_be_used_is_compared() -> None:
@@ -41,7 +67,7 @@ def test_only_what_may_be_used_is_compared() -> None:
     usable[..., 56:] = 0
     face = flat(PALE)
     face[..., 56:] = 0  # hair, say
-    result = lit(face, *LightMatch()(flat(DARK), face, usable))
+    result = lit(face, LightMatch()(flat(DARK), face, usable))
     torch.testing.assert_close(result[..., 16:-16, 8:40], flat(DARK)[..., 16:-16, 8:40], atol=0.02, rtol=0)
 
 

@@ -1,6 +1,7 @@
 """The detector's training: labels, tiles, matching, loss, measures, a run that goes on, the exported file."""
 
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,16 @@ import pytest
 import torch
 
 from faceswap_cli.errors import UsageError
+from faceswap_cli.evaluation.by_eye import labelled, point_error
 from faceswap_cli.networks.detector import FaceDetector
 from faceswap_cli.training import averaged, detector
 from faceswap_cli.training.checkpoint import save
-from faceswap_cli.training.detector_data import Pictures, find_all, load_pictures, overlaps
+from faceswap_cli.training.detector_data import PICTURE, Pictures, correct_points, find_all, load_pictures, overlaps
 from faceswap_cli.training.detector_loss import assign, decode_boxes, detector_loss, gather, make_anchors
 from faceswap_cli.training.detector_measure import measure, suppress
 from faceswap_cli.training.detector_tiles import Tile, training_tile
 from faceswap_cli.training.export import export
+from faceswap_cli.training.openseeface import PointsTeacher
 from faceswap_cli.training.options import TrainOptions
 from faceswap_cli.training.yunet import YuNet
 
@@ -173,7 +176,7 @@ def run_options(data: Path, folder: Path, output: Path, **changes) -> TrainOptio
 def test_the_teacher_finds_the_face_of_a_tight_portrait_once(data: Path, small_data: Path, tmp_path: Path):
     teacher = data / "weights" / "detect" / "yunet_n_dynamic.onnx"
     pictures = load_pictures((small_data,), teacher, tmp_path / "cache.npz")
-    assert len(pictures) == 6 and {image.shape for image in pictures.images} == {(288, 288, 3)}
+    assert len(pictures) == 6 and {image.shape for image in pictures.images} == {(PICTURE, PICTURE, 3)}
     for image, faces in zip(pictures.images, pictures.faces, strict=True):
         sizes = (faces[:, 2:4] - faces[:, :2]).max(1)
         assert (sizes > 100).sum() == 1
@@ -181,6 +184,34 @@ def test_the_teacher_finds_the_face_of_a_tight_portrait_once(data: Path, small_d
     again = load_pictures((small_data,), Path("no-teacher-needed"), tmp_path / "cache.npz")
     assert all((one == other).all() for one, other in zip(again.images, pictures.images, strict=True))
     assert all((one == other).all() for one, other in zip(again.faces, pictures.faces, strict=True))
+
+
+def test_openseeface_puts_the_teachers_points_right(data: Path):
+    teacher = YuNet(data / "weights" / "detect" / "yunet_n_dynamic.onnx")
+    points = PointsTeacher(data / "weights" / "landmark" / "openseeface_lm_model0_opt.onnx", 1)
+    before, after = [], []
+    for picture in islice(labelled(Path(__file__).with_name("faces_by_eye.toml"), data), 12):
+        found = find_all(picture.rgb, teacher)
+        corrected = correct_points(picture.rgb, found, points)
+        assert np.array_equal(corrected[:, [0, 1, 2, 3, 14]], found[:, [0, 1, 2, 3, 14]])
+        for face in picture.faces:
+            best = int(overlaps(face.box[None], found[:, :4])[0].argmax())
+            errors = [point_error(rows[best, 4:14].reshape(5, 2), face.points) for rows in (found, corrected)]
+            if np.isfinite(errors).all():
+                before.append(errors[0])
+                after.append(errors[1])
+    assert len(before) >= 10
+    assert np.mean(after) < 0.9 * np.mean(before)
+
+
+def test_small_faces_and_lost_ones_keep_the_teachers_points(data: Path):
+    points = PointsTeacher(data / "weights" / "landmark" / "openseeface_lm_model0_opt.onnx", 1)
+    rgb = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    small = np.array([[10, 10, 40, 45, 18, 22, 32, 22, 25, 30, 19, 37, 31, 37, 0.9]], np.float32)
+    nothing = small.copy()
+    nothing[:, :14] = nothing[:, :14] * 4
+    for faces in (small, nothing):
+        assert np.array_equal(correct_points(rgb, faces, points), faces)
 
 
 def test_a_run_that_goes_on_equals_one_that_never_stopped(data: Path, small_data: Path, tmp_path: Path):

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 from skimage.data import astronaut  # noqa: E402
 
 from faceswap_cli.errors import OutputError, UsageError, WeightsError  # noqa: E402
+from faceswap_cli.networks.light import Light  # noqa: E402
 from faceswap_cli.networks.lite import Changes, LiteConfig, SimSwapLite, apply_changes  # noqa: E402
 from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
@@ -202,7 +203,8 @@ def test_the_gate_lets_the_portrait_in_where_it_may_be_used() -> None:
     gate = torch.ones(1, 1, 32, 32)
     gate[:, :, 16:] = 0
     nothing = torch.zeros(1, 3, 32, 32)
-    changes = Changes(gate, nothing, contrast=torch.full((1, 3, 1, 1), 0.5), offset=torch.full((1, 3, 8, 8), 0.1))
+    cells = torch.ones(1, 3, 8, 8)
+    changes = Changes(gate, nothing, Light(cells, 0.5 * cells, 0.1 * cells, torch.ones(1, 1, 1, 1)))
     image = apply_changes(torch.zeros(1, 3, 64, 64), portrait, changes)
     assert float(image[0, 0, 8, 8]) == pytest.approx(0.8 * (0.5 * 0.8 + 0.1))
     assert not image[0, :, 8, 40:].any()

@@ -13,7 +13,9 @@ FLAGS = {
     "output": Flag("Folder of the run: checkpoints, log.csv, sample sheets.", Path),
     "network": Flag(f"What to train: {', '.join(NETWORKS)}."),
     "teacher": Flag("Weights that labels or embeddings come from, where the network has a teacher.", Path),
-    "landmarks": Flag("Folder of face-api.js's landmark weights, for a loss on expression; generator only.", Path),
+    "landmarks": Flag(
+        "Landmark weights: face-api.js's folder (generator: loss on expression), OpenSeeFace's file (detector).", Path
+    ),
     "face_pack": Flag("Folder of ONNX files for insightface, to prepare a raw folder with.", Path, read_face_pack),
     "steps": Flag("Steps of the whole run; without it the network's own number.", int),
     "minutes": Flag("Stop so many minutes after the first step, with a checkpoint; loading does not count.", float),

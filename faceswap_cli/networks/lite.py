@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .layers import resized, shrunk
-from .light import LightMatch, lit
+from .light import Light, LightMatch, lit
 from .simswap import IdentityBlock, IdentityStyle
 
 OPEN = 4.0  # logit of an untrained gate: the portrait counts
@@ -40,8 +40,7 @@ class Changes(NamedTuple):
 
     gate: Tensor  # (N, 1, w/2, w/2) in [0, 1]: how far the portrait counts where it may be used
     residual: Tensor  # (N, 3, w/2, w/2) added at last
-    contrast: Tensor  # (N, 3, 1, 1): what the portrait is multiplied by
-    offset: Tensor  # (N, 3, w/8, w/8): what is added to it then
+    light: Light  # what brings the portrait to the target's light
 
 
 class SimSwapLite(nn.Module):
@@ -79,8 +78,8 @@ class SimSwapLite(nn.Module):
         """Return what to do with target and portrait."""
         target, portrait = (shrunk(each, min(self.config.working, each.shape[-1])) for each in (target, portrait))
         face, usable = portrait[:, :3], portrait[:, 3:]
-        contrast, offset = self.light(target, face, usable)
-        face = lit(face, contrast, offset)
+        light = self.light(target, face, usable)
+        face = lit(face, light)
         identity = identity * self.config.latent**0.5  # unit variance: the styles learn as fast as the convolutions
         fine = self.stem(torch.cat([2 * target - 1, 2 * face - 1, usable], dim=1))
         middle = self.down1(fine)
@@ -93,18 +92,13 @@ class SimSwapLite(nn.Module):
         detail = functional.leaky_relu(self.style1(self.up1(_doubled(features)) + self.skip1(fine), identity), 0.2)
         residual = torch.tanh(self.residual(detail)) * self.config.change
         gate = torch.sigmoid(self.gate(detail))
-        return Changes(
-            gate * resized(self.window, gate),
-            residual * resized(self.window, residual),
-            contrast,
-            offset,
-        )
+        return Changes(gate * resized(self.window, gate), residual * resized(self.window, residual), light)
 
 
 def apply_changes(target: Tensor, portrait: Tensor, changes: Changes) -> Tensor:
     """Bring the portrait (N, 4, S, S) to the target's light, let it in through the gate, add the residual."""
     gate, residual = (resized(field.float(), target) for field in (changes.gate, changes.residual))
-    face = lit(portrait[:, :3].float(), changes.contrast.float(), changes.offset.float())
+    face = lit(portrait[:, :3].float(), Light(*(field.float() for field in changes.light)))
     return (target + portrait[:, 3:] * gate * (face - target) + residual).clamp(0, 1)
 
 

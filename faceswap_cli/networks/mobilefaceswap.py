@@ -106,10 +106,10 @@ class MobileFaceSwap(nn.Module):
     def _changed(self, target: Tensor, kernels: Kernels, portrait: Tensor) -> tuple[Tensor, Tensor]:
         """Return the portrait over the target, lit like it and changed a little, and the mask, both at full size."""
         small, seen = (shrunk(each, self.config.working) for each in (target, portrait))
-        contrast, offset = self.light(small, seen[:, :3], seen[:, 3:])
-        face = lit(seen[:, :3], contrast, offset)
+        light = self.light(small, seen[:, :3], seen[:, 3:])
+        face = lit(seen[:, :3], light)
         change, mask = self._think(torch.cat([2 * small - 1, 2 * face - 1, seen[:, 3:]], dim=1), kernels)
-        face = target + portrait[:, 3:] * (lit(portrait[:, :3], contrast, offset) - target)
+        face = target + portrait[:, 3:] * (lit(portrait[:, :3], light) - target)
         return (face + CHANGE * resized(change, face)).clamp(0, 1), resized(mask, face)
 
     def _think(self, features: Tensor, kernels: Kernels) -> tuple[Tensor, Tensor]:

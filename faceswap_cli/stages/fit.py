@@ -1,6 +1,6 @@
 """Lay the source's portrait over the target's face, eyes on eyes and lips on lips: the fifth step of a frame's way.
 
-The portrait is moved by a thin-plate spline (Bookstein 1989) through the points of both faces. What comes out is not a
+The portrait is moved by a spline through the points of both faces. What comes out is not a
 swap yet: light, seams and what must stay the target's are the generator's part.
 """
 
@@ -11,15 +11,15 @@ from ..types import Crop, Portrait
 from .align import inverse, transform
 from .lids import set_lids
 from .mirror import areas, joined, mirrored
+from .parse import MOUTH, class_share
 from .past import Past
-from .points import EYES, PointFinder, replaced, with_forehead
-from .portrait import ahead
+from .points import EYES, PointFinder, ahead, replaced
 from .shape import likened
+from .spline import GRID, spline
 
-GRID = 48  # cells a side for which the spline is computed; between them it is all but straight
-STIFFNESS = 1e-4  # how far the spline may pass a point by: points have errors of their own
-_AHEAD = 0.6  # of `portrait.ahead`, below which a portrait hides enough of a face to be mirrored
+_AHEAD = 0.6  # of `points.ahead`, below which a portrait hides enough of a face to be mirrored
 _FOLDED, _SQUEEZED = (0.05, 0.3), (9.0, 5.0)  # areas, over a face's median, that are covered by nothing, and wholly
+_LIP = 0.006  # share of the side over which the portrait ends at an open mouth
 _MOVED = 0.08  # of the distance of the eyes: a point that is so far from where it was has moved and does not tremble
 
 
@@ -56,8 +56,17 @@ class Fit:
             if kept.min() < 1:
                 layers[..., 3] = np.rint(layers[..., 3] * cv2.resize(kept, (size, size)))
         laid = moved[0] if len(moved) == 1 else joined(*moved, *places)
-        laid[..., 3] = np.rint(laid[..., 3] * replaced(points, size))
+        laid[..., 3] = np.rint(laid[..., 3] * replaced(points, size) * (1 - _between_lips(crop)))
         return laid
+
+
+def _between_lips(crop: Crop) -> np.ndarray:
+    """Return (S, S) float32 in [0, 1]: teeth as the parser sees them, which reach beyond the points' lips."""
+    size = crop.image.shape[0]
+    if crop.classes is None:
+        return np.zeros((size, size), np.float32)
+    share = class_share(crop.classes, (MOUTH,))
+    return cv2.resize(cv2.GaussianBlur(share, (0, 0), _LIP * share.shape[0]), (size, size))
 
 
 def _moved_by(layers: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
@@ -115,36 +124,3 @@ def _mean_shape(now: np.ndarray, before: list[np.ndarray]) -> np.ndarray:
         weight = np.maximum(1 - distance**2, 0) ** 2
         total, weights = total + weight * moved, weights + weight
     return total / weights
-
-
-def spline(points: np.ndarray, origins: np.ndarray, cells: int) -> np.ndarray:
-    """Return (cells, cells, 2) float32: where the pixel at each cell's centre comes from, as shares of the side.
-
-    `points` (66, 2) go to `origins` (66, 2); what lies around them follows.
-    """
-    side = (np.arange(cells, dtype=np.float32) + 0.5) / cells
-    centres = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    return bent(centres, points, origins).reshape(cells, cells, 2)
-
-
-def bent(places: np.ndarray, points: np.ndarray, origins: np.ndarray) -> np.ndarray:
-    """Return where places (P, 2) come from, (P, 2) float32, by the thin-plate spline from `points` to `origins`."""
-    points, origins = with_forehead(points).astype(np.float64), with_forehead(origins).astype(np.float64)
-    count = len(points)
-    system = np.zeros((count + 3, count + 3))
-    system[:count, :count] = _bend(points, points) + STIFFNESS * np.eye(count)
-    system[:count, count:] = np.column_stack([np.ones(count), points])
-    system[count:, :count] = system[:count, count:].T
-    weights = np.linalg.solve(system, np.vstack([origins - points, np.zeros((3, 2))])).astype(np.float32)
-    places = places.astype(np.float32)
-    straight = np.column_stack([np.ones(len(places), np.float32), places]) @ weights[count:]
-    moved: np.ndarray = places + straight + _bend(places, points.astype(np.float32)) @ weights[:count]
-    return moved
-
-
-def _bend(places: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Return r^2 log r between (P, 2) and (C, 2)."""
-    square = (places**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1) - 2 * places @ centres.T
-    square = np.maximum(square, 1e-12)
-    bend: np.ndarray = 0.5 * square * np.log(square)
-    return bend

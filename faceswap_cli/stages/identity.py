@@ -13,7 +13,8 @@ from ..models import Entry
 from ..types import Face, Frame, Identity
 from .align import crop_face
 from .detect import Detect
-from .portrait import Portraitist, ahead
+from .points import ahead
+from .portrait import Portraitist
 from .tensors import to_tensor
 
 _TURNED = 0.2  # of `ahead`, below which half of a face is missing

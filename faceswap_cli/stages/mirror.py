@@ -27,7 +27,7 @@ def mirrored(portrait: Portrait) -> Portrait:
 def joined(laid: np.ndarray, other: np.ndarray, places: np.ndarray, other_places: np.ndarray) -> np.ndarray:
     """Return (S, S, 4) uint8: a portrait laid over a face, and its mirror image where that has far more to show.
 
-    Both are (S, S, 4) uint8 with their usable part, the places (C, C, 2) are where `fit.spline` takes them from.
+    Both are (S, S, 4) uint8 with their usable part, the places (C, C, 2) are where `spline.spline` takes them from.
     """
     pixels, others = _density(places), _density(other_places)
     share: np.ndarray = pixels**_SHARPNESS / (pixels**_SHARPNESS + (others / _BETTER) ** _SHARPNESS)

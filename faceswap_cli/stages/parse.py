@@ -17,6 +17,8 @@ from .tensors import to_tensor
 # CelebAMask-HQ's order
 EYES = (4, 5)
 GLASSES = 6
+MOUTH = 11  # what shows between open lips
+HAIR = 17
 # skin, brows, eyes, glasses, nose, mouth, lips, as SimSwap's use_mask takes them
 FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
 

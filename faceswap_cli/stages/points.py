@@ -26,7 +26,7 @@ MIRRORED = np.array([*_JAW_SWAPPED, *_BROWS_SWAPPED, *_NOSE_SWAPPED, *_EYES_SWAP
 
 _DRAWN = 224  # side of the largest mask that is drawn; its edges are soft, so a larger one is enlarged from it
 _LASHES = 0.013  # share of the side by which an eye is larger than its points: lids, lashes, a blink stay the target's
-_BRIDGE, _CHIN = 27, 8
+_BRIDGE, _NOSE, _CHIN = 27, 30, 8
 _LIFTED = ([17, 19, 21, 22, 24, 26], [0.25, 0.38, 0.42, 0.42, 0.38, 0.25])  # points of the brows, and how far up
 
 
@@ -57,6 +57,15 @@ def mirrored_points(points: np.ndarray) -> np.ndarray:
     """Return points (66, 2), shares of the side, as they are called and lie in the mirrored crop."""
     there = points[MIRRORED]
     return np.column_stack([1 - there[:, 0], there[:, 1]]).astype(np.float32)
+
+
+def ahead(points: np.ndarray) -> float:
+    """Return how far a face with these points (66, 2) looks ahead: 1 into the camera, 0 past it.
+
+    It is the ratio of the nose's distances from either edge of the face.
+    """
+    left, right = points[_NOSE, 0] - points[JAW, 0].min(), points[JAW, 0].max() - points[_NOSE, 0]
+    return float(max(min(left, right), 0) / max(left, right, 1e-6))
 
 
 def replaced(points: np.ndarray, size: int) -> np.ndarray:

@@ -5,15 +5,15 @@ import numpy as np
 
 from ..types import Face, Portrait
 from .align import crop_face
+from .brows import completed
 from .glasses import glasses
 from .lids import set_lids
-from .parse import EYES, FACE_CLASSES, Parser, class_share, disc, main_part
-from .points import JAW, PointFinder
+from .parse import EYES, FACE_CLASSES, HAIR, MOUTH, Parser, class_share, disc, main_part
+from .points import PointFinder, ahead
 
-_NEVER = (11, 17)  # what is in a mouth, and hair, in CelebAMask-HQ's order: not even in the midst of a face
+_NEVER = (MOUTH, HAIR)  # not even in the midst of a face
 _RIM = 0.015  # share of the side by which the usable part is drawn in, so that no hair or background comes along
 _LIDS = 0.004  # share of the side over which the usable part ends at the eyes: lids come along, what they show does not
-_NOSE = 30
 
 
 class Portraitist:
@@ -23,11 +23,11 @@ class Portraitist:
         self._points, self._parser, self._size = points, parser, size
 
     def take(self, rgb: np.ndarray, face: Face) -> Portrait:
-        """Return the portrait of a face in an upright picture."""
-        return self.of_crop(crop_face(rgb, face, self._points.template, self._size).image)
+        """Return the portrait of a face in an upright picture, with a brow that hair hides drawn from the other."""
+        return completed(self.of_crop(crop_face(rgb, face, self._points.template, self._size).image))
 
     def of_crop(self, image: np.ndarray) -> Portrait:
-        """Return the portrait of a crop (S, S, 3) uint8 that lies in the generator's template."""
+        """Return the portrait of a crop (S, S, 3) uint8 that lies in the generator's template, as it is seen."""
         points = self._points.find(image)
         if self._parser is None:
             return Portrait(image, np.ones(image.shape[:2], np.float32), points)
@@ -57,12 +57,3 @@ def _usable(shares: np.ndarray, size: int) -> np.ndarray:
     drawn_in = cv2.erode(face, disc(_RIM * size))
     lids = cv2.GaussianBlur(eyes, (0, 0), _LIDS * size)
     return cv2.GaussianBlur(drawn_in, (0, 0), _RIM * size / 2) * (1 - lids)
-
-
-def ahead(points: np.ndarray) -> float:
-    """Return how far a face with these points (66, 2) looks ahead: 1 into the camera, 0 past it.
-
-    It is the ratio of the nose's distances from either edge of the face.
-    """
-    left, right = points[_NOSE, 0] - points[JAW, 0].min(), points[JAW, 0].max() - points[_NOSE, 0]
-    return float(max(min(left, right), 0) / max(left, right, 1e-6))

@@ -2,7 +2,7 @@
 
 Every step composes its own tiles from a seed, so a run goes on exactly; every LARGE_EVERY-th has larger ones, for faces
 that fill a picture. What is kept is a moving average of the weights. `options.teacher` is the YuNet; its labels are
-made once and kept in the run's folder.
+made once, with `options.landmarks` put right by OpenSeeFace's network, and kept in the run's folder.
 """
 
 import json
@@ -49,7 +49,7 @@ def train(options: TrainOptions) -> DetectorScores:
         raise UsageError("the detector needs --teacher FILE: a YuNet that says where the faces are")
     run = Run(options)
     device = start_torch(options)
-    pictures = load_pictures(options.data, options.teacher, options.output / "pictures.npz")
+    pictures = load_pictures(options.data, options.teacher, options.output / "pictures.npz", options.landmarks)
     learn, held_out = split_people(pictures.people)
     tiles = measured_tiles(pictures.take(held_out), options)
     state = _start(options, device)

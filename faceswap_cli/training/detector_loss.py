@@ -21,7 +21,7 @@ MIDDLE = 0.28  # and in cells nearer to the middle than this share of the face's
 NEAREST = 0.75  # or than so many strides, so that no face is left without a cell
 NEUTRAL = 0.5  # around a face left alone no cell within this share of its side is called background
 POINT_BETA = 0.02  # share of the face's side at which the points' loss turns from square to straight
-BOX_WEIGHT, POINT_WEIGHT = 1.5, 3.0
+BOX_WEIGHT, POINT_WEIGHT = 1.5, 5.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,6 +22,7 @@ SMALLEST_DEGRADED = 40.0  # pixels: blur of the whole tile would wipe out a smal
 COUNTS = (0.2, 0.32, 0.19, 0.13, 0.09, 0.07)  # probability of 0, 1 ... 5 pasted pictures
 COVERED = 0.4  # probability that the first of them fills the tile
 CLEAR = 0.15  # share of a face's side kept between it and what counts as beside it
+TEXTURE_SCALES = 0.6, 2.2  # size of what is no face against that of its picture
 LEAST_CUT = 72  # pixels: a shorter side shows too little
 
 
@@ -76,11 +77,12 @@ def _background(size: int, rng: Generator, textures: list[np.ndarray]) -> np.nda
     if not textures or rng.random() < 0.15:
         coarse = rng.uniform(0, 255, (int(rng.integers(1, 5)), int(rng.integers(1, 5)), 3)).astype(np.float32)
         return np.clip(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)
-    texture = textures[rng.integers(len(textures))]
-    side = int(rng.uniform(0.3, 1.0) * min(texture.shape[:2]))
-    y, x = (int(rng.integers(0, length - side + 1)) for length in texture.shape[:2])
-    cut = np.rot90(texture[y : y + side, x : x + side], int(rng.integers(4)))
-    return cv2.resize(np.ascontiguousarray(cut), (size, size), interpolation=cv2.INTER_AREA)
+    texture = np.rot90(textures[rng.integers(len(textures))], int(rng.integers(4)))
+    scale = float(np.exp(rng.uniform(*np.log(TEXTURE_SCALES))))
+    spare = np.array(texture.shape[1::-1]) * scale - size
+    place = rng.uniform(np.minimum(-spare, 0), np.maximum(-spare, 0))  # what is too small is mirrored at its edges
+    matrix = np.column_stack([np.eye(2) * scale, place])
+    return cv2.warpAffine(np.ascontiguousarray(texture), matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101)
 
 
 def _paste(canvas: _Canvas, number: int, pictures: Pictures, rng: Generator, largest: float) -> None:

@@ -12,17 +12,25 @@ import numpy as np
 from ..engines import open_network
 from ..errors import WeightsError
 from ..networks.points import POINTS
-from ..stages.points import MIRRORED
+from ..stages.points import EYES, MIRRORED
 from ..stages.tensors import to_tensor
 
 SIZE, CELLS = 224, 28
 LOGIT_FACTOR = 16
+NOSE_TIP, MOUTH_CORNERS = 30, (58, 62)
 # Part of SimSwap's frontal crop it is shown, shares of the side: x0, y0, x1, y1. Its own tracker leaves as much room.
 PART = (0.08, 0.06, 0.92, 1.0)
 
 
+def five_points(points: np.ndarray) -> np.ndarray:
+    """Return the middles of the eyes, the tip of the nose and the corners of the mouth (5, 2) of points (66, 2)."""
+    return np.stack([*(points[eye].mean(axis=0) for eye in EYES), *points[[NOSE_TIP, *MOUTH_CORNERS]]])
+
+
 class PointsTeacher:
     """Labels aligned crops with points."""
+
+    template = "simswap-frontal"  # PART is a part of this one
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._network = open_network(path, "cpu", threads)

@@ -17,7 +17,8 @@ class TrainOptions:
     output: Path = Path("runs/train")  # checkpoints, log.csv, sample sheets
     network: str = "generator"
     teacher: Path | None = None  # weights that labels or embeddings come from; None means the embedded encoder's
-    landmarks: Path | None = None  # folder of face-api.js's landmark weights, for a loss on expression; generator only
+    landmarks: Path | None = None  # generator: folder of face-api.js's weights, for a loss on expression;
+    # detector: OpenSeeFace's lm_model, which puts the teacher's points right
     face_pack: Path | None = None  # for preparing raw pictures; None means the embedded pack
     steps: int | None = None  # optimiser steps of the whole run
     minutes: float | None = None  # stop this long after the first step, with a checkpoint

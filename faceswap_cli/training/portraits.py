@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from .. import models
 from ..engines import open_network
-from ..stages.fit import GRID, STIFFNESS
 from ..stages.parse import Parser
 from ..stages.points import PointFinder, replaced, with_forehead
 from ..stages.portrait import Portraitist
 from ..stages.shape import likened
+from ..stages.spline import GRID, STIFFNESS
 from .data import FaceSet
 
 
@@ -46,7 +46,7 @@ def take_portraits(faces: FaceSet, threads: int | None = None) -> Portraits:
 def lay(layers: Tensor, origins: Tensor, points: Tensor, size: int) -> Tensor:
     """Move portraits (N, C, H, W) so that their points `origins` (N, 66, 2) come to `points`; return them at `size`.
 
-    The batch's twin of `stages.shape.likened` and `stages.fit.spline`, shares of the side in and out.
+    The batch's twin of `stages.shape.likened` and `stages.spline.spline`, shares of the side in and out.
     """
     points = likened_batch(points, origins)
     centres, theirs = (with_forehead_batch(each).double() for each in (points, origins))
