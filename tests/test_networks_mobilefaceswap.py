@@ -157,7 +157,7 @@ def test_the_encoder_gives_its_embedding_with_its_last_map():
 
 def test_untrained_it_lays_the_portrait_into_the_targets_light():
     network = MobileFaceSwap(replace(SHOWN, working=64))
-    face = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 0.3
+    face = 0.3 * torch.rand(1, 1, 128, 128, generator=torch.Generator().manual_seed(0)).expand(1, 3, -1, -1)
     portrait = torch.cat([face, torch.zeros(1, 1, 128, 128)], dim=1)
     portrait[:, 3, 32:96, 32:96] = 1
     target = face + 0.5
