@@ -66,7 +66,7 @@ def test_a_crop_and_its_labels_stay_together():
 
 def test_mirroring_renames_left_and_right():
     faces = made_faces(1)
-    settings = CropSettings(size=96, rotation=0, scale=0, shift=0, occluder=0)
+    settings = CropSettings(size=96, rotation=0, scale=0, shift=0, glasses=0, occluder=0)
     for seed in range(12):
         label = training_crop(faces, 0, settings, np.random.default_rng(seed), [])[1]
         left, right = (np.nonzero(label == number)[1].mean() for number in (4, 5))

@@ -23,6 +23,7 @@ from ..networks.parsing import CLASSES, ParseNet, ParseNetConfig
 from .averaged import Averaged, begin, fields_of
 from .checkpoint import load, save
 from .data import to_tensor
+from .eyewear import GLASSES, wear_glasses
 from .labels import colourise
 from .occluders import face_free_pictures
 from .options import TrainOptions
@@ -57,6 +58,7 @@ class ParserScores:
     mean_iou: float  # mean over all classes present
     face_iou: float  # all classes of FACE as one region
     occluded_face_iou: float  # the same, with a drawn occluder before each face
+    drawn_glasses_iou: float  # the class of glasses, with drawn ones on every face
     skin_f1: float
     hair_f1: float
 
@@ -100,23 +102,25 @@ def train(options: TrainOptions) -> ParserScores:
 
 def evaluate(network: ParseNet, faces: LabelledFaces) -> ParserScores:
     """Measure a parser on plain crops of every picture given, counting all pixels together."""
-    clear, occluded = np.zeros((2, len(CLASSES), len(CLASSES)), np.int64)
+    clear, occluded, worn = np.zeros((3, len(CLASSES), len(CLASSES)), np.int64)
     textures = face_free_pictures()
     for row in range(len(faces.names)):
         image, label = plain_crop(faces, row, network.config.size)
         clear += _confusion(label, predict(network, image))
+        glasses, glasses_label = wear_glasses(image, label, np.random.default_rng(row))
+        worn += _confusion(glasses_label, predict(network, glasses))
         image, label = cover(image, label, np.random.default_rng(row), textures)
         occluded += _confusion(label, predict(network, image))
     with np.errstate(invalid="ignore"):
-        hits, union = np.diag(clear), clear.sum(0) + clear.sum(1) - np.diag(clear)
-        iou = hits / union
-        f1 = 2 * hits / (clear.sum(0) + clear.sum(1))
+        iou = _iou(clear)
+        f1 = 2 * np.diag(clear) / (clear.sum(0) + clear.sum(1))
     return ParserScores(
         iou=dict(zip(CLASSES, map(float, iou), strict=True)),
         swap_iou=float(np.nanmean(iou[list(SWAP)])),
         mean_iou=float(np.nanmean(iou)),
         face_iou=_region_iou(clear),
         occluded_face_iou=_region_iou(occluded),
+        drawn_glasses_iou=float(_iou(worn)[GLASSES]),
         skin_f1=float(f1[SKIN]),
         hair_f1=float(f1[HAIR]),
     )
@@ -224,6 +228,14 @@ def _confusion(truth: np.ndarray, answer: np.ndarray) -> np.ndarray:
     """Count pixels by (truth, answer)."""
     pairs = truth.astype(np.int64) * len(CLASSES) + answer
     return np.bincount(pairs.ravel(), minlength=len(CLASSES) ** 2).reshape(len(CLASSES), len(CLASSES))
+
+
+def _iou(confusion: np.ndarray) -> np.ndarray:
+    """Return the intersection over union of each class; nan where neither truth nor answer has it."""
+    hits = np.diag(confusion)
+    with np.errstate(invalid="ignore"):
+        shares: np.ndarray = hits / (confusion.sum(0) + confusion.sum(1) - hits)
+    return shares
 
 
 def _region_iou(confusion: np.ndarray) -> float:

@@ -16,6 +16,7 @@ from ..errors import MediaError, UsageError
 from ..stages.align import similarity, warp
 from .data import is_held_out
 from .degrade import degrade
+from .eyewear import wear_glasses
 from .labels import read_classes
 from .occluders import occlude
 from .yunet import YuNet
@@ -50,6 +51,7 @@ class CropSettings:
     rotation: float = 12.0  # standard deviation, degrees
     scale: float = 0.16  # standard deviation of the logarithm
     shift: float = 0.05  # standard deviation, share of the side
+    glasses: float = 0.3  # probability that glasses are drawn on
     occluder: float = 0.35  # probability of the first one; a second has half of it
 
 
@@ -85,11 +87,13 @@ def plain_crop(faces: LabelledFaces, row: int, size: int) -> tuple[np.ndarray, n
 def training_crop(
     faces: LabelledFaces, row: int, settings: CropSettings, rng: Generator, textures: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a face with a wrong box, bad light, a poor camera and things before it; same shapes as `plain_crop`."""
+    """Cut a face with a wrong box, bad light, a poor camera, glasses and things before it; shapes as `plain_crop`."""
     to_crop = jitter(settings, rng) @ np.vstack([similarity(faces.points[row], TEMPLATE, settings.size), [0, 0, 1]])
     image, label = _cut(faces, row, to_crop[:2], settings.size)
     if rng.random() < 0.5:
         image, label = np.ascontiguousarray(image[:, ::-1]), MIRRORED[label[:, ::-1]]
+    if rng.random() < settings.glasses:
+        image, label = wear_glasses(image, label, rng)
     for chance in (settings.occluder, settings.occluder / 2):
         if rng.random() < chance:
             image, label = cover(image, label, rng, textures)
