@@ -16,9 +16,11 @@ from faceswap_cli.networks.lite import Changes, LiteConfig, SimSwapLite, apply_c
 from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
 from faceswap_cli.training import checkpoint, swap  # noqa: E402
+from faceswap_cli.training.data import load_packs  # noqa: E402
 from faceswap_cli.training.losses import IdentityJudge, feature_matching, identity_loss  # noqa: E402
 from faceswap_cli.training.options import TrainOptions  # noqa: E402
 from faceswap_cli.training.pack import PackWriter, read_crop, read_rows  # noqa: E402
+from faceswap_cli.training.portraits import Portraits, load_portraits  # noqa: E402
 from faceswap_cli.training.run import Run  # noqa: E402
 from faceswap_cli.training.settings import SwapSettings, read_settings  # noqa: E402
 
@@ -243,3 +245,18 @@ def test_weak_matching_ignores_fine_maps() -> None:
     fake = [torch.ones(1, 2, 4, 4) if index < 3 else torch.zeros(1, 2, 4, 4) for index in range(6)]
     assert float(feature_matching(fake, real, (3, 4))) == 0
     assert float(feature_matching(fake, real, (0, 1, 2, 3, 4))) == 3
+
+
+def test_portraits_are_looked_at_once(pack: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "portraits.npz"
+    faces = load_packs((pack,), 96)
+    first = load_portraits(faces, cache, 1)
+    made = cache.stat().st_mtime_ns
+    again = load_portraits(faces, cache, 1)
+    assert cache.stat().st_mtime_ns == made
+    for name in Portraits.__slots__:
+        np.testing.assert_array_equal(getattr(again, name), getattr(first, name))
+    other = load_portraits(faces.chosen(np.array([1, 0])), cache, 1)
+    assert cache.stat().st_mtime_ns != made
+    np.testing.assert_array_equal(other.points, first.points[::-1])
+    assert [path.name for path in tmp_path.iterdir()] == [cache.name]

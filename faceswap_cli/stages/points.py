@@ -26,8 +26,8 @@ MIRRORED = np.array([*_JAW_SWAPPED, *_BROWS_SWAPPED, *_NOSE_SWAPPED, *_EYES_SWAP
 
 _DRAWN = 224  # side of the largest mask that is drawn; its edges are soft, so a larger one is enlarged from it
 _LASHES = 0.013  # share of the side by which an eye is larger than its points: lids, lashes, a blink stay the target's
-_BRIDGE, _NOSE, _CHIN = 27, 30, 8
-_LIFTED = ([17, 19, 21, 22, 24, 26], [0.25, 0.38, 0.42, 0.42, 0.38, 0.25])  # points of the brows, and how far up
+BRIDGE, _NOSE, CHIN = 27, 30, 8
+LIFTED = ([17, 19, 21, 22, 24, 26], [0.25, 0.38, 0.42, 0.42, 0.38, 0.25])  # points of the brows, and how far up
 
 
 class PointFinder:
@@ -48,8 +48,8 @@ class PointFinder:
 
 def with_forehead(points: np.ndarray) -> np.ndarray:
     """Return points (..., 66, 2) and six more above the brows, as high as a face of such a length has its hairline."""
-    up = points[..., [_BRIDGE], :] - points[..., [_CHIN], :]
-    rows, heights = _LIFTED
+    up = points[..., [BRIDGE], :] - points[..., [CHIN], :]
+    rows, heights = LIFTED
     return np.concatenate([points, points[..., rows, :] + np.array(heights)[:, None] * up], axis=-2).astype(np.float32)
 
 

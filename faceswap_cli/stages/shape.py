@@ -9,7 +9,7 @@ import numpy as np
 from .points import BROWS
 
 OWN = 0.15  # share of the way to the source's brows: they also tell a mood, which is the target's
-_STEADY = slice(0, 48)  # jaw, brows, nose, eyes: what lies still enough to tell how a head is turned
+STEADY = slice(0, 48)  # jaw, brows, nose, eyes: what lies still enough to tell how a head is turned
 
 
 def likened(points: np.ndarray, origins: np.ndarray) -> np.ndarray:
@@ -18,7 +18,7 @@ def likened(points: np.ndarray, origins: np.ndarray) -> np.ndarray:
     These are brought to the target's by an affine map (least squares).
     """
     own = np.column_stack([origins, np.ones(len(origins))])
-    turn = np.linalg.lstsq(own[_STEADY], points[_STEADY], rcond=None)[0]
+    turn = np.linalg.lstsq(own[STEADY], points[STEADY], rcond=None)[0]
     moved = points.astype(np.float64)
     moved[BROWS] += OWN * ((own @ turn)[BROWS] - points[BROWS])
     return moved.astype(np.float32)

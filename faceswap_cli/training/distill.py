@@ -28,7 +28,7 @@ from .encoders import embed_faces, load_encoders
 from .losses import IdentityJudge, hinge_discriminator, identity_loss
 from .options import DistillOptions
 from .parallel import is_first, join_workers
-from .portraits import take_portraits
+from .portraits import load_portraits
 from .run import Run, autocast, channels_last, cosine_rate, descend, set_rate, start_torch, update_average
 from .settings import DistillSettings, SwapSettings, read_record
 from .swap import BETA2, SMALLEST, WARM_UP, build_generator
@@ -65,7 +65,8 @@ def distill(options: DistillOptions) -> None:
     generator = np.random.default_rng([options.seed, worker])
     judge = IdentityJudge(load_encoders(options.encoder), size).to(device)
     faces, targets = load_swap_faces(options, size)
-    known = Known(embed_faces(faces, judge, device), take_portraits(faces, options.threads))
+    portraits = load_portraits(faces, run.folder / "portraits.npz", options.threads)
+    known = Known(embed_faces(faces, judge, device), portraits)
     data = SwapData(faces, targets, known, size, device)
     players = build_players(settings, teacher, judge, options.init_from, device)
     steps, batch_size = options.steps or STEPS, options.batch or BATCH

@@ -38,7 +38,7 @@ from .losses import (
 )
 from .options import TrainOptions
 from .parallel import is_first, join_workers
-from .portraits import take_portraits
+from .portraits import load_portraits
 from .run import Run, autocast, channels_last, cosine_rate, descend, set_rate, start_torch, update_average
 from .settings import SwapSettings, read_settings
 from .swap_data import Batch, Known, SwapData, load_swap_faces
@@ -75,7 +75,8 @@ def train(options: TrainOptions) -> None:
         raise UsageError(f"size is {size}: give a multiple of 16 from {SMALLEST} on")
     judge = IdentityJudge(load_encoders(options.teacher), size).to(device)
     faces, targets = load_swap_faces(options, size)
-    known = Known(embed_faces(faces, judge, device), take_portraits(faces, options.threads))
+    portraits = load_portraits(faces, run.folder / "portraits.npz", options.threads)
+    known = Known(embed_faces(faces, judge, device), portraits)
     data = SwapData(faces, targets, known, size, device)
     players = build_players(settings, judge, options, device)
     steps, batch_size = options.steps or STEPS, options.batch or BATCH
