@@ -62,6 +62,19 @@ def test_a_black_and_white_film_stays_one() -> None:
     torch.testing.assert_close(result, result.mean(dim=1, keepdim=True).expand_as(result), atol=0.01, rtol=0)
 
 
+def test_hard_light_is_softened_and_soft_light_is_not_made_hard() -> None:
+    rows, columns = torch.meshgrid(torch.arange(SIZE) / SIZE, torch.arange(SIZE) / SIZE, indexing="ij")
+    waves = (
+        0.12 * torch.sin(8 * torch.pi * rows) * torch.sin(8 * torch.pi * columns)
+    )  # patches of an eighth of the side
+    hard, soft = flat(PALE) + waves, flat(PALE)
+    inner = slice(16, -16)
+    softened = lit(hard, LightMatch()(soft, hard, USABLE))[0, 1, inner, inner]
+    assert softened.std() < 0.6 * hard[0, 1, inner, inner].std()
+    kept = lit(soft, LightMatch()(hard, soft, USABLE))[0, 1, inner, inner]
+    assert kept.std() < 1.3 * soft[0, 1, inner, inner].std()
+
+
 def test_only_what_may_be_used_is_compared() -> None:
     usable = USABLE.clone()
     usable[..., 56:] = 0

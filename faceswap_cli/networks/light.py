@@ -1,9 +1,10 @@
 """Bring a portrait to the target's light, contrast and colouring, as Reinhard et al. (2001) match two pictures.
 
-Both are averaged over a wide neighbourhood. What is left of the portrait's brightness is scaled to the strength it has
-in the target and painted in the target's own tone, lighter or darker: a grey beard or a highlight on brown skin would
-turn blue on pale skin if each channel were scaled by itself. What the portrait differs in from its own tone (lips, a
-flush, shine) is added to that, as far as the target has any colour: nothing in a black and white film.
+Both are averaged over a wide neighbourhood. What is left of the portrait's brightness, shading and details each by
+themselves, is scaled to the strength it has in the target and painted in the target's own tone, lighter or darker: a
+grey beard or a highlight on brown skin would turn blue on pale skin if each channel were scaled by itself. What the
+portrait differs in from its own tone (lips, a flush, shine) is added to that, as far as the target has any colour:
+nothing in a black and white film.
 """
 
 from typing import NamedTuple
@@ -14,54 +15,57 @@ from torch.nn import functional
 
 from .layers import resized
 
-CELL = 8  # pixels at working size that a cell of the light's ratio averages
-REACH_OF_LIGHT = 2.0  # standard deviation of its neighbourhood, in cells
+CELL, FINE_CELL = 8, 4  # pixels at working size that a cell averages: of light and tone, of shading
+REACH_OF_LIGHT, REACH_OF_SHADING = 2.0, 1.2  # standard deviations of their neighbourhoods, in cells
 LUMA = (0.299, 0.587, 0.114)  # BT.601
 FLAT = 1e-4  # added to both variances, so that no texture divides by something
 DARK = 0.02  # added to brightness where tones are divided by it
 CONTRAST = (0.45, 1.15)  # least and most: a beard must not be paled, nor a smooth face be given grain
+SHADING = (0.45, 1.0)  # the same for shading: hard light from one side is softened, soft light never made hard
 COOL, WARM = 0.5, 0.1  # share that counts of what is bluer than skin, and by how much redder all of it does
 
 
 class Light(NamedTuple):
-    """What brings a portrait to a target's light; c is the number of cells a side."""
+    """What brings a portrait to a target's light; c is the number of cells a side, f that of fine ones."""
 
     tone: Tensor  # (N, 3, c, c): the portrait's colour there at brightness 1
     shade: Tensor  # (N, 3, c, c): what its brightness is multiplied by, the target's tone times the contrast
-    offset: Tensor  # (N, 3, c, c): what is added then
+    offset: Tensor  # (N, 3, f, f): what is added then
     colouring: Tensor  # (N, 1, 1, 1) in [0, 1]: how much counts of what differs from its tone
 
 
 class LightMatch(nn.Module):
     """Compares pictures (N, 3, w, w) in [0, 1] at a network's working size; it has nothing to learn."""
 
-    neighbourhood: Tensor
+    wide: Tensor
+    near: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("neighbourhood", _gaussian(REACH_OF_LIGHT), persistent=False)
+        self.register_buffer("wide", _gaussian(REACH_OF_LIGHT), persistent=False)
+        self.register_buffer("near", _gaussian(REACH_OF_SHADING), persistent=False)
 
     def forward(self, target: Tensor, face: Tensor, usable: Tensor) -> Light:
         """Compare a target with a portrait laid over it where that may be used, (N, 1, w, w) in [0, 1]."""
-        cells = [functional.avg_pool2d(part, CELL) for part in (usable * target, usable * face, usable)]
-        ours, theirs, share = (self._spread(part) for part in cells)
-        ours, theirs = ours / (share + 1e-3), theirs / (share + 1e-3)
-        strengths = [
-            (usable * _luma(rest).square()).mean(dim=(2, 3), keepdim=True) + FLAT
-            for rest in (target - resized(ours, target), face - resized(theirs, face))
-        ]
-        contrast = (strengths[0] / strengths[1]).sqrt().clamp(*CONTRAST)
+        ours, theirs = (_averaged(picture, usable, CELL, self.wide) for picture in (target, face))
+        shading, detail = [], []
+        for picture, average in ((target, ours), (face, theirs)):
+            brightness, light = _luma(picture), _luma(average)
+            near = _averaged(brightness, usable, FINE_CELL, self.near)
+            shading.append(near - resized(light, near))
+            detail.append(brightness - resized(near, brightness))
+        contrast = _strength(detail, usable).clamp(*CONTRAST)
+        softness = _strength([resized(each, usable) for each in shading], usable).clamp(*SHADING)
+        tone = _tone(ours)
+        shade = contrast * tone
+        # what is left of the portrait once its own light and shading are taken away and the target's light is added
+        offset = resized(ours - shade * _luma(theirs), shading[1]) + resized(tone, shading[1]) * (
+            (softness - contrast) * shading[1]
+        )
         colours = [
             (usable * (picture - _luma(picture)).abs()).mean(dim=(1, 2, 3), keepdim=True) for picture in (target, face)
         ]
-        shade = contrast * _tone(ours)
-        return Light(
-            _tone(theirs), shade, ours - shade * _luma(theirs), (colours[0] / (colours[1] + 1e-3)).clamp(max=1)
-        )
-
-    def _spread(self, cells: Tensor) -> Tensor:
-        kernel = self.neighbourhood.to(cells.dtype).expand(cells.shape[1], 1, -1, -1)
-        return functional.conv2d(cells, kernel, padding=kernel.shape[-1] // 2, groups=cells.shape[1])
+        return Light(_tone(theirs), shade, offset, (colours[0] / (colours[1] + 1e-3)).clamp(max=1))
 
 
 def lit(face: Tensor, light: Light) -> Tensor:
@@ -71,6 +75,27 @@ def lit(face: Tensor, light: Light) -> Tensor:
     colour = face - brightness * tone
     counts = light.colouring * (COOL + (1 - COOL) * (colour[:, :1] / WARM).clamp(0, 1))
     return (brightness * shade + offset + counts * colour).clamp(0, 1)
+
+
+def _averaged(picture: Tensor, usable: Tensor, cell: int, neighbourhood: Tensor) -> Tensor:
+    """Return cells (N, C, w/cell, w/cell): what a picture is around each, where it may be used."""
+    cells = [functional.avg_pool2d(part, cell) for part in (usable * picture, usable)]
+    total, share = (
+        functional.conv2d(
+            part,
+            neighbourhood.to(part.dtype).expand(part.shape[1], 1, -1, -1),
+            padding=neighbourhood.shape[-1] // 2,
+            groups=part.shape[1],
+        )
+        for part in cells
+    )
+    return total / (share + 1e-3)
+
+
+def _strength(pair: list[Tensor], usable: Tensor) -> Tensor:
+    """Return (N, 1, 1, 1): how much stronger the target's variations are than the portrait's."""
+    ours, theirs = ((usable * each.square()).mean(dim=(2, 3), keepdim=True) + FLAT for each in pair)
+    return (ours / theirs).sqrt()
 
 
 def _luma(picture: Tensor) -> Tensor:
