@@ -199,7 +199,7 @@ def test_one_track_says_nothing_of_another() -> None:
     assert np.array_equal(mask, masks_of([SoftDisc(45)], Past(), [0.0])[0])
 
 
-@pytest.mark.parametrize(("side", "seen"), [(24, True), (4, False)])
+@pytest.mark.parametrize(("side", "seen"), [(36, True), (12, False)])
 def test_the_targets_glasses_stay_where_a_portrait_is_laid(side: int, seen: bool) -> None:
     labels = np.ones((SIZE, SIZE), np.uint8)
     middle = slice(SIZE // 2 - side // 2, SIZE // 2 + side // 2)

@@ -32,14 +32,14 @@ class LiteConfig:
     width: int = 32  # channels at half the working size; doubled at a quarter and again at an eighth
     blocks: int = 4  # identity blocks at an eighth of the working size
     latent: int = 128  # length of the identity vector
-    change: float = 0.2  # largest change of a colour channel
+    change: float = 0.2  # largest change of brightness
 
 
 class Changes(NamedTuple):
     """How portrait and target become one picture; w is the working size. The first two fade at the border."""
 
     gate: Tensor  # (N, 1, w/2, w/2) in [0, 1]: how far the portrait counts where it may be used
-    residual: Tensor  # (N, 3, w/2, w/2) added at last
+    residual: Tensor  # (N, 1, w/2, w/2) added at last: brightness, in [-change, change]
     light: Light  # what brings the portrait to the target's light
 
 
@@ -67,7 +67,7 @@ class SimSwapLite(nn.Module):
         self.skip1 = nn.Conv2d(fine, fine, 1)
         self.style1 = IdentityStyle(fine, config.latent)
         self.gate = _silent(nn.Conv2d(fine, 1, 3, padding=1), OPEN)
-        self.residual = _silent(nn.Conv2d(fine, 3, 3, padding=1))
+        self.residual = _silent(nn.Conv2d(fine, 1, 3, padding=1))
         self.register_buffer("window", _window(config.working // 2), persistent=False)
 
     def forward(self, target: Tensor, identity: Tensor, portrait: Tensor) -> Tensor:

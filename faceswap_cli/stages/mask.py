@@ -22,7 +22,7 @@ FOREIGN_CLASSES = (0, 16)  # background, under which parsers put hands and thing
 
 _TWO_THINGS = 1.0  # difference of two frames' weights from which they show two things and not one that trembles
 
-_GLINT = 0.006  # share of a crop that may be taken for glasses where none are: 0.0005 on clips, glasses 0.03 and more
+_GLINT = 0.02  # share of a crop taken for glasses up to which none are worn; twice that is a pair (0.042 in clips)
 _BORDER = 0.04  # share of the crop's side over which the mask falls to zero at its border
 _EYE = 0.38  # radius of an eye with its brow, as a share of the way from the eyes to the mouth
 _BROW = 0.15  # how far above the eye their middle lies, the same way

@@ -16,7 +16,7 @@ from ..errors import MediaError, UsageError
 from ..stages.align import similarity, warp
 from .data import is_held_out
 from .degrade import degrade
-from .eyewear import wear_glasses
+from .eyewear import GLASSES, wear_glasses
 from .labels import read_classes
 from .occluders import occlude
 from .yunet import YuNet
@@ -25,7 +25,8 @@ PICTURE = 256  # side in pixels at which pictures are kept; a frontal crop cover
 TEMPLATE = "simswap-frontal"
 SKIN = 1
 MIRRORED = np.array([0, 1, 3, 2, 5, 4, 6, 8, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18], np.uint8)
-RARE = (6, 18)  # glasses, hat
+RARE = (GLASSES, 18)  # glasses, hat
+RIMS, VISIBLE = 0.9, 15.0  # quantile of drawn glasses' pixels that is a rim, grey levels by which it must stand out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,12 +93,28 @@ def training_crop(
     image, label = _cut(faces, row, to_crop[:2], settings.size)
     if rng.random() < 0.5:
         image, label = np.ascontiguousarray(image[:, ::-1]), MIRRORED[label[:, ::-1]]
-    if rng.random() < settings.glasses:
-        image, label = wear_glasses(image, label, rng)
+    seed = int(rng.integers(2**32))
+    bare = _filmed(image, label, settings, np.random.default_rng(seed), textures)
+    if rng.random() >= settings.glasses:
+        return bare
+    worn = _filmed(*wear_glasses(image, label, rng), settings, np.random.default_rng(seed), textures)
+    return worn if _told_apart(worn, bare) else bare
+
+
+def _filmed(
+    image: np.ndarray, label: np.ndarray, settings: CropSettings, rng: Generator, textures: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put things before a face and take it with a poor camera."""
     for chance in (settings.occluder, settings.occluder / 2):
         if rng.random() < chance:
             image, label = cover(image, label, rng, textures)
     return degrade(image, rng), label
+
+
+def _told_apart(worn: tuple[np.ndarray, np.ndarray], bare: tuple[np.ndarray, np.ndarray]) -> bool:
+    """Tell whether glasses can still be seen once a crop was filmed: who learns those that cannot, guesses."""
+    change = np.abs(worn[0].astype(np.float32) - bare[0]).mean(axis=2)[(worn[1] == GLASSES) & (bare[1] != GLASSES)]
+    return change.size > 0 and float(np.quantile(change, RIMS)) >= VISIBLE
 
 
 def cover(

@@ -7,7 +7,6 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -43,17 +42,19 @@ def load_portraits(faces: FaceSet, cache: Path, threads: int | None = None) -> P
     if cache.is_file():
         with np.load(cache, allow_pickle=False) as kept:
             if str(kept["made_of"]) == made_of:
-                return Portraits(*(kept[name] for name in Portraits.__slots__))
-    portraits = take_portraits(faces, threads)
+                return _covering(kept["points"], kept["usable"])
+    points, usable = take_portraits(faces, threads)
     partial = cache.with_name(f"{cache.stem}.{os.getpid()}.npz")  # several workers may make it at once
-    arrays: dict[str, Any] = {name: getattr(portraits, name) for name in Portraits.__slots__}
-    np.savez_compressed(partial, made_of=np.array(made_of), **arrays)
+    np.savez_compressed(partial, made_of=np.array(made_of), points=points, usable=usable)
     partial.replace(cache)
-    return portraits
+    return _covering(points, usable)
 
 
-def take_portraits(faces: FaceSet, threads: int | None = None) -> Portraits:
-    """Look at every face with the embedded points and parser; raise WeightsError where one is missing."""
+def take_portraits(faces: FaceSet, threads: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Look at every face with the embedded points and parser; raise WeightsError where one is missing.
+
+    Returned are the points (N, 66, 2) and the usable parts (N, S, S) of `Portraits`.
+    """
     finder = PointFinder(open_network(models.locate("points"), "cpu", threads), models.entry("points"))
     parser = Parser(open_network(models.locate("parser"), "cpu", threads), models.entry("parser"))
     portraitist = Portraitist(finder, parser, faces.size)
@@ -62,8 +63,12 @@ def take_portraits(faces: FaceSet, threads: int | None = None) -> Portraits:
         portrait = portraitist.of_crop(image)
         points.append(portrait.points)
         usable.append(_bytes(portrait.usable))
-    covered = [_bytes(replaced(each, faces.size)) for each in points]
-    return Portraits(np.stack(points), np.stack(usable), np.stack(covered))
+    return np.stack(points), np.stack(usable)
+
+
+def _covering(points: np.ndarray, usable: np.ndarray) -> Portraits:
+    """Return the portraits of faces, with what of each may be covered."""
+    return Portraits(points, usable, np.stack([_bytes(replaced(each, usable.shape[-1])) for each in points]))
 
 
 def lay(layers: Tensor, origins: Tensor, points: Tensor, size: int) -> Tensor:
