@@ -253,6 +253,34 @@ def join_sound_packets(source: Path, output: Path) -> None:
                 out.mux_one(packet)
 
 
+SOUNDS = {  # codec, rate, channels, output; codec, rate, channels, words of the note
+    "channels without names": (("pcm_s16le", 48000, "6c", "out.mp4"), ("aac", 48000, "5.1", "anew as aac:")),
+    "one channel without name": (("adpcm_ima_wav", 11025, "mono", "out.mov"), ("aac", 11025, "mono", "as aac:")),
+    "names Opus does not know": (("ac3", 48000, "5.1(side)", "out.webm"), ("opus", 48000, "5.1", "as libopus:")),
+    "more channels than MP3": (("flac", 48000, "5.1", "out.avi"), ("mp3", 48000, "stereo", "6 channels mixed to")),
+    "a rate above MP3's": (("flac", 96000, "stereo", "out.avi"), ("mp3", 48000, "stereo", "as libmp3lame:")),
+    "sound that MOV holds": (("pcm_u8", 4000, "mono", "out.mov"), ("pcm_u8", 4000, "mono", None)),
+    "a rate Opus does not know": (("flac", 22050, "mono", "out.webm"), ("opus", 48000, "mono", "as libopus:")),
+}
+
+
+@pytest.mark.parametrize("case", SOUNDS)
+def test_sound_of_any_rate_and_channels_goes_into_every_container(tmp_path: Path, case: str) -> None:
+    """The encoder takes what is nearest; a run must not end in an error after its last frame."""
+    (codec, rate, channels, name), (written, new_rate, new_channels, said) = SOUNDS[case]
+    path, output = tmp_path / "in.mkv", tmp_path / name
+    mix = f"aformat=sample_rates={rate}:channel_layouts={channels}"
+    shown = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1", "-f", "lavfi", "-i", "sine=r=48000:d=1")
+    run_ffmpeg(*shown, *QUICK, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-af", mix, "-c:a", codec, path)
+    report = copy_clip(path, output)
+    heard = rf"Audio: {written}\b.*, {new_rate} Hz, {re.escape(new_channels)},"
+    assert re.search(heard, describe(output)), describe(output)
+    assert [note for note in report.notes if "audio" in note and (said is None or said not in note)] == []
+    assert any("audio" in note for note in report.notes) == (said is not None)
+    played = [len(run_ffmpeg("-i", each, "-ar", "8000", *RAW_SOUND)) / 16000 for each in (path, output)]
+    assert abs(played[0] - played[1]) < 0.06
+
+
 def test_edit_lists_are_followed(tmp_path: Path, clip_path: Path) -> None:
     path = tmp_path / "edited.mp4"
     run_ffmpeg("-ss", "0.7", "-i", clip_path, "-t", "1", "-c", "copy", path)
