@@ -57,6 +57,14 @@ def packet_times(path: Path, which: str) -> list[Fraction]:
     return [int(line.split(",")[2]) * tick for line in listing.splitlines() if not line.startswith("#")]
 
 
+def track_end(path: Path, which: str) -> Fraction:
+    """Read when the last packet of one track ends."""
+    listing = run_ffmpeg("-copyts", "-i", path, "-map", which, "-c", "copy", "-f", "framemd5", "-").decode()
+    over, under = re.search(r"#tb 0: (\d+)/(\d+)", listing).groups()
+    lines = [line.split(",") for line in listing.splitlines() if not line.startswith("#")]
+    return max(int(line[2]) + int(line[3]) for line in lines) * Fraction(int(over), int(under))
+
+
 def pictures(path: Path, pixel_format: str = "gray", turn: bool = True) -> list[bytes]:
     """Decode every picture to raw samples, upright as a player shows it unless `turn` is off."""
     description = describe(path)

@@ -50,6 +50,22 @@ def test_real_clips_give_the_oracles_times(data: Path) -> None:
             assert [frame.time for frame in clip.frames()] == frame_times(path)
 
 
+@pytest.mark.parametrize("encoder", [("libx264", "3"), ("libx264", "0"), ("mpeg4", "2")])
+def test_avi_which_states_no_times_gives_the_oracles_wherever_reading_begins(
+    tmp_path: Path, encoder: tuple[str, str]
+) -> None:
+    codec, ahead = encoder
+    path = make_clip(tmp_path / "in.avi", "-c:v", codec, "-bf", ahead, "-pix_fmt", "yuv420p", seconds=8, size="64x48")
+    with open_clip(path) as clip:
+        whole = list(clip.frames())
+        assert [frame.time for frame in whole] == frame_times(path)
+        assert clip.start_time == whole[0].time
+        assert clip.losses() == []
+        rest = list(clip.frames(resume_from=ResumePoint(whole[180].pts, 180)))
+    assert [frame.time for frame in rest] == [frame.time for frame in whole[180:]]
+    assert np.array_equal(rest[0].rgb, whole[180].rgb)
+
+
 @pytest.mark.parametrize("turn", ["90", "180", "270"])
 @pytest.mark.parametrize("flip", [False, True])
 def test_pictures_stand_upright(tmp_path: Path, clip_path: Path, turn: str, flip: bool) -> None:

@@ -90,12 +90,25 @@ def first_picture(container: InputContainer, stream: VideoStream, path: Path) ->
     """Decode the first picture that can be decoded; MediaError where none can."""
     for packet in packets_of_pictures(container, stream):
         try:
-            pictures = packet.decode()
+            pictures = decoded(packet, container)
         except av.FFmpegError:
             continue
         if pictures:
             return pictures[0]
     raise MediaError(f"{path.name}: no picture of its {stream.codec_context.name} track can be decoded")
+
+
+def decoded(packet: Any, container: InputContainer) -> list[av.VideoFrame]:
+    """Decode a packet of pictures, each stamped with the moment it is shown, as far as the file tells it."""
+    pictures: list[av.VideoFrame] = packet.decode()
+    for picture in pictures if is_avi(container) else ():
+        picture.pts = picture.dts
+    return pictures
+
+
+def is_avi(container: InputContainer) -> bool:
+    """Say whether a file states only when packets are decoded: a pts is a guess, wrong where pictures refer ahead."""
+    return container.format.name == "avi"
 
 
 def pts_of(stamped: av.VideoFrame | Packet) -> int:

@@ -25,10 +25,12 @@ from .orientation import UPRIGHT, from_display_matrix
 from .planes import to_working_format, working_format
 from .probe import (
     Track,
+    decoded,
     display_matrix,
     duration_of,
     first_picture,
     frame_rates,
+    is_avi,
     main_stream,
     open_container,
     packets_of_pictures,
@@ -167,8 +169,9 @@ class Clip:
         first = -math.inf if start is None else self._pts_at(start)
         last = math.inf if end is None else self._pts_at(end)
         with open_container(self.path) as container:
-            packets = packets_of_pictures(container, self._stream(container))
-            yield from (packet.pts for packet in packets if packet.pts is not None and first <= packet.pts < last)
+            stamp = "dts" if is_avi(container) else "pts"
+            times = (getattr(packet, stamp) for packet in packets_of_pictures(container, self._stream(container)))
+            yield from (time for time in times if time is not None and first <= time < last)
 
     def _stream(self, container: InputContainer) -> VideoStream:
         return cast(VideoStream, container.streams[self.video_index])
@@ -204,7 +207,7 @@ class Clip:
         """Decode packet by packet; a damaged packet is counted and passed over."""
         for packet in packets_of_pictures(container, stream):
             try:
-                yield from packet.decode()
+                yield from decoded(packet, container)
             except av.FFmpegError:
                 self.damaged_packets += 1
 
