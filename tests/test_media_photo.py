@@ -89,15 +89,24 @@ def test_orientation_is_honoured_and_kept(tmp_path: Path, orientation: int, suff
     assert np.abs(shown[:8] - upright[:8]).mean() < 3
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif"])
-def test_exif_profile_and_resolution_are_kept(tmp_path: Path, suffix: str) -> None:
-    path = save(tmp_path / f"in{suffix}", SMOOTH, exif=exif_of(1), icc_profile=PROFILE, dpi=(300, 300))
-    output = tmp_path / f"out{suffix}"
+KINDS = [".jpg", ".png", ".webp", ".avif", ".tif"]
+
+
+@pytest.mark.parametrize("before", KINDS)
+@pytest.mark.parametrize("after", KINDS)
+def test_exif_profile_and_resolution_are_kept(tmp_path: Path, before: str, after: str) -> None:
+    exif = exif_of(1)
+    exif.get_ifd(0x8769)[0x9003] = "2020:02:29 12:00:00"
+    exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 30.0, 7.5)})
+    path = save(tmp_path / f"in{before}", SMOOTH, exif=exif.tobytes(), icc_profile=PROFILE, dpi=(300, 300))
+    output = tmp_path / f"out{after}"
     write_photo(read_photo(path), [], output)
     result = Image.open(output)
     assert result.getexif()[0x010F] == "A maker"
+    assert result.getexif().get_ifd(0x8769)[0x9003] == "2020:02:29 12:00:00"
+    assert result.getexif().get_ifd(0x8825)[2] == (52.0, 30.0, 7.5)
     assert result.info["icc_profile"] == PROFILE
-    if suffix in (".jpg", ".png"):
+    if {before, after} <= {".jpg", ".png", ".tif"}:
         assert result.info["dpi"] == pytest.approx((300, 300), abs=0.1)
 
 
@@ -223,6 +232,30 @@ def test_the_preview_of_the_old_face_is_taken_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("exif", [b"", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"rubbish" * 9])
 def test_broken_exif_passes_unchanged(exif: bytes) -> None:
     assert without_preview(exif) == exif
+
+
+def test_broken_exif_is_left_out_of_a_tiff_and_said(tmp_path: Path) -> None:
+    path = save(tmp_path / "in.jpg", SMOOTH, exif=b"Exif\0\0M?\0*\0\0\0\x08" + bytes(20))
+    notes = write_photo(read_photo(path), [], tmp_path / "out.tif")
+    assert notes == ("EXIF data is left out: it is broken",)
+    assert Image.open(tmp_path / "out.tif").size == (WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".bmp"])
+def test_an_orientation_that_is_none_is_upright(tmp_path: Path, orientation: int, suffix: str) -> None:
+    path = save(tmp_path / "in.png", exif=exif_of(orientation))
+    write_photo(read_photo(path), [], tmp_path / f"out{suffix}")
+    shown = np.asarray(Image.open(tmp_path / f"out{suffix}"))
+    assert np.abs(shown.astype(int) - NOISE).mean() < 12
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1"])
+def test_heic_which_the_library_does_not_read_is_named_whatever_it_is_called(tmp_path: Path, brand: bytes) -> None:
+    path = tmp_path / "in.jpg"
+    path.write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(400))
+    with pytest.raises(MediaError, match=r"in\.jpg is of a kind of photo that cannot be read here: convert it to PNG"):
+        read_photo(path)
 
 
 def test_a_clip_is_sent_to_its_own_command(tmp_path: Path) -> None:

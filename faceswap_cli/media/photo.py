@@ -21,7 +21,7 @@ from ..errors import MediaError, OutputError, UsageError
 from ..options import Options
 from ..types import Frame, Patch
 from .disclosure import xmp_packet
-from .exif import without_preview
+from .exif import EXIF_PREFIX, without_preview
 from .orientation import EXIF_ORIENTATIONS, UPRIGHT, Orientation
 from .photo_formats import PHOTO_FORMATS, Metadata, encode_photo, png_chunks
 from .plan import Seal, output_path, refuse_existing
@@ -136,7 +136,8 @@ def _read(path: Path, image: Image.Image) -> Photo:
 
 
 def _orientation_tag(image: Image.Image) -> int:
-    return int(image.getexif().get(EXIF_ORIENTATION_TAG, 1))
+    value = image.getexif().get(EXIF_ORIENTATION_TAG, 1)
+    return value if value in EXIF_ORIENTATIONS else 1
 
 
 def _metadata(path: Path, image: Image.Image) -> Metadata:
@@ -145,7 +146,7 @@ def _metadata(path: Path, image: Image.Image) -> Metadata:
     xmp = xmp.encode() if isinstance(xmp, str) else xmp
     jpeg = image if isinstance(image, JpegImagePlugin.JpegImageFile) else None  # MPO included
     return Metadata(
-        exif=without_preview(exif) if exif else b"",
+        exif=without_preview(EXIF_PREFIX + exif.removeprefix(EXIF_PREFIX)) if exif else b"",  # WebP has it bare
         icc=image.info.get("icc_profile") if image.mode in MODES_WITH_OWN_PROFILE else None,
         xmp=xmp or b"",
         dpi=_dpi(image),

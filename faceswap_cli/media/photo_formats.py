@@ -6,6 +6,7 @@ byte for byte.
 
 import io
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from .disclosure import DIGITAL_SOURCE_TYPE
 from .encoders import quality_to_scale
@@ -50,6 +52,10 @@ JPEG_SCALE = ((0, 30), (50, 85), (75, 95), (100, 100))
 WEBP_SCALE = ((0, 20), (50, 80), (75, 92), (99, 100))
 AVIF_SCALE = ((0, 20), (50, 75), (75, 90), (100, 100))
 TIFF_XMP_TAG, TIFF_ICC_TAG = 700, 34675
+Directories = dict[int, ImageFileDirectory_v2]  # of a TIFF, by the tag that says where each begins
+BROKEN_EXIF = (SyntaxError, OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, struct.error)
+TIFF_DIRECTORY_TAGS = (34665, 34853)  # EXIF and GPS
+LITTLE_ENDIAN = b"II*\0\x08\0\0\0"  # how a TIFF begins
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +92,9 @@ def encode_photo(
     if kind == "PNG":
         return _png(samples, alpha, metadata), notes
     if kind == "TIFF":
-        return _tiff(samples, alpha, metadata), notes
+        parts = _exif_parts(metadata.exif)
+        notes += [] if parts else ["EXIF data is left out: it is broken"]
+        return _tiff(samples, alpha, metadata, *(parts or ({}, {}))), notes
     return _with_pillow(_joined(samples, alpha), kind, metadata, quality), notes
 
 
@@ -169,10 +177,15 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def _tiff(samples: np.ndarray, alpha: np.ndarray | None, metadata: Metadata) -> bytes:
+def _tiff(
+    samples: np.ndarray, alpha: np.ndarray | None, metadata: Metadata, words: dict[int, str], directories: Directories
+) -> bytes:
     import tifffile
 
-    extra_tags: list[tuple[int, int, int, bytes | int, bool]] = []
+    extra_tags: list[tuple[int, int, int, bytes | int | str, bool]] = [
+        *((tag, 2, 0, text, True) for tag, text in words.items()),
+        *((tag - 1, 4, 1, 0, True) for tag in directories),  # tifffile refuses the true number: put in below
+    ]
     if metadata.xmp:
         extra_tags.append((TIFF_XMP_TAG, 1, len(metadata.xmp), metadata.xmp, True))
     if metadata.icc:
@@ -183,12 +196,46 @@ def _tiff(samples: np.ndarray, alpha: np.ndarray | None, metadata: Metadata) -> 
     tifffile.imwrite(
         file,
         _joined(samples, alpha),
+        byteorder="<",
         photometric="minisblack" if samples.ndim == 2 else "rgb",
         extrasamples=None if alpha is None else ["unassalpha"],
         compression="adobe_deflate",
         resolution=metadata.dpi,
         resolutionunit=None if metadata.dpi is None else 2,
+        software=False,
         extratags=extra_tags,
         metadata=None,
     )
-    return file.getvalue()
+    return _with_directories(file.getvalue(), directories)
+
+
+def _exif_parts(exif: bytes) -> tuple[dict[int, str], Directories] | None:
+    """Part EXIF data into words such as maker and date, and the directories that a TIFF holds; None: it is broken."""
+    found = Image.Exif()
+    directories = {}
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            found.load(exif)
+            words = {tag: value for tag, value in found.items() if isinstance(value, str) and value.isascii()}
+            for tag in TIFF_DIRECTORY_TAGS:
+                entries = {name: value for name, value in found.get_ifd(tag).items() if not isinstance(value, dict)}
+                directories[tag] = ImageFileDirectory_v2(ifh=LITTLE_ENDIAN, group=tag)
+                directories[tag].update(entries)
+                directories[tag].tobytes()
+    except BROKEN_EXIF:
+        return None
+    return words, {tag: directory for tag, directory in directories.items() if directory}
+
+
+def _with_directories(content: bytes, directories: Directories) -> bytes:
+    """Append the directories to a TIFF, and give the entry that waits for each its number and where it begins."""
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        places = {tag: file.pages.first.tags[tag - 1].offset for tag in directories}
+    whole = bytearray(content)
+    for tag, directory in directories.items():
+        whole += bytes(len(whole) % 2)  # a directory begins on an even byte
+        struct.pack_into("<HHII", whole, places[tag], tag, 4, 1, len(whole))
+        whole += directory.tobytes(len(whole))
+    return bytes(whole)
