@@ -1,12 +1,14 @@
 """A dry run tells what a real one does and leaves no trace; a preview shows frames above their swaps."""
 
 import json
+import shutil
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from faceswap_cli import Options, plan_image, plan_video, preview_video, swap_image, swap_video
@@ -14,7 +16,7 @@ from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.media.writer import ClipWriter, plan_output
 from faceswap_cli.rehearsal import TILE_WIDTH
-from tests.conftest import write_clip
+from tests.conftest import make_generator, write_clip
 from tests.test_cli import assert_refused, faceswap
 
 
@@ -94,13 +96,19 @@ def broken_off(tmp_path: Path, portrait: Path, short_clip: Path, options: Option
         pictures = [frame.rgb for frame in clip.frames()]
     write_clip(tmp_path / "long.mp4", pictures * 2, rate=5)
 
+    break_off(portrait, tmp_path / "long.mp4", tmp_path / "out.mp4", options)
+    return tmp_path / "out.mp4"
+
+
+def break_off(source: Path, clip: Path, output: Path, options: Options) -> None:
+    """Interrupt a run at its 15th frame."""
+
     def interrupt(done: int, total: int | None) -> None:
         if done == 15:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        swap_video(portrait, tmp_path / "long.mp4", tmp_path / "out.mp4", options, interrupt)
-    return tmp_path / "out.mp4"
+        swap_video(source, clip, output, options, interrupt)
 
 
 def test_a_dry_run_tells_how_much_an_earlier_run_finished(
@@ -128,6 +136,33 @@ def test_a_dry_run_tells_why_a_run_would_begin_afresh(
     told = plan_video(portrait, broken_off.with_name("long.mp4"), output, other)["begins"]
     assert (told["frames"], told["why_afresh"].startswith(why)) == (0, True)
     assert swap_video(portrait, broken_off.with_name("long.mp4"), output, other).report["resumed_frames"] == 0
+
+
+@pytest.mark.parametrize("change", ["nothing", "report", "quality", "clip", "photo", "generator", "detector"])
+def test_a_run_of_anything_else_is_done_afresh_and_says_so(
+    broken_off: Path, portrait: Path, options: Options, whole_pack: Path, change: str
+) -> None:
+    """Files keep their names and differ in what they hold."""
+    folder = broken_off.parent
+    source, clip, output = folder / "me.jpg", folder / "long.mp4", folder / "other.mp4"
+    source.write_bytes(portrait.read_bytes())
+    pack = Path(shutil.copytree(whole_pack, folder / "pack"))
+    given = replace(options, model=str(make_generator(folder / "generator.onnx", strength=0.5)), face_pack=pack)
+    break_off(source, clip, output, given)
+    changed = {"clip": clip, "photo": source}.get(change)
+    if changed:
+        changed.write_bytes(changed.read_bytes() + bytes(8))
+    if change == "generator":
+        make_generator(folder / "generator.onnx", strength=0.6)
+    if change == "detector":
+        network = onnx.load(pack / "scrfd_2.5g_bnkps.onnx")
+        onnx.helper.set_model_props(network, {"another": "one"})
+        onnx.save(network, pack / "scrfd_2.5g_bnkps.onnx")
+    choices = {"quality": {"quality": 60}, "report": {"report": folder / "report.json"}}.get(change, {})
+    result = swap_video(source, clip, output, replace(given, **choices))
+    same = change in ("nothing", "report")
+    assert result.report["resumed_frames"] == (10 if same else 0)
+    assert any("done afresh" in note for note in result.notes) == (not same)
 
 
 def test_a_dry_run_beside_a_run_at_work_is_refused_in_its_words(

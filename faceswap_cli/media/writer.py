@@ -28,6 +28,9 @@ from .sequence import is_sequence, members
 __all__ = ["ClipWriter", "WritePlan", "WriteReport", "plan_output"]
 
 
+OTHER_WORK = "earlier work is of another input, other photos, networks or options, or is damaged"
+
+
 @dataclass(frozen=True, slots=True)
 class WriteReport:
     """What was written."""
@@ -59,8 +62,7 @@ def look_at_earlier_work(plan: WritePlan) -> EarlierWork:
     if store.finished:
         return EarlierWork(store.resumed_frames, None)
     if store.discarded:
-        other = "of another input, other photos, networks or options, or is damaged"
-        return EarlierWork(0, f"earlier work is {other}: it will be dropped")
+        return EarlierWork(0, f"{OTHER_WORK}: it will be dropped")
     return EarlierWork(0, "no finished work of an earlier run is there")
 
 
@@ -185,8 +187,11 @@ class ClipWriter:
             codec=self.plan.codec,
             encoder=self.plan.encoder,
             pixel_format=self.plan.pixel_format,
-            notes=(*self.plan.notes, *self.plan.clip.losses(), *notes),
+            notes=(*self._beginning(), *self.plan.notes, *self.plan.clip.losses(), *notes),
         )
+
+    def _beginning(self) -> list[str]:
+        return [f"{OTHER_WORK}: it was dropped, and all was done afresh"] if self.started_afresh else []
 
     def _refused(self, error: BaseException) -> OutputError:
         return OutputError(f"{self.plan.output} cannot be written: {reason(error)}")
