@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from faceswap_cli.errors import UsageError
+from faceswap_cli.media.encoders import ENCODERS, encoder_options
+from faceswap_cli.media.photo_formats import _quality_options
 from faceswap_cli.media.reader import open_clip
+from faceswap_cli.media.stills import PLAIN
 from faceswap_cli.media.writer import plan_output
 from faceswap_cli.options import Options
 from faceswap_cli.types import Patch
@@ -31,11 +34,11 @@ def make(folder: Path, pixel_format: str) -> Path:
     return path
 
 
-def samples(path: Path, pixel_format: str) -> np.ndarray:
+def samples(path: Path, pixel_format: str, *filters: str) -> np.ndarray:
     """Decode all pictures with ffmpeg as they are stored."""
     decoder = ("-c:v", "libvpx-vp9") if "vp9" in describe(path) else ()
     scale = ("-sws_flags", "bilinear+accurate_rnd+full_chroma_int", "-pix_fmt", pixel_format)
-    raw = run_ffmpeg(*decoder, "-i", path, "-map", "0:v:0", *scale, "-f", "rawvideo", "-")
+    raw = run_ffmpeg(*decoder, "-i", path, "-map", "0:v:0", *filters, *scale, "-f", "rawvideo", "-")
     return np.frombuffer(raw, np.uint16 if pixel_format in DEEP else np.uint8)
 
 
@@ -114,7 +117,36 @@ def test_lossless_contradicts_what_is_lossy(choices: dict[str, object]) -> None:
         Options(lossless=True, **choices)
 
 
+QUALITIES = (0, 50, 75, 99, 100)
+
+
+def words_for(kind: str, quality: int) -> str:
+    """What README's table says of a quality, from what the encoder is really given."""
+    if kind in ("JPEG", "WebP", "AVIF"):
+        options = _quality_options(kind.upper(), PLAIN, quality)
+        return "lossless" if options.get("lossless") else str(options["quality"])
+    options = encoder_options(ENCODERS[kind], quality, None, "yuv420p")
+    told = " ".join(f"{name} {value}" for name, value in options.items())
+    found = re.search(r"\b(crf|profile)[ =](\d+)", told)
+    return " ".join(found.groups()) if found else "lossless"
+
+
+def test_readme_tells_what_a_quality_becomes_and_which_presets_there_are() -> None:
+    text = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+    lines = [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    start = next(number for number, cells in enumerate(lines) if cells[1:-1] == list(map(str, QUALITIES)))
+    shown = {cells[0]: cells[1:] for cells in lines[start + 2 : start + 2 + len(ENCODERS) + 3]}
+    assert list(shown) == [*ENCODERS, "JPEG", "WebP", "AVIF"]
+    for kind, (*qualities, presets) in shown.items():
+        assert qualities == [words_for(kind, quality) for quality in QUALITIES]
+        known = ENCODERS[kind].presets if kind in ENCODERS else ()
+        assert presets == (f"{known[0]} ... {known[-1]} ({ENCODERS[kind].preset})" if known else "none")
+
+
 # --- lossless
+
+
+AROUND_THE_PATCH = ("crop=8:48:0:0", "crop=40:48:24:0", "crop=64:8:0:0", "crop=64:24:0:24")  # of 16 x 16 at (8, 8)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +178,9 @@ def test_lossless_gives_every_sample_back_outside_the_patch(
     copy_clip(path, tmp_path / "patched.mkv", (patch,), codec=codec, lossless=True)
     changed = samples(tmp_path / "patched.mkv", native) != samples(path, native)
     assert 0 < changed.mean() < 0.15  # the patch covers 1/12 of the picture
+    for strip in AROUND_THE_PATCH:
+        kept, native_strip = (samples(each, native, "-vf", strip) for each in (tmp_path / "patched.mkv", path))
+        assert np.array_equal(kept, native_strip)
 
 
 @pytest.mark.parametrize(
