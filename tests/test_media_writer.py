@@ -382,6 +382,7 @@ def test_every_codec_gives_the_picture_back(tmp_path: Path, clip_path: Path, cod
     output = tmp_path / "out.mkv"
     copy_clip(clip_path, output, codec=codec, end=Fraction(2, 5))
     assert len(frame_times(output)) == 10
+    assert re.search(rf"Video: {codec}\b", describe(output))
     for ours, theirs in zip(pictures(output), pictures(clip_path), strict=False):
         error = np.frombuffer(ours, np.uint8).astype(float) - np.frombuffer(theirs, np.uint8)
         assert 10 * np.log10(255**2 / max((error**2).mean(), 1e-9)) > 36
@@ -428,16 +429,31 @@ def test_containers_that_can_keep_rotation_do(tmp_path: Path, clip_path: Path, s
         assert (after.width, after.height, after.rotation) == (before.width, before.height, before.rotation)
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_colour_tags_are_kept(tmp_path: Path, suffix: str) -> None:
-    tags = ("-vf", "setparams=color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc:range=tv")
-    path = make_clip(tmp_path / f"in{suffix}", "-c:v", "libx265", "-pix_fmt", "yuv420p10le", *tags, seconds=0.2)
-    report = copy_clip(path, tmp_path / f"out{suffix}", (face_patch(),))
-    with open_clip(path) as before, open_clip(tmp_path / f"out{suffix}") as after:
-        assert after.colours == before.colours
-        assert (after.colours.primaries, after.colours.transfer, after.colours.matrix) == (9, 18, 9)
-        assert after.bits == 10
-    assert report.codec == "hevc"
+COLOURS = {
+    "HLG": ("bt2020", "arib-std-b67", "bt2020nc", "tv", "yuv420p10le"),
+    "PQ": ("bt2020", "smpte2084", "bt2020nc", "tv", "yuv420p10le"),
+    "PAL": ("bt470bg", "smpte170m", "bt470bg", "tv", "yuv420p"),
+    "HD": ("bt709", "bt709", "bt709", "pc", "yuv420p"),
+}
+HOLDERS = [
+    (".mp4", "h264"), (".mp4", "hevc"), (".mp4", "av1"), (".mp4", "vp9"), (".mov", "prores"), (".mkv", "ffv1"),
+    (".mkv", None), (".mov", None), (".webm", None), (".avi", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", COLOURS)
+@pytest.mark.parametrize(("suffix", "codec"), HOLDERS)
+def test_ffmpeg_reads_the_colour_tags_of_the_input(tmp_path: Path, kind: str, suffix: str, codec: str | None) -> None:
+    primaries, transfer, matrix, span, pixels = COLOURS[kind]
+    tags = f"setparams=color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}:range={span}"
+    path, output = tmp_path / "in.mkv", tmp_path / f"out{suffix}"
+    run_ffmpeg(
+        "-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.2", "-vf", f"format={pixels},{tags}", "-c:v", "ffv1", path
+    )
+    copy_clip(path, output, **({} if codec is None else {"codec": codec}))
+    wanted, found = (re.search(r"Video: .*?, \w+\(([^)]*)\)", describe(each))[1] for each in (path, output))
+    assert found.removesuffix(", progressive") == wanted.removesuffix(", progressive")
+    assert (matrix if kind == "HD" else f"{matrix}/{primaries}/{transfer}") in wanted
 
 
 def test_the_mastering_display_of_hdr10_is_kept(tmp_path: Path) -> None:
@@ -474,8 +490,11 @@ def test_odd_sizes_keep_every_row_and_column(tmp_path: Path, suffix: str) -> Non
     odd = "format=rgb24,crop=161:121:exact=1,format=yuv420p"
     path = make_clip(tmp_path / "odd.mkv", "-vf", odd, "-c:v", "ffv1", seconds=0.2, size="200x200")
     copy_clip(path, tmp_path / f"out{suffix}", (face_patch(120, 88),))
-    with open_clip(tmp_path / f"out{suffix}") as clip:
-        assert (clip.width, clip.height) == (161, 121)
+    before, after = (np.frombuffer(b"".join(pictures(each)), np.uint8) for each in (path, tmp_path / f"out{suffix}"))
+    before, after = (each.reshape(-1, 121, 161).astype(int) for each in (before, after))
+    assert np.abs(after - before)[:, :88].mean() < 2
+    assert np.abs(after - before)[:, -1, :120].mean() < 4  # the last row
+    assert np.abs(after - before)[:, :88, -1].mean() < 4  # the last column
 
 
 def test_rgb_input_keeps_its_colours(tmp_path: Path) -> None:
@@ -559,6 +578,40 @@ def test_tracks_go_into_other_containers_or_are_named(
     if sounds == ["opus", "opus"]:
         length = len(run_ffmpeg("-i", output, "-map", "0:a:0", "-ar", "48000", "-f", "s16le", "-")) / 2 / 48000
         assert abs(length - 1) < 0.05
+
+
+SOURCES = {
+    ".mp4": ("-c:v", "libx264", "-bf", "2", "-c:a", "aac"),
+    ".mov": ("-c:v", "prores_ks", "-c:a", "pcm_s16le"),
+    ".mkv": ("-c:v", "libx265", "-x265-params", "log-level=none", "-c:a", "flac"),
+    ".webm": ("-deadline", "realtime", "-cpu-used", "8"),
+    ".avi": ("-c:v", "mpeg4", "-bf", "2", "-c:a", "libmp3lame"),
+}
+
+
+@pytest.fixture(scope="module")
+def one_of_each(folder: Path) -> dict[str, Path]:
+    return {
+        suffix: make_clip(folder / f"source{suffix}", *options, size="64x48") for suffix, options in SOURCES.items()
+    }
+
+
+@pytest.mark.parametrize("after", SOURCES)
+@pytest.mark.parametrize("before", SOURCES)
+def test_every_container_goes_into_every_other(
+    tmp_path: Path, one_of_each: dict[str, Path], before: str, after: str
+) -> None:
+    """AVI cannot say that the beginning of MP3 is to be cut off: two of its frames."""
+    path, output = one_of_each[before], tmp_path / f"out{after}"
+    copy_clip(path, output)
+    begin = frame_times(path)[0] if after == ".avi" else 0
+    steps = [abs(new - (old - begin)) for new, old in zip(frame_times(output), frame_times(path), strict=True)]
+    assert max(steps) <= (0 if after in (".mp4", ".mov") else Fraction(1, 1000))
+    heard = [len(run_ffmpeg("-i", each, "-ar", "48000", *RAW_SOUND)) / 96000 for each in (path, output)]
+    assert abs(heard[0] - heard[1]) <= (2 * 1152 / 44100 if after == ".avi" else 1024 / 44100)
+    error = np.frombuffer(b"".join(pictures(output)), np.uint8).astype(float)
+    error -= np.frombuffer(b"".join(pictures(path)), np.uint8)
+    assert 10 * np.log10(255**2 / max((error**2).mean(), 1e-9)) > 34
 
 
 def test_the_cover_picture_of_an_mp4_is_kept(tmp_path: Path, clip_path: Path) -> None:
