@@ -303,6 +303,50 @@ def test_several_faces_in_the_source_are_told(tmp_path: Path, data: Path, swap_w
     assert re.search(r"\b\d+ more face", done.stderr)
 
 
+@pytest.mark.parametrize("name", ["-dash", "two words", "two\nlines", "smile😀", "%d", "--input"])
+@pytest.mark.parametrize("kind", ["photo", "clip"])
+def test_files_may_be_called_anything(
+    tmp_path: Path, portrait: Path, short_clip: Path, swap_with: tuple[object, ...], name: str, kind: str
+) -> None:
+    command, whole, suffix = ("swap-image", portrait, ".jpg") if kind == "photo" else ("swap-video", short_clip, ".mp4")
+    shutil.copy(portrait, tmp_path / f"{name} me.jpg")
+    shutil.copy(whole, tmp_path / f"{name}{suffix}")
+    words = (command, "--source", f"{name} me.jpg", "--input", f"{name}{suffix}", "--output", f"{name} out{suffix}")
+    typed = [str(word) for word in (SCRIPT, *words, *swap_with)]
+    done = subprocess.run(typed, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (0, f"{name} out{suffix}\n"), done.stderr
+    typed = [str(SCRIPT), "verify", "--", f"{name} out{suffix}"]
+    assert "edited" in subprocess.run(typed, cwd=tmp_path, capture_output=True, text=True, timeout=300).stdout
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("size", [(100_000, 1), (1, 100_000)])
+def test_a_photo_of_one_line_shows_no_face(
+    tmp_path: Path, portrait: Path, swap_with: tuple[object, ...], size: tuple[int, int]
+) -> None:
+    cv2.imwrite(str(tmp_path / "line.png"), np.full(size, 128, np.uint8))
+    words = ("--source", portrait, "--input", tmp_path / "line.png", "--output", tmp_path / "out.png")
+    assert_refused(faceswap("swap-image", *words, *swap_with), 3, "no face")
+    assert [path.name for path in tmp_path.iterdir()] == ["line.png"]
+
+
+def test_two_runs_at_once_give_what_one_gives(
+    tmp_path: Path, portrait: Path, short_clip: Path, swap_with: tuple[object, ...]
+) -> None:
+    def typed(name: str) -> list[str]:
+        words = ("swap-video", "--source", portrait, "--input", short_clip, "--output", tmp_path / name, *swap_with)
+        return [str(word) for word in (SCRIPT, *words)]
+
+    names = ("one.mp4", "other.mp4")
+    running = [subprocess.Popen(typed(name), stdout=subprocess.PIPE, stderr=subprocess.PIPE) for name in names]
+    told = [each.communicate(timeout=300) for each in running]
+    assert [each.returncode for each in running] == [0, 0], told
+    subprocess.run(typed("alone.mp4"), capture_output=True, check=True, timeout=300)
+    alone = (tmp_path / "alone.mp4").read_bytes()
+    assert [(tmp_path / name).read_bytes() == alone for name in names] == [True, True]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone.mp4", *names]
+
+
 def test_a_full_disk_is_an_output_error_and_leaves_nothing(
     tmp_path: Path, portrait: Path, swap_with: tuple[object, ...]
 ) -> None:

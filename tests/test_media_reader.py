@@ -177,11 +177,16 @@ def test_rubbish_is_a_media_error_in_one_line(tmp_path: Path, content: bytes) ->
     assert "\n" not in str(caught.value)
 
 
-def test_sound_alone_is_no_clip(tmp_path: Path) -> None:
-    path = tmp_path / "sound.m4a"
-    run_ffmpeg("-f", "lavfi", "-i", "sine=d=0.2", path)
-    with pytest.raises(MediaError, match="no moving pictures"):
+@pytest.mark.parametrize("cover", [False, True])
+@pytest.mark.parametrize("suffix", [".m4a", ".mp3"])
+def test_sound_alone_is_no_clip_whether_it_has_a_cover_or_not(tmp_path: Path, suffix: str, cover: bool) -> None:
+    path = tmp_path / f"sound{suffix}"
+    picture = ("-f", "lavfi", "-i", "color=red:s=64x64", "-map", "0", "-map", "1", "-frames:v", "1")
+    more = (*picture, "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-disposition:v:0", "attached_pic") if cover else ()
+    run_ffmpeg("-f", "lavfi", "-i", "sine=d=0.2", *more, path)
+    with pytest.raises(MediaError, match="no moving pictures") as caught:
         open_clip(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_photo_is_sent_to_its_own_command(tmp_path: Path) -> None:
