@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from faceswap_cli.errors import MediaError, OutputError, UsageError
 from faceswap_cli.media.disclosure import DIGITAL_SOURCE_TYPE
@@ -103,6 +103,7 @@ def test_exif_profile_and_resolution_are_kept(tmp_path: Path, before: str, after
     write_photo(read_photo(path), [], output)
     result = Image.open(output)
     assert result.getexif()[0x010F] == "A maker"
+    assert (0x0111 in result.getexif()) == (after == ".tif")  # where a TIFF's strips lie is no other format's business
     assert result.getexif().get_ifd(0x8769)[0x9003] == "2020:02:29 12:00:00"
     assert result.getexif().get_ifd(0x8825)[2] == (52.0, 30.0, 7.5)
     assert result.info["icc_profile"] == PROFILE
@@ -111,9 +112,7 @@ def test_exif_profile_and_resolution_are_kept(tmp_path: Path, before: str, after
 
 
 def test_text_of_a_png_is_kept(tmp_path: Path) -> None:
-    from PIL.PngImagePlugin import PngInfo
-
-    text = PngInfo()
+    text = PngImagePlugin.PngInfo()
     text.add_text("Author", "somebody")
     path = save(tmp_path / "in.png", pnginfo=text)
     write_photo(read_photo(path), [], tmp_path / "out.png")
@@ -232,6 +231,16 @@ def test_the_preview_of_the_old_face_is_taken_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("exif", [b"", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"rubbish" * 9])
 def test_broken_exif_passes_unchanged(exif: bytes) -> None:
     assert without_preview(exif) == exif
+
+
+def test_metadata_that_a_format_does_not_hold_is_said(tmp_path: Path) -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Author", "somebody")
+    photo = read_photo(save(tmp_path / "in.png", exif=exif_of(1), icc_profile=PROFILE, pnginfo=text))
+    assert write_photo(photo, [], tmp_path / "out.png") == ()
+    assert write_photo(photo, [], tmp_path / "out.jpg") == ("left out: PNG text; JPEG does not hold it",)
+    notes = write_photo(photo, [], tmp_path / "out.bmp", Options(disclosure=False))
+    assert notes == ("left out: EXIF data, colour profile, PNG text; BMP does not hold it",)
 
 
 def test_broken_exif_is_left_out_of_a_tiff_and_said(tmp_path: Path) -> None:

@@ -32,6 +32,10 @@ from .sniff import kind_of
 
 DEFAULTS = Options()
 PICTURE_FORMATS = {(np.uint8, 1): "gray", (np.uint8, 3): "rgb24", (np.uint16, 1): "gray16le", (np.uint16, 3): "rgb48le"}
+# TIFF 6.0: sizes, depth, compression, places of strips and tiles, colour map; resolution, XMP and profile go their way.
+TIFF_STRUCTURE = frozenset(
+    {*range(254, 267), 273, *range(277, 285), 296, 297, *range(317, 326), 330, *range(338, 348), 700, 34675}
+)
 MODES_WITH_OWN_PROFILE = {"RGB", "RGBA", "P", "PA", "L", "LA", "I;16"}
 # What the libraries raise for files that lie about themselves.
 LIBRARY_ERRORS = (
@@ -141,12 +145,12 @@ def _orientation_tag(image: Image.Image) -> int:
 
 
 def _metadata(path: Path, image: Image.Image) -> Metadata:
-    exif = image.info.get("exif") or image.getexif().tobytes()
+    exif = _exif(image)
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     xmp = xmp.encode() if isinstance(xmp, str) else xmp
     jpeg = image if isinstance(image, JpegImagePlugin.JpegImageFile) else None  # MPO included
     return Metadata(
-        exif=without_preview(EXIF_PREFIX + exif.removeprefix(EXIF_PREFIX)) if exif else b"",  # WebP has it bare
+        exif=without_preview(EXIF_PREFIX + exif.removeprefix(EXIF_PREFIX)) if exif else b"",  # WebP's is bare
         icc=image.info.get("icc_profile") if image.mode in MODES_WITH_OWN_PROFILE else None,
         xmp=xmp or b"",
         dpi=_dpi(image),
@@ -156,6 +160,18 @@ def _metadata(path: Path, image: Image.Image) -> Metadata:
         png_chunks=png_chunks(path.read_bytes()) if image.format == "PNG" else (),
         original_format=image.format or "",
     )
+
+
+def _exif(image: Image.Image) -> bytes:
+    """Return EXIF data as stored; of a TIFF, whose directories are EXIF's too, without what describes the samples."""
+    stored: bytes | None = image.info.get("exif")
+    if stored:
+        return stored
+    found = Image.Exif()
+    found.load(image.getexif().tobytes())
+    for tag in TIFF_STRUCTURE & found.keys():
+        del found[tag]
+    return found.tobytes() if found else b""
 
 
 def _dpi(image: Image.Image) -> tuple[float, float] | None:

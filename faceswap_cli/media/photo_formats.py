@@ -47,6 +47,7 @@ KEPT_CHUNKS = {
     b"iTXt",
     b"tIME",
 }
+TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 JPEG_SCALE = ((0, 30), (50, 85), (75, 95), (100, 100))
 WEBP_SCALE = ((0, 20), (50, 80), (75, 92), (99, 100))
@@ -85,6 +86,7 @@ def encode_photo(
     if alpha is not None and kind in ("JPEG", "BMP"):
         notes.append(f"transparency is left out: {kind} does not hold it")
         alpha = None
+    notes += _left_out(metadata, kind)
     if kind == "BMP" and DIGITAL_SOURCE_TYPE.encode() in metadata.xmp:
         notes.append("the file does not say that it was edited with AI: BMP holds no metadata")
     if kind == "BMP" and metadata.orientation != 1:
@@ -96,6 +98,17 @@ def encode_photo(
         notes += [] if parts else ["EXIF data is left out: it is broken"]
         return _tiff(samples, alpha, metadata, *(parts or ({}, {}))), notes
     return _with_pillow(_joined(samples, alpha), kind, metadata, quality), notes
+
+
+def _left_out(metadata: Metadata, kind: str) -> list[str]:
+    """Say what a photo carries beside its samples that this format does not hold."""
+    lost = {
+        "EXIF data": kind == "BMP" and bool(metadata.exif),
+        "colour profile": kind == "BMP" and bool(metadata.icc),
+        "PNG text": kind != "PNG" and any(name in TEXT_CHUNKS for name, _ in metadata.png_chunks),
+    }
+    words = ", ".join(name for name, is_lost in lost.items() if is_lost)
+    return [f"left out: {words}; {kind} does not hold it"] if words else []
 
 
 def png_chunks(content: bytes) -> tuple[tuple[bytes, bytes], ...]:
