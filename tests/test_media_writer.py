@@ -614,6 +614,26 @@ def test_every_container_goes_into_every_other(
     assert 10 * np.log10(255**2 / max((error**2).mean(), 1e-9)) > 34
 
 
+@pytest.mark.parametrize("seconds", ["1", "0.08"])
+@pytest.mark.parametrize("before", [".mkv", ".mp4"])
+@pytest.mark.parametrize("after", [".mkv", ".mp4", ".mov"])
+def test_a_second_track_of_pictures_is_kept(tmp_path: Path, before: str, after: str, seconds: str) -> None:
+    """Matroska does not tell when pictures that refer ahead are decoded."""
+    path, output = tmp_path / f"in{before}", tmp_path / f"out{after}"
+    shown = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1", "-f", "lavfi", "-i", f"testsrc=s=64x64:r=25:d={seconds}")
+    run_ffmpeg(*shown, "-map", "0", "-map", "1", "-c:v", "libx264", "-bf", "3", "-pix_fmt", "yuv420p", path)
+    assert copy_clip(path, output, **quick()).notes == ()
+    first, second = (
+        run_ffmpeg("-i", each, "-map", "0:v:1", "-fps_mode", "passthrough", "-f", "framehash", "-")
+        for each in (path, output)
+    )
+    digests = [
+        [line.split(b",")[-1] for line in listing.splitlines() if line[:1] != b"#"] for listing in (first, second)
+    ]
+    assert digests[0] == digests[1]
+    assert len(digests[0]) == float(seconds) * 25
+
+
 def test_the_cover_picture_of_an_mp4_is_kept(tmp_path: Path, clip_path: Path) -> None:
     cover, path = tmp_path / "cover.png", tmp_path / "in.mp4"
     run_ffmpeg("-f", "lavfi", "-i", "color=red:s=64x64:d=1", "-frames:v", "1", cover)

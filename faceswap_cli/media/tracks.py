@@ -19,7 +19,7 @@ from av.stream import Discard, Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 
 from .plan import GIF, STILLS, WritePlan
-from .probe import Track, open_container
+from .probe import Track, open_container, pts_of
 
 TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
 # Tags that describe the old packets of a stream.
@@ -104,17 +104,36 @@ def _measured_rate(source: InputContainer, cargo: Cargo) -> float:
 
 def packets_of(source: InputContainer, streams: list[Any]) -> Iterator[Packet]:
     """Read the packets of some streams, pts and dts set, up to the end or to where the file breaks off."""
+    waiting: dict[int, list[Packet]] = {}  # pictures, by track, that come before the first whose dts the file tells
+    for packet in _stamped(source, streams):
+        if packet.dts is None and packet.stream.type == "video":
+            waiting.setdefault(packet.stream_index, []).append(packet)
+            continue
+        packet.pts = packet.dts if packet.pts is None else packet.pts
+        packet.dts = packet.pts if packet.dts is None else packet.dts
+        yield from _dated(waiting.pop(packet.stream_index, []), stamps(packet)[1])
+        yield packet
+    for packets in waiting.values():
+        yield from _dated(packets, min(pts_of(packet) for packet in packets))
+
+
+def _stamped(source: InputContainer, streams: list[Any]) -> Iterator[Packet]:
+    """Read the packets that say when they are decoded or shown."""
     packets = source.demux(*streams) if streams else iter(())
     while True:
         try:
             packet = next(packets)
         except (StopIteration, av.FFmpegError):
             return
-        if packet.size == 0 or (packet.dts is None and packet.pts is None):
-            continue
-        packet.pts = packet.dts if packet.pts is None else packet.pts
-        packet.dts = packet.pts if packet.dts is None else packet.dts
-        yield packet
+        if packet.size and not (packet.dts is None and packet.pts is None):
+            yield packet
+
+
+def _dated(packets: list[Packet], following: int) -> list[Packet]:
+    """Give packets that have none a dts each, one tick apart, before that of the packet behind them."""
+    for place, packet in enumerate(reversed(packets), 1):
+        packet.dts = following - place
+    return packets
 
 
 def stamps(packet: Packet) -> tuple[int, int]:
