@@ -1,6 +1,8 @@
 """The pipeline as a whole: every frame once, the same each time, nothing half-done, nothing left running."""
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -157,6 +159,28 @@ def test_an_interrupted_run_leaves_nothing_and_goes_on(
     whole = swap_video(portrait, long_clip, tmp_path / "whole.mp4", options)
     assert resumed.report["resumed_frames"] > 0
     assert [p.tobytes() for p in pictures(output)] == [p.tobytes() for p in pictures(whole.output)]
+
+
+MEASURED = (
+    "import sys; from pathlib import Path; from faceswap_cli import Options, swap_video\n"
+    "source, clip, output, model, pack = map(Path, sys.argv[1:])\n"
+    "options = Options(model=str(model), face_pack=pack, device='cpu', threads=1, preset='ultrafast')\n"
+    "swap_video(source, clip, output, options)\n"
+    "print(next(line for line in Path('/proc/self/status').read_text().splitlines() if line.startswith('VmHWM')))\n"
+)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell a process's peak")
+def test_memory_does_not_grow_with_the_clip(portrait: Path, short_clip: Path, options: Options, tmp_path: Path) -> None:
+    """Ten times the frames, 25 stretches for 3; kept in memory, the frames alone would take 50 MB."""
+    peaks = []
+    for times_over in (2, 20):
+        clip = write_clip(tmp_path / f"{times_over}.mp4", pictures(short_clip) * times_over, rate=5)
+        files = (portrait, clip, tmp_path / f"out{times_over}.mp4", options.model, options.face_pack)
+        words = [sys.executable, "-c", MEASURED, *map(str, files)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+        peaks.append(int(done.stdout.split()[1]) / 1024)
+    assert peaks[1] - peaks[0] < 25, peaks
 
 
 def test_a_clip_without_a_face_leaves_nothing(
