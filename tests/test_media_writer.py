@@ -897,6 +897,19 @@ def test_the_input_is_never_the_output(tmp_path: Path, clip_path: Path) -> None:
                 plan_output(clip, output, Options(force=True))
 
 
+def test_a_link_in_the_outputs_place_is_replaced_and_what_it_names_stays(tmp_path: Path, clip_path: Path) -> None:
+    (tmp_path / "precious").write_bytes(b"mine")
+    for name, target in (("link.mp4", "precious"), ("dangling.mp4", "nowhere")):
+        (tmp_path / name).symlink_to(target)
+    with pytest.raises(OutputError, match="--force"):
+        copy_clip(clip_path, tmp_path / "link.mp4")
+    for name in ("link.mp4", "dangling.mp4"):
+        copy_clip(clip_path, tmp_path / name, **quick(force=name == "link.mp4", end=Fraction(1, 5)))
+        assert len(frame_times(tmp_path / name)) == 5
+    assert (tmp_path / "precious").read_bytes() == b"mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling.mp4", "link.mp4", "precious"]
+
+
 def test_the_default_name_lies_beside_the_input_or_in_the_folder(tmp_path: Path, clip_path: Path) -> None:
     with open_clip(clip_path) as clip:
         assert plan_output(clip, None, Options()).output == clip_path.with_name("plain_swapped.mp4")
