@@ -19,7 +19,7 @@ from .stages.generate import Generate
 from .stages.likeness import Likeness
 from .stages.mask import Mask
 from .stages.opening import Opening
-from .stages.past import LOOK_BACK, Past
+from .stages.past import REACH, Past
 from .stages.paste import paste
 from .stages.tally import Tally
 from .stages.track import Located, Track
@@ -129,7 +129,7 @@ class Swapper:
         with closing(located):
             for each in located:
                 tally.add(each)
-                swapped = self.swap(each, past) if each.frame.index >= first - LOOK_BACK else None
+                swapped = self.swap(each, past) if each.frame.index >= first - REACH else None
                 if swapped is not None and each.frame.index >= first:
                     yield self._look(each, swapped)
 

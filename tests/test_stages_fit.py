@@ -14,7 +14,7 @@ from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import open_detector
 from faceswap_cli.stages.fit import Fit, steady, unfolded
 from faceswap_cli.stages.parse import MOUTH, Parser
-from faceswap_cli.stages.past import LOOK_BACK, Past
+from faceswap_cli.stages.past import POINTS_BACK, Past
 from faceswap_cli.stages.points import EYES, OPENING, PointFinder, ahead, replaced, with_forehead
 from faceswap_cli.stages.portrait import Portraitist, _usable
 from faceswap_cli.stages.spline import GRID, spline
@@ -140,14 +140,14 @@ def trembling(frames: int) -> list[np.ndarray]:
 def test_trembling_points_are_steadied_while_the_head_moves() -> None:
     past, found = Past(), trembling(12)
     calm = [steady([crop_at(5 * number)], [points], past)[0] for number, points in enumerate(found)]
-    assert np.std(calm[LOOK_BACK:], axis=0).mean() < 0.75 * np.std(found, axis=0).mean()
+    assert np.std(calm[POINTS_BACK:], axis=0).mean() < 0.75 * np.std(found, axis=0).mean()
     assert np.abs(np.mean(calm, axis=0) - face_points()).max() < 0.004
 
 
 def test_a_blink_is_not_smoothed_away() -> None:
     past, closed = Past(), face_points()
     closed[EYES[0], 1] = closed[EYES[0], 1].mean()
-    for _ in range(LOOK_BACK):
+    for _ in range(POINTS_BACK):
         steady([crop_at(0)], [face_points()], past)
     seen = steady([crop_at(0)], [closed], past)[0]
     opening, was = np.ptp(seen[EYES[0], 1]), np.ptp(face_points()[EYES[0], 1])
@@ -157,8 +157,8 @@ def test_a_blink_is_not_smoothed_away() -> None:
 def test_a_resumed_run_steadies_points_alike() -> None:
     found, past, again = trembling(8), Past(), Past()
     whole = [steady([crop_at(0)], [points], past)[0] for points in found]
-    resumed = [steady([crop_at(0)], [points], again)[0] for points in found[5 - LOOK_BACK :]]
-    for one, other in zip(whole[5:], resumed[LOOK_BACK:], strict=True):
+    resumed = [steady([crop_at(0)], [points], again)[0] for points in found[5 - POINTS_BACK :]]
+    for one, other in zip(whole[5:], resumed[POINTS_BACK:], strict=True):
         np.testing.assert_array_equal(one, other)
 
 

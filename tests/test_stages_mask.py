@@ -9,7 +9,7 @@ from faceswap_cli.models import entry
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
 from faceswap_cli.stages.mask import OvalMask, ParsedMask, face_probability, soften
 from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, Parser
-from faceswap_cli.stages.past import LOOK_BACK, Past
+from faceswap_cli.stages.past import GLASSES_BACK, MASKS_BACK, REACH, Past
 from faceswap_cli.types import Crop, Face
 
 SIZE = 128
@@ -167,7 +167,7 @@ def test_a_trembling_edge_is_steadied() -> None:
     parsers: list[Labels] = [SoftDisc(radius) for radius in [45, 46] * 4]
     alone = [masks_of([parser], Past(), [0.0])[0] for parser in parsers]
     steadied = masks_of(parsers, Past(), [0.0] * 8)
-    change = [np.abs(np.diff(np.stack(masks[LOOK_BACK:]), axis=0)).max() for masks in (alone, steadied)]
+    change = [np.abs(np.diff(np.stack(masks[MASKS_BACK:]), axis=0)).max() for masks in (alone, steadied)]
     assert change[1] < 0.6 * change[0]
 
 
@@ -188,8 +188,8 @@ def test_a_hand_is_in_front_in_the_frame_in_which_it_comes() -> None:
 def test_what_is_past_depends_on_few_frames_alone() -> None:
     parsers: list[Labels] = [SoftDisc(45 + number % 3) for number in range(8)]
     whole = masks_of(parsers, Past(), [0.0] * 8)
-    resumed = masks_of(parsers[5 - LOOK_BACK :], Past(), [0.0] * (3 + LOOK_BACK))
-    assert all(np.array_equal(one, other) for one, other in zip(whole[5:], resumed[LOOK_BACK:], strict=True))
+    resumed = masks_of(parsers[5 - MASKS_BACK :], Past(), [0.0] * (3 + MASKS_BACK))
+    assert all(np.array_equal(one, other) for one, other in zip(whole[5:], resumed[MASKS_BACK:], strict=True))
 
 
 def test_one_track_says_nothing_of_another() -> None:
@@ -197,6 +197,34 @@ def test_one_track_says_nothing_of_another() -> None:
     masks_of([SoftDisc(46)] * 2, past, [0.0] * 2, track=1)
     (mask,) = masks_of([SoftDisc(45)], past, [0.0], track=2)
     assert np.array_equal(mask, masks_of([SoftDisc(45)], Past(), [0.0])[0])
+
+
+def test_glasses_seen_for_a_moment_are_none_and_those_lost_for_a_moment_stay() -> None:
+    bare, worn = np.ones((SIZE, SIZE), np.uint8), np.ones((SIZE, SIZE), np.uint8)
+    middle = slice(SIZE // 2 - 20, SIZE // 2 + 20)
+    worn[middle, middle] = GLASSES
+    for usual, once, seen in ((bare, worn, False), (worn, bare, True)):
+        past, masker = Past(), ParsedMask(0.0, keeps_glasses=True)
+        for labels in [usual] * GLASSES_BACK + [once]:
+            (mask,) = masker.mask(seen_by(Labels(labels), crop()), past)
+        centre = mask.shape[0] // 2
+        (after,) = masker.mask(seen_by(Labels(usual), crop()), past)
+        assert (after[centre, centre] < 0.2) == seen
+
+
+def test_whether_glasses_are_worn_depends_on_few_frames_alone() -> None:
+    labels = [np.ones((SIZE, SIZE), np.uint8) for _ in range(24)]
+    for number, each in enumerate(labels):
+        half = 8 + number % 5 * 4
+        each[SIZE // 2 - half : SIZE // 2 + half, SIZE // 2 - half : SIZE // 2 + half] = GLASSES
+    crops = [seen_by(Labels(each), crop()) for each in labels]
+
+    def masks(of: list[list[Crop]]) -> list[np.ndarray]:
+        past, masker = Past(), ParsedMask(0.0, keeps_glasses=True)
+        return [masker.mask(each, past)[0] for each in of]
+
+    whole, resumed = masks(crops), masks(crops[20 - REACH :])
+    assert all(np.array_equal(one, other) for one, other in zip(whole[20:], resumed[REACH:], strict=True))
 
 
 @pytest.mark.parametrize(("side", "seen"), [(36, True), (12, False)])

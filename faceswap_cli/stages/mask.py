@@ -22,7 +22,7 @@ FOREIGN_CLASSES = (0, 16)  # background, under which parsers put hands and thing
 
 _TWO_THINGS = 1.0  # difference of two frames' weights from which they show two things and not one that trembles
 
-_GLINT = 0.02  # share of a crop taken for glasses up to which none are worn; twice that is a pair (0.042 in clips)
+_GLINT = 0.03  # share of a crop taken for glasses up to which none are worn; twice that is a pair (0.06 in clips)
 _BORDER = 0.04  # share of the crop's side over which the mask falls to zero at its border
 _EYE = 0.38  # radius of an eye with its brow, as a share of the way from the eyes to the mouth
 _BROW = 0.15  # how far above the eye their middle lies, the same way
@@ -57,7 +57,12 @@ class ParsedMask:
 
     def mask(self, crops: list[Crop], past: Past | None = None) -> list[np.ndarray]:
         """Return the softened weights, one array per crop a parser has looked at; steadied where there is a past."""
-        faces = [self._see(crop) for crop in crops]
+        faces = [_see(crop) for crop in crops]
+        if self._keeps_glasses:
+            faces = [
+                face * (1 - worn * _glasses(crop))
+                for crop, face, worn in zip(crops, faces, _worn(crops, past), strict=True)
+            ]
         if past is not None:
             seen = {crop.face.track: _Seen(face, _to_seen(crop, face)) for crop, face in zip(crops, faces, strict=True)}
             faces = [
@@ -69,13 +74,6 @@ class ParsedMask:
             soften(cv2.resize(face, crop.image.shape[1::-1], interpolation=cv2.INTER_LINEAR), self._blur)
             for crop, face in zip(crops, faces, strict=True)
         ]
-
-    def _see(self, crop: Crop) -> np.ndarray:
-        shares = crop.classes
-        assert shares is not None, "a parser looks at crops before they are masked"
-        face = face_probability(shares)
-        face = main_part(np.maximum(face, _eyes(crop, shares, face)))
-        return face * (1 - _glasses(shares)) if self._keeps_glasses else face
 
 
 class OvalMask:
@@ -94,11 +92,33 @@ def face_probability(shares: np.ndarray) -> np.ndarray:
     return class_share(shares, FACE_CLASSES)
 
 
-def _glasses(shares: np.ndarray) -> np.ndarray:
-    """Return (S, S) float32 in [0, 1]: the target's glasses with what is seen through them; none where few are seen."""
-    share = class_share(shares, (GLASSES,))
-    worn = np.clip((float(share.mean()) - _GLINT) / _GLINT, 0, 1)
-    return (cv2.dilate(share, disc(1)) * worn).astype(np.float32)
+def _see(crop: Crop) -> np.ndarray:
+    """Return (P, P) float32: the share of each pixel that is face."""
+    face = face_probability(_classes(crop))
+    return main_part(np.maximum(face, _eyes(crop, _classes(crop), face)))
+
+
+def _glasses(crop: Crop) -> np.ndarray:
+    """Return (P, P) float32 in [0, 1]: the target's glasses with what is seen through them."""
+    return cv2.dilate(class_share(_classes(crop), (GLASSES,)), disc(1))
+
+
+def _worn(crops: list[Crop], past: Past | None) -> list[float]:
+    """Return how surely each face wears glasses, in [0, 1]: by how many the parser sees now and in the frames before.
+
+    Dark sockets of a blurred face look like glasses for a moment, and what comes and goes is seen more than either.
+    """
+    shares = [float(class_share(_classes(crop), (GLASSES,)).mean()) for crop in crops]
+    if past is not None:
+        tracks = [crop.face.track for crop in crops]
+        past.glasses.append(dict(zip(tracks, shares, strict=True)))
+        shares = [float(np.mean([seen[track] for seen in past.glasses if track in seen])) for track in tracks]
+    return [float(np.clip((share - _GLINT) / _GLINT, 0, 1)) for share in shares]
+
+
+def _classes(crop: Crop) -> np.ndarray:
+    assert crop.classes is not None, "a parser looks at crops before they are masked"
+    return crop.classes
 
 
 def soften(mask: np.ndarray, blur: float) -> np.ndarray:
@@ -120,7 +140,7 @@ def _steadied(now: _Seen, before: Iterable[_Seen]) -> np.ndarray:
 
     A parser's edge trembles where the picture hardly changes. Where two frames differ much the face has moved or
     something has come before it, and what is seen now stays (a bilateral filter over time with Tukey's weights): no
-    weight is changed by more than 0.28.
+    weight is changed by more than 0.38.
     """
     total, weights = now.face.copy(), np.ones_like(now.face)
     for each in before:

@@ -1,25 +1,30 @@
 """What the last frames of a clip showed, for stages that steady what trembles."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-LOOK_BACK = 2  # frames
+POINTS_BACK = 2  # frames that points are steadied by
+MASKS_BACK = 4  # frames that masks are steadied by
+GLASSES_BACK = 12  # frames over which it is told whether glasses are worn
+REACH = MASKS_BACK + GLASSES_BACK  # frames before one that what is done with it can depend on
 
 
-def _frames() -> deque[Any]:
-    return deque(maxlen=LOOK_BACK)
+def _last(count: int) -> Callable[[], deque[Any]]:
+    return lambda: deque(maxlen=count)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Past:
-    """What each stage saw in a run through a clip, by track: LOOK_BACK frames and no more, so a resumed run has it too.
+    """What each stage saw in a run through a clip, by track: a few frames and no more, so a resumed run has it too.
 
     Each stage reads and appends its own; what is kept stands still in the frame rather than in the crop, which hangs on
     points that tremble themselves.
     """
 
-    masks: deque[dict[int, Any]] = field(default_factory=_frames)
-    points: deque[dict[int, np.ndarray]] = field(default_factory=_frames)  # (66, 2) in frame pixels
+    masks: deque[dict[int, Any]] = field(default_factory=_last(MASKS_BACK))
+    points: deque[dict[int, np.ndarray]] = field(default_factory=_last(POINTS_BACK))  # (66, 2) in frame pixels
+    glasses: deque[dict[int, float]] = field(default_factory=_last(GLASSES_BACK))  # share of the crop that is glasses
