@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -337,7 +338,53 @@ def test_the_shape_of_pixels_is_kept_or_its_loss_said(tmp_path: Path) -> None:
     assert any("16/11" in note for note in report.notes)
 
 
-def test_captions_and_interlacing_are_named(tmp_path: Path) -> None:
+def drawn_subtitles() -> bytes:
+    """One small picture of a Blu-ray disc's subtitles (PGS), shown from 0.2 to 0.6 seconds."""
+    lines = (b"\x01" * 8 + b"\0\0") * 4
+    shown = struct.pack(">HHBHBBBBHBBHH", 160, 120, 0x10, 0, 0x80, 0, 0, 1, 0, 0, 0, 8, 8)
+    gone = struct.pack(">HHBHBBBB", 160, 120, 0x10, 1, 0, 0, 0, 0)
+    window = struct.pack(">BBHHHH", 1, 0, 8, 8, 8, 4)
+    palette = bytes([0, 0, 1, 235, 128, 128, 255])
+    picture = struct.pack(">HBB", 0, 0, 0xC0) + (len(lines) + 4).to_bytes(3, "big") + struct.pack(">HH", 8, 4) + lines
+    segments = [(0.2, 0x16, shown), (0.2, 0x17, window), (0.2, 0x14, palette), (0.2, 0x15, picture), (0.2, 0x80, b"")]
+    segments += [(0.6, 0x16, gone), (0.6, 0x17, window), (0.6, 0x80, b"")]
+    return b"".join(
+        b"PG" + struct.pack(">IIBH", int(when * 90_000), 0, kind, len(body)) + body for when, kind, body in segments
+    )
+
+
+def test_drawn_subtitles_are_kept_or_named(tmp_path: Path) -> None:
+    (tmp_path / "words.sup").write_bytes(drawn_subtitles())
+    run_ffmpeg("-i", make_clip(tmp_path / "bare.mkv"), "-i", tmp_path / "words.sup", "-map", "0", "-map", "1", "-c",
+               "copy", tmp_path / "in.mkv")  # fmt: skip
+    assert not copy_clip(tmp_path / "in.mkv", tmp_path / "out.mkv").notes
+    assert packet_hashes(tmp_path / "out.mkv", "s:0") == packet_hashes(tmp_path / "in.mkv", "s:0")
+    assert "hdmv_pgs_subtitle" in describe(tmp_path / "out.mkv")
+    for suffix in (".mp4", ".webm", ".mov", ".avi"):
+        report = copy_clip(tmp_path / "in.mkv", tmp_path / f"out{suffix}")
+        assert any("subtitle track 2 (pgssub) is left out" in note for note in report.notes)
+        assert "Subtitle" not in describe(tmp_path / f"out{suffix}")
+
+
+def captioned(path: Path) -> Path:
+    """A clip whose every picture carries closed captions (ATSC A/53 in an SEI message)."""
+    run_ffmpeg("-i", make_clip(path.with_name("bare.mp4"), "-c:v", "libx264"), "-c:v", "copy", "-bsf:v",
+               "h264_mp4toannexb", "-an", path.with_suffix(".h264"))  # fmt: skip
+    words = b"\xb5\x00\x31GA94\x03\x41\xff\xfc\x94\x2c\xff"
+    message = b"\0\0\0\1\x06\x04" + bytes([len(words)]) + words + b"\x80"
+    units = path.with_suffix(".h264").read_bytes().split(b"\0\0\1")
+    whole = [(message if unit[0] & 31 in (1, 5) else b"") + b"\0\0\1" + unit for unit in units[1:]]
+    path.with_suffix(".h264").write_bytes(units[0] + b"".join(whole))
+    run_ffmpeg("-r", "25", "-i", path.with_suffix(".h264"), "-c", "copy", path)
+    return path
+
+
+def test_closed_captions_are_named(tmp_path: Path) -> None:
+    path = captioned(tmp_path / "in.mp4")
+    assert any("closed captions" in note for note in copy_clip(path, tmp_path / "out.mp4").notes)
+
+
+def test_interlacing_is_named(tmp_path: Path) -> None:
     options = ("-flags", "+ilme+ildct", "-vf", "setfield=tff", "-pix_fmt", "yuv420p")
     path = make_clip(tmp_path / "in.mp4", "-c:v", "libx264", *options, seconds=0.2)
     report = copy_clip(path, tmp_path / "out.mp4")
