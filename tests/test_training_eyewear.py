@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.training.eyewear import GLASSES, wear_glasses
+from faceswap_cli.stages.parse import GLASSES
+from faceswap_cli.training.eyewear import wear_glasses
 
 SIZE = 160
 EYES = ((56, 72), (104, 72))

@@ -5,13 +5,11 @@ Text subtitles and sound that it does not take are written anew in its own codec
 
 import io
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Protocol, cast
 
 import av
-from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
@@ -20,13 +18,11 @@ from av.subtitles.stream import SubtitleStream
 
 from .plan import GIF, STILLS, WritePlan
 from .probe import Track, open_container, pts_of
+from .sound import BIT_RATE, RewrittenSound, is_unnamed, nearest_sound
 
 TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
 # Tags that describe the old packets of a stream.
 STATISTICS_TAGS = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION", "ENCODER", "encoder", "rotate", "vendor_id")
-BIT_RATE = 192_000
-# Which channels they are, by their number, where a file does not say (ffmpeg's own choice).
-USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 MEASURED_SECONDS = 30  # of a clip, for the rate of tracks that state none
 MIME_TYPES = {"png": "image/png", "mjpeg": "image/jpeg"}
 
@@ -79,7 +75,7 @@ def foresee_tracks(plan: WritePlan) -> tuple[Cargo, float]:
 def _stated_bits(source: InputContainer, cargo: Cargo) -> int:
     """Sum the bits a second of the sound that is written anew, and of what states its own."""
     return sum(
-        BIT_RATE if isinstance(carrier, _RewrittenSound) else source.streams[index].codec_context.bit_rate or 0
+        BIT_RATE if isinstance(carrier, RewrittenSound) else source.streams[index].codec_context.bit_rate or 0
         for index, carrier in cargo.carriers.items()
     )
 
@@ -169,10 +165,11 @@ def _add(out: OutputContainer, stream: Any, track: Track, plan: WritePlan, cargo
         cargo.carriers[track.index] = _RewrittenText(out, stream, plan.container.text_codec)
         cargo.notes.append(f"{track} is written as {plan.container.text_codec}; its styles may differ")
         return True
-    sound = _nearest_sound(plan.container.sound_codec, stream) if stream.type == "audio" else None
+    sound = nearest_sound(plan.container.sound_codec, stream) if stream.type == "audio" else None
     if sound is None:
         return False
-    cargo.carriers[track.index] = _RewrittenSound(out, stream, sound)
+    copy = out.add_stream(sound.codec, rate=sound.rate, layout=sound.layout, bit_rate=BIT_RATE)
+    cargo.carriers[track.index] = RewrittenSound(cast(AudioStream, _described(copy, stream)), stream, sound)
     mixed = f", its {stream.codec_context.layout.nb_channels} channels mixed to {sound.layout}" * sound.is_mixed
     cargo.notes.append(f"{track} is encoded anew as {sound.codec}{mixed}: not the same bits")
     return True
@@ -180,7 +177,7 @@ def _add(out: OutputContainer, stream: Any, track: Track, plan: WritePlan, cargo
 
 def _holds(muxer: str, stream: Any) -> bool:
     """Try the stream alone in a file in memory: the surest answer to whether the container takes it."""
-    if muxer == "mp4" and stream.type == "audio" and _is_unnamed(stream.codec_context.layout, more_than=2):
+    if muxer == "mp4" and stream.type == "audio" and is_unnamed(stream.codec_context.layout, more_than=2):
         return False  # it would refuse the sound at the file's end
     try:
         with av.open(io.BytesIO(), "w", format=muxer) as trial:
@@ -283,73 +280,3 @@ class _RewrittenText:
 
     def drain(self) -> Iterator[Packet]:
         yield from ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Sound:
-    """What an encoder of sound is asked for."""
-
-    codec: str
-    rate: int
-    layout: str
-    is_mixed: bool  # into fewer channels
-
-
-def _nearest_sound(codec: str | None, stream: Any) -> _Sound | None:
-    """Find the rate and channels nearest to a track's that the encoder really opens; None where there are none."""
-    if codec is None:
-        return None
-    rate, layout = stream.codec_context.sample_rate, stream.codec_context.layout
-    rates = av.Codec(codec, "w").audio_rates or [rate]
-    nearest = min(rates, key=lambda each: (each < min(rate, max(rates)), each))  # nothing above it is lost
-    usual = USUAL_LAYOUTS.get(layout.nb_channels, "stereo")
-    own = usual if _is_unnamed(layout) else layout.name
-    for name in dict.fromkeys((own, usual, "stereo", "mono")):
-        trial = cast(AudioCodecContext, av.CodecContext.create(codec, "w"))
-        trial.sample_rate, trial.layout, trial.format = nearest, name, (trial.codec.audio_formats or [])[0]
-        trial.bit_rate = BIT_RATE
-        with suppress(av.FFmpegError):
-            trial.open()
-            return _Sound(codec, nearest, name, trial.layout.nb_channels < layout.nb_channels)
-    return None
-
-
-def _is_unnamed(layout: av.AudioLayout, more_than: int = 0) -> bool:
-    """Say whether the file counts the channels, more than so many, without saying which is which."""
-    return layout.name.endswith(" channels") and layout.nb_channels > more_than
-
-
-class _RewrittenSound:
-    """Sound in the container's own codec."""
-
-    def __init__(self, out: OutputContainer, stream: Any, sound: _Sound) -> None:
-        self._source = stream
-        copy = out.add_stream(sound.codec, rate=sound.rate, layout=sound.layout, bit_rate=BIT_RATE)
-        self._stream = cast(AudioStream, _described(copy, stream))
-        self._stream.codec_context.open()
-        self._resampler = av.AudioResampler(
-            format=self._stream.codec_context.format,
-            layout=sound.layout,
-            rate=sound.rate,
-            frame_size=self._stream.codec_context.frame_size or None,
-        )
-
-    def carry(self, packet: Packet) -> Iterator[Packet]:
-        try:
-            frames = self._source.codec_context.decode(packet)
-        except av.FFmpegError:  # a damaged packet is a short silence
-            return
-        following = packet.pts
-        for frame in frames:
-            frame.time_base = packet.time_base
-            frame.pts = following if frame.pts is None else frame.pts  # none but the first of a packet states one
-            following = frame.pts + round(frame.samples / (frame.sample_rate * packet.time_base))
-            yield from self._encode(frame)
-
-    def drain(self) -> Iterator[Packet]:
-        yield from self._encode(None)
-        yield from self._stream.encode(None)
-
-    def _encode(self, frame: av.AudioFrame | None) -> Iterator[Packet]:
-        for resampled in self._resampler.resample(frame):
-            yield from self._stream.encode(resampled)

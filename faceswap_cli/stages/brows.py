@@ -12,7 +12,7 @@ from ..types import Portrait
 from .mirror import mirrored
 from .parse import disc
 from .points import BROWS, ahead
-from .spline import GRID, spline
+from .spline import GRID, moved_by, spline
 
 _HALVES = (slice(BROWS.start, BROWS.start + 5), slice(BROWS.start + 5, BROWS.stop))
 _WIDTH = 0.05  # share of the side that a brow is high, with the skin around it
@@ -44,18 +44,15 @@ def _band(brow: np.ndarray, size: int) -> np.ndarray:
 def _drawn(portrait: Portrait, band: np.ndarray) -> Portrait:
     other = mirrored(portrait)
     size = band.shape[0]
-    place = cv2.resize(spline(portrait.points, other.points, GRID), (size, size)) * size - 0.5
-    image, usable = (
-        cv2.remap(each, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-        for each in (other.image, other.usable)
-    )
+    places = spline(portrait.points, other.points, GRID)
+    image, usable = (moved_by(each, places, size) for each in (other.image, other.usable))
     share = band * usable * (1 - portrait.usable)
     lit = image * _gain(portrait, image, cv2.dilate(band, disc(2 * _WIDTH * size)) * usable)
     picture = portrait.image + share[..., None] * (np.clip(lit, 0, 255) - portrait.image)
     return replace(
         portrait,
         image=np.rint(picture).astype(np.uint8),
-        usable=np.maximum(portrait.usable, np.minimum(portrait.usable + share, 1)).astype(np.float32),
+        usable=np.minimum(portrait.usable + share, 1).astype(np.float32),
     )
 
 

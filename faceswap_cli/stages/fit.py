@@ -1,7 +1,7 @@
 """Lay the source's portrait over the target's face, eyes on eyes and lips on lips: the fifth step of a frame's way.
 
-The portrait is moved by a spline through the points of both faces. What comes out is not a
-swap yet: light, seams and what must stay the target's are the generator's part.
+The portrait is moved by a spline through the points of both faces. What comes out is not a swap yet:
+light, seams and what must stay the target's are the generator's part.
 """
 
 import cv2
@@ -15,7 +15,7 @@ from .parse import MOUTH, class_share
 from .past import Past
 from .points import EYES, PointFinder, ahead, replaced
 from .shape import likened
-from .spline import GRID, spline
+from .spline import GRID, moved_by, spline
 
 _AHEAD = 0.6  # of `points.ahead`, below which a portrait hides enough of a face to be mirrored
 _FOLDED, _SQUEEZED = (0.05, 0.3), (9.0, 5.0)  # areas, over a face's median, that are covered by nothing, and wholly
@@ -50,7 +50,7 @@ class Fit:
     def _lay(self, crop: Crop, points: np.ndarray) -> np.ndarray:
         size = crop.image.shape[0]
         places = [spline(likened(points, each.points), each.points, GRID) for each in self._portraits]
-        moved = [_moved_by(*each, size) for each in zip(self._layers, places, strict=True)]
+        moved = [moved_by(*each, size) for each in zip(self._layers, places, strict=True)]
         for layers, each in zip(moved, places, strict=True):
             kept = unfolded(each, points)
             if kept.min() < 1:
@@ -67,12 +67,6 @@ def _between_lips(crop: Crop) -> np.ndarray:
         return np.zeros((size, size), np.float32)
     share = class_share(crop.classes, (MOUTH,))
     return cv2.resize(cv2.GaussianBlur(share, (0, 0), _LIP * share.shape[0]), (size, size))
-
-
-def _moved_by(layers: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
-    """Return layers (P, P, 4) moved to where a face has them, (size, size, 4), by places (C, C, 2)."""
-    place = cv2.resize(places, (size, size)) * layers.shape[0] - 0.5
-    return cv2.remap(layers, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def unfolded(places: np.ndarray, points: np.ndarray) -> np.ndarray:

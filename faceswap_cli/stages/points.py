@@ -26,7 +26,7 @@ MIRRORED = np.array([*_JAW_SWAPPED, *_BROWS_SWAPPED, *_NOSE_SWAPPED, *_EYES_SWAP
 
 _DRAWN = 224  # side of the largest mask that is drawn; its edges are soft, so a larger one is enlarged from it
 _LASHES = 0.013  # share of the side by which an eye is larger than its points: lids, lashes, a blink stay the target's
-BRIDGE, _NOSE, CHIN = 27, 30, 8
+BRIDGE, NOSE_TIP, CHIN = 27, 30, 8
 LIFTED = ([17, 19, 21, 22, 24, 26], [0.25, 0.38, 0.42, 0.42, 0.38, 0.25])  # points of the brows, and how far up
 
 
@@ -64,7 +64,7 @@ def ahead(points: np.ndarray) -> float:
 
     It is the ratio of the nose's distances from either edge of the face.
     """
-    left, right = points[_NOSE, 0] - points[JAW, 0].min(), points[JAW, 0].max() - points[_NOSE, 0]
+    left, right = points[NOSE_TIP, 0] - points[JAW, 0].min(), points[JAW, 0].max() - points[NOSE_TIP, 0]
     return float(max(min(left, right), 0) / max(left, right, 1e-6))
 
 

@@ -1,5 +1,6 @@
 """A thin-plate spline (Bookstein 1989) through the points of two faces: where pixels of one lie in the other."""
 
+import cv2
 import numpy as np
 
 from .points import with_forehead
@@ -16,6 +17,12 @@ def spline(points: np.ndarray, origins: np.ndarray, cells: int) -> np.ndarray:
     side = (np.arange(cells, dtype=np.float32) + 0.5) / cells
     centres = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     return bent(centres, points, origins).reshape(cells, cells, 2)
+
+
+def moved_by(picture: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
+    """Return a picture (P, P) or (P, P, C) moved to where a face has it, (size, size), by places (cells, cells, 2)."""
+    place = cv2.resize(places, (size, size)) * picture.shape[0] - 0.5
+    return cv2.remap(picture, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def bent(places: np.ndarray, points: np.ndarray, origins: np.ndarray) -> np.ndarray:

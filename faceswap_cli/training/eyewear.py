@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-GLASSES = 6
-_EYES = (4, 5)
+from ..stages.parse import EYES, GLASSES
+
 _IN_FRONT_OF = (1, 2, 3, 4, 5, 10)  # skin, brows, eyes, nose: what glasses cover
 _BESIDE = (7, 8, 17)  # ears and hair: temples run over them, or under
 _LEAST_EYE = 6  # pixels
@@ -43,7 +43,7 @@ def wear_glasses(image: np.ndarray, label: np.ndarray, rng: Generator) -> tuple[
 
     They are returned as they are where an eye is hidden, glasses are worn, or those that were drawn cannot be seen.
     """
-    eyes = [_middle(label == eye) for eye in _EYES]
+    eyes = [_middle(label == eye) for eye in EYES]
     if eyes[0] is None or eyes[1] is None or (label == GLASSES).any():
         return image, label
     left, right = sorted((eyes[0], eyes[1]), key=lambda place: float(place[0]))

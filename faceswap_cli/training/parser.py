@@ -20,10 +20,11 @@ from torch.nn import functional
 from ..errors import UsageError
 from ..networks.export import Signature, read_metadata, read_state_dict, write_onnx
 from ..networks.parsing import CLASSES, ParseNet, ParseNetConfig
+from ..stages.parse import GLASSES
 from .averaged import Averaged, begin, fields_of
 from .checkpoint import load, save
 from .data import to_tensor
-from .eyewear import GLASSES, wear_glasses
+from .eyewear import wear_glasses
 from .labels import colourise
 from .occluders import face_free_pictures
 from .options import TrainOptions

@@ -14,9 +14,10 @@ from numpy.random import Generator
 
 from ..errors import MediaError, UsageError
 from ..stages.align import similarity, warp
+from ..stages.parse import GLASSES
 from .data import is_held_out
 from .degrade import degrade
-from .eyewear import GLASSES, wear_glasses
+from .eyewear import wear_glasses
 from .labels import read_classes
 from .occluders import occlude
 from .yunet import YuNet
