@@ -10,6 +10,7 @@ import numpy as np
 from ..types import Crop, Portrait
 from .align import inverse, transform
 from .lids import set_lids
+from .lips import set_lips
 from .mirror import areas, joined, mirrored
 from .parse import MOUTH, class_share
 from .past import Past
@@ -45,7 +46,7 @@ class Fit:
 
     def _find(self, crop: Crop) -> np.ndarray:
         points = self._points.find(crop.image)
-        return points if crop.classes is None else set_lids(points, crop.classes)
+        return points if crop.classes is None else set_lips(set_lids(points, crop.classes), crop.classes)
 
     def _lay(self, crop: Crop, points: np.ndarray) -> np.ndarray:
         size = crop.image.shape[0]

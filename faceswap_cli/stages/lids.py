@@ -24,20 +24,20 @@ def set_lids(points: np.ndarray, shares: np.ndarray) -> np.ndarray:
         width = float(np.linalg.norm(points[eye][0] - points[eye][3]))
         for pair in _LIDS:
             lids = [eye.start + number for number in pair]
-            x, y = points[lids].mean(axis=0)
-            height, middle = _extent(share, float(x), float(y), _REACH * width)
+            height, middle = column(share, points[lids].mean(axis=0), _REACH * width)
             trust = min(height / max(_OPEN * width, 1e-6), 1.0)
             edges = np.array([middle - height / 2, middle + height / 2])
             moved[lids, 1] += trust * (edges - points[lids, 1])
     return moved
 
 
-def _extent(share: np.ndarray, x: float, y: float, reach: float) -> tuple[float, float]:
-    """Return how much of the column at `x` within `reach` of `y` is shared (P, P), and its middle."""
+def column(share: np.ndarray, place: np.ndarray, reach: float) -> tuple[float, float]:
+    """Return how much of the column through a place (2,), within `reach` of it, is shared (P, P), and its middle."""
     size = share.shape[0]
-    place = float(np.clip(x * size - 0.5, 0, size - 1.001))
-    left, part = int(place), place - int(place)
+    x, y = map(float, place)
+    across = float(np.clip(x * size - 0.5, 0, size - 1.001))
+    left, part = int(across), across - int(across)
     rows = (np.arange(size) + 0.5) / size
-    column = ((1 - part) * share[:, left] + part * share[:, left + 1]) * (np.abs(rows - y) <= reach)
-    total = float(column.sum())
-    return total / size, float((column * rows).sum()) / total if total > 0 else y
+    shares = ((1 - part) * share[:, left] + part * share[:, left + 1]) * (np.abs(rows - y) <= reach)
+    total = float(shares.sum())
+    return total / size, float((shares * rows).sum()) / total if total > 0 else y

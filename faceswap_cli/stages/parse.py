@@ -18,6 +18,7 @@ from .tensors import to_tensor
 EYES = (4, 5)
 GLASSES = 6
 MOUTH = 11  # what shows between open lips
+LIPS = (12, 13)  # the upper, the lower
 HAIR = 17
 # skin, brows, eyes, glasses, nose, mouth, lips, as SimSwap's use_mask takes them
 FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)

@@ -8,6 +8,7 @@ from .align import crop_face
 from .brows import completed
 from .glasses import glasses
 from .lids import set_lids
+from .lips import set_lips
 from .parse import EYES, FACE_CLASSES, HAIR, MOUTH, Parser, class_share, disc, main_part
 from .points import PointFinder, ahead
 
@@ -33,7 +34,7 @@ class Portraitist:
             return Portrait(image, np.ones(image.shape[:2], np.float32), points)
         shares = self._parser.parse(image)
         usable = _usable(shares, image.shape[0]) * (1 - glasses(image, shares))
-        return Portrait(image, usable, set_lids(points, shares))
+        return Portrait(image, usable, set_lips(set_lids(points, shares), shares))
 
     def best(self, photos: list[tuple[np.ndarray, Face]]) -> Portrait:
         """Return the portrait of the photo that shows most of the face: looking ahead, and large."""
