@@ -13,6 +13,7 @@ import numpy as np
 
 from .options import Options
 from .stages.align import crop_face
+from .stages.bare import without_brows
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import Watch, open_detector
 from .stages.generate import Generate
@@ -83,8 +84,7 @@ class Swapper:
     def swap(self, located: Located, past: Past | None = None) -> Swapped:
         """Swap the faces chosen in a frame, in a clip by what is `past` of it."""
         frame = located.frame
-        crops = self._cut(located)
-        laid = self._lay(crops, past)
+        crops, laid = self._lay(self._cut(located), past)
         with self.stopwatch.stage("generate"):
             images = self.generator.generate(crops, laid)
         with self.stopwatch.stage("mask"):
@@ -106,11 +106,12 @@ class Swapper:
         with self.stopwatch.stage("parse"):
             return self.parser.look(crops)
 
-    def _lay(self, crops: list[Crop], past: Past | None) -> list[np.ndarray]:
+    def _lay(self, crops: list[Crop], past: Past | None) -> tuple[list[Crop], list[np.ndarray]]:
         if self.fit is None:
-            return []
+            return crops, []
         with self.stopwatch.stage("fit"):
-            return self.fit.lay(crops, past)
+            laid = self.fit.lay(crops, past)
+            return [without_brows(*each) for each in zip(crops, laid, strict=True)], laid
 
     def _locate(self, frames: Generator[Frame, None, None], tally: Tally) -> Iterator[Located]:
         with closing(frames):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..types import Crop, Portrait
 from .align import inverse, transform
+from .folds import excess, smoothed
 from .lids import set_lids
 from .lips import set_lips
 from .mirror import areas, joined, mirrored
@@ -30,9 +31,8 @@ class Fit:
     def __init__(self, portrait: Portrait, points: PointFinder) -> None:
         self._points = points
         self._portraits = [portrait] if ahead(portrait.points) > _AHEAD else [portrait, mirrored(portrait)]
-        self._layers = [
-            np.dstack([each.image, np.rint(255 * each.usable).astype(np.uint8)]) for each in self._portraits
-        ]
+        self._layers = [_layers(each, each.image) for each in self._portraits]
+        self._unsmiling = [_layers(each, smoothed(each)) for each in self._portraits]
 
     def lay(self, crops: list[Crop], past: Past | None = None) -> list[np.ndarray]:
         """Return (S, S, 4) uint8 for each crop of a frame: the portrait laid over it, and where it may be used.
@@ -51,7 +51,7 @@ class Fit:
     def _lay(self, crop: Crop, points: np.ndarray) -> np.ndarray:
         size = crop.image.shape[0]
         places = [spline(likened(points, each.points), each.points, GRID) for each in self._portraits]
-        moved = [moved_by(*each, size) for each in zip(self._layers, places, strict=True)]
+        moved = [moved_by(*each, size) for each in zip(self._shown(points), places, strict=True)]
         for layers, each in zip(moved, places, strict=True):
             kept = unfolded(each, points)
             if kept.min() < 1:
@@ -59,6 +59,18 @@ class Fit:
         laid = moved[0] if len(moved) == 1 else joined(*moved, *places)
         laid[..., 3] = np.rint(laid[..., 3] * replaced(points, size) * (1 - _between_lips(crop)))
         return laid
+
+    def _shown(self, points: np.ndarray) -> list[np.ndarray]:
+        """Return each portrait's layers (S, S, 4) uint8, its smile's folds as deep as suits a face of these points."""
+        smile = excess(self._portraits[0].points, points)
+        if smile == 0:
+            return self._layers
+        pairs = zip(self._layers, self._unsmiling, strict=True)
+        return [cv2.addWeighted(seen, 1 - smile, other, smile, 0) for seen, other in pairs]
+
+
+def _layers(portrait: Portrait, image: np.ndarray) -> np.ndarray:
+    return np.dstack([image, np.rint(255 * portrait.usable).astype(np.uint8)])
 
 
 def _between_lips(crop: Crop) -> np.ndarray:

@@ -1,0 +1,62 @@
+"""Smooth the folds of a smile where the target does not smile.
+
+A portrait that smiles has deep folds from the nose past the corners of the mouth. Squeezed over a mouth at rest they
+look carved, and make any face old. What is darker there than the skin on both sides is filled with that skin's colour;
+stubble and beards, dark all over, stay.
+"""
+
+import cv2
+import numpy as np
+
+from ..types import Portrait
+from .parse import disc
+from .points import EYES
+
+_SIDES = ((31, 58, -1), (35, 62, 1))  # a wing of the nose, the corner of the mouth below it, which way is outwards
+_SMILE = 0.15  # mouth's width over the distance of the eyes: more by so much than the target's, and all folds go
+_SHARE = 0.8  # of a fold's depth that is filled: some of it is the face's own
+_WIDE = 0.03  # share of the side: half the widest fold
+_FINE, _EVEN = 0.004, 0.008  # shares of the side: pores finer than the first stay; the filling is as even as the second
+_ZONE, _SOFT = 0.085, 0.02  # shares of the side: how wide the zone of a fold is, how soft its edge
+_AWAY = 0.03  # share of the side by which folds lie outside of nose and mouth
+
+
+def excess(portrait: np.ndarray, target: np.ndarray) -> float:
+    """Return how much more a face smiles than another, in [0, 1], by points (66, 2) of both."""
+    return float(np.clip((_smile(portrait) - _smile(target)) / _SMILE, 0, 1))
+
+
+def smoothed(portrait: Portrait) -> np.ndarray:
+    """Return the portrait's picture (S, S, 3) uint8 without the folds of its smile."""
+    size = portrait.image.shape[0]
+    picture = portrait.image.astype(np.float32)
+    seen = cv2.GaussianBlur(picture, (0, 0), _FINE * size)
+    filled = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, disc(_WIDE * size))
+    depth = np.maximum(cv2.GaussianBlur(filled, (0, 0), _EVEN * size) - seen, 0)
+    zone = _zone(portrait.points, size)
+    if not (zone > 0.5).any():  # points in a heap, which are no face
+        return portrait.image
+    usual = np.median(depth[zone > 0.5], axis=0)  # of stubble as deep as a fold
+    lighter = picture + _SHARE * zone[..., None] * np.maximum(depth - usual, 0)
+    return np.rint(np.minimum(lighter, 255)).astype(np.uint8)
+
+
+def _smile(points: np.ndarray) -> float:
+    """Return how wide the mouth is, over the distance of the eyes: what a smile changes most."""
+    eyes = [points[eye].mean(axis=0) for eye in EYES]
+    mouth = points[[corner for _, corner, _ in _SIDES]]
+    return float(np.linalg.norm(mouth[0] - mouth[1])) / max(float(np.linalg.norm(eyes[0] - eyes[1])), 1e-6)
+
+
+def _zone(points: np.ndarray, size: int) -> np.ndarray:
+    """Return (size, size) float32 in [0, 1]: along both folds, from above the nose's wings to below the mouth."""
+    zone = np.zeros((size, size), np.float32)
+    fraction = 4  # bits of a pixel
+    for wing, corner, side in _SIDES:
+        nose, mouth = points[wing], points[corner]
+        down, out = mouth - nose, np.array([side * _AWAY, 0])
+        below = mouth + 0.9 * out + np.array([0.1, 0.55]) * down
+        path = np.array([nose - 0.05 * down + 0.4 * out, nose + 0.5 * down + 1.4 * out, mouth + 1.2 * out, below])
+        places = np.rint(path * size * (1 << fraction)).astype(np.int32)
+        cv2.polylines(zone, [places], False, 1.0, round(_ZONE * size), cv2.LINE_8, fraction)
+    return cv2.GaussianBlur(zone, (0, 0), _SOFT * size)
