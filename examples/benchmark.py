@@ -24,6 +24,7 @@ from faceswap_cli.media.writer import ClipWriter, plan_output
 from faceswap_cli.options import Options
 from faceswap_cli.pipeline import Swapper
 from faceswap_cli.stages.align import crop_face
+from faceswap_cli.stages.bare import without_brows
 from faceswap_cli.stages.detect import Watch
 from faceswap_cli.stages.paste import paste
 from faceswap_cli.stages.tally import Tally
@@ -87,6 +88,7 @@ def measure_stages(clip: Clip, swapper: Swapper, writer: ClipWriter, limit: int)
                 crops = swapper.parser.look(crops)
         with stopwatch.stage("fit"):
             laid = swapper.fit.lay(crops) if swapper.fit is not None else []
+            crops = [without_brows(*each) for each in zip(crops, laid, strict=True)] if laid else crops
         with stopwatch.stage("generate"):
             images = generator.generate(crops, laid)
         with stopwatch.stage("mask"):

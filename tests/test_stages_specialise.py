@@ -29,7 +29,7 @@ OPTIONS = Options(device="cpu", threads=1)
 def network(request: pytest.FixtureRequest) -> MobileFaceSwap:
     torch.manual_seed(0)
     network = MobileFaceSwap(MobileConfig(latent=LATENT, hidden=8, portrait=request.param, working=32)).eval()
-    torch.nn.init.normal_(network.final[-1].weight, std=0.5)  # as if it had learnt to change what it is shown
+    torch.nn.init.normal_(network.final[-1].weight, std=5.0)  # as if it had learnt to change what it is shown
     return network
 
 

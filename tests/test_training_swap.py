@@ -222,6 +222,17 @@ def test_changes_fade_to_nothing_at_the_border() -> None:
     assert float(change[..., 48:80, 48:80].max()) > 0.1
 
 
+def test_shades_change_only_where_a_portrait_lies() -> None:
+    network = small_lite(working=128)
+    torch.nn.init.normal_(network.residual.weight, std=1.0)
+    target = torch.rand(1, 3, 128, 128)
+    portrait = flat_portrait(target, 1)
+    portrait[:, 3, 40:60, 40:60] = 0  # an eye
+    change = (network(target, someone(), portrait) - target).abs().detach()
+    assert not change[..., 46:54, 46:54].any()
+    assert float(change[..., 64:80, 48:80].max()) > 0.1
+
+
 def test_identity_judge_cuts_the_encoders_template() -> None:
     """A dot drawn at the nose of SimSwap's template is seen where the encoder expects the nose."""
     judge = IdentityJudge([MobileFaceNet()], 224)

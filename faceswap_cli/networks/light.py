@@ -22,6 +22,7 @@ FLAT = 1e-4  # added to both variances, so that no texture divides by something
 DARK = 0.02  # added to brightness where tones are divided by it
 CONTRAST = (0.45, 1.15)  # least and most: a beard must not be paled, nor a smooth face be given grain
 SHADING = (0.45, 1.0)  # the same for shading: hard light from one side is softened, soft light never made hard
+LIGHTER = 1.6  # most by which a change of brightness may multiply a pixel: brows must not turn grey
 COOL, WARM = 0.5, 0.1  # share that counts of what is bluer than skin, and by how much redder all of it does
 
 
@@ -50,7 +51,7 @@ class LightMatch(nn.Module):
         ours, theirs = (_averaged(picture, usable, CELL, self.wide) for picture in (target, face))
         shading, detail = [], []
         for picture, average in ((target, ours), (face, theirs)):
-            brightness, light = _luma(picture), _luma(average)
+            brightness, light = luma(picture), luma(average)
             near = _averaged(brightness, usable, FINE_CELL, self.near)
             shading.append(near - resized(light, near))
             detail.append(brightness - resized(near, brightness))
@@ -59,11 +60,11 @@ class LightMatch(nn.Module):
         tone = _tone(ours)
         shade = contrast * tone
         # what is left of the portrait once its own light and shading are taken away and the target's light is added
-        offset = resized(ours - shade * _luma(theirs), shading[1]) + resized(tone, shading[1]) * (
+        offset = resized(ours - shade * luma(theirs), shading[1]) + resized(tone, shading[1]) * (
             (softness - contrast) * shading[1]
         )
         colours = [
-            (usable * (picture - _luma(picture)).abs()).mean(dim=(1, 2, 3), keepdim=True) for picture in (target, face)
+            (usable * (picture - luma(picture)).abs()).mean(dim=(1, 2, 3), keepdim=True) for picture in (target, face)
         ]
         return Light(_tone(theirs), shade, offset, (colours[0] / (colours[1] + 1e-3)).clamp(max=1))
 
@@ -71,10 +72,16 @@ class LightMatch(nn.Module):
 def lit(face: Tensor, light: Light) -> Tensor:
     """Return a portrait (N, 3, S, S) in that light, in [0, 1]."""
     tone, shade, offset = (resized(field, face) for field in (light.tone, light.shade, light.offset))
-    brightness = _luma(face)
+    brightness = luma(face)
     colour = face - brightness * tone
     counts = light.colouring * (COOL + (1 - COOL) * (colour[:, :1] / WARM).clamp(0, 1))
     return (brightness * shade + offset + counts * colour).clamp(0, 1)
+
+
+def shaded(picture: Tensor, change: Tensor) -> Tensor:
+    """Return a picture (N, 3, S, S) in [0, 1] lighter or darker by (N, 1, h, w), every pixel in its own hue."""
+    factor = 1 + resized(change, picture) / (luma(picture) + DARK)
+    return (picture * factor.clamp(0.0, LIGHTER)).clamp(0, 1)
 
 
 def _averaged(picture: Tensor, usable: Tensor, cell: int, neighbourhood: Tensor) -> Tensor:
@@ -98,13 +105,14 @@ def _strength(pair: list[Tensor], usable: Tensor) -> Tensor:
     return (ours / theirs).sqrt()
 
 
-def _luma(picture: Tensor) -> Tensor:
+def luma(picture: Tensor) -> Tensor:
+    """Return the brightness (N, 1, h, w) of (N, 3, h, w)."""
     red, green, blue = (weight * picture[:, channel : channel + 1] for channel, weight in enumerate(LUMA))
     return red + green + blue
 
 
 def _tone(colour: Tensor) -> Tensor:
-    return colour / (_luma(colour) + DARK)
+    return colour / (luma(colour) + DARK)
 
 
 def _gaussian(deviation: float) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .layers import resized, shrunk
-from .light import Light, LightMatch, lit
+from .light import Light, LightMatch, lit, shaded
 from .simswap import IdentityBlock, IdentityStyle
 
 OPEN = 4.0  # logit of an untrained gate: the portrait counts
@@ -39,7 +39,7 @@ class Changes(NamedTuple):
     """How portrait and target become one picture; w is the working size. The first two fade at the border."""
 
     gate: Tensor  # (N, 1, w/2, w/2) in [0, 1]: how far the portrait counts where it may be used
-    residual: Tensor  # (N, 1, w/2, w/2) added at last: brightness, in [-change, change]
+    residual: Tensor  # (N, 1, w/2, w/2) in [-change, change]: brightness added at last, where a portrait lies
     light: Light  # what brings the portrait to the target's light
 
 
@@ -91,15 +91,16 @@ class SimSwapLite(nn.Module):
             features = block(features, identity)
         detail = functional.leaky_relu(self.style1(self.up1(_doubled(features)) + self.skip1(fine), identity), 0.2)
         residual = torch.tanh(self.residual(detail)) * self.config.change
+        residual = residual * functional.avg_pool2d(usable, 2)  # eyes, teeth and hair keep the target's shades
         gate = torch.sigmoid(self.gate(detail))
         return Changes(gate * resized(self.window, gate), residual * resized(self.window, residual), light)
 
 
 def apply_changes(target: Tensor, portrait: Tensor, changes: Changes) -> Tensor:
-    """Bring the portrait (N, 4, S, S) to the target's light, let it in through the gate, add the residual."""
-    gate, residual = (resized(field.float(), target) for field in (changes.gate, changes.residual))
+    """Bring the portrait (N, 4, S, S) to the target's light, let it in through the gate, shade the two."""
+    gate, residual = resized(changes.gate.float(), target), changes.residual.float()
     face = lit(portrait[:, :3].float(), Light(*(field.float() for field in changes.light)))
-    return (target + portrait[:, 3:] * gate * (face - target) + residual).clamp(0, 1)
+    return shaded(target + portrait[:, 3:] * gate * (face - target), residual)
 
 
 def _convolution(incoming: int, outgoing: int, stride: int = 1) -> nn.Sequential:

@@ -4,8 +4,8 @@ The injection side (injection.py) runs once per source and gives the weights; th
 and pointwise convolutions, then serves every frame. A small branch says where its picture replaces the target's (weakly
 semantic fusion). Paper: MobileFaceSwap (Xu et al., AAAI 2022). `PUBLISHED` is the network that came with it; ours has
 no batch norms and takes an identity vector alone or, as `lite` does, the source's portrait laid over the target too.
-Then its own picture is that portrait in the target's light, changed a little, and the network can think at a small copy
-of the crop: skin, pores and brows are real ones at any crop size.
+Then its own picture is that portrait in the target's light, lighter or darker in places, and the network can think at a
+small copy of the crop: skin, pores and brows are real ones at any crop size.
 """
 
 from dataclasses import dataclass
@@ -18,13 +18,12 @@ from torch.nn import functional
 
 from .injection import DECODER, EMBEDDING, ENCODER, SLOPE, MapPredictor, Modulation, VectorPredictor
 from .layers import resized, shrunk
-from .light import LightMatch, lit
+from .light import LightMatch, lit, luma, shaded
 
 REDUCTION = 32  # the target's side is a multiple of it: five halvings
 FUSION = (512, 128, 64, 32, 8, 2)  # channels of the fusion branch, from the coarsest map to full size
 FILTER = 8  # channels of the last layers
 SEEN = 7  # channels of target, portrait and how far that may be used
-CHANGE = 0.2  # largest change of a portrait's colour channel
 OPEN = 2.0  # logit of an untrained mask over a portrait: it counts
 
 
@@ -38,6 +37,7 @@ class MobileConfig:
     norm: Literal["none", "batch"] = "none"
     portrait: bool = False  # it is shown the source's portrait, for "vector"
     working: int = 128  # side at which it thinks then; crops are averaged down to it
+    change: float = 0.2  # largest change of the portrait's brightness then
 
 
 PUBLISHED = MobileConfig(injection="map", norm="batch")
@@ -110,7 +110,8 @@ class MobileFaceSwap(nn.Module):
         face = lit(seen[:, :3], light)
         change, mask = self._think(torch.cat([2 * small - 1, 2 * face - 1, seen[:, 3:]], dim=1), kernels)
         face = target + portrait[:, 3:] * (lit(portrait[:, :3], light) - target)
-        return (face + CHANGE * resized(change, face)).clamp(0, 1), resized(mask, face)
+        change = self.config.change * luma(change) * seen[:, 3:]  # eyes, teeth and hair keep the target's shades
+        return shaded(face, change), resized(mask, face)
 
     def _think(self, features: Tensor, kernels: Kernels) -> tuple[Tensor, Tensor]:
         """Return what the network paints (N, 3, s, s) in [-1, 1] and its mask (N, 1, s, s), for (N, C, s, s)."""
