@@ -473,7 +473,9 @@ def test_models_list_states_licence_source_and_digest_of_each() -> None:
 def test_models_list_shows_cost_and_quality_and_fits_a_terminal() -> None:
     shown = faceswap("models", "list").stdout
     lite = models.entry("lite")
-    assert f"{lite.multiplications} G multiplications; retrieval {lite.retrieval} %, cosine {lite.cosine:.3f}, " in shown
+    assert (
+        f"{lite.multiplications} G multiplications; retrieval {lite.retrieval} %, cosine {lite.cosine:.3f}, " in shown
+    )
     assert "retrieval 92.83 %, pose 1.53 degrees (FaceForensics++" in shown
     assert max(map(len, shown.splitlines())) <= 100
     (row,) = (row for row in json.loads(faceswap("models", "list", "--json").stdout) if row["name"] == "lite")

@@ -10,9 +10,10 @@ import numpy as np
 
 from ..types import Portrait
 from .parse import disc
-from .points import EYES
+from .points import EYES, MOUTH_CORNERS
 
-_SIDES = ((31, 58, -1), (35, 62, 1))  # a wing of the nose, the corner of the mouth below it, which way is outwards
+_WINGS = (31, 35)  # of the nose, above either corner of the mouth
+_OUTWARDS = (-1, 1)
 _SMILE = 0.15  # mouth's width over the distance of the eyes: more by so much than the target's, and all folds go
 _SHARE = 0.8  # of a fold's depth that is filled: some of it is the face's own
 _WIDE = 0.03  # share of the side: half the widest fold
@@ -44,7 +45,7 @@ def smoothed(portrait: Portrait) -> np.ndarray:
 def _smile(points: np.ndarray) -> float:
     """Return how wide the mouth is, over the distance of the eyes: what a smile changes most."""
     eyes = [points[eye].mean(axis=0) for eye in EYES]
-    mouth = points[[corner for _, corner, _ in _SIDES]]
+    mouth = points[list(MOUTH_CORNERS)]
     return float(np.linalg.norm(mouth[0] - mouth[1])) / max(float(np.linalg.norm(eyes[0] - eyes[1])), 1e-6)
 
 
@@ -52,7 +53,7 @@ def _zone(points: np.ndarray, size: int) -> np.ndarray:
     """Return (size, size) float32 in [0, 1]: along both folds, from above the nose's wings to below the mouth."""
     zone = np.zeros((size, size), np.float32)
     fraction = 4  # bits of a pixel
-    for wing, corner, side in _SIDES:
+    for wing, corner, side in zip(_WINGS, MOUTH_CORNERS, _OUTWARDS, strict=True):
         nose, mouth = points[wing], points[corner]
         down, out = mouth - nose, np.array([side * _AWAY, 0])
         below = mouth + 0.9 * out + np.array([0.1, 0.55]) * down

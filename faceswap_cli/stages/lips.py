@@ -1,17 +1,16 @@
 """Move the lips of an open mouth to where the parser sees them.
 
-The points' teacher draws every mouth a little like the usual one: a round one too wide and too shut.
-The parser sees lips and what shows between them. Closed lips keep their points: by the parser's outline they would be
-the target's in every detail, and lips are a part of who somebody is.
+The points' teacher draws every mouth a little like the usual one: a round one too wide and too shut. The parser sees
+lips and what shows between them. Closed lips keep their points: by the parser's outline they would be the target's in
+every detail, and lips are a part of who somebody is.
 """
 
 import numpy as np
 
 from .lids import column
 from .parse import LIPS, MOUTH, class_share
-from .points import OPENING
+from .points import MOUTH_CORNERS, OPENING
 
-_CORNERS = (58, 62)
 _OUTER = ((48, 57), (49, 56), (50, 55), (51, 54), (52, 53))  # on the upper lip's edge, and below each the lower's
 _INNER = ((59, 65), (60, 64), (61, 63))  # the same of the edge between which teeth show
 _SHUT, _OPEN = 0.1, 0.25  # openings, over the mouth's width, below which points are believed, above which the parser
@@ -24,17 +23,18 @@ _CORNER = 0.04  # of the mouth's width over which the height of a corner is aver
 def set_lips(points: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return points (66, 2), shares of the side, with the lips of an open mouth at those of classes (19, P, P)."""
     opening = class_share(shares, (MOUTH,))
-    width = float(np.linalg.norm(points[_CORNERS[0]] - points[_CORNERS[1]]))
+    width = float(np.linalg.norm(points[MOUTH_CORNERS[0]] - points[MOUTH_CORNERS[1]]))
     gap = max(column(opening, points[list(pair)].mean(axis=0), _REACH * width)[0] for pair in _INNER)
     trust = np.clip((gap / max(width, 1e-6) - _SHUT) / (_OPEN - _SHUT), 0, 1)
     if trust == 0:
         return points
     upper, lower = (class_share(shares, (label,)) for label in LIPS)
-    moved = _stretched(points, upper + opening + lower, width)
+    lips = upper + opening + lower
+    moved = _stretched(points, lips, width)
     for pairs in (_OUTER, _INNER):
         for pair in map(list, pairs):
             place = np.array([moved[pair, 0].mean(), points[pair, 1].mean()])
-            height, middle = column(upper + opening + lower, place, _REACH * width)
+            height, middle = column(lips, place, _REACH * width)
             if height < _THICK * width:
                 continue
             top, bottom = middle - height / 2, middle + height / 2
@@ -49,7 +49,7 @@ def _stretched(points: np.ndarray, lips: np.ndarray, width: float) -> np.ndarray
     """Return points with the mouth's made as wide as lips (P, P) are, its corners at their ends."""
     size = lips.shape[0]
     places = (np.arange(size) + 0.5) / size
-    middle = points[list(_CORNERS)].mean(axis=0)
+    middle = points[list(MOUTH_CORNERS)].mean(axis=0)
     around = np.abs(places - middle[1])[:, None] <= _REACH * width
     around = around & (np.abs(places - middle[0]) <= _REACH * width)
     heights = (lips * around).sum(axis=0) / size
@@ -61,7 +61,7 @@ def _stretched(points: np.ndarray, lips: np.ndarray, width: float) -> np.ndarray
     centre = float((present * places).sum() / present.sum())
     mouth = slice(min(_OUTER[0]), OPENING.stop)
     moved[mouth, 0] = centre + (points[mouth, 0] - middle[0]) * found / width
-    for corner in _CORNERS:
+    for corner in MOUTH_CORNERS:
         near = lips * around * np.exp(-0.5 * ((places - moved[corner, 0]) / (_CORNER * width)) ** 2)
         if near.sum() > 0:
             moved[corner, 1] = (near.sum(axis=1) * places).sum() / near.sum()

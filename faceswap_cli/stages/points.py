@@ -16,6 +16,7 @@ POINTS = 66
 JAW, BROWS = slice(0, 17), slice(17, 27)
 EYES = (slice(36, 42), slice(42, 48))
 OPENING = slice(58, 66)  # the inner edge of the lips
+MOUTH_CORNERS = (58, 62)
 
 # What each point is called in the mirrored picture.
 _JAW_SWAPPED, _BROWS_SWAPPED = range(16, -1, -1), range(26, 16, -1)

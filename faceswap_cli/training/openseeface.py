@@ -12,12 +12,11 @@ import numpy as np
 from ..engines import open_network
 from ..errors import WeightsError
 from ..networks.points import POINTS
-from ..stages.points import EYES, MIRRORED, NOSE_TIP
+from ..stages.points import EYES, MIRRORED, MOUTH_CORNERS, NOSE_TIP
 from ..stages.tensors import to_tensor
 
 SIZE, CELLS = 224, 28
 LOGIT_FACTOR = 16
-MOUTH_CORNERS = (58, 62)
 # Part of SimSwap's frontal crop it is shown, shares of the side: x0, y0, x1, y1. Its own tracker leaves as much room.
 PART = (0.08, 0.06, 0.92, 1.0)
 
