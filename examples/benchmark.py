@@ -24,7 +24,6 @@ from faceswap_cli.media.writer import ClipWriter, plan_output
 from faceswap_cli.options import Options
 from faceswap_cli.pipeline import Swapper
 from faceswap_cli.stages.align import crop_face
-from faceswap_cli.stages.bare import without_brows
 from faceswap_cli.stages.detect import Watch
 from faceswap_cli.stages.paste import paste
 from faceswap_cli.stages.tally import Tally
@@ -87,8 +86,10 @@ def measure_stages(clip: Clip, swapper: Swapper, writer: ClipWriter, limit: int)
             with stopwatch.stage("parse"):
                 crops = swapper.parser.look(crops)
         with stopwatch.stage("fit"):
-            laid = swapper.fit.lay(crops) if swapper.fit is not None else []
-            crops = [without_brows(*each) for each in zip(crops, laid, strict=True)] if laid else crops
+            laid = []
+            if swapper.fit is not None:
+                laid = swapper.fit.lay(crops)
+                crops = [swapper.fit.readied(*each) for each in zip(crops, laid, strict=True)]
         with stopwatch.stage("generate"):
             images = generator.generate(crops, laid)
         with stopwatch.stage("mask"):

@@ -13,7 +13,6 @@ import numpy as np
 
 from .options import Options
 from .stages.align import crop_face
-from .stages.bare import without_brows
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import Watch, open_detector
 from .stages.generate import Generate
@@ -111,7 +110,7 @@ class Swapper:
             return crops, []
         with self.stopwatch.stage("fit"):
             laid = self.fit.lay(crops, past)
-            return [without_brows(*each) for each in zip(crops, laid, strict=True)], laid
+            return [self.fit.readied(*each) for each in zip(crops, laid, strict=True)], laid
 
     def _locate(self, frames: Generator[Frame, None, None], tally: Tally) -> Iterator[Located]:
         with closing(frames):

@@ -53,12 +53,21 @@ class Crop:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class EyeColour:
+    """What colour someone's irises have in a picture, and beside what white: RGB in [0, 255]."""
+
+    iris: np.ndarray  # (3,) float32
+    white: np.ndarray  # (3,) float32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Portrait:
     """The source's face in a generator's template: pixels, and where its parts lie."""
 
     image: np.ndarray  # (S, S, 3) uint8 RGB
     usable: np.ndarray  # (S, S) float32 in [0, 1]: 1 on the face, 0 on hair, background, eyes and teeth
     points: np.ndarray  # (66, 2) float32, x and y as shares of the side
+    eyes: EyeColour | None = None  # None where it is not seen
 
 
 @dataclass(frozen=True, slots=True, eq=False)

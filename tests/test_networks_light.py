@@ -26,7 +26,7 @@ def with_brows(face: torch.Tensor) -> torch.Tensor:
 
 def test_skin_gets_the_targets_colour() -> None:
     result = lit(flat(PALE), LightMatch()(flat(DARK), flat(PALE), USABLE))
-    torch.testing.assert_close(result[..., 16:-16, 16:-16], flat(DARK)[..., 16:-16, 16:-16], atol=0.01, rtol=0)
+    torch.testing.assert_close(result[..., 16:-16, 16:-16], flat(DARK)[..., 16:-16, 16:-16], atol=0.02, rtol=0)
 
 
 def test_brown_brows_stay_brown_on_darker_skin() -> None:
@@ -106,3 +106,39 @@ def test_nothing_turns_negative_and_black_brows_do_not_turn_grey() -> None:
     black = torch.full((1, 3, 8, 8), 0.05)
     assert not shaded(black, torch.full((1, 1, 4, 4), -0.1)).any()
     assert float(shaded(black, torch.full((1, 1, 4, 4), 0.1)).max()) < 0.1
+
+
+def test_thick_brows_do_not_darken_the_skin_around_them() -> None:
+    target = flat(DARK)
+    target[..., 36:48, 20:90] *= 0.3
+    result = lit(flat(PALE), LightMatch()(target, flat(PALE), USABLE))
+    torch.testing.assert_close(result[..., 28:34, 30:80], flat(DARK)[..., 28:34, 30:80], atol=0.03, rtol=0)
+
+
+def test_no_step_is_left_where_a_portrait_ends() -> None:
+    usable = USABLE.clone()
+    usable[..., :40, :] = 0  # a fringe
+    target = flat(DARK)
+    target[..., :44, :] += 0.2  # a forehead in the light
+    result = lit(flat(PALE), LightMatch()(target, flat(PALE), usable))
+    step = (result - target)[..., 40:43, 30:80].mean()
+    assert abs(float(step)) < 0.08  # of 0.2
+    assert abs(float((result - flat(DARK))[..., 70:90, 30:80].mean())) < 0.02
+
+
+def test_an_open_mouth_is_no_edge() -> None:
+    usable = USABLE.clone()
+    usable[..., 70:84, 40:70] = 0
+    target = flat(DARK)
+    target[..., 66:88, 36:74] = torch.tensor((0.6, 0.2, 0.2)).reshape(1, 3, 1, 1)  # lips
+    result = lit(flat(PALE), LightMatch()(target, flat(PALE), usable))
+    around = result[..., 88:92, 36:74].mean(dim=(0, 2, 3))
+    torch.testing.assert_close(around, torch.tensor(DARK), atol=0.08, rtol=0)
+
+
+def test_brows_on_dark_skin_are_not_bolder_than_they_are() -> None:
+    face, usable = with_brows(flat(PALE)), USABLE
+    target = flat(DARK) * 0.6 + 0.06 * torch.randn(1, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
+    result = luma(lit(face, LightMatch()(target, face, usable)))
+    shares = [float(each[..., 40:44, 40:70].mean() / each[..., 50:60, 40:70].mean()) for each in (luma(face), result)]
+    assert shares[1] > shares[0] - 0.08

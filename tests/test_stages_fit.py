@@ -206,7 +206,7 @@ def test_a_portrait_laid_over_its_own_photo_is_that_photo(
     finder: PointFinder, parser: Parser, portraitist: Portraitist, seen: tuple[np.ndarray, Face]
 ) -> None:
     (crop,) = parser.look([crop_face(*seen, finder.template, SIZE)])
-    laid = Fit(portraitist.take(*seen), finder).lay([crop])[0]
+    laid = Fit(portraitist.of_crop(crop.image), finder).lay([crop])[0]
     assert np.abs(laid[..., :3].astype(int) - crop.image).mean() < 1
     assert laid[SIZE // 2, SIZE // 2, 3] > 200
     assert laid[2, 2, 3] == 0

@@ -1,10 +1,11 @@
 """Bring a portrait to the target's light, contrast and colouring, as Reinhard et al. (2001) match two pictures.
 
-Both are averaged over a wide neighbourhood. What is left of the portrait's brightness, shading and details each by
-themselves, is scaled to the strength it has in the target and painted in the target's own tone, lighter or darker: a
-grey beard or a highlight on brown skin would turn blue on pale skin if each channel were scaled by itself. What the
-portrait differs in from its own tone (lips, a flush, shine) is added to that, as far as the target has any colour:
-nothing in a black and white film.
+The skin of both is averaged over a wide neighbourhood. What is left of the portrait's brightness, shading and details
+each by themselves, is scaled to the strength it has in the target and painted in the target's own tone, lighter or
+darker: a grey beard or a highlight on brown skin would turn blue on pale skin if each channel were scaled by itself.
+What the portrait differs in from its own tone (lips, a flush, shine) is added to that, as far as the target has any
+colour: nothing in a black and white film. What still differs along the portrait's edge is added at last and fades
+inwards (as in Poisson image editing, Perez et al. 2003), so that no step is left where a forehead goes on.
 """
 
 from typing import NamedTuple
@@ -18,9 +19,14 @@ from .layers import resized
 CELL, FINE_CELL = 8, 4  # pixels at working size that a cell averages: of light and tone, of shading
 REACH_OF_LIGHT, REACH_OF_SHADING = 2.0, 1.2  # standard deviations of their neighbourhoods, in cells
 LUMA = (0.299, 0.587, 0.114)  # BT.601
+REACH_OF_EDGE = 1.5  # the same, in fine cells: how far inwards an edge is made up for
+HOLE = 9  # fine cells: what is not wider in a portrait, eyes and an open mouth, has no edge
+SKIN, OTHER = (0.7, 0.95), 0.03  # brightness over the average around that is other than skin, and skin; other's weight
+EDGE = 0.05  # share of a neighbourhood that is edge from which a step is made up for
 FLAT = 1e-4  # added to both variances, so that no texture divides by something
 DARK = 0.02  # added to brightness where tones are divided by it
 CONTRAST = (0.45, 1.15)  # least and most: a beard must not be paled, nor a smooth face be given grain
+BOLDER = 1.1  # most by which details may be bolder, as shares of the skin's brightness: black brows look drawn
 SHADING = (0.45, 1.0)  # the same for shading: hard light from one side is softened, soft light never made hard
 LIGHTER = 1.6  # most by which a change of brightness may multiply a pixel: brows must not turn grey
 COOL, WARM = 0.5, 0.1  # share that counts of what is bluer than skin, and by how much redder all of it does
@@ -40,33 +46,47 @@ class LightMatch(nn.Module):
 
     wide: Tensor
     near: Tensor
+    edge: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("wide", _gaussian(REACH_OF_LIGHT), persistent=False)
         self.register_buffer("near", _gaussian(REACH_OF_SHADING), persistent=False)
+        self.register_buffer("edge", _gaussian(REACH_OF_EDGE), persistent=False)
 
     def forward(self, target: Tensor, face: Tensor, usable: Tensor) -> Light:
         """Compare a target with a portrait laid over it where that may be used, (N, 1, w, w) in [0, 1]."""
-        ours, theirs = (_averaged(picture, usable, CELL, self.wide) for picture in (target, face))
-        shading, detail = [], []
-        for picture, average in ((target, ours), (face, theirs)):
-            brightness, light = luma(picture), luma(average)
-            near = _averaged(brightness, usable, FINE_CELL, self.near)
-            shading.append(near - resized(light, near))
+        skins = [self._skin(picture, usable) for picture in (target, face)]
+        averages, shading, detail = [], [], []
+        for picture, skin in zip((target, face), skins, strict=True):
+            average, brightness = _averaged(picture, skin, CELL, self.wide), luma(picture)
+            near = _averaged(brightness, skin, FINE_CELL, self.near)
+            averages.append(average)
+            shading.append(near - resized(luma(average), near))
             detail.append(brightness - resized(near, brightness))
+        ours, theirs = averages
         contrast = _strength(detail, usable).clamp(*CONTRAST)
+        contrast = torch.minimum(contrast, BOLDER * (luma(ours) + DARK) / (luma(theirs) + DARK))
         softness = _strength([resized(each, usable) for each in shading], usable).clamp(*SHADING)
         tone = _tone(ours)
         shade = contrast * tone
         # what is left of the portrait once its own light and shading are taken away and the target's light is added
         offset = resized(ours - shade * luma(theirs), shading[1]) + resized(tone, shading[1]) * (
-            (softness - contrast) * shading[1]
+            (softness - resized(contrast, shading[1])) * shading[1]
         )
         colours = [
             (usable * (picture - luma(picture)).abs()).mean(dim=(1, 2, 3), keepdim=True) for picture in (target, face)
         ]
-        return Light(_tone(theirs), shade, offset, (colours[0] / (colours[1] + 1e-3)).clamp(max=1))
+        light = Light(_tone(theirs), shade, offset, (colours[0] / (colours[1] + 1e-3)).clamp(max=1))
+        step = _averaged(target - lit(face, light), skins[0] * _edge(usable), FINE_CELL, self.edge, EDGE)
+        return light._replace(offset=offset + step)
+
+    def _skin(self, picture: Tensor, usable: Tensor) -> Tensor:
+        """Return (N, 1, w, w): how far a pixel that may be used is skin; brows, beards and hair are darker."""
+        average = luma(_averaged(picture, usable, CELL, self.wide))
+        low, high = SKIN
+        lighter = (luma(picture) + DARK) / (resized(average, usable) + DARK)
+        return usable * (OTHER + (1 - OTHER) * ((lighter - low) / (high - low)).clamp(0, 1))
 
 
 def lit(face: Tensor, light: Light) -> Tensor:
@@ -84,9 +104,20 @@ def shaded(picture: Tensor, change: Tensor) -> Tensor:
     return (picture * factor.clamp(0.0, LIGHTER)).clamp(0, 1)
 
 
-def _averaged(picture: Tensor, usable: Tensor, cell: int, neighbourhood: Tensor) -> Tensor:
-    """Return cells (N, C, w/cell, w/cell): what a picture is around each, where it may be used."""
-    cells = [functional.avg_pool2d(part, cell) for part in (usable * picture, usable)]
+def _edge(usable: Tensor) -> Tensor:
+    """Return (N, 1, w, w) in [0, 1]: where a portrait ends that may be used so far; holes in it count as filled."""
+    share = _widest(functional.avg_pool2d(usable, FINE_CELL))
+    share = resized(1 - _widest(1 - share), usable)
+    return 4 * share * (1 - share)
+
+
+def _widest(share: Tensor) -> Tensor:
+    return functional.max_pool2d(share, HOLE, stride=1, padding=HOLE // 2)
+
+
+def _averaged(picture: Tensor, weight: Tensor, cell: int, neighbourhood: Tensor, least: float = 1e-3) -> Tensor:
+    """Return cells (N, C, w/cell, w/cell): what a picture is around each, nothing where weights come to far less."""
+    cells = [functional.avg_pool2d(part, cell) for part in (weight * picture, weight)]
     total, share = (
         functional.conv2d(
             part,
@@ -96,7 +127,7 @@ def _averaged(picture: Tensor, usable: Tensor, cell: int, neighbourhood: Tensor)
         )
         for part in cells
     )
-    return total / (share + 1e-3)
+    return total / (share + least)
 
 
 def _strength(pair: list[Tensor], usable: Tensor) -> Tensor:

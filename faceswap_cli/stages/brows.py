@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 
 from ..types import Portrait
-from .mirror import mirrored
+from .mirror import mirrored_onto
 from .parse import disc
 from .points import BROWS, ahead
-from .spline import GRID, moved_by, spline
 
 _HALVES = (slice(BROWS.start, BROWS.start + 5), slice(BROWS.start + 5, BROWS.stop))
 _WIDTH = 0.05  # share of the side that a brow is high, with the skin around it
@@ -42,12 +41,10 @@ def _band(brow: np.ndarray, size: int) -> np.ndarray:
 
 
 def _drawn(portrait: Portrait, band: np.ndarray) -> Portrait:
-    other = mirrored(portrait)
-    size = band.shape[0]
-    places = spline(portrait.points, other.points, GRID)
-    image, usable = (moved_by(each, places, size) for each in (other.image, other.usable))
-    share = band * usable * (1 - portrait.usable)
-    lit = image * _gain(portrait, image, cv2.dilate(band, disc(2 * _WIDTH * size)) * usable)
+    other = mirrored_onto(portrait)
+    share = band * other.usable * (1 - portrait.usable)
+    around = cv2.dilate(band, disc(2 * _WIDTH * band.shape[0]))
+    lit = other.image * _gain(portrait, other.image, around * other.usable)
     picture = portrait.image + share[..., None] * (np.clip(lit, 0, 255) - portrait.image)
     return replace(
         portrait,

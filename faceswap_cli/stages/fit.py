@@ -9,7 +9,9 @@ import numpy as np
 
 from ..types import Crop, Portrait
 from .align import inverse, transform
+from .bare import without_brows
 from .folds import excess, smoothed
+from .irises import with_eye_colour
 from .lids import set_lids
 from .lips import set_lips
 from .mirror import areas, joined, mirrored
@@ -29,7 +31,7 @@ class Fit:
     """Lays one portrait over any number of faces."""
 
     def __init__(self, portrait: Portrait, points: PointFinder) -> None:
-        self._points = points
+        self._points, self._eyes = points, portrait.eyes
         self._portraits = [portrait] if ahead(portrait.points) > _AHEAD else [portrait, mirrored(portrait)]
         self._layers = [_layers(each, each.image) for each in self._portraits]
         self._unsmiling = [_layers(each, smoothed(each)) for each in self._portraits]
@@ -43,6 +45,14 @@ class Fit:
         if past is not None:
             points = steady(crops, points, past)
         return [self._lay(*each) for each in zip(crops, points, strict=True)]
+
+    def readied(self, crop: Crop, laid: np.ndarray) -> Crop:
+        """Return a crop as a generator is to see it beside what is laid over it.
+
+        It has no brows of its own beside the portrait's, and its eyes have the source's colour.
+        """
+        crop = without_brows(crop, laid)
+        return crop if self._eyes is None else with_eye_colour(crop, self._eyes)
 
     def _find(self, crop: Crop) -> np.ndarray:
         points = self._points.find(crop.image)

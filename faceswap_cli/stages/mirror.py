@@ -4,11 +4,14 @@ Laid over a face that looks ahead, the far half of a turned portrait is a few co
 nearly alike on both sides, so there the mirrored portrait serves, which has many pixels for it.
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from ..types import Portrait
 from .points import mirrored_points
+from .spline import GRID, moved_by, spline
 
 _BETTER = 2.0  # times as many pixels from which the mirrored portrait is taken by half: sides are not quite alike
 _SHARPNESS = 3  # power of that ratio: from one portrait to the other over a part of the face, not along a line
@@ -17,11 +20,20 @@ _SOFT = 0.03  # share of the side over which the choice is smoothed
 
 def mirrored(portrait: Portrait) -> Portrait:
     """Return the portrait's mirror image."""
-    return Portrait(
-        np.ascontiguousarray(portrait.image[:, ::-1]),
-        np.ascontiguousarray(portrait.usable[:, ::-1]),
-        mirrored_points(portrait.points),
+    return replace(
+        portrait,
+        image=np.ascontiguousarray(portrait.image[:, ::-1]),
+        usable=np.ascontiguousarray(portrait.usable[:, ::-1]),
+        points=mirrored_points(portrait.points),
     )
+
+
+def mirrored_onto(portrait: Portrait) -> Portrait:
+    """Return the portrait's mirror image moved so that its points lie on the portrait's own."""
+    other = mirrored(portrait)
+    places = spline(portrait.points, other.points, GRID)
+    image, usable = (moved_by(each, places, each.shape[0]) for each in (other.image, other.usable))
+    return replace(portrait, image=image, usable=usable)
 
 
 def joined(laid: np.ndarray, other: np.ndarray, places: np.ndarray, other_places: np.ndarray) -> np.ndarray:

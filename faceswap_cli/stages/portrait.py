@@ -7,10 +7,12 @@ from ..types import Face, Portrait
 from .align import crop_face
 from .brows import completed
 from .glasses import glasses
+from .irises import eye_colour
 from .lids import set_lids
 from .lips import set_lips
 from .parse import EYES, FACE_CLASSES, HAIR, MOUTH, Parser, class_share, disc, main_part
 from .points import PointFinder, ahead
+from .sidelight import evened
 
 _NEVER = (MOUTH, HAIR)  # not even in the midst of a face
 _RIM = 0.015  # share of the side by which the usable part is drawn in, so that no hair or background comes along
@@ -24,8 +26,11 @@ class Portraitist:
         self._points, self._parser, self._size = points, parser, size
 
     def take(self, rgb: np.ndarray, face: Face) -> Portrait:
-        """Return the portrait of a face in an upright picture, with a brow that hair hides drawn from the other."""
-        return completed(self.of_crop(crop_face(rgb, face, self._points.template, self._size).image))
+        """Return the portrait of a face in an upright picture.
+
+        A brow that hair hides is drawn from the other, and light that comes from one side is taken away.
+        """
+        return evened(completed(self.of_crop(crop_face(rgb, face, self._points.template, self._size).image)))
 
     def of_crop(self, image: np.ndarray) -> Portrait:
         """Return the portrait of a crop (S, S, 3) uint8 that lies in the generator's template, as it is seen."""
@@ -34,7 +39,7 @@ class Portraitist:
             return Portrait(image, np.ones(image.shape[:2], np.float32), points)
         shares = self._parser.parse(image)
         usable = _usable(shares, image.shape[0]) * (1 - glasses(image, shares))
-        return Portrait(image, usable, set_lips(set_lids(points, shares), shares))
+        return Portrait(image, usable, set_lips(set_lids(points, shares), shares), eye_colour(image, shares))
 
     def best(self, photos: list[tuple[np.ndarray, Face]]) -> Portrait:
         """Return the portrait of the photo that shows most of the face: looking ahead, and large."""
