@@ -10,15 +10,16 @@ import numpy as np
 from ..types import Crop, Portrait
 from .align import inverse, transform
 from .bare import without_brows
-from .folds import excess, smoothed
 from .irises import with_eye_colour
 from .lids import set_lids
 from .lips import set_lips
+from .looks import Looks
 from .mirror import areas, joined, mirrored
 from .parse import MOUTH, class_share
 from .past import Past
 from .points import EYES, PointFinder, ahead, replaced
 from .shape import likened
+from .shut import line
 from .spline import GRID, moved_by, spline
 
 _AHEAD = 0.6  # of `points.ahead`, below which a portrait hides enough of a face to be mirrored
@@ -33,8 +34,7 @@ class Fit:
     def __init__(self, portrait: Portrait, points: PointFinder) -> None:
         self._points, self._eyes = points, portrait.eyes
         self._portraits = [portrait] if ahead(portrait.points) > _AHEAD else [portrait, mirrored(portrait)]
-        self._layers = [_layers(each, each.image) for each in self._portraits]
-        self._unsmiling = [_layers(each, smoothed(each)) for each in self._portraits]
+        self._looks = [Looks(each) for each in self._portraits]
 
     def lay(self, crops: list[Crop], past: Past | None = None) -> list[np.ndarray]:
         """Return (S, S, 4) uint8 for each crop of a frame: the portrait laid over it, and where it may be used.
@@ -61,26 +61,19 @@ class Fit:
     def _lay(self, crop: Crop, points: np.ndarray) -> np.ndarray:
         size = crop.image.shape[0]
         places = [spline(likened(points, each.points), each.points, GRID) for each in self._portraits]
-        moved = [moved_by(*each, size) for each in zip(self._shown(points), places, strict=True)]
+        closed = self._looks[0].closed(points, crop.classes)
+        shown = [each.over(points, closed) for each in self._looks]
+        moved = [moved_by(*each, size) for each in zip(shown, places, strict=True)]
         for layers, each in zip(moved, places, strict=True):
             kept = unfolded(each, points)
             if kept.min() < 1:
                 layers[..., 3] = np.rint(layers[..., 3] * cv2.resize(kept, (size, size)))
         laid = moved[0] if len(moved) == 1 else joined(*moved, *places)
-        laid[..., 3] = np.rint(laid[..., 3] * replaced(points, size) * (1 - _between_lips(crop)))
+        covered = replaced(points, size) * (1 - _between_lips(crop))
+        if closed > 0:
+            covered *= 1 - closed * line(points, size)
+        laid[..., 3] = np.rint(laid[..., 3] * covered)
         return laid
-
-    def _shown(self, points: np.ndarray) -> list[np.ndarray]:
-        """Return each portrait's layers (S, S, 4) uint8, its smile's folds as deep as suits a face of these points."""
-        smile = excess(self._portraits[0].points, points)
-        if smile == 0:
-            return self._layers
-        pairs = zip(self._layers, self._unsmiling, strict=True)
-        return [cv2.addWeighted(seen, 1 - smile, other, smile, 0) for seen, other in pairs]
-
-
-def _layers(portrait: Portrait, image: np.ndarray) -> np.ndarray:
-    return np.dstack([image, np.rint(255 * portrait.usable).astype(np.uint8)])
 
 
 def _between_lips(crop: Crop) -> np.ndarray:

@@ -9,10 +9,10 @@ import numpy as np
 
 from .lids import column
 from .parse import LIPS, MOUTH, class_share
-from .points import MOUTH_CORNERS, OPENING
+from .points import INNER_LIPS, MOUTH_CORNERS, OPENING
 
 _OUTER = ((48, 57), (49, 56), (50, 55), (51, 54), (52, 53))  # on the upper lip's edge, and below each the lower's
-_INNER = ((59, 65), (60, 64), (61, 63))  # the same of the edge between which teeth show
+_INNER = INNER_LIPS[1:-1]  # the same of the edge between which teeth show
 _SHUT, _OPEN = 0.1, 0.25  # openings, over the mouth's width, below which points are believed, above which the parser
 _REACH = 0.7  # of the mouth's width: how far from its points lips are looked for
 _THICK = 0.03  # of the mouth's width: a column of lips of that height lies within the mouth
@@ -22,14 +22,12 @@ _CORNER = 0.04  # of the mouth's width over which the height of a corner is aver
 
 def set_lips(points: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return points (66, 2), shares of the side, with the lips of an open mouth at those of classes (19, P, P)."""
-    opening = class_share(shares, (MOUTH,))
-    width = float(np.linalg.norm(points[MOUTH_CORNERS[0]] - points[MOUTH_CORNERS[1]]))
-    gap = max(column(opening, points[list(pair)].mean(axis=0), _REACH * width)[0] for pair in _INNER)
-    trust = np.clip((gap / max(width, 1e-6) - _SHUT) / (_OPEN - _SHUT), 0, 1)
+    trust = np.clip((openness(points, shares) - _SHUT) / (_OPEN - _SHUT), 0, 1)
     if trust == 0:
         return points
+    width = _width(points)
     upper, lower = (class_share(shares, (label,)) for label in LIPS)
-    lips = upper + opening + lower
+    lips = upper + class_share(shares, (MOUTH,)) + lower
     moved = _stretched(points, lips, width)
     for pairs in (_OUTER, _INNER):
         for pair in map(list, pairs):
@@ -43,6 +41,17 @@ def set_lips(points: np.ndarray, shares: np.ndarray) -> np.ndarray:
                 bottom -= column(lower, place, _REACH * width)[0]
             moved[pair, 1] = top, bottom
     return (points + trust * (moved - points)).astype(np.float32)
+
+
+def openness(points: np.ndarray, shares: np.ndarray) -> float:
+    """Return how high the opening of a mouth is by classes (19, P, P), over its width by points (66, 2)."""
+    width, opening = _width(points), class_share(shares, (MOUTH,))
+    gap = max(column(opening, points[list(pair)].mean(axis=0), _REACH * width)[0] for pair in _INNER)
+    return gap / max(width, 1e-6)
+
+
+def _width(points: np.ndarray) -> float:
+    return float(np.linalg.norm(points[MOUTH_CORNERS[0]] - points[MOUTH_CORNERS[1]]))
 
 
 def _stretched(points: np.ndarray, lips: np.ndarray, width: float) -> np.ndarray:

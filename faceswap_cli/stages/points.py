@@ -16,7 +16,9 @@ POINTS = 66
 JAW, BROWS = slice(0, 17), slice(17, 27)
 EYES = (slice(36, 42), slice(42, 48))
 OPENING = slice(58, 66)  # the inner edge of the lips
+LIPS = slice(48, 66)
 MOUTH_CORNERS = (58, 62)
+INNER_LIPS = ((58, 58), (59, 65), (60, 64), (61, 63), (62, 62))  # from corner to corner, above and below
 
 # What each point is called in the mirrored picture.
 _JAW_SWAPPED, _BROWS_SWAPPED = range(16, -1, -1), range(26, 16, -1)
@@ -76,17 +78,18 @@ def replaced(points: np.ndarray, size: int) -> np.ndarray:
     target's. Edges are soft, in proportion to the side.
     """
     small = min(size, _DRAWN)
-    face = _polygon(cv2.convexHull(with_forehead(points)), small)
+    face = polygon(cv2.convexHull(with_forehead(points)), small)
     face = cv2.erode(face, disc(0.03 * small), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     face = cv2.GaussianBlur(face, (0, 0), 0.022 * small)
-    kept = _polygon(points[OPENING], small)
+    kept = polygon(points[OPENING], small)
     for eye in EYES:
-        kept = np.maximum(kept, cv2.dilate(_polygon(points[eye], small), disc(_LASHES * small)))
+        kept = np.maximum(kept, cv2.dilate(polygon(points[eye], small), disc(_LASHES * small)))
     face = face * (1 - cv2.GaussianBlur(kept, (0, 0), 0.006 * small))
     return cv2.resize(face, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
-def _polygon(corners: np.ndarray, size: int) -> np.ndarray:
+def polygon(corners: np.ndarray, size: int) -> np.ndarray:
+    """Return (size, size) float32: 1 within corners (K, 2), shares of the side."""
     fraction = 4  # bits of a pixel
     mask = np.zeros((size, size), np.float32)
     places = np.rint((corners.reshape(-1, 2) * size - 0.5) * (1 << fraction)).astype(np.int32)
