@@ -156,9 +156,9 @@ def _iris(brightness: np.ndarray, opening: np.ndarray, radius: float) -> tuple[f
 
 def _middle(pixels: np.ndarray, low: float, high: float) -> np.ndarray:
     """Return the median colour (3,) of those pixels (P, 3) whose brightness lies between two quantiles."""
-    brightness = pixels @ _LUMA
-    least, most = np.quantile(brightness, (low, high))
-    colour: np.ndarray = np.median(pixels[(brightness >= least) & (brightness <= most)], axis=0)
+    ordered = pixels[np.argsort(pixels @ _LUMA)]
+    first = int(low * len(ordered))
+    colour: np.ndarray = np.median(ordered[first : max(round(high * len(ordered)), first + 1)], axis=0)
     return colour
 
 
