@@ -15,11 +15,11 @@ from .points import EYES, MOUTH_CORNERS
 _WINGS = (31, 35)  # of the nose, above either corner of the mouth
 _OUTWARDS = (-1, 1)
 _SMILE = 0.15  # mouth's width over the distance of the eyes: more by so much than the target's, and all folds go
-_SHARE = 0.8  # of a fold's depth that is filled: some of it is the face's own
+_SHARE = 0.95  # of a fold's depth that is filled: some of it is the face's own
 _WIDE = 0.03  # share of the side: half the widest fold
 _FINE, _EVEN = 0.004, 0.008  # shares of the side: pores finer than the first stay; the filling is as even as the second
-_ZONE, _SOFT = 0.085, 0.02  # shares of the side: how wide the zone of a fold is, how soft its edge
-_AWAY = 0.03  # share of the side by which folds lie outside of nose and mouth
+_ZONE, _SOFT = 0.11, 0.02  # shares of the side: how wide the zone of a fold is, how soft its edge
+_AWAY = 0.045  # share of the side by which folds lie outside of nose and mouth
 
 
 def excess(portrait: np.ndarray, target: np.ndarray) -> float:
