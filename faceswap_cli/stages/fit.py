@@ -19,6 +19,7 @@ from .parse import MOUTH, class_share
 from .past import Past
 from .points import EYES, PointFinder, ahead, replaced
 from .shape import likened
+from .sharpness import Sharpness, blurred
 from .shut import line
 from .spline import GRID, moved_by, spline
 
@@ -35,6 +36,7 @@ class Fit:
         self._points, self._eyes = points, portrait.eyes
         self._portraits = [portrait] if ahead(portrait.points) > _AHEAD else [portrait, mirrored(portrait)]
         self._looks = [Looks(each) for each in self._portraits]
+        self._sharpness = Sharpness(portrait)
 
     def lay(self, crops: list[Crop], past: Past | None = None) -> list[np.ndarray]:
         """Return (S, S, 4) uint8 for each crop of a frame: the portrait laid over it, and where it may be used.
@@ -73,6 +75,7 @@ class Fit:
         if closed > 0:
             covered *= 1 - closed * line(points, size)
         laid[..., 3] = np.rint(laid[..., 3] * covered)
+        laid[..., :3] = blurred(laid[..., :3], self._sharpness.like(crop.image, points))
         return laid
 
 
