@@ -80,3 +80,12 @@ def test_a_smile_a_little_wider_is_a_little_too_much_at_any_size() -> None:
 def test_points_in_a_heap_change_nothing() -> None:
     image = skin()
     assert smoothed(portrait(image, np.full((66, 2), -3, np.float32))) is image
+
+
+def test_nostrils_stay() -> None:
+    points, image = face(), skin()
+    points[27:31] = [(0.5, y) for y in (0.46, 0.5, 0.54, 0.57)]
+    points[32:35] = (0.47, 0.6), (0.5, 0.61), (0.53, 0.6)
+    nostril = (slice(130, 134), slice(100, 106))  # beside the wing, below it the fold begins
+    image[nostril] = SHADE
+    assert np.abs(smoothed(portrait(image, points))[nostril].astype(int) - image[nostril]).max() < 12

@@ -13,7 +13,7 @@ from .parse import disc
 from .tensors import to_tensor
 
 POINTS = 66
-JAW, BROWS = slice(0, 17), slice(17, 27)
+JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)
 EYES = (slice(36, 42), slice(42, 48))
 OPENING = slice(58, 66)  # the inner edge of the lips
 LIPS = slice(48, 66)
