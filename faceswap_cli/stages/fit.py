@@ -75,7 +75,9 @@ class Fit:
         if closed > 0:
             covered *= 1 - closed * line(points, size)
         laid[..., 3] = np.rint(laid[..., 3] * covered)
-        laid[..., :3] = blurred(laid[..., :3], self._sharpness.like(crop.image, points))
+        softness = self._sharpness.like(crop.image, points)
+        if softness > 0:
+            laid[..., :3] = blurred(laid[..., :3], softness)
         return laid
 
 

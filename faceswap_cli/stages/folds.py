@@ -10,7 +10,7 @@ import numpy as np
 
 from ..types import Portrait
 from .parse import disc
-from .points import EYES, MOUTH_CORNERS, NOSE, polygon
+from .points import EYES, FRACTION, MOUTH_CORNERS, NOSE, fixed_point, polygon
 
 _WINGS = (31, 35)  # of the nose, above either corner of the mouth
 _OUTWARDS = (-1, 1)
@@ -56,13 +56,11 @@ def _zone(points: np.ndarray, size: int) -> np.ndarray:
     The nose, whose nostrils are dark, is no part of it.
     """
     zone = np.zeros((size, size), np.float32)
-    fraction = 4  # bits of a pixel
     for wing, corner, side in zip(_WINGS, MOUTH_CORNERS, _OUTWARDS, strict=True):
         nose, mouth = points[wing], points[corner]
         down, out = mouth - nose, np.array([side * _AWAY, 0])
         below = mouth + 0.9 * out + np.array([0.1, 0.55]) * down
         path = np.array([nose - 0.1 * down + 0.6 * out, nose + 0.5 * down + 1.6 * out, mouth + 1.4 * out, below])
-        places = np.rint(path * size * (1 << fraction)).astype(np.int32)
-        cv2.polylines(zone, [places], False, 1.0, round(_ZONE * size), cv2.LINE_8, fraction)
+        cv2.polylines(zone, [fixed_point(path * size)], False, 1.0, round(_ZONE * size), cv2.LINE_8, FRACTION)
     nose = cv2.dilate(polygon(cv2.convexHull(points[NOSE]), size), disc(_NOSTRIL * size))
     return cv2.GaussianBlur(zone, (0, 0), _SOFT * size) * (1 - cv2.GaussianBlur(nose, (0, 0), _NOSTRIL / 2 * size))

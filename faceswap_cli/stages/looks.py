@@ -14,22 +14,25 @@ class Looks:
     def __init__(self, portrait: Portrait) -> None:
         self._points = portrait.points
         closed = shut(portrait)
-        self._open = closed is not portrait
-        self._shown = [(_layers(each, each.image), _layers(each, smoothed(each))) for each in (portrait, closed)]
+        self._seen, self._shut = _pair(portrait), None if closed is portrait else _pair(closed)
 
     def closed(self, points: np.ndarray, classes: np.ndarray | None) -> float:
         """Return how far, in [0, 1], its open mouth is to be shut over a face; see `shut.how_shut`."""
-        return how_shut(points, classes) if self._open else 0.0
+        return 0.0 if self._shut is None else how_shut(points, classes)
 
     def over(self, points: np.ndarray, closed: float) -> np.ndarray:
         """Return what to lay over a face of these points (66, 2), (S, S, 4) uint8: colours, and which may be used."""
         smile = excess(self._points, points)
-        seen, shut_mouth = (_mixed(*pair, smile) for pair in self._shown)
-        return _mixed(seen, shut_mouth, closed)
+        seen = _mixed(*self._seen, smile)
+        if self._shut is None or closed == 0:
+            return seen
+        return _mixed(seen, _mixed(*self._shut, smile), closed)
 
 
-def _layers(portrait: Portrait, image: np.ndarray) -> np.ndarray:
-    return np.dstack([image, np.rint(255 * portrait.usable).astype(np.uint8)])
+def _pair(portrait: Portrait) -> tuple[np.ndarray, np.ndarray]:
+    """Return the layers of a portrait with the folds of its smile, and without."""
+    usable = np.rint(255 * portrait.usable).astype(np.uint8)
+    return np.dstack([portrait.image, usable]), np.dstack([smoothed(portrait), usable])
 
 
 def _mixed(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:

@@ -27,6 +27,7 @@ _EYES_SWAPPED = (45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40)
 _LIPS_SWAPPED = (*range(52, 47, -1), *range(57, 52, -1), *range(62, 57, -1), *range(65, 62, -1))
 MIRRORED = np.array([*_JAW_SWAPPED, *_BROWS_SWAPPED, *_NOSE_SWAPPED, *_EYES_SWAPPED, *_LIPS_SWAPPED])
 
+FRACTION = 4  # bits of a pixel that OpenCV draws to
 _DRAWN = 224  # side of the largest mask that is drawn; its edges are soft, so a larger one is enlarged from it
 _LASHES = 0.013  # share of the side by which an eye is larger than its points: lids, lashes, a blink stay the target's
 BRIDGE, NOSE_TIP, CHIN = 27, 30, 8
@@ -90,8 +91,12 @@ def replaced(points: np.ndarray, size: int) -> np.ndarray:
 
 def polygon(corners: np.ndarray, size: int) -> np.ndarray:
     """Return (size, size) float32: 1 within corners (K, 2), shares of the side."""
-    fraction = 4  # bits of a pixel
     mask = np.zeros((size, size), np.float32)
-    places = np.rint((corners.reshape(-1, 2) * size - 0.5) * (1 << fraction)).astype(np.int32)
-    cv2.fillPoly(mask, [places], 1.0, lineType=cv2.LINE_8, shift=fraction)
+    places = fixed_point(corners.reshape(-1, 2) * size - 0.5)
+    cv2.fillPoly(mask, [places], 1.0, lineType=cv2.LINE_8, shift=FRACTION)
     return mask
+
+
+def fixed_point(places: np.ndarray) -> np.ndarray:
+    """Return places (K, 2) in pixels as OpenCV draws them to a part of one, int32 with `FRACTION` bits of it."""
+    return np.rint(places * (1 << FRACTION)).astype(np.int32)

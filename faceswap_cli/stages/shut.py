@@ -13,7 +13,7 @@ import numpy as np
 from ..types import Portrait
 from .lips import openness
 from .parse import disc
-from .points import INNER_LIPS, LIPS, polygon
+from .points import FRACTION, INNER_LIPS, LIPS, fixed_point, polygon
 
 _SHUT, _OPEN = 0.02, 0.08  # openings, over the mouth's width: a mouth is shut up to the first, and not from the second
 _LEAST = 2e-4  # share of the picture: of less it is not worth it
@@ -60,9 +60,7 @@ def line(points: np.ndarray, size: int) -> np.ndarray:
     """Return (size, size) float32 in [0, 1]: where the lips of points (66, 2) meet."""
     middles = np.array([points[list(pair)].mean(axis=0) for pair in INNER_LIPS])
     drawn = np.zeros((_DRAWN, _DRAWN), np.float32)
-    fraction = 4  # bits of a pixel
-    places = np.rint((middles * _DRAWN - 0.5) * (1 << fraction)).astype(np.int32)
-    cv2.polylines(drawn, [places], False, 1.0, 1, cv2.LINE_8, fraction)
+    cv2.polylines(drawn, [fixed_point(middles * _DRAWN - 0.5)], False, 1.0, 1, cv2.LINE_8, FRACTION)
     deviation = _LINE * _DRAWN
     drawn = np.minimum(cv2.GaussianBlur(drawn, (0, 0), deviation) * deviation * np.sqrt(2 * np.pi), 1)
     return cv2.resize(drawn.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
