@@ -55,6 +55,16 @@ def test_red_lips_stay_red() -> None:
     assert red - max(green, blue) > 0.2
 
 
+def test_colours_are_as_much_weaker_as_the_target_is_darker() -> None:
+    face = flat(PALE)
+    face[..., 80:86, 40:70] = torch.tensor((0.8, 0.35, 0.35)).reshape(1, 3, 1, 1)
+    tanned = flat((0.42, 0.28, 0.17))
+    result = lit(face, LightMatch()(tanned, face, USABLE))
+    lips, skin = (result[0, :2, row, 55] for row in (83, 60))
+    redder = float((lips[0] - lips[1]) - (skin[0] - skin[1]))
+    assert redder == pytest.approx(0.5 * (0.8 - 0.35 - 0.78 + 0.63), abs=0.05)
+
+
 def test_a_black_and_white_film_stays_one() -> None:
     face = with_brows(flat(PALE))
     face[..., 80:86, 40:70] = torch.tensor((0.7, 0.2, 0.25)).reshape(1, 3, 1, 1)

@@ -52,9 +52,18 @@ def test_skin_keeps_its_hue_and_a_mole_its_depth() -> None:
 
 
 def test_the_darkest_shade_is_lightened_only_so_far() -> None:
-    portrait = lit_from(1.0, 0.2)
-    change = cheeks(evened(portrait))[1] / cheeks(portrait)[1]
-    assert 1.4 < change <= 1.62
+    portrait = lit_from(1.0, 0.1)
+    dark, light = cheeks(portrait)[1], cheeks(evened(portrait))[1]
+    assert light / dark > 2
+    assert (light + 8) / (dark + 8) < 3.3
+
+
+def test_a_deep_shade_gets_the_lit_sides_hue() -> None:
+    portrait = lit_from(1.0, 0.3)
+    red_cast = np.array([25, -5, -8])
+    portrait.image[:, MIDDLE + 20 :] = np.clip(portrait.image[:, MIDDLE + 20 :] + red_cast, 0, 255)
+    after = evened(portrait).image[CHEEKS[1]].reshape(-1, 3).mean(axis=0)
+    np.testing.assert_allclose(after / after.sum(), np.array(SKIN) / sum(SKIN), atol=0.03)
 
 
 def test_what_may_not_be_used_is_neither_changed_nor_compared() -> None:
@@ -67,4 +76,7 @@ def test_what_may_not_be_used_is_neither_changed_nor_compared() -> None:
 def test_the_more_a_face_is_turned_the_less_is_done() -> None:
     portrait = lit_from(1.0, 0.7)
     aside = replace(portrait, points=turned(face_points()))
-    assert evened(aside) is aside
+    far_aside = replace(portrait, points=turned(turned(face_points())))
+    straight, half = (cheeks(evened(each))[1] - cheeks(each)[1] for each in (portrait, aside))
+    assert half < 0.5 * straight
+    assert evened(far_aside) is far_aside

@@ -15,14 +15,16 @@ from faceswap_cli.networks.light import Light  # noqa: E402
 from faceswap_cli.networks.lite import Changes, LiteConfig, SimSwapLite, apply_changes  # noqa: E402
 from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
+from faceswap_cli.stages.sidelight import evened  # noqa: E402
 from faceswap_cli.training import checkpoint, swap  # noqa: E402
 from faceswap_cli.training.data import load_packs  # noqa: E402
-from faceswap_cli.training.losses import IdentityJudge, feature_matching, identity_loss  # noqa: E402
+from faceswap_cli.training.losses import IdentityJudge, feature_matching, identity_loss, smoothness_loss  # noqa: E402
 from faceswap_cli.training.options import TrainOptions  # noqa: E402
 from faceswap_cli.training.pack import PackWriter, read_crop, read_rows  # noqa: E402
 from faceswap_cli.training.portraits import Portraits, load_portraits  # noqa: E402
 from faceswap_cli.training.run import Run  # noqa: E402
 from faceswap_cli.training.settings import SwapSettings, read_settings  # noqa: E402
+from faceswap_cli.types import Portrait  # noqa: E402
 
 TINY = """
 adversarial_from = 3
@@ -258,6 +260,15 @@ def test_weak_matching_ignores_fine_maps() -> None:
     assert float(feature_matching(fake, real, (0, 1, 2, 3, 4))) == 3
 
 
+def test_a_change_of_shading_costs_more_on_plain_skin_than_beside_detail() -> None:
+    residual = torch.zeros(1, 1, 48, 48)
+    residual[..., 16:32, 16:32] = 0.05
+    plain, detailed = torch.full((1, 3, 96, 96), 0.6), torch.rand(1, 3, 96, 96).round()
+    costs = [float(smoothness_loss(residual, image)) for image in (plain, detailed)]
+    assert costs[1] < 0.3 * costs[0]
+    assert float(smoothness_loss(torch.zeros_like(residual), plain)) == 0
+
+
 def test_portraits_are_looked_at_once(pack: Path, tmp_path: Path) -> None:
     cache = tmp_path / "portraits.npz"
     faces = load_packs((pack,), 96)
@@ -271,3 +282,14 @@ def test_portraits_are_looked_at_once(pack: Path, tmp_path: Path) -> None:
     assert cache.stat().st_mtime_ns != made
     np.testing.assert_array_equal(other.points, first.points[::-1])
     assert [path.name for path in tmp_path.iterdir()] == [cache.name]
+
+
+def test_portraits_are_laid_as_a_swap_lays_them(pack: Path, tmp_path: Path) -> None:
+    faces = load_packs((pack,), 96)
+    from_one_side = np.linspace(0.3, 1, faces.size)[:, None]
+    lit = replace(faces, images=np.rint(faces.images * from_one_side).astype(np.uint8))
+    known = load_portraits(lit, tmp_path / "portraits.npz", 1)
+    for number, image in enumerate(lit.images):
+        usable = (known.usable[number] / 255).astype(np.float32)
+        np.testing.assert_array_equal(known.images[number], evened(Portrait(image, usable, known.points[number])).image)
+    assert (known.images != lit.images).any()

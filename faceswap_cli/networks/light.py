@@ -3,9 +3,10 @@
 The skin of both is averaged over a wide neighbourhood. What is left of the portrait's brightness, shading and details
 each by themselves, is scaled to the strength it has in the target and painted in the target's own tone, lighter or
 darker: a grey beard or a highlight on brown skin would turn blue on pale skin if each channel were scaled by itself.
-What the portrait differs in from its own tone (lips, a flush, shine) is added to that, as far as the target has any
-colour: nothing in a black and white film. What still differs along the portrait's edge is added at last and fades
-inwards (as in Poisson image editing, Perez et al. 2003), so that no step is left where a forehead goes on.
+What the portrait differs in from its own tone (lips, a flush, shine) is added to that, as much weaker as the target is
+darker, and as far as the target has any colour: nothing in a black and white film. What still differs along the
+portrait's edge is added at last and fades inwards (as in Poisson image editing, Perez et al. 2003), so that no step is
+left where a forehead goes on.
 """
 
 from typing import NamedTuple
@@ -29,6 +30,7 @@ CONTRAST = (0.45, 1.15)  # least and most: a beard must not be paled, nor a smoo
 BOLDER = 1.1  # most by which details may be bolder, as shares of the skin's brightness: black brows look drawn
 SHADING = (0.45, 1.0)  # the same for shading: hard light from one side is softened, soft light never made hard
 LIGHTER = 1.6  # most by which a change of brightness may multiply a pixel: brows must not turn grey
+FAINT = 2e-3  # saturation below which a portrait is grey
 COOL, WARM = 0.5, 0.1  # share that counts of what is bluer than skin, and by how much redder all of it does
 
 
@@ -38,7 +40,7 @@ class Light(NamedTuple):
     tone: Tensor  # (N, 3, c, c): the portrait's colour there at brightness 1
     shade: Tensor  # (N, 3, c, c): what its brightness is multiplied by, the target's tone times the contrast
     offset: Tensor  # (N, 3, f, f): what is added then
-    colouring: Tensor  # (N, 1, 1, 1) in [0, 1]: how much counts of what differs from its tone
+    colouring: Tensor  # (N, 1, c, c) in [0, 1]: how much counts of what differs from its tone
 
 
 class LightMatch(nn.Module):
@@ -74,10 +76,10 @@ class LightMatch(nn.Module):
         offset = resized(ours - shade * luma(theirs), shading[1]) + resized(tone, shading[1]) * (
             (softness - resized(contrast, shading[1])) * shading[1]
         )
-        colours = [
-            (usable * (picture - luma(picture)).abs()).mean(dim=(1, 2, 3), keepdim=True) for picture in (target, face)
-        ]
-        light = Light(_tone(theirs), shade, offset, (colours[0] / (colours[1] + 1e-3)).clamp(max=1))
+        colourful, wanted = (_saturation(picture, usable) for picture in (face, target))
+        darker = (luma(ours) + DARK) / (luma(theirs) + DARK)
+        colouring = (wanted / (colourful + FAINT)).clamp(max=1) * darker.clamp(max=1)
+        light = Light(_tone(theirs), shade, offset, colouring)
         step = _averaged(target - lit(face, light), skins[0] * _edge(usable), FINE_CELL, self.edge, EDGE)
         return light._replace(offset=offset + step)
 
@@ -91,10 +93,10 @@ class LightMatch(nn.Module):
 
 def lit(face: Tensor, light: Light) -> Tensor:
     """Return a portrait (N, 3, S, S) in that light, in [0, 1]."""
-    tone, shade, offset = (resized(field, face) for field in (light.tone, light.shade, light.offset))
+    tone, shade, offset, colouring = (resized(field, face) for field in light)
     brightness = luma(face)
     colour = face - brightness * tone
-    counts = light.colouring * (COOL + (1 - COOL) * (colour[:, :1] / WARM).clamp(0, 1))
+    counts = colouring * (COOL + (1 - COOL) * (colour[:, :1] / WARM).clamp(0, 1))
     return (brightness * shade + offset + counts * colour).clamp(0, 1)
 
 
@@ -134,6 +136,15 @@ def _strength(pair: list[Tensor], usable: Tensor) -> Tensor:
     """Return (N, 1, 1, 1): how much stronger the target's variations are than the portrait's."""
     ours, theirs = ((usable * each.square()).mean(dim=(2, 3), keepdim=True) + FLAT for each in pair)
     return (ours / theirs).sqrt()
+
+
+def _saturation(picture: Tensor, usable: Tensor) -> Tensor:
+    """Return (N, 1, 1, 1): how far from grey a picture is where it may be used, over its brightness."""
+    brightness = luma(picture)
+    far, bright = (
+        (usable * part).mean(dim=(1, 2, 3), keepdim=True) for part in ((picture - brightness).abs(), brightness)
+    )
+    return far / (bright + DARK)
 
 
 def luma(picture: Tensor) -> Tensor:

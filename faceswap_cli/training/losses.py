@@ -5,6 +5,7 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..networks.light import luma
 from ..networks.mobilefacenet import MobileFaceNet, imagenet_normalise
 from ..stages.align import TEMPLATES, similarity
 from .data import ENCODER_SIZE
@@ -12,6 +13,7 @@ from .data import ENCODER_SIZE
 WEAK_MAPS = (3, 4)  # of a patch discriminator's hidden maps 0..4: the deep ones, which know pose and expression
 ALL_MAPS = (0, 1, 2, 3, 4)
 CONTRAST_MARGIN = 0.2
+PLAIN = 0.02  # standard deviation of brightness around a pixel at which detail hides half of a change
 
 
 class IdentityJudge(nn.Module):
@@ -71,10 +73,17 @@ def light_loss(image: Tensor, target: Tensor) -> Tensor:
     return functional.l1_loss(functional.avg_pool2d(image, patch), functional.avg_pool2d(target, patch))
 
 
-def smoothness_loss(residual: Tensor) -> Tensor:
-    """Return the mean variation of a residual and a part of its size: shading changes softly, no more than helps."""
+def smoothness_loss(residual: Tensor, image: Tensor) -> Tensor:
+    """Return the mean variation of a residual (N, 1, h, w) and a part of its size, where the image (N, 3, S, S) shows.
+
+    On smooth skin a change of shading is dirt; beside lids, brows and lips, which hide it (texture masking), it counts
+    less.
+    """
     residual = residual.float()
-    return 0.5 * _variation(residual) + 0.1 * residual.abs().mean()
+    across, down = (
+        functional.pad(residual.diff(dim=axis).abs(), pad) for axis, pad in ((3, (0, 1)), (2, (0, 0, 0, 1)))
+    )
+    return (_smooth(image, residual) * (0.5 * (across + down) + 0.1 * residual.abs())).mean()
 
 
 def shut_loss(gate: Tensor, portrait: Tensor) -> Tensor:
@@ -103,10 +112,12 @@ def gradient_penalty(logits: list[Tensor], image: Tensor) -> Tensor:
     return gradient.float().square().sum(dim=(1, 2, 3)).mean()
 
 
-def _variation(field: Tensor) -> Tensor:
-    field = field.float()
-    across, down = field.diff(dim=3), field.diff(dim=2)
-    return across.abs().mean() + down.abs().mean()
+def _smooth(image: Tensor, like: Tensor) -> Tensor:
+    """Return (N, 1, h, w) in [0, 1]: where an image has no detail of its own, 1 on plain skin."""
+    small = functional.interpolate(luma(image.detach().float()), size=like.shape[-2:], mode="bilinear", antialias=True)
+    mean, square = (functional.avg_pool2d(part, 5, 1, 2, count_include_pad=False) for part in (small, small.square()))
+    contrast = (square - mean.square()).clamp(min=0).sqrt()
+    return PLAIN / (PLAIN + contrast)
 
 
 def _encoder_place(crop_size: int) -> Tensor:

@@ -20,7 +20,9 @@ from ..stages.parse import Parser
 from ..stages.points import BRIDGE, BROWS, CHIN, LIFTED, PointFinder, replaced
 from ..stages.portrait import Portraitist
 from ..stages.shape import OWN, STEADY
+from ..stages.sidelight import evened
 from ..stages.spline import GRID, STIFFNESS
+from ..types import Portrait
 from .data import FaceSet
 
 
@@ -28,6 +30,7 @@ from .data import FaceSet
 class Portraits:
     """What is known of every face of a set, beside its picture."""
 
+    images: np.ndarray  # (N, S, S, 3) uint8 RGB: as they are laid over another face, see `sidelight.evened`
     points: np.ndarray  # (N, 66, 2) float32, shares of the side
     usable: np.ndarray  # (N, S, S) uint8: which pixels may be laid over another face, 0..255
     replaced: np.ndarray  # (N, S, S) uint8: which pixels a portrait may cover, 0..255
@@ -42,12 +45,12 @@ def load_portraits(faces: FaceSet, cache: Path, threads: int | None = None) -> P
     if cache.is_file():
         with np.load(cache, allow_pickle=False) as kept:
             if str(kept["made_of"]) == made_of:
-                return _covering(kept["points"], kept["usable"])
+                return _made(faces, kept["points"], kept["usable"])
     points, usable = take_portraits(faces, threads)
     partial = cache.with_name(f"{cache.stem}.{os.getpid()}.npz")  # several workers may make it at once
     np.savez_compressed(partial, made_of=np.array(made_of), points=points, usable=usable)
     partial.replace(cache)
-    return _covering(points, usable)
+    return _made(faces, points, usable)
 
 
 def take_portraits(faces: FaceSet, threads: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -66,9 +69,12 @@ def take_portraits(faces: FaceSet, threads: int | None = None) -> tuple[np.ndarr
     return np.stack(points), np.stack(usable)
 
 
-def _covering(points: np.ndarray, usable: np.ndarray) -> Portraits:
-    """Return the portraits of faces, with what of each may be covered."""
-    return Portraits(points, usable, np.stack([_bytes(replaced(each, usable.shape[-1])) for each in points]))
+def _made(faces: FaceSet, points: np.ndarray, usable: np.ndarray) -> Portraits:
+    """Return the portraits of faces from what was seen in them."""
+    seen = zip(faces.images, usable, points, strict=True)
+    images = np.stack([evened(Portrait(image, share / np.float32(255), each)).image for image, share, each in seen])
+    covered = np.stack([_bytes(replaced(each, usable.shape[-1])) for each in points])
+    return Portraits(images, points, usable, covered)
 
 
 def lay(layers: Tensor, origins: Tensor, points: Tensor, size: int) -> Tensor:

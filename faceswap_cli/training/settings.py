@@ -32,7 +32,7 @@ class SwapSettings:
     outside: float = 30.0  # L1 to the target outside the face, where class maps exist
     light: float = 8.0  # L1 to the target after strong averaging; not in the paper
     expression: float = 30.0  # landmarks of the swap against the target's, where --landmarks is given; not in the paper
-    smoothness: float = 3.0  # variation and size of the lite network's residual
+    smoothness: float = 3.0  # variation and size of the lite network's residual, on smooth skin above all
     shut: float = 2.0  # how far its gate is shut where the portrait may be used
     gradient_penalty: float = 0.0  # R1 on real images
 

@@ -188,7 +188,7 @@ def _attribute_losses(fake: Tensor, changes: Changes | None, batch: Batch, setti
     if batch.same:
         losses["reconstruction"] = settings.reconstruction * functional.l1_loss(fake, batch.target)
     if changes is not None:
-        losses["smoothness"] = settings.smoothness * smoothness_loss(changes.residual)
+        losses["smoothness"] = settings.smoothness * smoothness_loss(changes.residual, fake)
         losses["shut"] = settings.shut * shut_loss(changes.gate, batch.portrait)
     return losses
 

@@ -60,6 +60,7 @@ class SwapData:
         self.unseen_targets = np.flatnonzero(targets & unseen)
         self.unseen_sources = np.flatnonzero(unseen)
         self._pictures = torch.from_numpy(faces.images).permute(0, 3, 1, 2).to(self.device)
+        self._laid = torch.from_numpy(portraits.images).permute(0, 3, 1, 2).to(self.device)
         self._outside = torch.from_numpy(faces.outside)[:, None].to(self.device)
         self._points = torch.from_numpy(portraits.points).to(self.device)
         self._usable = torch.from_numpy(portraits.usable)[:, None].to(self.device)
@@ -91,7 +92,7 @@ class SwapData:
     def still(self, targets: np.ndarray, sources: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
         """Return crops (N, 3, S, S), identities (N, D) and portraits (N, 4, S, S) as they are, for measuring."""
         crops = to_tensor([moved_crop(self.faces.images[row], np.zeros(4), self.size) for row in targets])
-        layers = self._layers(sources, self._pictures[sources].float() / 255)
+        layers = self._layers(sources, self._laid[sources].float() / 255)
         laid = lay(layers, self._points[sources], self._points[targets], self.size)
         covered = functional.interpolate(self._replaced[targets].float() / 255, size=laid.shape[-2:], mode="bilinear")
         laid[:, 3:] *= covered
@@ -121,7 +122,7 @@ class SwapData:
 
     def _draw_portraits(self, rows: np.ndarray, moves: Tensor, sources: np.ndarray, strength: float) -> Tensor:
         """Return the sources' portraits, half of them mirrored, laid over the moved targets."""
-        pictures = degrade_batch(self._pictures[sources].float() / 255, strength)
+        pictures = degrade_batch(self._laid[sources].float() / 255, strength)
         layers, origins = self._layers(sources, pictures), self._points[sources]
         own = draw_moves(len(sources), self.device, degrees=0, scale=0, shift=0)  # mirrors every second one
         layers, origins = moved(layers, own, layers.shape[-1]), move_points(origins, own)
