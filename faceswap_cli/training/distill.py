@@ -20,12 +20,13 @@ from ..errors import UsageError, WeightsError
 from ..networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
 from ..networks.export import read_state_dict
 from ..networks.layers import load_strictly
+from ..networks.light import luma
 from ..networks.lite import SimSwapLite
 from ..networks.mobilefaceswap import REDUCTION, MobileConfig, MobileFaceSwap
 from .checkpoint import load, random_state, restore_random_state, save
 from .distill_losses import mask_loss, perceptual, reconstruction, teacher_weight
 from .encoders import embed_faces, load_encoders
-from .losses import IdentityJudge, hinge_discriminator, identity_loss
+from .losses import IdentityJudge, hinge_discriminator, identity_loss, smoothness_loss
 from .options import DistillOptions
 from .parallel import is_first, join_workers
 from .portraits import load_portraits
@@ -195,6 +196,7 @@ def student_step(
         "perceptual": settings.perceptual * (weight * distance).mean(),
         "identity": settings.identity * identity_loss(found, batch.wanted),
         "mask": settings.mask * mask_loss(mask, batch.outside),
+        "smoothness": settings.smoothness * smoothness_loss(luma(fake - taught), taught),
     }
     if step >= settings.adversarial_from:
         losses["adversarial"] = settings.adversarial * _adversarial_loss(fake, players.discriminator)
@@ -257,5 +259,6 @@ def resume(run: Run, players: Players, generator: np.random.Generator) -> int:
 
 def _named(losses: dict[str, Tensor]) -> dict[str, float]:
     """Return every loss a step can have as a number, so that the log's columns stay the same."""
-    names = ("reconstruction", "perceptual", "identity", "mask", "adversarial", "discriminator", "teacher_weight")
+    names: tuple[str, ...] = ("reconstruction", "perceptual", "identity", "mask", "smoothness", "adversarial")
+    names += ("discriminator", "teacher_weight")
     return {name: float(losses[name].detach()) if name in losses else float("nan") for name in names}

@@ -67,6 +67,7 @@ class DistillSettings:
     perceptual: float = 5.0  # distance to the teacher's picture in an encoder's early maps; paper: VGG's
     reweighted: bool = True  # both weighted, picture by picture, by how well the teacher did
     identity: float = 3.0  # 1 - cosine to the source; the paper does not say
+    smoothness: float = 0.0  # what it shades otherwise than the teacher, on smooth skin above all; not in the paper
     mask: float = 10.0  # L1 of the fusion mask to the class maps' face, where there are class maps
     adversarial: float = 1.0  # hinge, generator's side
 
