@@ -1,5 +1,6 @@
 """Training a generator from two pictures on a CPU: it runs, resumes exactly and never loses its last checkpoint."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 from skimage.data import astronaut  # noqa: E402
 
 from faceswap_cli.errors import OutputError, UsageError, WeightsError  # noqa: E402
+from faceswap_cli.networks.export import read_metadata  # noqa: E402
 from faceswap_cli.networks.light import Light  # noqa: E402
 from faceswap_cli.networks.lite import Changes, LiteConfig, SimSwapLite, apply_changes  # noqa: E402
 from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
@@ -18,6 +20,7 @@ from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
 from faceswap_cli.stages.sidelight import evened  # noqa: E402
 from faceswap_cli.training import checkpoint, swap  # noqa: E402
 from faceswap_cli.training.data import load_packs  # noqa: E402
+from faceswap_cli.training.export import export  # noqa: E402
 from faceswap_cli.training.losses import IdentityJudge, feature_matching, identity_loss, smoothness_loss  # noqa: E402
 from faceswap_cli.training.options import TrainOptions  # noqa: E402
 from faceswap_cli.training.pack import PackWriter, read_crop, read_rows  # noqa: E402
@@ -94,13 +97,31 @@ def test_interrupted_run_ends_with_the_same_weights(
 
 
 def test_init_from_trains_the_discriminator_alone_first(options: TrainOptions, whole_run: Path, tmp_path: Path) -> None:
+    config = tmp_path / "at_once.toml"
+    config.write_text(TINY.replace("adversarial_from = 3", "adversarial_from = 0"))
     for steps in (1, 4):
-        swap.train(replace(options, output=tmp_path / str(steps), init_from=whole_run / "last.pt", steps=steps))
+        from_last = replace(options, config=config, init_from=whole_run / "last.pt", steps=steps)
+        swap.train(replace(from_last, output=tmp_path / str(steps)))
     before, first, last = (
         checkpoint.load(folder / "last.pt") for folder in (whole_run, tmp_path / "1", tmp_path / "4")
     )
     assert all(torch.equal(value, last["generator"][name]) for name, value in before["average"].items())
     assert any(not torch.equal(value, last["discriminator"][name]) for name, value in first["discriminator"].items())
+
+
+def test_init_from_trains_at_once_where_the_adversary_comes_later(
+    options: TrainOptions, whole_run: Path, tmp_path: Path
+) -> None:
+    swap.train(replace(options, output=tmp_path / "later", init_from=whole_run / "last.pt", steps=1))
+    before, after = (checkpoint.load(folder / "last.pt") for folder in (whole_run, tmp_path / "later"))
+    assert any(not torch.equal(value, after["generator"][name]) for name, value in before["average"].items())
+
+
+def test_the_limit_of_change_can_be_set_when_exporting(whole_run: Path, tmp_path: Path) -> None:
+    path = export(whole_run, tmp_path / "still.onnx", change=0)
+    assert json.loads(read_metadata(path)["configuration"])["change"] == 0
+    with pytest.raises(UsageError, match=r"1\.5"):
+        export(whole_run, tmp_path / "wild.onnx", change=1.5)
 
 
 def test_a_run_is_not_overwritten(options: TrainOptions, whole_run: Path) -> None:

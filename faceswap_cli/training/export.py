@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..errors import OutputError, WeightsError
+from ..errors import OutputError, UsageError, WeightsError
 from ..networks.export import Signature, write_onnx
 from ..networks.lite import SimSwapLite
 from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
@@ -26,18 +26,36 @@ SPACE = "mobilefacenet-128"
 ENLARGED = 2  # times the size at which a MobileFaceSwap that is shown a portrait thinks: the crop's it is exported for
 
 
-def export(run: Path, output: Path | None = None) -> Path:
-    """Write a run's network (its folder or a checkpoint) as ONNX, beside the checkpoint by default; return where."""
+def export(run: Path, output: Path | None = None, change: float | None = None) -> Path:
+    """Write a run's network (its folder or a checkpoint) as ONNX, beside the checkpoint by default; return where.
+
+    `change`, in [0, 1], is how far a generator that is shown a portrait may change its brightness, where that is to be
+    other than in training. Raises UsageError where the network has no such limit.
+    """
     checkpoint = run / LAST if run.is_dir() else run
     state = load(checkpoint)
     kind = state.get("kind")
     if kind not in WRITERS:
         raise WeightsError(f"{checkpoint} holds no network that can be exported (kind {kind!r})")
+    if change is not None:
+        state = _limited(state, change)
     path = output or checkpoint.parent / f"{kind}.onnx"
     if not path.parent.is_dir():
         raise OutputError(f"{path.parent} is not a folder: make it first or choose another --output")
     WRITERS[kind](state, path)
     return path
+
+
+def _limited(state: dict[str, Any], change: float) -> dict[str, Any]:
+    """Return the state of a run with another limit of change."""
+    settings = state.get("settings", {})
+    if state["kind"] not in ("generator", "mobile") or not settings.get("portrait", settings.get("network") == "lite"):
+        raise UsageError(
+            f"change is {change:g}, but this {state['kind']} is shown no portrait whose brightness it changes"
+        )
+    if not 0 <= change <= 1:
+        raise UsageError(f"change is {change:g}: give 0 (none) to 1 (black to white)")
+    return {**state, "settings": {**settings, "shape": {**settings["shape"], "change": change}}}
 
 
 def _write_generator(state: dict[str, Any], path: Path) -> None:

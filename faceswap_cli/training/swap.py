@@ -88,7 +88,7 @@ def train(options: TrainOptions) -> None:
         set_rate(players.generator_optimiser, (options.learning_rate or LEARNING_RATE) * rate)
         set_rate(players.discriminator_optimiser, settings.discriminator_rate * rate)
         batch = data.draw(batch_size, same=step % settings.same_every == 0, generator=generator)
-        waits = options.init_from is not None and step < WARM_UP
+        waits = options.init_from is not None and settings.adversarial_from <= step < WARM_UP
         losses, fake = ({}, None) if waits else generator_step(players, batch, settings, step)
         if step >= settings.adversarial_from - WARM_UP:
             losses |= discriminator_step(players, batch, settings, fake)
