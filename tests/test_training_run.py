@@ -1,4 +1,4 @@
-"""What every run shares: when its minutes are used up."""
+"""What every run shares: when its minutes are used up, and in what it computes."""
 
 import os
 import socket
@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from faceswap_cli.training.options import TrainOptions
-from faceswap_cli.training.run import Run
+torch = pytest.importorskip("torch", reason="training needs the [train] extra")
+
+from faceswap_cli.training.options import TrainOptions  # noqa: E402
+from faceswap_cli.training.run import Run, autocast  # noqa: E402
 
 LATE_WORKER = """
 import sys, time
@@ -80,3 +82,12 @@ def test_workers_whose_clocks_differ_end_together(tmp_path: Path) -> None:
         for rank in range(2)
     ]
     assert [worker.communicate(timeout=120)[0] for worker in workers] == ["False True\n"] * 2
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_bfloat16_is_not_imitated(can: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: can)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    with autocast(torch.device("cpu")):
+        result = torch.nn.Conv2d(3, 4, 3)(torch.rand(1, 3, 8, 8))
+    assert result.dtype == (torch.bfloat16 if can else torch.float32)

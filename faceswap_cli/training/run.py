@@ -82,8 +82,12 @@ def channels_last(network: Network) -> Network:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Compute convolutions in bfloat16: twice as fast on CPUs with AVX-512 BF16 and on GPUs, no loss scaling needed."""
-    return torch.autocast(device.type, torch.bfloat16)
+    """Compute convolutions in bfloat16 where the device can: twice as fast, no loss scaling needed.
+
+    On a CPU without it (neither AVX-512 BF16 nor AMX) it is imitated, at a third of the speed of float32.
+    """
+    can = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=can)
 
 
 def cosine_rate(step: int, steps: int, warm_up: int = 200) -> float:
