@@ -1,6 +1,7 @@
 """The story of a frame: locate the faces in it, then swap them. Read this file first.
 
-    media/reader -> stages/detect -> track -> align -> parse -> fit -> generate -> mask -> paste -> media/writer
+    media/reader -> stages/detect -> track -> align -> parse -> fit -> generate -> grain -> mask -> paste
+        -> media/writer
 
 A Swapper is built once from the source's photos; frames go in with their pictures and come out with the patches that
 change them. Decoding, locating and swapping each run ahead in a thread; the caller's thread writes.
@@ -16,6 +17,7 @@ from .stages.align import crop_face
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import Watch, open_detector
 from .stages.generate import Generate
+from .stages.grain import grained
 from .stages.likeness import Likeness
 from .stages.mask import Mask
 from .stages.opening import Opening
@@ -86,6 +88,9 @@ class Swapper:
         crops, laid = self._lay(self._cut(located), past)
         with self.stopwatch.stage("generate"):
             images = self.generator.generate(crops, laid)
+        if laid:
+            with self.stopwatch.stage("grain"):
+                images = [grained(*each) for each in zip(images, crops, laid, strict=True)]
         with self.stopwatch.stage("mask"):
             masks = self.masker.mask(crops, past)
         with self.stopwatch.stage("paste"):

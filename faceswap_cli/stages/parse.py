@@ -15,6 +15,7 @@ from ..types import Crop
 from .tensors import to_tensor
 
 # CelebAMask-HQ's order
+SKIN = (1, 10)  # and the nose's
 BROWS = (2, 3)
 EYES = (4, 5)
 GLASSES = 6
