@@ -27,6 +27,7 @@ WALK = [
     "stages/parse.py",
     "stages/fit.py",
     "stages/generate.py",
+    "stages/grain.py",
     "stages/mask.py",
     "stages/paste.py",
     "media/writer.py",
