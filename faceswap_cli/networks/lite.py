@@ -32,7 +32,7 @@ class LiteConfig:
     width: int = 32  # channels at half the working size; doubled at a quarter and again at an eighth
     blocks: int = 4  # identity blocks at an eighth of the working size
     latent: int = 128  # length of the identity vector
-    change: float = 0.2  # largest change of brightness
+    change: float = 0.06  # largest change of brightness
 
 
 class Changes(NamedTuple):
