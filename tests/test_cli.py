@@ -76,13 +76,14 @@ def test_help_imports_nothing_heavy(command: str) -> None:
     assert shown.stderr.strip() == "[]"
 
 
-def test_help_takes_little_more_work_than_the_library_that_prints_it() -> None:
+def test_help_takes_little_more_work_than_any_program_of_the_same_library() -> None:
     """Counted in processor time, the best of five of each: how fast the machine is must not decide a test."""
+    smallest = "import typer; app = typer.Typer(); app.command()(lambda: None); app(['--help'])"
     library, ours = [], []
     for _ in range(5):
-        library.append(spent(lambda: subprocess.run([sys.executable, "-c", "import typer"], check=True)))
+        library.append(spent(lambda: subprocess.run([sys.executable, "-c", smallest], check=True, capture_output=True)))
         ours.append(spent(lambda: faceswap("swap-video", "--help")))
-    assert min(ours) < 3.5 * min(library)
+    assert min(ours) < 2.5 * min(library)
 
 
 def spent(work: Callable[[], object]) -> float:
