@@ -41,9 +41,13 @@ def test_smooth_skin_gets_the_grain_that_it_lacks(own: float) -> None:
     assert abs(float(result[INNER, INNER].mean()) - float(picture(0.0).mean())) < 0.5
 
 
-def test_grain_is_never_taken_away() -> None:
-    image = picture(5.0)
-    assert grained(image, crop_of(picture(1.0, seed=1)), laid()) is image
+def test_skin_loses_the_grain_that_its_film_has_not() -> None:
+    image, target = picture(5.0), picture(1.0, seed=1)
+    image[100:103, 60:160] = 20  # a wrinkle, which stays
+    result = grained(image, crop_of(target), laid())
+    rest = result[110:160, INNER, 1]
+    assert float(rest.std()) < 0.6 * float(image[110:160, INNER, 1].std())
+    assert result[101, INNER].mean() < 40
 
 
 def test_a_clean_film_stays_clean() -> None:
