@@ -23,10 +23,8 @@ _TURNED, _AHEAD = 0.3, 0.5  # of `points.ahead`: up to the first nothing is done
 _SHARE = 0.9  # of a shade that is taken away
 _MOST = 3.0  # times as light as it was
 _CERTAIN = 0.1  # log of a ratio of brightness: a lesser shade is taken away in part
-_TONED, _DEEP = (
-    0.5,
-    (0.3, 0.9),
-)  # the same: a shade that has the lit side's cast; where deep ones begin, and the deepest
+_TONED = 0.5  # the same: a shade that gets the lit side's cast wholly
+_DEEP = (0.3, 0.9)  # the same: where deep shades begin, and the deepest
 _WEAKER = 0.6  # share of its details that the deepest shade loses
 _RIM, _SOFT = 0.01, 0.015  # shares of the side: how far within its usable part a portrait is changed, and how softly
 _DARK = 8.0  # levels of 255 added to brightness, so that black has no shades
@@ -41,13 +39,14 @@ def evened(portrait: Portrait) -> Portrait:
     other = mirrored_onto(portrait)
     both = portrait.usable * other.usable
     ours, theirs = _brightness(portrait.image), _brightness(other.image)
-    around = _averaged(np.log(ours), both, _SHADE)
-    shade = _shade(np.log(ours), around, _averaged(np.log(theirs), both, _SHADE), both)
+    log = np.log(ours)
+    around = _averaged(log, both, _SHADE)
+    shade = _shade(log, around, _averaged(np.log(theirs), both, _SHADE), both)
     inside = cv2.GaussianBlur(cv2.erode(both, disc(_RIM * size)), (0, 0), _SOFT * size) * np.minimum(2 * both, 1)
     share = _SHARE * min(strength, 1.0) * inside * np.clip(shade / _CERTAIN, 0, 1)
     lift = np.clip(share * shade, 0, np.log(_MOST)).astype(np.float32)
     deep = np.clip((lift - _DEEP[0]) / (_DEEP[1] - _DEEP[0]), 0, 1)
-    lighter = np.exp(np.log(ours) + lift - _WEAKER * deep * (np.log(ours) - around))
+    lighter = np.exp(log + lift - _WEAKER * deep * (log - around))
     tone, lit_tone = portrait.image / ours[..., None], _averaged(other.image / theirs[..., None], both, _TONE)
     toned = tone + np.minimum(lift / _TONED, 1)[..., None] * (lit_tone - _averaged(tone, both, _TONE))
     toned += deep[..., None] * (lit_tone - toned)
@@ -78,9 +77,9 @@ def _brightness(image: np.ndarray) -> np.ndarray:
 
 def _averaged(values: np.ndarray, usable: np.ndarray, deviation: float) -> np.ndarray:
     """Return values (S, S) or (S, S, C) averaged around each pixel, over a share of the side, where usable."""
+    weights = usable.reshape(usable.shape + (1,) * (values.ndim - usable.ndim))
     deviation *= usable.shape[0]
-    weights = usable if values.ndim == usable.ndim else usable[..., None]
     total = cv2.GaussianBlur((weights * values).astype(np.float32), (0, 0), deviation)
     share = cv2.GaussianBlur(usable, (0, 0), deviation) + np.float32(1e-3)
-    around: np.ndarray = total / (share if values.ndim == usable.ndim else share[..., None])
+    around: np.ndarray = total / share.reshape(weights.shape)
     return around
