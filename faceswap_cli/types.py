@@ -61,6 +61,15 @@ class EyeColour:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Lips:
+    """What someone's lips look like in a picture, and what they do."""
+
+    colour: np.ndarray  # (3,) float32, RGB in [0, 255]
+    breadth: float  # of the mouth, over the distance of the eyes
+    opening: float  # height of what shows between them, over the mouth's width
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Portrait:
     """The source's face in a generator's template: pixels, and where its parts lie."""
 
@@ -68,6 +77,7 @@ class Portrait:
     usable: np.ndarray  # (S, S) float32 in [0, 1]: 1 on the face, 0 on hair, background, eyes and teeth
     points: np.ndarray  # (66, 2) float32, x and y as shares of the side
     eyes: EyeColour | None = None  # None where it is not seen
+    lips: Lips | None = None  # None where they are not seen
 
 
 @dataclass(frozen=True, slots=True, eq=False)

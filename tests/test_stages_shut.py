@@ -70,7 +70,7 @@ def test_an_open_mouth_is_shut_as_far_as_the_targets_is_and_no_other() -> None:
     assert looks.closed(points, classes(0.0)) == 1
     assert looks.closed(points, classes(0.3)) == 0
     assert Looks(portrait(teeth=False)).closed(points, classes(0.0)) == 0
-    usable = [int(looks.over(points, closed)[MIDDLE][3]) for closed in (0.0, 0.5, 1.0)]
+    usable = [int(looks.over(points, closed, 0.0)[MIDDLE][3]) for closed in (0.0, 0.5, 1.0)]
     assert usable[0] == 0
     assert usable[0] < usable[1] < usable[2] == 255
 

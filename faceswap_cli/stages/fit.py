@@ -15,6 +15,7 @@ from .lids import set_lids
 from .lips import set_lips
 from .looks import Looks
 from .mirror import areas, joined, mirrored
+from .mouth import with_own_lips
 from .parse import MOUTH, class_share
 from .past import Past
 from .points import EYES, PointFinder, ahead, replaced
@@ -33,7 +34,7 @@ class Fit:
     """Lays one portrait over any number of faces."""
 
     def __init__(self, portrait: Portrait, points: PointFinder) -> None:
-        self._points, self._eyes = points, portrait.eyes
+        self._points, self._eyes, self._lips = points, portrait.eyes, portrait.lips
         self._portraits = [portrait] if ahead(portrait.points) > _AHEAD else [portrait, mirrored(portrait)]
         self._looks = [Looks(each) for each in self._portraits]
         self._sharpness = Sharpness(portrait)
@@ -63,8 +64,8 @@ class Fit:
     def _lay(self, crop: Crop, points: np.ndarray) -> np.ndarray:
         size = crop.image.shape[0]
         places = [spline(likened(points, each.points), each.points, GRID) for each in self._portraits]
-        closed = self._looks[0].closed(points, crop.classes)
-        shown = [each.over(points, closed) for each in self._looks]
+        closed, unlike = (ask(points, crop.classes) for ask in (self._looks[0].closed, self._looks[0].unlike))
+        shown = [each.over(points, closed, unlike) for each in self._looks]
         moved = [moved_by(*each, size) for each in zip(shown, places, strict=True)]
         for layers, each in zip(moved, places, strict=True):
             kept = unfolded(each, points)
@@ -73,12 +74,12 @@ class Fit:
         laid = moved[0] if len(moved) == 1 else joined(*moved, *places)
         covered = replaced(points, size) * (1 - _between_lips(crop))
         if closed > 0:
-            covered *= 1 - closed * line(points, size)
+            covered *= 1 - closed * (1 - unlike) * line(points, size)
         laid[..., 3] = np.rint(laid[..., 3] * covered)
         softness = self._sharpness.like(crop.image, points)
         if softness > 0:
             laid[..., :3] = blurred(laid[..., :3], softness)
-        return laid
+        return laid if self._lips is None or unlike == 0 else with_own_lips(laid, crop, self._lips, unlike)
 
 
 def _between_lips(crop: Crop) -> np.ndarray:

@@ -50,20 +50,32 @@ def openness(points: np.ndarray, shares: np.ndarray) -> float:
     return gap / max(width, 1e-6)
 
 
+def breadth(points: np.ndarray, shares: np.ndarray) -> float:
+    """Return how wide a mouth is by classes (19, P, P), in shares of the side; 0 where none is seen near its points."""
+    return float(_present(points, class_share(shares, (MOUTH, *LIPS)))[1].mean())
+
+
+def _present(points: np.ndarray, lips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (P, P) bool, where lips (P, P) of these points are looked for, and (P,) in [0, 1], which columns show."""
+    size, width = len(lips), _width(points)
+    places = (np.arange(size) + 0.5) / size
+    middle = points[list(MOUTH_CORNERS)].mean(axis=0)
+    around = np.abs(places - middle[1])[:, None] <= _REACH * width
+    around = around & (np.abs(places - middle[0]) <= _REACH * width)
+    heights = (lips * around).sum(axis=0) / size
+    return around, np.clip(heights / max(_THICK * width, 1e-6), 0, 1)
+
+
 def _width(points: np.ndarray) -> float:
     return float(np.linalg.norm(points[MOUTH_CORNERS[0]] - points[MOUTH_CORNERS[1]]))
 
 
 def _stretched(points: np.ndarray, lips: np.ndarray, width: float) -> np.ndarray:
     """Return points with the mouth's made as wide as lips (P, P) are, its corners at their ends."""
-    size = lips.shape[0]
-    places = (np.arange(size) + 0.5) / size
+    places = (np.arange(len(lips)) + 0.5) / len(lips)
     middle = points[list(MOUTH_CORNERS)].mean(axis=0)
-    around = np.abs(places - middle[1])[:, None] <= _REACH * width
-    around = around & (np.abs(places - middle[0]) <= _REACH * width)
-    heights = (lips * around).sum(axis=0) / size
-    present = np.clip(heights / max(_THICK * width, 1e-6), 0, 1)
-    found = float(present.sum()) / size
+    around, present = _present(points, lips)
+    found = float(present.mean())
     moved = points.copy()
     if found < _SEEN * width:
         return moved

@@ -10,6 +10,7 @@ from .glasses import glasses
 from .irises import eye_colour
 from .lids import set_lids
 from .lips import set_lips
+from .mouth import lips_of
 from .parse import EYES, FACE_CLASSES, HAIR, MOUTH, Parser, class_share, disc, main_part
 from .points import PointFinder, ahead
 from .sidelight import evened
@@ -39,7 +40,8 @@ class Portraitist:
             return Portrait(image, np.ones(image.shape[:2], np.float32), points)
         shares = self._parser.parse(image)
         usable = _usable(shares, image.shape[0]) * (1 - glasses(image, shares))
-        return Portrait(image, usable, set_lips(set_lids(points, shares), shares), eye_colour(image, shares))
+        points = set_lips(set_lids(points, shares), shares)
+        return Portrait(image, usable, points, eye_colour(image, shares), lips_of(image, points, shares))
 
     def best(self, photos: list[tuple[np.ndarray, Face]]) -> Portrait:
         """Return the portrait of the photo that shows most of the face: looking ahead, and large."""
