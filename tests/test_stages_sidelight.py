@@ -51,11 +51,15 @@ def test_skin_keeps_its_hue_and_a_mole_its_depth() -> None:
     assert evened(portrait).image[mole].mean() < 0.6 * np.mean(SKIN)
 
 
-def test_the_darkest_shade_is_lightened_only_so_far() -> None:
+def test_of_the_darkest_shade_the_mirror_image_is_taken() -> None:
     portrait = lit_from(1.0, 0.1)
-    dark, light = cheeks(portrait)[1], cheeks(evened(portrait))[1]
-    assert light / dark > 2
-    assert (light + 8) / (dark + 8) < 3.3
+    row, column = MIDDLE + 10, 65
+    cv2.circle(portrait.image, (column, row), 4, (90, 60, 50), -1)
+    after = evened(portrait)
+    left, right = cheeks(after)
+    assert right == pytest.approx(left, rel=0.03)
+    assert after.image[row, SIZE - 1 - column].mean() < 0.7 * np.mean(SKIN)
+    assert np.abs(after.image[:, : MIDDLE - 40].astype(int) - portrait.image[:, : MIDDLE - 40]).max() <= 2
 
 
 def test_a_deep_shade_gets_the_lit_sides_hue() -> None:

@@ -2,8 +2,8 @@
 
 A cheek and a side of the nose in shade look like dirt on a face that is lit from elsewhere. Faces are nearly alike on
 both sides, so what is darker than in the mirror image is in shade; it is made as light as that, pores and moles kept.
-A shade ends where the picture gets lighter, so it is found as a guided filter (He et al. 2010) finds it; in deep ones,
-where little but the camera's noise and a red cast is left, details are made weaker and the colour is the lit side's.
+A shade ends where the picture gets lighter, so it is found as a guided filter (He et al. 2010) finds it; of a deep one,
+where little but the camera's noise and a red cast is left, the mirror image is taken.
 """
 
 from dataclasses import replace
@@ -21,11 +21,10 @@ _TONE = 0.05  # share of the side over which colours are averaged
 _EDGE = 0.02  # variance of the log of brightness around a pixel, from which a shade ends where it does
 _TURNED, _AHEAD = 0.3, 0.5  # of `points.ahead`: up to the first nothing is done, from the second on all of it
 _SHARE = 0.9  # of a shade that is taken away
-_MOST = 3.0  # times as light as it was
 _CERTAIN = 0.1  # log of a ratio of brightness: a lesser shade is taken away in part
 _TONED = 0.5  # the same: a shade that gets the lit side's cast wholly
-_DEEP = (0.3, 0.9)  # the same: where deep shades begin, and the deepest
-_WEAKER = 0.6  # share of its details that the deepest shade loses
+_DEEP = (0.35, 0.7)  # the same: where deep shades begin, and those of which all is taken from the mirror image
+_WIDER, _FADES = 0.012, 0.008  # shares of the side by which that reaches beyond them, and how softly
 _RIM, _SOFT = 0.01, 0.015  # shares of the side: how far within its usable part a portrait is changed, and how softly
 _DARK = 8.0  # levels of 255 added to brightness, so that black has no shades
 
@@ -44,13 +43,13 @@ def evened(portrait: Portrait) -> Portrait:
     shade = _shade(log, around, _averaged(np.log(theirs), both, _SHADE), both)
     inside = cv2.GaussianBlur(cv2.erode(both, disc(_RIM * size)), (0, 0), _SOFT * size) * np.minimum(2 * both, 1)
     share = _SHARE * min(strength, 1.0) * inside * np.clip(shade / _CERTAIN, 0, 1)
-    lift = np.clip(share * shade, 0, np.log(_MOST)).astype(np.float32)
-    deep = np.clip((lift - _DEEP[0]) / (_DEEP[1] - _DEEP[0]), 0, 1)
-    lighter = np.exp(log + lift - _WEAKER * deep * (log - around))
+    lift = np.maximum(share * shade, 0).astype(np.float32)
     tone, lit_tone = portrait.image / ours[..., None], _averaged(other.image / theirs[..., None], both, _TONE)
     toned = tone + np.minimum(lift / _TONED, 1)[..., None] * (lit_tone - _averaged(tone, both, _TONE))
-    toned += deep[..., None] * (lit_tone - toned)
-    image = np.where(lift[..., None] > 0, lighter[..., None] * toned, portrait.image)
+    image = np.where(lift[..., None] > 0, np.exp(log + lift)[..., None] * toned, portrait.image)
+    deep = np.clip((lift / min(strength, 1.0) - _DEEP[0]) / (_DEEP[1] - _DEEP[0]), 0, min(strength, 1.0))
+    deep = cv2.GaussianBlur(cv2.dilate(deep, disc(_WIDER * size)), (0, 0), _FADES * size) * np.minimum(2 * both, 1)
+    image += deep[..., None] * (other.image - image)
     return replace(portrait, image=np.rint(np.clip(image, 0, 255)).astype(np.uint8))
 
 
