@@ -1,8 +1,8 @@
 """Smooth the folds of a smile where the target does not smile.
 
 A portrait that smiles has deep folds from the nose past the corners of the mouth. Squeezed over a mouth at rest they
-look carved, and make any face old. What is darker there than the skin on both sides is filled with that skin's colour;
-stubble and beards, dark all over, stay.
+look carved, and make any face old. What is darker there than the skin on both sides is filled with that skin's colour,
+and the sharp line at its bottom with skin as rough as around; stubble and beards, dark all over, stay.
 """
 
 import cv2
@@ -18,6 +18,9 @@ _SMILE = 0.15  # mouth's width over the distance of the eyes: more by so much th
 _SHARE = 0.95  # of a fold's depth that is filled: some of it is the face's own
 _WIDE = 0.03  # share of the side: half the widest fold
 _FINE, _EVEN = 0.004, 0.008  # shares of the side: pores finer than the first stay; the filling is as even as the second
+_DEEP = 8.0  # levels of 255 beyond the usual depth from which skin is wholly a fold
+_ROUGH = 2.0  # times the usual depth of pores: a fine line in a fold is no deeper
+_AROUND = (0.006, 0.004)  # shares of the side by which a fold's line is widened, and how softly
 _ZONE, _SOFT = 0.12, 0.02  # shares of the side: how wide the zone of a fold is, how soft its edge
 _NOSTRIL = 0.012  # share of the side by which the nose is larger than its points
 _AWAY = 0.045  # share of the side by which folds lie outside of nose and mouth
@@ -38,9 +41,19 @@ def smoothed(portrait: Portrait) -> np.ndarray:
     zone = _zone(portrait.points, size)
     if not (zone > 0.5).any():  # points in a heap, which are no face
         return portrait.image
-    usual = np.median(depth[zone > 0.5], axis=0)  # of stubble as deep as a fold
-    lighter = picture + _SHARE * zone[..., None] * np.maximum(depth - usual, 0)
+    deeper = np.maximum(depth - np.median(depth[zone > 0.5], axis=0), 0)  # than stubble, which is as deep as a fold
+    fine = picture - seen
+    least = -_ROUGH * np.median(np.abs(fine[zone > 0.5]), axis=0)
+    smoother = np.clip(2 * zone - 0.3, 0, 1) * _lines(deeper.mean(axis=2), size)
+    lighter = picture + smoother[..., None] * np.maximum(least - fine, 0) + _SHARE * zone[..., None] * deeper
     return np.rint(np.minimum(lighter, 255)).astype(np.uint8)
+
+
+def _lines(depth: np.ndarray, size: int) -> np.ndarray:
+    """Return (size, size) float32 in [0, 1]: where folds so deep are, and close around."""
+    wider, softly = _AROUND
+    there = cv2.dilate(np.clip(depth / _DEEP, 0, 1), disc(wider * size))
+    return cv2.GaussianBlur(there, (0, 0), softly * size)
 
 
 def _smile(points: np.ndarray) -> float:
