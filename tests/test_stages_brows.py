@@ -53,3 +53,10 @@ def test_two_hidden_brows_and_turned_faces_are_left_alone() -> None:
     assert completed(both) is both
     aside = replace(portrait(LEFT), points=turned(face_points()))
     assert completed(aside) is aside
+
+
+def test_at_the_edge_of_what_is_drawn_no_hair_is_mixed_in() -> None:
+    drawn = completed(portrait(LEFT))
+    edge = (drawn.usable > 0.02) & (drawn.usable < 0.6)
+    assert edge.any()
+    assert np.abs(drawn.image[edge].astype(int) - SKIN).max(axis=1).mean() < 8

@@ -45,11 +45,11 @@ def _drawn(portrait: Portrait, band: np.ndarray) -> Portrait:
     share = band * other.usable * (1 - portrait.usable)
     around = cv2.dilate(band, disc(2 * _WIDTH * band.shape[0]))
     lit = other.image * _gain(portrait, other.image, around * other.usable)
-    picture = portrait.image + share[..., None] * (np.clip(lit, 0, 255) - portrait.image)
+    usable = portrait.usable + share
+    part = share / np.maximum(usable, 1e-3)  # by what may be used: the hair around the brow is not mixed in
+    picture = portrait.image + part[..., None] * (np.clip(lit, 0, 255) - portrait.image)
     return replace(
-        portrait,
-        image=np.rint(picture).astype(np.uint8),
-        usable=np.minimum(portrait.usable + share, 1).astype(np.float32),
+        portrait, image=np.rint(picture).astype(np.uint8), usable=np.minimum(usable, 1).astype(np.float32)
     )
 
 
