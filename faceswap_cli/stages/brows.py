@@ -48,9 +48,7 @@ def _drawn(portrait: Portrait, band: np.ndarray) -> Portrait:
     usable = portrait.usable + share
     part = share / np.maximum(usable, 1e-3)  # by what may be used: the hair around the brow is not mixed in
     picture = portrait.image + part[..., None] * (np.clip(lit, 0, 255) - portrait.image)
-    return replace(
-        portrait, image=np.rint(picture).astype(np.uint8), usable=np.minimum(usable, 1).astype(np.float32)
-    )
+    return replace(portrait, image=np.rint(picture).astype(np.uint8), usable=np.minimum(usable, 1).astype(np.float32))
 
 
 def _gain(portrait: Portrait, image: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -62,24 +62,32 @@ class Fit:
         return points if crop.classes is None else set_lips(set_lids(points, crop.classes), crop.classes)
 
     def _lay(self, crop: Crop, points: np.ndarray) -> np.ndarray:
-        size = crop.image.shape[0]
+        look = self._looks[0]
+        closed, unlike = look.closed(points, crop.classes), look.unlike(points, crop.classes)
+        laid = self._moved(points, closed, unlike, crop.image.shape[0])
+        laid[..., 3] = np.rint(laid[..., 3] * _covered(crop, points, closed * (1 - unlike)))
+        softness = self._sharpness.like(crop.image, points)
+        if softness > 0:
+            laid[..., :3] = blurred(laid[..., :3], softness)
+        return laid if self._lips is None or unlike == 0 else with_own_lips(laid, crop, self._lips, unlike)
+
+    def _moved(self, points: np.ndarray, closed: float, unlike: float, size: int) -> np.ndarray:
+        """Return the portrait (S, S, 4) uint8 moved onto points (66, 2); its mirror image where that shows more."""
         places = [spline(likened(points, each.points), each.points, GRID) for each in self._portraits]
-        closed, unlike = (ask(points, crop.classes) for ask in (self._looks[0].closed, self._looks[0].unlike))
         shown = [each.over(points, closed, unlike) for each in self._looks]
         moved = [moved_by(*each, size) for each in zip(shown, places, strict=True)]
         for layers, each in zip(moved, places, strict=True):
             kept = unfolded(each, points)
             if kept.min() < 1:
                 layers[..., 3] = np.rint(layers[..., 3] * cv2.resize(kept, (size, size)))
-        laid = moved[0] if len(moved) == 1 else joined(*moved, *places)
-        covered = replaced(points, size) * (1 - _between_lips(crop))
-        if closed > 0:
-            covered *= 1 - closed * (1 - unlike) * line(points, size)
-        laid[..., 3] = np.rint(laid[..., 3] * covered)
-        softness = self._sharpness.like(crop.image, points)
-        if softness > 0:
-            laid[..., :3] = blurred(laid[..., :3], softness)
-        return laid if self._lips is None or unlike == 0 else with_own_lips(laid, crop, self._lips, unlike)
+        return moved[0] if len(moved) == 1 else joined(*moved, *places)
+
+
+def _covered(crop: Crop, points: np.ndarray, closed: float) -> np.ndarray:
+    """Return (S, S) float32 in [0, 1]: where a face may be covered; `closed` is how far a portrait's mouth is shut."""
+    size = crop.image.shape[0]
+    covered = replaced(points, size) * (1 - _between_lips(crop))
+    return covered * (1 - closed * line(points, size)) if closed > 0 else covered
 
 
 def _between_lips(crop: Crop) -> np.ndarray:
