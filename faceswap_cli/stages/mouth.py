@@ -27,7 +27,7 @@ _RIM = 0.012  # share of the side around a mouth that is skin no more
 _DRAWN = 224  # side at which skin is filled in
 _REACH = 0.02  # share of the side from which its colours are taken
 _SOFT, _EDGE = 0.005, 0.004  # shares of the side: how soft the edges of filled skin and of lips are
-_DEPTH = 0.8  # power of the target's brightness on its lips: they are as deep as they look, a dark one not black
+_DEPTH = 0.6  # power of the brightness of its lips: what is in shade there is not black on paler ones
 _DARK = 4.0  # levels of 255 added to brightness, so that black lips have some
 
 
