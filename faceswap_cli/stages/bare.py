@@ -12,11 +12,10 @@ import cv2
 import numpy as np
 
 from ..types import Crop
-from .parse import BROWS, disc
+from .parse import BROWS, around_share, disc
 
 # shares of a brow covered: from the first on what is left of it fades, from the second it is gone
 _COVERED = (0.25, 0.5)
-_NOTHING = 0.02  # a share of a brow up to which a pixel is none
 _SEEN = 0.1  # of a pixel: what less is left of a brow is not seen
 _HIGH = 0.04  # share of the side: more than half of a brow's height
 _HAIRS = 0.012  # share of the side by which hairs reach beyond what is called a brow
@@ -41,7 +40,7 @@ def without_brows(crop: Crop, laid: np.ndarray) -> Crop:
 def _filled(image: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Return a picture (S, S, 3) uint8 with dark things filled by the skin around them, `where` (P, P) in [0, 1]."""
     scale = image.shape[0] / where.shape[0]
-    around = _around(where, math.ceil(3 * _HIGH * where.shape[0]))
+    around = around_share(where, math.ceil(3 * _HIGH * where.shape[0]))
     there = (slice(round(scale * each.start), round(scale * each.stop)) for each in around)
     result = image.copy()
     part = result[tuple(there)]
@@ -58,12 +57,3 @@ def _without_dark(part: np.ndarray, where: np.ndarray, cells: int) -> np.ndarray
     share, skin = (cv2.resize(each, part.shape[1::-1], interpolation=cv2.INTER_LINEAR) for each in (share, skin))
     filled: np.ndarray = np.rint(part + share[..., None] * (skin.astype(np.float32) - part)).astype(np.uint8)
     return filled
-
-
-def _around(where: np.ndarray, margin: int) -> tuple[slice, slice]:
-    """Return the rows and columns of what is not nothing in (P, P), with a margin."""
-    bounds = []
-    for axis in (1, 0):
-        some = np.flatnonzero(where.max(axis=axis) > _NOTHING)
-        bounds.append(slice(max(int(some[0]) - margin, 0), min(int(some[-1]) + 1 + margin, len(where))))
-    return bounds[0], bounds[1]

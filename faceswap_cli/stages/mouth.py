@@ -5,6 +5,7 @@ says can no longer be read; shut lips are smeared over a gaping mouth. There the
 shape is what the target does, their colour what the source looks like.
 """
 
+import math
 from dataclasses import replace
 
 import cv2
@@ -12,7 +13,7 @@ import numpy as np
 
 from ..types import Crop, Lips, Portrait
 from .lips import breadth, openness
-from .parse import LIPS, class_share, disc
+from .parse import LIPS, around_share, class_share, disc
 from .points import EYES, MOUTH_CORNERS, polygon
 from .points import LIPS as LIP_POINTS
 
@@ -78,15 +79,18 @@ def with_own_lips(laid: np.ndarray, crop: Crop, lips: Lips, share: float) -> np.
     assert crop.classes is not None
     size = crop.image.shape[0]
     where = cv2.resize(class_share(crop.classes, LIPS), (size, size), interpolation=cv2.INTER_LINEAR)
-    inside = np.clip(2 * where - 1, 0, 1)
-    if inside.mean() < _LEAST:
+    if np.clip(2 * where - 1, 0, 1).mean() < _LEAST:
         return laid
-    brightness = cv2.cvtColor(crop.image, cv2.COLOR_RGB2GRAY).astype(np.float32) + np.float32(_DARK)
+    around = around_share(where, math.ceil(3 * _EDGE * size))
+    result = laid.copy()
+    part, where = result[around], where[around]
+    inside = np.clip(2 * where - 1, 0, 1)
+    brightness = cv2.cvtColor(crop.image[around], cv2.COLOR_RGB2GRAY).astype(np.float32) + np.float32(_DARK)
     usual = float((inside * brightness).sum() / inside.sum())
     coloured = np.minimum(((brightness / usual) ** _DEPTH)[..., None] * lips.colour, 255)
     weight = share * cv2.GaussianBlur(where, (0, 0), _EDGE * size)[..., None]
-    colours = laid[..., :3] + weight * (coloured - laid[..., :3])
-    return np.dstack([np.rint(colours).astype(np.uint8), laid[..., 3]])
+    part[..., :3] = np.rint(part[..., :3] + weight * (coloured - part[..., :3]))
+    return result
 
 
 def _over_eyes(points: np.ndarray, shares: np.ndarray) -> float:
