@@ -25,7 +25,7 @@ from .shut import line
 from .spline import GRID, moved_by, spline
 
 _AHEAD = 0.6  # of `points.ahead`, below which a portrait hides enough of a face to be mirrored
-_FOLDED, _SQUEEZED = (0.05, 0.3), (5.0, 2.5)  # areas, over a face's median, that are covered by nothing, and wholly
+_FOLDED, _SQUEEZED = (0.05, 0.3), (4.0, 2.0)  # areas, over a face's median, that are covered by nothing, and wholly
 _LIP = 0.006  # share of the side over which the portrait ends at an open mouth
 _MOVED = 0.08  # of the distance of the eyes: a point that is so far from where it was has moved and does not tremble
 
