@@ -31,7 +31,7 @@ class SwapSettings:
     matched_maps: Maps = "weak"  # which maps of 0..4: the paper's weak matching takes 3 and 4
     outside: float = 30.0  # L1 to the target outside the face, where class maps exist
     light: float = 15.0  # L1 to the target after strong averaging; not in the paper
-    expression: float = 55.0  # landmarks of the swap against the target's, where --landmarks is given; not in the paper
+    expression: float = 70.0  # landmarks of the swap against the target's, where --landmarks is given; not in the paper
     smoothness: float = 80.0  # variation and size of the lite network's residual, on smooth skin above all
     shut: float = 2.0  # how far its gate is shut where the portrait may be used
     gradient_penalty: float = 0.0  # R1 on real images
