@@ -30,6 +30,7 @@ CONTRACTS = {  # inputs, outputs -> what a network of ours is
     (("image",), ("embedding",)): "encoder",
     (("image",), ("logits",)): "parser",
     (("image",), ("points",)): "points",
+    (("image",), ("points", "beard")): "points",
 }
 DETECTOR_OUTPUTS = 9
 ZIP_ERRORS = (  # what the library raises for archives that lie, are locked or packed in unknown ways

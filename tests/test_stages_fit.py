@@ -272,8 +272,8 @@ def test_training_lays_portraits_as_the_swapper_does() -> None:
     class Known:
         """Knows the points of the target beforehand."""
 
-        def find(self, picture: np.ndarray) -> np.ndarray:
-            return points
+        def look(self, picture: np.ndarray) -> tuple[np.ndarray, float]:
+            return points, 0.0
 
     whole = Portrait(image, np.ones((SIZE, SIZE), np.float32), origins.astype(np.float32))
     crop = Crop(image, np.eye(2, 3), Face(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0))

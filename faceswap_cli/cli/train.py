@@ -30,7 +30,7 @@ FLAGS = {
     "threads": Flag("CPU threads; all cores without it.", int),
     "seed": Flag("Seed of everything random.", int),
 }
-ALIGNED = ("generator", "encoder", "points")  # networks that learn from aligned faces
+ALIGNED = ("generator", "encoder", "points", "beard")  # networks that learn from aligned faces
 MODULES = {"generator": "swap"}  # file in training/ where it is not called like the network
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..types import Crop, Portrait
 from .align import inverse, transform
 from .bare import without_brows
+from .beard import bearded, grown
 from .irises import with_eye_colour
 from .lids import set_lids
 from .lips import set_lips
@@ -44,10 +45,12 @@ class Fit:
 
         Where there is a past, the points are steadied by it.
         """
-        points = [self._find(crop) for crop in crops]
+        seen = [self._points.look(crop.image) for crop in crops]
+        points = [_set(crop, found) for crop, (found, _) in zip(crops, seen, strict=True)]
+        beards = bearded(crops, [beard for _, beard in seen], past)
         if past is not None:
             points = steady(crops, points, past)
-        return [self._lay(*each) for each in zip(crops, points, strict=True)]
+        return [self._lay(*each) for each in zip(crops, points, beards, strict=True)]
 
     def readied(self, crop: Crop, laid: np.ndarray) -> Crop:
         """Return a crop as a generator is to see it beside what is laid over it.
@@ -57,15 +60,14 @@ class Fit:
         crop = without_brows(crop, laid)
         return crop if self._eyes is None else with_eye_colour(crop, self._eyes)
 
-    def _find(self, crop: Crop) -> np.ndarray:
-        points = self._points.find(crop.image)
-        return points if crop.classes is None else set_lips(set_lids(points, crop.classes), crop.classes)
-
-    def _lay(self, crop: Crop, points: np.ndarray) -> np.ndarray:
+    def _lay(self, crop: Crop, points: np.ndarray, beard: float) -> np.ndarray:
         look = self._looks[0]
         closed, unlike = look.closed(points, crop.classes), look.unlike(points, crop.classes)
         laid = self._moved(points, closed, unlike, crop.image.shape[0])
-        laid[..., 3] = np.rint(laid[..., 3] * _covered(crop, points, closed * (1 - unlike)))
+        covered = _covered(crop, points, closed * (1 - unlike))
+        if beard > 0:
+            covered *= 1 - beard * grown(points, crop.image.shape[0])
+        laid[..., 3] = np.rint(laid[..., 3] * covered)
         softness = self._sharpness.like(crop.image, points)
         if softness > 0:
             laid[..., :3] = blurred(laid[..., :3], softness)
@@ -81,6 +83,11 @@ class Fit:
             if kept.min() < 1:
                 layers[..., 3] = np.rint(layers[..., 3] * cv2.resize(kept, (size, size)))
         return moved[0] if len(moved) == 1 else joined(*moved, *places)
+
+
+def _set(crop: Crop, points: np.ndarray) -> np.ndarray:
+    """Return points (66, 2) with lids and lips where the crop's classes, if any, show them."""
+    return points if crop.classes is None else set_lips(set_lids(points, crop.classes), crop.classes)
 
 
 def _covered(crop: Crop, points: np.ndarray, closed: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Find 66 points of a face in its crop: what the source's portrait is laid over the target by.
+"""Find 66 points of a face in its crop, what a portrait is laid by, and tell whether it has a beard.
 
 Their order is that of `networks/points.py`. Places are shares of the crop's side, so they hold at any size.
 """
@@ -46,8 +46,13 @@ class PointFinder:
 
     def find(self, image: np.ndarray) -> np.ndarray:
         """Return (66, 2) float32, x and y as shares of the side, of a crop (S, S, 3) uint8."""
+        return self.look(image)[0]
+
+    def look(self, image: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return the same, and how surely the face has a beard, 0..1; 0 from a network that does not tell."""
         seen = cv2.resize(image, (self._size, self._size), interpolation=cv2.INTER_AREA)
-        return self._network.run(**{self._network.inputs[0]: to_tensor([seen], "0..1")})[0][0]
+        points, *beard = self._network.run(**{self._network.inputs[0]: to_tensor([seen], "0..1")})
+        return points[0], float(beard[0][0, 0]) if beard else 0.0
 
 
 def with_forehead(points: np.ndarray) -> np.ndarray:

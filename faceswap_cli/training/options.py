@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 
-NETWORKS = ("generator", "encoder", "detector", "parser", "points")
+NETWORKS = ("generator", "encoder", "detector", "parser", "points", "beard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

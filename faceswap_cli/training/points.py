@@ -119,7 +119,7 @@ def measure(network: FacePoints, faces: FaceSet, labels: np.ndarray, sheet: Path
     size = network.config.size
     small = nn.functional.interpolate(pictures, size=(size, size), mode="bilinear", antialias=True)
     device = next(network.parameters()).device
-    found = torch.cat([network(part.to(device)).cpu() for part in small.split(64)]).numpy()
+    found = torch.cat([_read(network, network.seen(part.to(device))[-1]).cpu() for part in small.split(64)]).numpy()
     errors = np.linalg.norm(found - labels[rows], axis=2)
     span = np.linalg.norm(np.subtract(*(labels[rows][:, corner] for corner in OUTER_CORNERS)), axis=1, keepdims=True)
     shown = [
@@ -140,7 +140,7 @@ def measure(network: FacePoints, faces: FaceSet, labels: np.ndarray, sheet: Path
 
 
 def write_points(network: FacePoints, path: Path) -> None:
-    """Write the ONNX the swapper uses: `image` (N, 3, S, S) in, `points` (N, 66, 2) out."""
+    """Write the ONNX the swapper uses: `image` (N, 3, S, S) in, `points` (N, 66, 2) and any `beard` (N, 1) out."""
     size = network.config.size
     metadata = {
         "network": "facepoints",
@@ -149,7 +149,8 @@ def write_points(network: FacePoints, path: Path) -> None:
         "template": TEMPLATE,
         "input_range": "0..1",
     }
-    write_onnx(network, {"image": torch.rand(1, 3, size, size)}, path, metadata, Signature(("points",)))
+    outputs = ("points",) if network.beard is None else ("points", "beard")
+    write_onnx(network, {"image": torch.rand(1, 3, size, size)}, path, metadata, Signature(outputs))
 
 
 def read_points(path: Path) -> FacePoints:
@@ -176,11 +177,16 @@ def _learn(state: Averaged[FacePoints], images: Tensor, points: Tensor, rate: fl
     """Do one step of the optimiser and of the average."""
     state.network.train()
     with autocast(images.device):
-        features = state.network.features(2 * images - 1).flatten(1)
-    found = state.network.read(features.float()).reshape(-1, POINTS, 2)  # bfloat16 has too few digits for places
-    loss = wing_loss(found, points)
+        features = state.network.seen(images)[-1]
+    loss = wing_loss(_read(state.network, features.float()), points)  # bfloat16 has too few digits for places
     state.descend(loss, rate)
     return loss.item()
+
+
+def _read(network: FacePoints, features: Tensor) -> Tensor:
+    """Return the points (N, 66, 2) read from the last features."""
+    found: Tensor = network.read(features.flatten(1))
+    return found.reshape(-1, POINTS, 2)
 
 
 def _drawn(image: np.ndarray, points: np.ndarray) -> np.ndarray:

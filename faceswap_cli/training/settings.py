@@ -84,7 +84,15 @@ class DistillSettings:
             )
 
 
-Record = TypeVar("Record", SwapSettings, DistillSettings)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeardSettings:
+    """Which pictures show a beard, by their paths in the folder that was prepared; all others show none."""
+
+    bearded: list[str] = field(default_factory=list)
+    unsure: list[str] = field(default_factory=list)  # stubble, shadow: nothing is learnt from them
+
+
+Record = TypeVar("Record", SwapSettings, DistillSettings, BeardSettings)
 
 
 def read_settings(path: Path | None) -> SwapSettings:
