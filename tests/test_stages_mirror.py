@@ -28,8 +28,8 @@ def laid_over_a_face_ahead(source: Portrait) -> np.ndarray:
     class Known:
         """Knows the points of the target beforehand."""
 
-        def find(self, picture: np.ndarray) -> np.ndarray:
-            return face_points()
+        def look(self, picture: np.ndarray) -> tuple[np.ndarray, float]:
+            return face_points(), 0.0
 
     crop = Crop(source.image, np.eye(2, 3), Face(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0))
     return Fit(source, Known()).lay([crop])[0]

@@ -12,10 +12,7 @@ from .parse import disc
 from .past import Past
 from .points import JAW, LIPS, polygon
 
-_SURE = (
-    0.75,
-    0.95,
-)  # how surely a face has a beard: up to the first it counts as smooth, from the second on as bearded
+_SURE = (0.75, 0.95)  # a ramp: up to the first a face counts as smooth, from the second on as bearded
 _DRAWN = 224  # side at which the lower face is drawn: its edges are soft
 _EARS = slice(JAW.start + 2, JAW.stop - 2)  # points of the jaw from below one ear to below the other
 _WINGS = (35, 33, 31)  # of the nose, and its root between them, from the picture's right

@@ -31,7 +31,8 @@ from .settings import BeardSettings, read_record
 STEPS, BATCH, LEARNING_RATE = 2500, 32, 2e-3
 WIDTH = 32  # channels of the head
 BEARDED, HARD = 0.375, 0.375  # shares of a batch: with a beard, and without but like one
-HARDEST, LOOKED_ANEW = 0.06, 250  # share of the faces without that are hard, and after how many steps that is told anew
+HARDEST = 0.06  # share of the faces without that are hard
+LOOKED_ANEW = 250  # steps after which that is told anew, and at every checkpoint: a run goes on exactly
 SURE = 0.98  # what a label is worth: some are wrong
 DAMAGE = 0.7  # strength of `augment.degrade_batch`
 
@@ -66,11 +67,12 @@ def train(options: TrainOptions) -> dict[str, float]:
         state.advance(options, STEPS, began)
         if state.step % 50 == 0:
             run.log({"step": state.step, "loss": loss, "images_per_second": run.images_per_second(state.step)})
-        if state.step % LOOKED_ANEW == 0:
-            hard = hardest(state.average, pictures, without)
-        if state.step % options.save_every == 0 or state.progress >= 1:
+        saved = state.step % options.save_every == 0 or state.progress >= 1
+        if saved:
             save(run.last, state.checkpoint("points", asdict(state.network.config)))
-    rows = np.flatnonzero(faces.held_out & (bearded | plain))
+        if saved or state.step % LOOKED_ANEW == 0:
+            hard = hardest(state.average, pictures, without)
+    rows = np.flatnonzero((faces.held_out if faces.held_out.any() else learn) & (bearded | plain))
     scores = measure(state.average, pictures[rows], bearded[rows], run.folder / "samples" / f"{state.step:06d}.png")
     (run.folder / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
     return scores
