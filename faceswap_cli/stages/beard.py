@@ -10,12 +10,13 @@ import numpy as np
 from ..types import Crop
 from .parse import disc
 from .past import Past
-from .points import JAW, LIPS, polygon
+from .points import JAW, LIPS, NOSE_TIP, polygon
 
 _SURE = (0.75, 0.95)  # a ramp: up to the first a face counts as smooth, from the second on as bearded
 _DRAWN = 224  # side at which the lower face is drawn: its edges are soft
 _EARS = slice(JAW.start + 2, JAW.stop - 2)  # points of the jaw from below one ear to below the other
 _WINGS = (35, 33, 31)  # of the nose, and its root between them, from the picture's right
+_UNDER = 0.2  # of the way from the nose's root to its tip: a moustache reaches under it
 _CHEEK = 0.5  # of the way from the jaw to the nose's wing: how high a beard grows on a cheek there
 _SOFT = 0.025  # share of the side: how soft the edge is
 _LIPS, _LIPS_SOFT = 0.008, 0.01  # the same of lips: by how much they are larger than their points, and how soft
@@ -36,7 +37,7 @@ def bearded(crops: list[Crop], seen: list[float], past: Past | None) -> list[flo
 
 def grown(points: np.ndarray, size: int) -> np.ndarray:
     """Return (size, size) float32 in [0, 1]: where a face of these points (66, 2) would have a beard, lips left out."""
-    jaw, nose = points[_EARS], points[list(_WINGS)]
+    jaw, nose = points[_EARS], points[list(_WINGS)] + _UNDER * (points[NOSE_TIP] - points[_WINGS[1]])
     cheeks = [end + _CHEEK * (wing - end) for end, wing in ((jaw[-1], nose[0]), (jaw[0], nose[-1]))]
     beard = polygon(np.vstack([jaw, cheeks[:1], nose, cheeks[1:]]), _DRAWN)
     lips = cv2.dilate(polygon(cv2.convexHull(points[LIPS]), _DRAWN), disc(_LIPS * _DRAWN))
