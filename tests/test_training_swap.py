@@ -20,6 +20,7 @@ from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
 from faceswap_cli.stages.sidelight import evened  # noqa: E402
 from faceswap_cli.training import checkpoint, swap  # noqa: E402
 from faceswap_cli.training.data import load_packs  # noqa: E402
+from faceswap_cli.training.encoders import embed_faces, load_embeddings, load_encoders  # noqa: E402
 from faceswap_cli.training.export import export  # noqa: E402
 from faceswap_cli.training.losses import IdentityJudge, feature_matching, identity_loss, smoothness_loss  # noqa: E402
 from faceswap_cli.training.options import TrainOptions  # noqa: E402
@@ -302,6 +303,21 @@ def test_portraits_are_looked_at_once(pack: Path, tmp_path: Path) -> None:
     other = load_portraits(faces.chosen(np.array([1, 0])), cache, 1)
     assert cache.stat().st_mtime_ns != made
     np.testing.assert_array_equal(other.points, first.points[::-1])
+    assert [path.name for path in tmp_path.iterdir()] == [cache.name]
+
+
+def test_identities_are_looked_at_once_by_the_same_encoders(pack: Path, tmp_path: Path) -> None:
+    cache, device = tmp_path / "embeddings.npz", torch.device("cpu")
+    faces, judge = load_packs((pack,), 96), IdentityJudge(load_encoders(None), 96)
+    first = load_embeddings(faces, judge, device, cache)
+    made = cache.stat().st_mtime_ns
+    assert torch.equal(load_embeddings(faces, judge, device, cache), first)
+    assert torch.equal(first, embed_faces(faces, judge, device))
+    assert cache.stat().st_mtime_ns == made
+    torch.nn.init.normal_(judge.encoders[0].conv3.weight)
+    other = load_embeddings(faces, judge, device, cache)
+    assert cache.stat().st_mtime_ns != made
+    assert not torch.equal(other, first)
     assert [path.name for path in tmp_path.iterdir()] == [cache.name]
 
 

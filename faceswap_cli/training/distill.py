@@ -25,7 +25,7 @@ from ..networks.lite import SimSwapLite
 from ..networks.mobilefaceswap import REDUCTION, MobileConfig, MobileFaceSwap
 from .checkpoint import load, random_state, restore_random_state, save
 from .distill_losses import mask_loss, perceptual, reconstruction, teacher_weight
-from .encoders import embed_faces, load_encoders
+from .encoders import load_embeddings, load_encoders
 from .losses import IdentityJudge, hinge_discriminator, identity_loss, smoothness_loss
 from .options import DistillOptions
 from .parallel import is_first, join_workers
@@ -67,7 +67,7 @@ def distill(options: DistillOptions) -> None:
     judge = IdentityJudge(load_encoders(options.encoder), size).to(device)
     faces, targets = load_swap_faces(options, size)
     portraits = load_portraits(faces, run.folder / "portraits.npz", options.threads)
-    known = Known(embed_faces(faces, judge, device), portraits)
+    known = Known(load_embeddings(faces, judge, device, run.folder / "embeddings.npz"), portraits)
     data = SwapData(faces, targets, known, size, device)
     players = build_players(settings, teacher, judge, options.init_from, device)
     steps, batch_size = options.steps or STEPS, options.batch or BATCH

@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 
 from .. import models
+from .._version import __version__
 from ..errors import WeightsError
 from ..networks.export import read_state_dict
 from ..networks.layers import load_strictly
 from ..networks.mobilefacenet import MobileFaceNet
 from .data import FaceSet, encoder_crop, to_tensor
 from .losses import IdentityJudge
+from .remembered import digest, remembered
 from .run import channels_last
 
 
@@ -47,6 +49,14 @@ def read_encoder(path: Path) -> MobileFaceNet:
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     state = torch.load(path, map_location="cpu", weights_only=True)
     return state.get("average", state.get("network", state))
+
+
+def load_embeddings(faces: FaceSet, judge: IdentityJudge, device: torch.device, cache: Path) -> Tensor:
+    """Return `embed_faces`, from `cache` (.npz) where it was made of just these pictures by these encoders."""
+    weights = [value.cpu().numpy() for value in judge.encoders.state_dict().values()]
+    made_of = digest(__version__, [faces.images, faces.points, *weights])
+    found = remembered(cache, made_of, lambda: {"embeddings": embed_faces(faces, judge, device).numpy()})
+    return torch.from_numpy(found["embeddings"])
 
 
 @torch.no_grad()

@@ -3,8 +3,6 @@
 Points and usable parts come once from the embedded networks; a batch then costs one small linear system a face.
 """
 
-import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from ..stages.sidelight import evened
 from ..stages.spline import GRID, STIFFNESS
 from ..types import Portrait
 from .data import FaceSet
+from .remembered import digest, remembered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,16 +40,12 @@ def load_portraits(faces: FaceSet, cache: Path, threads: int | None = None) -> P
 
     Looking at a face takes 30 ms of a core, so a run on lent hardware brings the cache of one that was made elsewhere.
     """
-    made_of = _digest(faces)
-    if cache.is_file():
-        with np.load(cache, allow_pickle=False) as kept:
-            if str(kept["made_of"]) == made_of:
-                return _made(faces, kept["points"], kept["usable"])
-    points, usable = take_portraits(faces, threads)
-    partial = cache.with_name(f"{cache.stem}.{os.getpid()}.npz")  # several workers may make it at once
-    np.savez_compressed(partial, made_of=np.array(made_of), points=points, usable=usable)
-    partial.replace(cache)
-    return _made(faces, points, usable)
+    networks = [models.entry(name).sha256 for name in ("points", "parser")]
+    made_of = digest((__version__, networks), [faces.images])
+    seen = remembered(
+        cache, made_of, lambda: dict(zip(("points", "usable"), take_portraits(faces, threads), strict=True))
+    )
+    return _made(faces, seen["points"], seen["usable"])
 
 
 def take_portraits(faces: FaceSet, threads: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -122,14 +117,6 @@ def _bend(places: Tensor, centres: Tensor) -> Tensor:
     """Return r^2 log r between (N, P, 2) and (N, C, 2)."""
     square = (places[:, :, None] - centres[:, None]).square().sum(dim=3)
     return 0.5 * square * square.clamp(min=1e-12).log()
-
-
-def _digest(faces: FaceSet) -> str:
-    """Return what tells one set of pictures, and the networks that look at it, from any other."""
-    networks = [models.entry(name).sha256 for name in ("points", "parser")]
-    digest = hashlib.sha256(repr((__version__, networks, faces.images.shape)).encode())
-    digest.update(np.ascontiguousarray(faces.images).data)
-    return digest.hexdigest()
 
 
 def _bytes(share: np.ndarray) -> np.ndarray:

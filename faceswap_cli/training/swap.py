@@ -20,7 +20,7 @@ from ..networks.export import read_state_dict
 from ..networks.lite import Changes, LiteConfig, SimSwapLite, apply_changes
 from ..networks.simswap import SimSwap, SimSwapConfig, UnitRange
 from .checkpoint import load, random_state, restore_random_state, save
-from .encoders import embed_faces, load_encoders
+from .encoders import load_embeddings, load_encoders
 from .expression import ExpressionJudge, load_expression_judge
 from .losses import (
     ALL_MAPS,
@@ -76,7 +76,7 @@ def train(options: TrainOptions) -> None:
     judge = IdentityJudge(load_encoders(options.teacher), size).to(device)
     faces, targets = load_swap_faces(options, size)
     portraits = load_portraits(faces, run.folder / "portraits.npz", options.threads)
-    known = Known(embed_faces(faces, judge, device), portraits)
+    known = Known(load_embeddings(faces, judge, device, run.folder / "embeddings.npz"), portraits)
     data = SwapData(faces, targets, known, size, device)
     players = build_players(settings, judge, options, device)
     steps, batch_size = options.steps or STEPS, options.batch or BATCH
