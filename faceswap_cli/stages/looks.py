@@ -31,7 +31,7 @@ class Looks:
 
         `closed` says how far its mouth is shut, `bare` how far it has none.
         """
-        smile = excess(self._points, points)
+        smile = max(excess(self._points, points), bare)  # whose lips cannot follow has folds that do not either
         shown = _mixed(*self._seen, smile)
         for look, share in ((self._shut, closed), (self._bare, bare)):
             if look is not None and share > 0:
