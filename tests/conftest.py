@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import av
 import cv2
@@ -123,6 +124,19 @@ def write_clip(path: Path, pictures: list[np.ndarray], rate: int = 25) -> Path:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
         container.mux(stream.encode(None))
     return path
+
+
+def stop_behind_checkpoint(monkeypatch: pytest.MonkeyPatch, module: ModuleType, options: object) -> None:
+    """Train with a training module until its first checkpoint is written, then press Ctrl-C."""
+    from faceswap_cli.training import checkpoint
+
+    def save_and_stop(path: Path, state: dict) -> None:
+        checkpoint.save(path, state)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
+        interrupted.setattr(module, "save", save_and_stop)
+        module.train(options)
 
 
 def _save(model: onnx.ModelProto, path: Path, **properties: str) -> Path:

@@ -20,6 +20,7 @@ from faceswap_cli.training.export import export  # noqa: E402
 from faceswap_cli.training.options import TrainOptions  # noqa: E402
 from faceswap_cli.training.pack import PackWriter  # noqa: E402
 from faceswap_cli.training.settings import BeardSettings, read_record  # noqa: E402
+from tests.conftest import stop_behind_checkpoint  # noqa: E402
 
 LABELS = Path(__file__).resolve().parents[1] / "examples" / "beards.toml"
 
@@ -76,14 +77,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     options: TrainOptions, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     halves = replace(options, output=tmp_path / "halves")
-
-    def stop_behind(path: Path, state: dict) -> None:
-        checkpoint.save(path, state)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
-        interrupted.setattr(beard, "save", stop_behind)
-        beard.train(halves)
+    stop_behind_checkpoint(monkeypatch, beard, halves)
     assert checkpoint.load(halves.output / "last.pt")["step"] == 30
     beard.train(replace(halves, resume=True, init_from=None))
     once, twice = checkpoint.load(whole_run / "last.pt"), checkpoint.load(halves.output / "last.pt")

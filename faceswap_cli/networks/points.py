@@ -55,7 +55,7 @@ class FacePoints(nn.Module):
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Return the points and, with a head for it, the beards."""
         features = self.seen(image)
-        points = self.read(features[-1].flatten(1)).reshape(-1, POINTS, 2)
+        points = self.places(features[-1])
         return points if self.beard is None else (points, torch.sigmoid(self.beard(*features[:2])))
 
     def seen(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -63,6 +63,11 @@ class FacePoints(nn.Module):
         quarter = self.features[: self.quarter + 1](2 * image - 1)
         eighth = self.features[self.quarter + 1 : self.eighth + 1](quarter)
         return quarter, eighth, self.features[self.eighth + 1 :](eighth)
+
+    def places(self, features: Tensor) -> Tensor:
+        """Return the points (N, 66, 2) read from the last of the features."""
+        found: Tensor = self.read(features.flatten(1))
+        return found.reshape(-1, POINTS, 2)
 
 
 class BeardHead(nn.Module):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..types import Crop
 from .parse import disc
-from .past import Past
+from .past import Past, lately
 from .points import JAW, LIPS, NOSE_TIP, polygon
 
 _SURE = (0.75, 0.95)  # a ramp: up to the first a face counts as smooth, from the second on as bearded
@@ -28,9 +28,7 @@ def bearded(crops: list[Crop], seen: list[float], past: Past | None) -> list[flo
     Where there is a past, by the mean of now and the frames before: whoever shaves does so out of sight.
     """
     if past is not None:
-        tracks = [crop.face.track for crop in crops]
-        past.beards.append(dict(zip(tracks, seen, strict=True)))
-        seen = [float(np.mean([each[track] for each in past.beards if track in each])) for track in tracks]
+        seen = lately(past.beards, [crop.face.track for crop in crops], seen)
     low, high = _SURE
     return [float(np.clip((each - low) / (high - low), 0, 1)) for each in seen]
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..types import Crop
 from .align import inverse, transform
 from .parse import FACE_CLASSES, GLASSES, class_share, disc, main_part
-from .past import Past
+from .past import Past, lately
 
 FOREIGN_CLASSES = (0, 16)  # background, under which parsers put hands and things, and cloth
 
@@ -110,9 +110,7 @@ def _worn(crops: list[Crop], past: Past | None) -> list[float]:
     """
     shares = [float(class_share(_classes(crop), (GLASSES,)).mean()) for crop in crops]
     if past is not None:
-        tracks = [crop.face.track for crop in crops]
-        past.glasses.append(dict(zip(tracks, shares, strict=True)))
-        shares = [float(np.mean([seen[track] for seen in past.glasses if track in seen])) for track in tracks]
+        shares = lately(past.glasses, [crop.face.track for crop in crops], shares)
     return [float(np.clip((share - _GLINT) / _GLINT, 0, 1)) for share in shares]
 
 

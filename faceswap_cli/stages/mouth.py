@@ -16,6 +16,7 @@ from .lips import breadth, openness
 from .parse import LIPS, around_share, class_share, disc
 from .points import EYES, MOUTH_CORNERS, polygon
 from .points import LIPS as LIP_POINTS
+from .shut import inpainted
 
 # ramps: up to the first the source's lips serve, from the second on the target's
 _LAUGHS = (0.06, 0.15)  # openings of the source's mouth, over its width, where the target's is shut
@@ -26,7 +27,6 @@ _SEEN = (0.5, 0.8)  # breadth over the distance of the mouth's corners: less is 
 _LEAST = 1e-4  # share of the picture: lips of fewer pixels have no colour
 _RIM = 0.012  # share of the side around a mouth that is skin no more
 _DRAWN = 224  # side at which skin is filled in
-_REACH = 0.02  # share of the side from which its colours are taken
 _SOFT, _EDGE = 0.005, 0.004  # shares of the side: how soft the edges of filled skin and of lips are
 _DEPTH = 0.6  # power of the brightness of its lips: what is in shade there is not black on paler ones
 _DARK = 4.0  # levels of 255 added to brightness, so that black lips have some
@@ -40,7 +40,7 @@ def lips_of(image: np.ndarray, points: np.ndarray, shares: np.ndarray) -> Lips |
         return None
     small = cv2.resize(image, lips.shape[::-1], interpolation=cv2.INTER_AREA)
     colour = (inside[..., None] * small).sum(axis=(0, 1)) / inside.sum()
-    return Lips(colour.astype(np.float32), _over_eyes(points, shares), openness(points, shares))
+    return Lips(colour.astype(np.float32), _over_eyes(breadth(points, shares), points), openness(points, shares))
 
 
 def unlike(lips: Lips, points: np.ndarray, classes: np.ndarray) -> float:
@@ -50,24 +50,19 @@ def unlike(lips: Lips, points: np.ndarray, classes: np.ndarray) -> float:
     """
     opening = openness(points, classes)
     shut = _ramp(lips.opening, _LAUGHS) * _ramp(opening, _SHUT)
-    wider = _ramp(lips.breadth - _over_eyes(points, classes), _WIDER)
+    broad = breadth(points, classes)
+    wider = _ramp(lips.breadth - _over_eyes(broad, points), _WIDER)
     gapes = _ramp(opening - lips.opening, _GAPES)
     corners = float(np.linalg.norm(points[MOUTH_CORNERS[0]] - points[MOUTH_CORNERS[1]]))
-    return _ramp(breadth(points, classes) / max(corners, 1e-6), _SEEN) * max(shut, wider, gapes)
+    return _ramp(broad / max(corners, 1e-6), _SEEN) * max(shut, wider, gapes)
 
 
 def without_mouth(portrait: Portrait) -> Portrait:
     """Return the portrait with skin where its mouth is."""
     size = portrait.image.shape[0]
     mouth = cv2.dilate(polygon(cv2.convexHull(portrait.points[LIP_POINTS]), size), disc(_RIM * size))
-    small = (_DRAWN, _DRAWN)
-    skin = cv2.inpaint(
-        cv2.resize(portrait.image, small, interpolation=cv2.INTER_AREA),
-        (cv2.resize(mouth, small, interpolation=cv2.INTER_LINEAR) > 0).astype(np.uint8),
-        _REACH * _DRAWN,
-        cv2.INPAINT_TELEA,
-    )
-    skin = cv2.resize(skin, (size, size), interpolation=cv2.INTER_LINEAR)
+    small = cv2.resize(mouth, (_DRAWN, _DRAWN), interpolation=cv2.INTER_LINEAR)
+    skin = inpainted(portrait.image, (small > 0).astype(np.uint8))
     share = cv2.GaussianBlur(mouth, (0, 0), _SOFT * size)
     image = portrait.image + share[..., None] * (skin.astype(np.float32) - portrait.image)
     usable = np.maximum(portrait.usable, share)
@@ -93,10 +88,10 @@ def with_own_lips(laid: np.ndarray, crop: Crop, lips: Lips, share: float) -> np.
     return result
 
 
-def _over_eyes(points: np.ndarray, shares: np.ndarray) -> float:
-    """Return a mouth's breadth over the distance of the eyes."""
+def _over_eyes(width: float, points: np.ndarray) -> float:
+    """Return a width, as a share of the side, over the distance of the eyes of points (66, 2)."""
     eyes = [points[eye].mean(axis=0) for eye in EYES]
-    return breadth(points, shares) / max(float(np.linalg.norm(eyes[0] - eyes[1])), 1e-6)
+    return width / max(float(np.linalg.norm(eyes[0] - eyes[1])), 1e-6)
 
 
 def _ramp(value: float, ends: tuple[float, float]) -> float:

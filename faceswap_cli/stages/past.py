@@ -18,6 +18,12 @@ def _last(count: int) -> Callable[[], deque[Any]]:
     return lambda: deque(maxlen=count)
 
 
+def lately(before: deque[dict[int, float]], tracks: list[int], now: list[float]) -> list[float]:
+    """Note what is seen of each track now; return for each the mean of that and of the frames before that show it."""
+    before.append(dict(zip(tracks, now, strict=True)))
+    return [float(np.mean([seen[track] for seen in before if track in seen])) for track in tracks]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Past:
     """What each stage saw in a run through a clip, by track: a few frames and no more, so a resumed run has it too.

@@ -32,18 +32,18 @@ def shut(portrait: Portrait) -> Portrait:
     if gap.mean() < _LEAST:
         return portrait
     filled = (cv2.dilate(gap, disc(_RIM * size)) * mouth > 0.1).astype(np.uint8)
-    small = (_DRAWN, _DRAWN)
-    lips = cv2.inpaint(
-        cv2.resize(portrait.image, small, interpolation=cv2.INTER_AREA),
-        cv2.resize(filled, small, interpolation=cv2.INTER_NEAREST),
-        _REACH * _DRAWN,
-        cv2.INPAINT_TELEA,
-    )
-    lips = cv2.resize(lips, (size, size), interpolation=cv2.INTER_LINEAR)
+    lips = inpainted(portrait.image, cv2.resize(filled, (_DRAWN, _DRAWN), interpolation=cv2.INTER_NEAREST))
     share = cv2.GaussianBlur(filled.astype(np.float32), (0, 0), _SOFT * size)
     image = portrait.image + share[..., None] * (lips.astype(np.float32) - portrait.image)
     usable = np.maximum(portrait.usable, np.maximum(share * mouth, gap))
     return replace(portrait, image=np.rint(image).astype(np.uint8), usable=usable)
+
+
+def inpainted(image: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Return a picture (S, S, 3) uint8, as fine as `where` (P, P) uint8, filled where that is 1 by what is around."""
+    small = cv2.resize(image, where.shape[::-1], interpolation=cv2.INTER_AREA)
+    filled = cv2.inpaint(small, where, _REACH * len(where), cv2.INPAINT_TELEA)
+    return cv2.resize(filled, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def how_shut(points: np.ndarray, classes: np.ndarray | None) -> float:

@@ -34,6 +34,7 @@ BEARDED, HARD = 0.375, 0.375  # shares of a batch: with a beard, and without but
 HARDEST = 0.06  # share of the faces without that are hard
 LOOKED_ANEW = 250  # steps after which that is told anew, and at every checkpoint: a run goes on exactly
 SURE = 0.98  # what a label is worth: some are wrong
+TOLD = 0.85  # how surely there is a beard from which the scores take it for told: half of one is then kept in a swap
 DAMAGE = 0.7  # strength of `augment.degrade_batch`
 
 
@@ -104,11 +105,11 @@ def tell(network: FacePoints, pictures: Tensor) -> np.ndarray:
     for part in pictures.split(64):
         small = functional.interpolate(part.float() / 255, size=size, mode="bilinear", antialias=True)
         found.append(torch.sigmoid(network.beard(*network.seen(small)[:2]))[:, 0].cpu())
-    return torch.cat(found).numpy() if found else np.zeros(0, np.float32)
+    return torch.cat(found).numpy()
 
 
 def measure(network: FacePoints, pictures: Tensor, bearded: np.ndarray, sheet: Path) -> dict[str, float]:
-    """Return how well beards (N,) bool are told: the area under the curve, and what is found and mistaken from 0.85 on.
+    """Return how well beards (N,) bool are told: the area under the curve, found and mistaken from `TOLD` on.
 
     The sheet shows the faces that look most like one.
     """
@@ -123,8 +124,8 @@ def measure(network: FacePoints, pictures: Tensor, bearded: np.ndarray, sheet: P
         "bearded": float(bearded.sum()),
         "others": float((~bearded).sum()),
         "area": float((ones[:, None] > others).mean()) if ones.size and others.size else nan,
-        "found": float((ones > 0.85).mean()) if ones.size else nan,
-        "mistaken": float((others > 0.85).mean()) if others.size else nan,
+        "found": float((ones > TOLD).mean()) if ones.size else nan,
+        "mistaken": float((others > TOLD).mean()) if others.size else nan,
     }
 
 

@@ -119,7 +119,7 @@ def measure(network: FacePoints, faces: FaceSet, labels: np.ndarray, sheet: Path
     size = network.config.size
     small = nn.functional.interpolate(pictures, size=(size, size), mode="bilinear", antialias=True)
     device = next(network.parameters()).device
-    found = torch.cat([_read(network, network.seen(part.to(device))[-1]).cpu() for part in small.split(64)]).numpy()
+    found = torch.cat([network.places(network.seen(part.to(device))[-1]).cpu() for part in small.split(64)]).numpy()
     errors = np.linalg.norm(found - labels[rows], axis=2)
     span = np.linalg.norm(np.subtract(*(labels[rows][:, corner] for corner in OUTER_CORNERS)), axis=1, keepdims=True)
     shown = [
@@ -178,15 +178,9 @@ def _learn(state: Averaged[FacePoints], images: Tensor, points: Tensor, rate: fl
     state.network.train()
     with autocast(images.device):
         features = state.network.seen(images)[-1]
-    loss = wing_loss(_read(state.network, features.float()), points)  # bfloat16 has too few digits for places
+    loss = wing_loss(state.network.places(features.float()), points)  # bfloat16 has too few digits for places
     state.descend(loss, rate)
     return loss.item()
-
-
-def _read(network: FacePoints, features: Tensor) -> Tensor:
-    """Return the points (N, 66, 2) read from the last features."""
-    found: Tensor = network.read(features.flatten(1))
-    return found.reshape(-1, POINTS, 2)
 
 
 def _drawn(image: np.ndarray, points: np.ndarray) -> np.ndarray:
