@@ -92,7 +92,7 @@ class BeardSettings:
     unsure: list[str] = field(default_factory=list)  # stubble, shadow: nothing is learnt from them
 
 
-Record = TypeVar("Record", SwapSettings, DistillSettings, BeardSettings)
+Record = TypeVar("Record")
 
 
 def read_settings(path: Path | None) -> SwapSettings:
@@ -108,7 +108,7 @@ def read_record(path: Path | None, record: type[Record]) -> Record:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} is not a readable TOML file ({error})") from error
-    names = {entry.name for entry in fields(record)}
+    names = {entry.name for entry in fields(record)}  # type: ignore[arg-type]  # a record of settings is a dataclass
     unknown = sorted(set(values) - names)
     if unknown:
         raise UsageError(f"{path} sets {', '.join(unknown)}: known are {', '.join(sorted(names))}")
