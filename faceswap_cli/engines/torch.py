@@ -17,6 +17,7 @@ from ..errors import WeightsError
 from ..networks.export import read_state_dict, wrapped
 from ..networks.lite import LiteConfig, SimSwapLite
 from ..networks.mobilefaceswap import MobileConfig, MobileFaceSwap
+from ..networks.painter import Painter, PainterConfig
 from ..networks.parsing import ParseNet, ParseNetConfig
 from ..networks.points import FacePoints, FacePointsConfig
 from ..networks.simswap import SimSwap, SimSwapConfig, UnitRange
@@ -25,6 +26,7 @@ from . import read_metadata
 SERVED = (
     "simswap",
     "lite",
+    "painter",
     "mobilefaceswap",
     "parsenet",
     "facepoints",
@@ -73,6 +75,8 @@ def _build(name: str, configuration: dict[str, Any]) -> nn.Module:
     }
     if name == "lite":
         return SimSwapLite(LiteConfig(**shape))
+    if name == "painter":
+        return Painter(PainterConfig(**shape))
     if name == "mobilefaceswap":
         return MobileFaceSwap(MobileConfig(**shape))
     if name == "parsenet":

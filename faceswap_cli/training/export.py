@@ -11,6 +11,7 @@ from ..errors import OutputError, UsageError, WeightsError
 from ..networks.export import Signature, write_onnx
 from ..networks.lite import SimSwapLite
 from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
+from ..networks.painter import Painter, PainterConfig
 from ..networks.simswap import UnitRange
 from .checkpoint import LAST, load
 from .detector import build_detector, write_detector
@@ -73,6 +74,20 @@ def _write_generator(state: dict[str, Any], path: Path) -> None:
     write_onnx(generator, examples, path, metadata, Signature(("image",)))
 
 
+def _write_painter(state: dict[str, Any], path: Path) -> None:
+    """Write the moving average; it takes crops of its full size, whatever it was trained at."""
+    painter = Painter(PainterConfig(**state["configuration"]))
+    painter.load_state_dict(state["average"])
+    size = painter.config.size
+    examples = {
+        "target": torch.rand(1, 3, size, size),
+        "identity": torch.randn(1, painter.config.latent),
+        "portrait": torch.rand(1, 4, size, size),
+    }
+    metadata = {"network": "painter", "configuration": json.dumps(asdict(painter.config)), "size": str(size)}
+    write_onnx(painter, examples, path, {**metadata, "points": "points", **_crop_metadata()}, Signature(("image",)))
+
+
 def _write_mobile(state: dict[str, Any], path: Path) -> None:
     """Write the moving average: both networks in one file that serves one source at a time."""
     student = build_student(DistillSettings(**state["settings"]))
@@ -124,6 +139,7 @@ def _crop_metadata() -> dict[str, str]:
 
 WRITERS = {
     "generator": _write_generator,
+    "painter": _write_painter,
     "mobile": _write_mobile,
     "encoder": _write_encoder,
     "detector": _write_detector,
