@@ -4,7 +4,6 @@ Crops lie in SimSwap's frontal template. What the identity encoder sees is cut f
 template is smaller than SimSwap's, so nothing is missing.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +13,11 @@ import torch
 from torch import Tensor
 
 from ..errors import UsageError
+from ..evaluation.splits import is_held_out
 from ..stages.align import similarity
 from .pack import Row, read_crop, read_label, read_rows
 
 ENCODER_SIZE = 112
-HELD_OUT_SHARE = 0.1
 OUTSIDE_SIZE = 64
 FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)  # skin, brows, eyes, glasses, nose, mouth, lips
 
@@ -81,11 +80,6 @@ def _outside(label: np.ndarray) -> np.ndarray:
     small = cv2.resize(label, (OUTSIDE_SIZE, OUTSIDE_SIZE), interpolation=cv2.INTER_NEAREST)
     face = np.isin(small, FACE_CLASSES).astype(np.uint8)
     return 1 - cv2.dilate(face, np.ones((5, 5), np.uint8))
-
-
-def is_held_out(person: str) -> bool:
-    """Tell whether a person is kept out of training: the same answer in every set, run and network."""
-    return int(hashlib.sha256(person.encode()).hexdigest()[:8], 16) < HELD_OUT_SHARE * 2**32
 
 
 def encoder_crop(image: np.ndarray, points: np.ndarray, jitter: np.ndarray | None = None) -> np.ndarray:
