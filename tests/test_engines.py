@@ -134,7 +134,9 @@ def test_every_embedded_network_computes_on_every_engine_what_onnx_runtime_does(
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-4 * max(1, np.abs(theirs).max()))
 
 
-@pytest.mark.parametrize(("major", "forbidden", "told"), [(7, "", False), (8, "", True), (9, "", True), (9, "0", False)])
+@pytest.mark.parametrize(
+    ("major", "forbidden", "told"), [(7, "", False), (8, "", True), (9, "", True), (9, "0", False)]
+)
 def test_tf32_is_told_from_ampere_on_unless_it_is_forbidden(
     major: int, forbidden: str, told: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
