@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 from skimage.data import astronaut  # noqa: E402
 
+from faceswap_cli import models  # noqa: E402
 from faceswap_cli.errors import OutputError, UsageError, WeightsError  # noqa: E402
 from faceswap_cli.networks.export import read_metadata  # noqa: E402
 from faceswap_cli.networks.light import Light  # noqa: E402
@@ -27,7 +28,6 @@ from faceswap_cli.training.options import TrainOptions  # noqa: E402
 from faceswap_cli.training.pack import PackWriter, read_crop, read_rows  # noqa: E402
 from faceswap_cli.training.portraits import Portraits, load_portraits  # noqa: E402
 from faceswap_cli.training.run import Run  # noqa: E402
-from faceswap_cli.training.settings import SwapSettings, read_settings  # noqa: E402
 from faceswap_cli.types import Portrait  # noqa: E402
 
 from .conftest import run_two_workers  # noqa: E402
@@ -189,17 +189,6 @@ def test_paper_recipe_trains_the_published_network(options: TrainOptions, tmp_pa
     assert np.isfinite(row["feature_matching"])
 
 
-def test_unknown_setting_is_named(tmp_path: Path) -> None:
-    (tmp_path / "wrong.toml").write_text("identitty = 3\n")
-    with pytest.raises(UsageError, match="identitty"):
-        read_settings(tmp_path / "wrong.toml")
-
-
-def test_unusable_settings_are_refused() -> None:
-    with pytest.raises(UsageError, match="same_every"):
-        SwapSettings(same_every=1)
-
-
 def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "last.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(WeightsError, match="readable"):
@@ -335,6 +324,24 @@ def test_a_change_of_shading_costs_more_on_plain_skin_than_beside_detail() -> No
     costs = [float(smoothness_loss(residual, image)) for image in (plain, detailed)]
     assert costs[1] < 0.3 * costs[0]
     assert float(smoothness_loss(torch.zeros_like(residual), plain)) == 0
+
+
+def test_an_altered_embedded_encoder_is_refused_beside_another_too(
+    options: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    altered = tmp_path / "package" / "weights"
+    (altered / "faces").mkdir(parents=True)
+    for name in ("catalogue.toml", "faces/encoder.onnx"):
+        (altered / name).write_bytes((models.weights_folder() / name).read_bytes())
+    (altered / "faces" / "encoder.onnx").write_bytes(b"altered")
+    monkeypatch.setattr(models, "PACKAGE", altered.parent)
+    for teacher in (options.teacher, None):
+        with pytest.raises(WeightsError, match="is not the file it should be"):
+            load_encoders(teacher)
+    (altered / "faces" / "encoder.onnx").unlink()
+    assert len(load_encoders(options.teacher)) == 1
+    with pytest.raises(WeightsError, match="no embedded encoder yet"):
+        load_encoders(None)
 
 
 def test_portraits_are_looked_at_once(pack: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ from .run import (
     start_torch,
     update_average,
 )
-from .settings import DistillSettings, SwapSettings, read_record
+from .settings import DistillSettings, SwapSettings, make_record, read_record
 from .swap import BETA2, SMALLEST, WARM_UP, build_generator
 from .swap_data import Batch, Known, SwapData, load_swap_faces
 from .swap_measure import measure, sees_portrait
@@ -171,10 +171,7 @@ def build_players(
 
 def build_student(settings: DistillSettings) -> MobileFaceSwap:
     """Return the student the settings name, untrained; raise UsageError for a shape it cannot have."""
-    try:
-        config = MobileConfig(portrait=settings.portrait, **settings.shape)
-    except TypeError as error:
-        raise UsageError(f"shape holds what MobileFaceSwap has not ({error})") from error
+    config = make_record(MobileConfig, {"portrait": settings.portrait} | settings.shape, "shape")
     if config.injection != "vector":
         raise UsageError(f"injection is {config.injection!r}: a student of ours has no map of an encoder, say 'vector'")
     if config.portrait and (config.working < SMALLEST or config.working % REDUCTION):

@@ -50,7 +50,7 @@ from .run import (
     start_torch,
     update_average,
 )
-from .settings import SwapSettings, read_settings
+from .settings import SwapSettings, make_record, read_settings
 from .swap_data import Batch, Known, SwapData, load_swap_faces
 from .swap_measure import measure
 
@@ -143,8 +143,8 @@ def build_players(settings: SwapSettings, judge: IdentityJudge, options: TrainOp
 def build_generator(settings: SwapSettings) -> SimSwapLite | UnitRange:
     """Return the network the settings name, untrained; images in [0, 1] both ways."""
     if settings.network == "lite":
-        return SimSwapLite(LiteConfig(**settings.shape))
-    return UnitRange(SimSwap(SimSwapConfig(**settings.shape)))
+        return SimSwapLite(make_record(LiteConfig, settings.shape, "shape"))
+    return UnitRange(SimSwap(make_record(SimSwapConfig, settings.shape, "shape")))
 
 
 def generate(generator: nn.Module, batch: Batch) -> tuple[Tensor, Changes | None]:
