@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 from skimage.data import astronaut  # noqa: E402
 
+from faceswap_cli import models  # noqa: E402
 from faceswap_cli.errors import OutputError, UsageError, WeightsError  # noqa: E402
 from faceswap_cli.networks.export import read_metadata  # noqa: E402
 from faceswap_cli.networks.light import Light  # noqa: E402
@@ -27,8 +28,9 @@ from faceswap_cli.training.options import TrainOptions  # noqa: E402
 from faceswap_cli.training.pack import PackWriter, read_crop, read_rows  # noqa: E402
 from faceswap_cli.training.portraits import Portraits, load_portraits  # noqa: E402
 from faceswap_cli.training.run import Run  # noqa: E402
-from faceswap_cli.training.settings import SwapSettings, read_settings  # noqa: E402
 from faceswap_cli.types import Portrait  # noqa: E402
+
+from .conftest import run_two_workers  # noqa: E402
 
 TINY = """
 adversarial_from = 3
@@ -39,6 +41,35 @@ size = 96
 working = 96
 width = 8
 blocks = 1
+"""
+
+TWO_WORKERS = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from faceswap_cli.training import swap
+from faceswap_cli.training.options import TrainOptions
+from faceswap_cli.training.run import Run
+from faceswap_cli.training.swap_data import SwapData
+
+draw, seen = SwapData.draw, []
+def told(data, count, **given):
+    batch = draw(data, count, **given)
+    seen.append(f"{float(batch.target.mean()):.7f}")
+    return batch
+SwapData.draw = told
+
+pack, encoder, config, output = map(Path, sys.argv[1:])
+options = TrainOptions(data=(pack,), teacher=encoder, config=config, output=output / "whole", steps=4, batch=1,
+                       size=96, save_every=2, threads=1)
+swap.train(options)
+clock, calls = Run.out_of_time, iter(range(100))
+Run.out_of_time = lambda run: next(calls) >= 2
+halves = replace(options, output=output / "halves")
+swap.train(halves)
+Run.out_of_time = clock
+swap.train(replace(halves, resume=True))
+print(*seen)
 """
 
 
@@ -76,7 +107,10 @@ def whole_run(options: TrainOptions) -> Path:
 def test_two_pictures_are_enough_and_leave_log_samples_and_checkpoint(whole_run: Path) -> None:
     lines = (whole_run / "log.csv").read_text().splitlines()
     assert len(lines) == 3
-    assert {"cosine_source", "cosine_target", "self_psnr", "images_per_second"} <= set(lines[0].split(","))
+    rows = [dict(zip(lines[0].split(","), map(float, line.split(",")), strict=True)) for line in lines[1:]]
+    assert {"cosine_source", "cosine_target", "self_psnr", "images_per_second"} <= set(rows[0])
+    for row in rows:  # both at steps whose batch is of different people
+        assert np.isfinite(row["reconstruction"]) and np.isfinite(row["contrast"])
     assert cv2.imread(str(whole_run / "samples" / "0000008.png")).shape[0] == 4 * 96
 
 
@@ -93,6 +127,18 @@ def test_interrupted_run_ends_with_the_same_weights(
     once, twice = checkpoint.load(whole_run / "last.pt"), checkpoint.load(halves.output / "last.pt")
     assert once["step"] == twice["step"] == 8
     for part in ("generator", "average", "discriminator"):
+        for name, value in once[part].items():
+            assert torch.equal(value, twice[part][name]), f"{part}.{name}"
+
+
+def test_two_workers_draw_their_own_batches_and_go_on_exactly(options: TrainOptions, tmp_path: Path) -> None:
+    first, second = (
+        line.split() for line in run_two_workers(TWO_WORKERS, *options.data, options.teacher, options.config, tmp_path)
+    )
+    assert len(set(first[:4]) | set(second[:4])) == 8  # no batch is like another
+    assert (first[4:], second[4:]) == (first[:4], second[:4])
+    once, twice = (checkpoint.load(tmp_path / run / "last.pt") for run in ("whole", "halves"))
+    for part in swap.NETWORKS:
         for name, value in once[part].items():
             assert torch.equal(value, twice[part][name]), f"{part}.{name}"
 
@@ -141,17 +187,6 @@ def test_paper_recipe_trains_the_published_network(options: TrainOptions, tmp_pa
     row = dict(zip(log[0].split(","), map(float, log[1].split(",")), strict=True))
     assert row["gradient_penalty"] >= 0
     assert np.isfinite(row["feature_matching"])
-
-
-def test_unknown_setting_is_named(tmp_path: Path) -> None:
-    (tmp_path / "wrong.toml").write_text("identitty = 3\n")
-    with pytest.raises(UsageError, match="identitty"):
-        read_settings(tmp_path / "wrong.toml")
-
-
-def test_unusable_settings_are_refused() -> None:
-    with pytest.raises(UsageError, match="same_every"):
-        SwapSettings(same_every=1)
 
 
 def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -289,6 +324,24 @@ def test_a_change_of_shading_costs_more_on_plain_skin_than_beside_detail() -> No
     costs = [float(smoothness_loss(residual, image)) for image in (plain, detailed)]
     assert costs[1] < 0.3 * costs[0]
     assert float(smoothness_loss(torch.zeros_like(residual), plain)) == 0
+
+
+def test_an_altered_embedded_encoder_is_refused_beside_another_too(
+    options: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    altered = tmp_path / "package" / "weights"
+    (altered / "faces").mkdir(parents=True)
+    for name in ("catalogue.toml", "faces/encoder.onnx"):
+        (altered / name).write_bytes((models.weights_folder() / name).read_bytes())
+    (altered / "faces" / "encoder.onnx").write_bytes(b"altered")
+    monkeypatch.setattr(models, "PACKAGE", altered.parent)
+    for teacher in (options.teacher, None):
+        with pytest.raises(WeightsError, match="is not the file it should be"):
+            load_encoders(teacher)
+    (altered / "faces" / "encoder.onnx").unlink()
+    assert len(load_encoders(options.teacher)) == 1
+    with pytest.raises(WeightsError, match="no embedded encoder yet"):
+        load_encoders(None)
 
 
 def test_portraits_are_looked_at_once(pack: Path, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,15 +22,26 @@ from ..networks.layers import load_strictly
 from ..networks.light import luma
 from ..networks.lite import SimSwapLite
 from ..networks.mobilefaceswap import REDUCTION, MobileConfig, MobileFaceSwap
-from .checkpoint import load, random_state, restore_random_state, save
+from .checkpoint import load, save
 from .distill_losses import mask_loss, perceptual, reconstruction, teacher_weight
 from .encoders import load_embeddings, load_encoders
 from .losses import IdentityJudge, hinge_discriminator, identity_loss, smoothness_loss
 from .options import DistillOptions
 from .parallel import is_first, join_workers
 from .portraits import load_portraits
-from .run import Run, autocast, channels_last, cosine_rate, descend, set_rate, start_torch, update_average
-from .settings import DistillSettings, SwapSettings, read_record
+from .run import (
+    Means,
+    Run,
+    autocast,
+    channels_last,
+    descend,
+    rate_factor,
+    seed_step,
+    set_rate,
+    start_torch,
+    update_average,
+)
+from .settings import DistillSettings, SwapSettings, make_record, read_record
 from .swap import BETA2, SMALLEST, WARM_UP, build_generator
 from .swap_data import Batch, Known, SwapData, load_swap_faces
 from .swap_measure import measure, sees_portrait
@@ -40,6 +50,9 @@ STEPS, BATCH, SIZE, LEARNING_RATE = 60_000, 16, 224, 1e-3
 SPACE = "mobilefacenet-128"  # of the identities every generator of ours is trained with
 NETWORKS = ("student", "average", "discriminator")
 OPTIMISERS = ("student_optimiser", "discriminator_optimiser")
+LOSSES = (  # every one a step can have: the columns of the log
+    "reconstruction", "perceptual", "identity", "mask", "smoothness", "adversarial", "discriminator", "teacher_weight",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -63,33 +76,33 @@ def distill(options: DistillOptions) -> None:
     run = Run(options)
     device = start_torch(options)
     worker = join_workers(device)
-    generator = np.random.default_rng([options.seed, worker])
     judge = IdentityJudge(load_encoders(options.encoder), size).to(device)
     faces, targets = load_swap_faces(options, size)
     portraits = load_portraits(faces, run.folder / "portraits.npz", options.threads)
     known = Known(load_embeddings(faces, judge, device, run.folder / "embeddings.npz"), portraits)
     data = SwapData(faces, targets, known, size, device)
     players = build_players(settings, teacher, judge, options.init_from, device)
-    steps, batch_size = options.steps or STEPS, options.batch or BATCH
-    step = resume(run, players, generator) if options.resume else 0
-    run.start(step, batch_size)
+    batch_size, means = options.batch or BATCH, Means(LOSSES)
+    step, done = resume(run, players) if options.resume else (0, 0.0)
+    run.start(step, batch_size, done)
 
-    while step < steps and not run.out_of_time():
-        rate = cosine_rate(step, steps)
+    while (progress := run.progress(step, STEPS)) < 1 and not run.out_of_time():
+        generator = seed_step(options, worker, step)
+        rate = rate_factor(step, progress)
         set_rate(players.student_optimiser, (options.learning_rate or LEARNING_RATE) * rate)
         set_rate(players.discriminator_optimiser, settings.discriminator_rate * rate)
         batch = data.draw(batch_size, same=step % settings.same_every == 0, generator=generator)
         losses, fake = student_step(players, batch, settings, step)
         if step >= settings.adversarial_from - WARM_UP:
             losses |= discriminator_step(players, batch, fake)
+        means.add(losses)
         step += 1
         if is_first(worker) and step % options.save_every == 0:
             row = measure(players.average, judge, data, run.folder / "samples" / f"{step:07d}.png")
-            pace = {"step": step, "images_per_second": run.images_per_second(step)}
-            run.log(pace | row | _named(losses))
-            checkpoint(run.last, players, step, generator, settings)
+            run.log({"step": step, "images_per_second": run.images_per_second(step), **row, **means.take()})
+            checkpoint(run.last, players, settings, step, progress)
     if is_first(worker):
-        checkpoint(run.last, players, step, generator, settings)
+        checkpoint(run.last, players, settings, step, progress)
 
 
 def size_for(student: MobileFaceSwap) -> int:
@@ -158,10 +171,7 @@ def build_players(
 
 def build_student(settings: DistillSettings) -> MobileFaceSwap:
     """Return the student the settings name, untrained; raise UsageError for a shape it cannot have."""
-    try:
-        config = MobileConfig(portrait=settings.portrait, **settings.shape)
-    except TypeError as error:
-        raise UsageError(f"shape holds what MobileFaceSwap has not ({error})") from error
+    config = make_record(MobileConfig, {"portrait": settings.portrait} | settings.shape, "shape")
     if config.injection != "vector":
         raise UsageError(f"injection is {config.injection!r}: a student of ours has no map of an encoder, say 'vector'")
     if config.portrait and (config.working < SMALLEST or config.working % REDUCTION):
@@ -235,17 +245,17 @@ def _adversarial_loss(fake: Tensor, discriminator: nn.Module) -> Tensor:
     return -torch.stack([maps[-1].float().mean() for maps in scales]).mean()
 
 
-def checkpoint(
-    path: Path, players: Players, step: int, generator: np.random.Generator, settings: DistillSettings
-) -> None:
+def checkpoint(path: Path, players: Players, settings: DistillSettings, step: int, progress: float) -> None:
     """Write everything the run needs to go on exactly; the teacher stays where it is."""
-    state: dict[str, Any] = {"kind": "mobile", "step": step, "settings": asdict(settings)}
-    state |= {name: getattr(players, name).state_dict() for name in (*NETWORKS, *OPTIMISERS)}
-    save(path, {**state, "random": random_state(generator)})
+    state: dict[str, Any] = {"kind": "mobile", "step": step, "progress": progress, "settings": asdict(settings)}
+    save(path, state | {name: getattr(players, name).state_dict() for name in (*NETWORKS, *OPTIMISERS)})
 
 
-def resume(run: Run, players: Players, generator: np.random.Generator) -> int:
-    """Put a checkpoint back and return its step; raise WeightsError for one of another network or shape."""
+def resume(run: Run, players: Players) -> tuple[int, float]:
+    """Put a checkpoint back and return its step and which share of its run was done.
+
+    Raises WeightsError for one of another network or shape.
+    """
     state = load(run.last)
     if state.get("kind") != "mobile":
         raise WeightsError(f"{run.last} is no distillation's (it holds {state.get('kind', 'something else')})")
@@ -253,12 +263,4 @@ def resume(run: Run, players: Players, generator: np.random.Generator) -> int:
         load_strictly(getattr(players, name), state[name])
     for name in OPTIMISERS:
         getattr(players, name).load_state_dict(state[name])
-    restore_random_state(state["random"], generator)
-    return state["step"]
-
-
-def _named(losses: dict[str, Tensor]) -> dict[str, float]:
-    """Return every loss a step can have as a number, so that the log's columns stay the same."""
-    names: tuple[str, ...] = ("reconstruction", "perceptual", "identity", "mask", "smoothness", "adversarial")
-    names += ("discriminator", "teacher_weight")
-    return {name: float(losses[name].detach()) if name in losses else float("nan") for name in names}
+    return state["step"], state.get("progress", 0.0)

@@ -21,11 +21,8 @@ from .run import channels_last
 def load_encoders(teacher: Path | None) -> list[MobileFaceNet]:
     """Return the encoders a generator is judged by: the given one and the embedded one, as far as they exist."""
     encoders = [] if teacher is None else [load_encoder(teacher)]
-    try:
+    if not encoders or models.is_present(models.entry("encoder")):  # an altered one is refused, never left out
         encoders.append(load_encoder(models.locate("encoder")))
-    except WeightsError:
-        if not encoders:
-            raise
     return encoders
 
 

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,7 +18,7 @@ from ..networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
 from ..networks.export import read_state_dict
 from ..networks.lite import Changes, LiteConfig, SimSwapLite, apply_changes
 from ..networks.simswap import SimSwap, SimSwapConfig, UnitRange
-from .checkpoint import load, random_state, restore_random_state, save
+from .checkpoint import load, save
 from .encoders import load_embeddings, load_encoders
 from .expression import ExpressionJudge, load_expression_judge
 from .losses import (
@@ -39,8 +38,19 @@ from .losses import (
 from .options import TrainOptions
 from .parallel import is_first, join_workers
 from .portraits import load_portraits
-from .run import Run, autocast, channels_last, cosine_rate, descend, set_rate, start_torch, update_average
-from .settings import SwapSettings, read_settings
+from .run import (
+    Means,
+    Run,
+    autocast,
+    channels_last,
+    descend,
+    rate_factor,
+    seed_step,
+    set_rate,
+    start_torch,
+    update_average,
+)
+from .settings import SwapSettings, make_record, read_settings
 from .swap_data import Batch, Known, SwapData, load_swap_faces
 from .swap_measure import measure
 
@@ -48,6 +58,12 @@ STEPS, BATCH, SIZE, LEARNING_RATE = 5000, 16, 112, 1e-3
 SMALLEST = 96  # below it the coarse discriminator has no patch left
 BETA2 = 0.999  # paper, section 4
 WARM_UP = 100  # steps the discriminator trains alone before it counts
+NETWORKS = ("generator", "average", "discriminator")
+OPTIMISERS = ("generator_optimiser", "discriminator_optimiser")
+LOSSES = (  # every one a step can have: the columns of the log
+    "discriminator", "gradient_penalty", "outside", "light", "reconstruction", "smoothness", "shut", "expression",
+    "identity", "contrast", "adversarial", "feature_matching",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -69,7 +85,6 @@ def train(options: TrainOptions) -> None:
     run = Run(options)
     device = start_torch(options)
     worker = join_workers(device)
-    generator = np.random.default_rng([options.seed, worker])
     size = options.size or SIZE
     if size % 16 or size < SMALLEST:
         raise UsageError(f"size is {size}: give a multiple of 16 from {SMALLEST} on")
@@ -79,12 +94,13 @@ def train(options: TrainOptions) -> None:
     known = Known(load_embeddings(faces, judge, device, run.folder / "embeddings.npz"), portraits)
     data = SwapData(faces, targets, known, size, device)
     players = build_players(settings, judge, options, device)
-    steps, batch_size = options.steps or STEPS, options.batch or BATCH
-    step = resume(run, players, generator) if options.resume else 0
-    run.start(step, batch_size)
+    batch_size, means = options.batch or BATCH, Means(LOSSES)
+    step, done = resume(run, players) if options.resume else (0, 0.0)
+    run.start(step, batch_size, done)
 
-    while step < steps and not run.out_of_time():
-        rate = cosine_rate(step, steps)
+    while (progress := run.progress(step, STEPS)) < 1 and not run.out_of_time():
+        generator = seed_step(options, worker, step)
+        rate = rate_factor(step, progress)
         set_rate(players.generator_optimiser, (options.learning_rate or LEARNING_RATE) * rate)
         set_rate(players.discriminator_optimiser, settings.discriminator_rate * rate)
         batch = data.draw(batch_size, same=step % settings.same_every == 0, generator=generator)
@@ -92,13 +108,14 @@ def train(options: TrainOptions) -> None:
         losses, fake = ({}, None) if waits else generator_step(players, batch, settings, step)
         if step >= settings.adversarial_from - WARM_UP:
             losses |= discriminator_step(players, batch, settings, fake)
+        means.add(losses)
         step += 1
         if is_first(worker) and step % options.save_every == 0:
             row = measure(players.average, judge, data, run.folder / "samples" / f"{step:07d}.png")
-            run.log({"step": step, "images_per_second": run.images_per_second(step), **row, **_named(losses)})
-            checkpoint(run.last, players, step, generator, settings)
+            run.log({"step": step, "images_per_second": run.images_per_second(step), **row, **means.take()})
+            checkpoint(run.last, players, settings, step, progress)
     if is_first(worker):
-        checkpoint(run.last, players, step, generator, settings)
+        checkpoint(run.last, players, settings, step, progress)
 
 
 def build_players(settings: SwapSettings, judge: IdentityJudge, options: TrainOptions, device: torch.device) -> Players:
@@ -126,8 +143,8 @@ def build_players(settings: SwapSettings, judge: IdentityJudge, options: TrainOp
 def build_generator(settings: SwapSettings) -> SimSwapLite | UnitRange:
     """Return the network the settings name, untrained; images in [0, 1] both ways."""
     if settings.network == "lite":
-        return SimSwapLite(LiteConfig(**settings.shape))
-    return UnitRange(SimSwap(SimSwapConfig(**settings.shape)))
+        return SimSwapLite(make_record(LiteConfig, settings.shape, "shape"))
+    return UnitRange(SimSwap(make_record(SimSwapConfig, settings.shape, "shape")))
 
 
 def generate(generator: nn.Module, batch: Batch) -> tuple[Tensor, Changes | None]:
@@ -225,21 +242,18 @@ def _adversarial_losses(
     return losses
 
 
-def checkpoint(path: Path, players: Players, step: int, generator: np.random.Generator, settings: SwapSettings) -> None:
+def checkpoint(path: Path, players: Players, settings: SwapSettings, step: int, progress: float) -> None:
     """Write everything the run needs to go on exactly."""
-    state: dict[str, Any] = {"kind": "generator", "step": step, "settings": asdict(settings)}
-    for name in ("generator", "average", "discriminator", "generator_optimiser", "discriminator_optimiser"):
-        state[name] = getattr(players, name).state_dict()
-    save(path, {**state, "random": random_state(generator)})
+    state: dict[str, Any] = {"kind": "generator", "step": step, "progress": progress, "settings": asdict(settings)}
+    save(path, state | {name: getattr(players, name).state_dict() for name in (*NETWORKS, *OPTIMISERS)})
 
 
-def resume(run: Run, players: Players, generator: np.random.Generator) -> int:
-    """Put a checkpoint back and return its step."""
+def resume(run: Run, players: Players) -> tuple[int, float]:
+    """Put a checkpoint back and return its step and which share of its run was done."""
     state = load(run.last)
-    for name in ("generator", "average", "discriminator", "generator_optimiser", "discriminator_optimiser"):
+    for name in (*NETWORKS, *OPTIMISERS):
         getattr(players, name).load_state_dict(state[name])
-    restore_random_state(state["random"], generator)
-    return state["step"]
+    return state["step"], state.get("progress", 0.0)
 
 
 def read_generator(path: Path) -> dict[str, Tensor]:
@@ -250,10 +264,3 @@ def read_generator(path: Path) -> dict[str, Tensor]:
     if state.get("kind") != "generator":
         raise WeightsError(f"{path} holds no generator (it holds {state.get('kind', 'something else')})")
     return state["average"]
-
-
-def _named(losses: dict[str, Tensor]) -> dict[str, float]:
-    """Return every loss a step can have as a number, so that the log's columns stay the same."""
-    names: tuple[str, ...] = ("discriminator", "gradient_penalty", "outside", "light", "reconstruction", "smoothness")
-    names += ("shut", "expression", "identity", "contrast", "adversarial", "feature_matching")
-    return {name: float(losses[name].detach()) if name in losses else float("nan") for name in names}

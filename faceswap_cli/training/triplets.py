@@ -9,7 +9,6 @@ and L somebody else. All goes through the swap's own stages (`pipeline.py`). A r
 alone, so any number of processes make the same rows and a broken run goes on.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ import cv2
 import numpy as np
 
 from ..errors import UsageError
+from ..evaluation.splits import is_held_out, part_of
 from ..options import Options
 from ..stages.align import crop_face
 from ..stages.brows import completed
@@ -35,7 +35,6 @@ from ..stages.portrait import Portraitist
 from ..stages.sidelight import evened
 from ..stages.specialise import open_generator
 from ..types import Crop, Face, Identity, Portrait
-from .data import is_held_out
 from .degrade import degrade
 from .options import TripletOptions
 from .pack import Row, read_crop, read_rows
@@ -51,6 +50,7 @@ STRANDS = 0.12  # chance of hair across the source's forehead
 DAMAGED = 0.5  # chance that the source's photo is damaged
 UNSEEN = 0.04  # share of rows made of people held out, for measuring
 WILD = 25.0  # levels of Lab's a and b: a target whose colours changed by more in a twentieth of its face is left out
+PARTS = ("training", "tuning")  # people to train on, and to measure on while that goes on
 FACE_SIZE = 112  # side of the pictures an identity encoder is shown
 
 
@@ -258,14 +258,10 @@ class _Group:
 def _grouped(folders: tuple[Path, ...]) -> tuple[_Group, _Group]:
     """Return the faces to train on and those to measure on, split by person; people who are reported are in neither."""
     faces = [_Face(folder, row) for folder in folders for row in read_rows(folder)]
-    training = _Group([face for face in faces if not is_held_out(face.row.person)])
+    training, tuning = (_Group([face for face in faces if part_of(face.row.person) == part]) for part in PARTS)
     if not training.usable:
         raise UsageError(f"{len(faces)} faces in {', '.join(map(str, folders))}: triplets need two people in colour")
-    return training, _Group([face for face in faces if is_held_out(face.row.person) and _for_tuning(face.row.person)])
-
-
-def _for_tuning(person: str) -> bool:
-    return int(hashlib.sha256(person.encode()).hexdigest()[8:16], 16) % 2 == 0
+    return training, tuning
 
 
 def _resized(picture: np.ndarray, size: int) -> np.ndarray:
