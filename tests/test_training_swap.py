@@ -1,6 +1,7 @@
 """Training a generator from two pictures on a CPU: it runs, resumes exactly and never loses its last checkpoint."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -210,6 +211,18 @@ def test_pack_survives_a_row_cut_off(pack: Path, tmp_path: Path) -> None:
     rows = read_rows(tmp_path)
     assert len(rows) == 1
     assert read_crop(tmp_path, rows[0]).shape == (128, 128, 3)
+
+
+def test_a_pack_that_was_cut_off_goes_on_with_whole_rows(pack: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(pack, broken)
+    whole = (broken / "index.jsonl").read_text()
+    (broken / "index.jsonl").write_text(whole[:-40])
+    row = read_rows(broken)[0]
+    about = {"source": "c/1.jpg", "person": "c", "points": row.points, "scale": 1.0, "grey": False}
+    with PackWriter(broken) as writer:
+        writer.add(read_crop(broken, row), None, about)
+    assert [each.person for each in read_rows(broken)] == ["a", "c"]
 
 
 def small_lite(working: int = 64) -> SimSwapLite:

@@ -21,6 +21,7 @@ from .simswap import IdentityBlock
 SEEN = 10  # channels shown: composite, target, portrait and how far it may be used
 LIGHT_SIDE = 112  # side at which the portrait's light is matched
 COARSE = 4  # pixels at working size that count as one for what is neither middle nor fine detail
+GAIN = 0.1  # what an identity block counts at first: its norms would drown the colours that were seen
 MIX, SHIFT, ADDED = 0.5, 0.3, 0.3  # most by which colours are mixed, shifted, and brightness added in each
 
 
@@ -31,7 +32,7 @@ class PainterConfig:
     size: int = 448  # side of the crop it takes and returns
     working: int = 192  # side at which it paints: a multiple of 32
     width: int = 32  # channels at half the working size; doubled at a quarter and again at an eighth
-    blocks: int = 4  # identity blocks at an eighth of the working size
+    blocks: int = 3  # identity blocks at an eighth of the working size
     latent: int = 128  # length of the identity vector
 
 
@@ -60,9 +61,11 @@ class Painter(nn.Module):
         self.down1 = nn.Conv2d(fine, middle, 3, 2, 1)
         self.middle = nn.Sequential(Residual(middle), Residual(middle))
         self.down2 = nn.Conv2d(middle, coarse, 3, 2, 1)
+        self.coarse = nn.Sequential(Residual(coarse), Residual(coarse))
         self.BottleNeck = nn.ModuleList(IdentityBlock(coarse, config.latent) for _ in range(config.blocks))
+        self.gains = nn.Parameter(torch.full((config.blocks, 1), GAIN))
         self.up2 = nn.Conv2d(coarse, middle, 3, padding=1)
-        self.detail2 = IdentityBlock(middle, config.latent)
+        self.detail2 = Residual(middle)
         self.up1 = nn.Conv2d(middle, fine, 3, padding=1)
         self.detail1 = Residual(fine)
         self.colour = _silent(nn.Conv2d(middle, 12, 3, padding=1))
@@ -72,21 +75,20 @@ class Painter(nn.Module):
         """Return the target's crop with the source's face."""
         light = self.light(*_seen(target, portrait, LIGHT_SIDE))
         composite = laid_over(target, portrait, lit(portrait[:, :3], light))
-        small = shrunk(composite, self.config.working)
-        painting = self.paint_over(small, shrunk(target, self.config.working), identity, portrait)
-        return carried(composite, painting)
+        small, seen = (_at(picture, self.config.working) for picture in (composite, target))
+        return carried(composite, self.paint_over(small, seen, identity, portrait))
 
     def paint_over(self, composite: Tensor, target: Tensor, identity: Tensor, portrait: Tensor) -> Painting:
         """Return what to do with a composite (N, 3, w, w), shown the target (N, 3, w, w) and the portrait."""
-        seen = shrunk(portrait, self.config.working)
+        seen = _at(portrait, self.config.working)
         identity = identity * self.config.latent**0.5  # unit variance: the styles learn as fast as the convolutions
         shown = torch.cat([2 * composite - 1, 2 * target - 1, (2 * seen[:, :3] - 1) * seen[:, 3:], seen[:, 3:]], dim=1)
         fine = self.fine(self.stem(functional.pixel_unshuffle(shown, 2)))
         middle = self.middle(_activated(self.down1(fine)))
-        features = _activated(self.down2(middle))
-        for block in self.BottleNeck:
-            features = block(features, identity)
-        features = self.detail2(self.up2(_doubled(features)) + middle, identity)
+        features = self.coarse(_activated(self.down2(middle)))
+        for block, gain in zip(self.BottleNeck, self.gains, strict=True):
+            features = features + gain * (block(features, identity) - features)
+        features = self.detail2(self.up2(_doubled(features)) + middle)
         colour = torch.tanh(self.colour(functional.avg_pool2d(features, 2)))
         paint = self.paint(_activated(self.detail1(self.up1(_doubled(features)) + fine)))
         paint = torch.tanh(functional.pixel_shuffle(paint, 2))
@@ -139,8 +141,15 @@ def carried(composite: Tensor, painting: Painting) -> Tensor:
 
 def _seen(target: Tensor, portrait: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return target, portrait and how far it may be used, at the side at which light is matched."""
-    seen = shrunk(portrait, side)
-    return shrunk(target, side), seen[:, :3], seen[:, 3:]
+    seen = _at(portrait, side)
+    return _at(target, side), seen[:, :3], seen[:, 3:]
+
+
+def _at(picture: Tensor, side: int) -> Tensor:
+    """Return a picture (N, C, S, S) at another size, smaller or larger."""
+    if picture.shape[-1] >= side:
+        return shrunk(picture, side)
+    return functional.interpolate(picture, size=(side, side), mode="bilinear", align_corners=False)
 
 
 def _activated(features: Tensor) -> Tensor:

@@ -42,6 +42,8 @@ STEPS, BATCH, LEARNING_RATE = 20_000, 8, 5e-4
 WARM_UP = 0.03  # share of a run in which the discriminator learns before it counts
 MEASURED, SHOWN = 48, 8
 DECAY = 0.998  # of the moving average
+BETAS, STEEPEST = (0.5, 0.99), 1.0  # of Adam, and the norm to which gradients are clipped
+ALONE = (0.05, 0.3)  # shares of a run between which rows without an answer come to count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +57,10 @@ class PainterSettings:
     texture: float = 20.0  # strength of fine detail
     maps: float = 1.0  # an identity encoder's early maps
     same_identity: float = 2.0  # 1 - cosine to the answer
-    identity: float = 1.5  # 1 - cosine to the source, where there is no answer
-    contrast: float = 1.0  # cosine to the target's own person above a margin, where there is no answer
-    expression: float = 20.0  # landmarks against the target's, where there is no answer, with --landmarks
-    light: float = 10.0  # L1 to the target after strong averaging, where there is no answer
+    identity: float = 1.0  # 1 - cosine to the source, where there is no answer
+    contrast: float = 0.6  # cosine to the target's own person above a margin, where there is no answer
+    expression: float = 12.0  # landmarks against the target's, where there is no answer, with --landmarks
+    light: float = 6.0  # L1 to the target after strong averaging, where there is no answer
     adversarial: float = 0.15  # hinge, generator's side
     adversarial_from: float = 0.35  # share of the run from which the adversary counts
     discriminator_width: int = 24
@@ -133,6 +135,7 @@ def paint(painter: Painter, batch: Batch) -> tuple[Tensor, Painting]:
 def painter_losses(players: _Players, batch: Batch, settings: PainterSettings, image: Tensor) -> dict[str, Tensor]:
     """Return the losses, weighted as they are summed, the adversary's left out."""
     answered, alone = batch.answered.float(), 1 - batch.answered.float()
+    ramp = min(1.0, max(0.0, (players.painter.progress - ALONE[0]) / (ALONE[1] - ALONE[0])))
     encoder = players.painter.step % len(players.judge.encoders)
     with autocast(image.device):
         found = players.judge(image, encoder)
@@ -148,14 +151,14 @@ def painter_losses(players: _Players, batch: Batch, settings: PainterSettings, i
         "texture": settings.texture * mean_over(texture_distance(image, batch.answer, batch.mask), answered),
         "maps": settings.maps * mean_over(early, answered),
         "same_identity": settings.same_identity * mean_over(to_wanted, answered),
-        "identity": settings.identity * mean_over(to_wanted, alone),
-        "contrast": settings.contrast * mean_over(to_unwanted, alone),
+        "identity": ramp * settings.identity * mean_over(to_wanted, alone),
+        "contrast": ramp * settings.contrast * mean_over(to_unwanted, alone),
     }
     if (rows := alone.nonzero()[:, 0]).numel():
-        losses["light"] = settings.light * light_loss(image[rows], batch.target[rows])
+        losses["light"] = ramp * settings.light * light_loss(image[rows], batch.target[rows])
         if players.expression is not None:
             with autocast(image.device):
-                losses["expression"] = settings.expression * players.expression(image[rows], batch.target[rows])
+                losses["expression"] = ramp * settings.expression * players.expression(image[rows], batch.target[rows])
     return losses
 
 
@@ -183,8 +186,12 @@ def _players(settings: PainterSettings, options: TrainOptions, device: torch.dev
     discriminator = TwoScaleDiscriminator(DiscriminatorConfig(width=settings.discriminator_width)).to(device)
     judge = IdentityJudge(load_encoders(options.teacher), config.working).to(device)
     expression = None if options.landmarks is None else load_expression_judge(options.landmarks).to(device)
-    optimiser = torch.optim.Adam(discriminator.parameters(), betas=(0.5, 0.99))
-    return _Players(begin(network, device, DECAY), discriminator, optimiser, judge, expression)
+    optimiser = torch.optim.Adam(discriminator.parameters(), betas=BETAS)
+    painter = begin(network, device, DECAY)
+    painter.steepest = STEEPEST
+    for group in painter.optimiser.param_groups:
+        group["betas"] = BETAS
+    return _Players(painter, discriminator, optimiser, judge, expression)
 
 
 def read_painter(path: Path) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..networks.lite import SimSwapLite
 from ..networks.mobilefaceswap import MobileFaceSwap
+from ..networks.painter import Painter
 from .losses import IdentityJudge
 from .run import write_sheet
 from .swap_data import SwapData
@@ -46,7 +47,7 @@ def sees_portrait(generator: nn.Module) -> bool:
     """Tell whether a generator of ours takes a portrait beside target and identity."""
     if isinstance(generator, MobileFaceSwap):
         return generator.config.portrait
-    return isinstance(generator, SimSwapLite)
+    return isinstance(generator, SimSwapLite | Painter)
 
 
 def _generate(generator: nn.Module, *inputs: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from ..errors import MediaError, UsageError
-from .pack import read_lines
+from .pack import open_lines, read_lines
 
 BYTES, ROWS = "rows.bin", "rows.jsonl"
 JPEG_QUALITY = 95
@@ -40,10 +40,10 @@ class TripletPack:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._rows = open_lines(folder / ROWS)
         self._lines = list(read_lines(folder / ROWS))
         self.numbers = {line["number"] for line in self._lines}
         self._bytes = (folder / BYTES).open("ab")
-        self._rows = (folder / ROWS).open("a", encoding="utf-8")
 
     def __enter__(self) -> "TripletPack":
         return self
