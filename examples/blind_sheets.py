@@ -41,17 +41,16 @@ class Row:
 
 def photo_sheet(rows: list[Row]) -> np.ndarray:
     """Return the sheet (H, W, 3) of some photo pairs."""
-    detector = _detector()
-    bands = [_photo_band(row, detector) for row in rows]
-    return np.vstack(bands)
+    detector = _portraits()
+    return np.vstack([_photo_band(row, detector) for row in rows])
 
 
 def clip_sheets(row: Row) -> list[np.ndarray]:
     """Return the two sheets (H, W, 3) of one clip: the source beside the target's moments, below them each swap's."""
-    detector, span = _detector(), Span(end=row.seconds)
+    detector, span = open_detector(None, Options(threads=1)), Span(end=row.seconds)
     pictures = moments(row.wanted.target, span)
     faces = _followed(row.wanted.target, pictures, detector)
-    source, blank = _source(row, detector), np.full((TILE, TILE, 3), 255, np.uint8)
+    source, blank = _source(row, _portraits()), np.full((TILE, TILE, 3), 255, np.uint8)
     lines = [_cut(pictures, faces)]
     for result in row.results.values():
         shown = moments(result, Span()) if result else [None] * len(pictures)
@@ -134,5 +133,6 @@ def _labelled(words: str, picture: np.ndarray) -> np.ndarray:
     return np.vstack([band, picture, edge])
 
 
-def _detector() -> Detect:
+def _portraits() -> Detect:
+    """Open the detector for portraits; clips are searched with its own threshold, above which few finds are false."""
     return open_detector(None, Options(det_threshold=THRESHOLD, threads=1))
