@@ -24,7 +24,7 @@ File = Path | None
 
 def explains_measures(command: Callable[..., None]) -> Callable[..., None]:
     """Write what each measure means under a command's help."""
-    lines = [f"  {name:18s}{_unit(measure.unit)}{measure.meaning}" for name, measure in MEASURES.items()]
+    lines = [f"  {name:22s}{_unit(measure.unit)}{measure.meaning}" for name, measure in MEASURES.items()]
     command.__doc__ = "\n".join([inspect.cleandoc(command.__doc__ or ""), "", "\b", "Measures:", *lines])
     return command
 
@@ -79,8 +79,8 @@ def evaluate(
 
     Give one swap (--source, --target, --result), a table of swaps (--pairs), or two folders (--sources, --targets)
     to make and measure swaps of. The largest face of each frame is judged. Judges are networks no training uses;
-    where their options are left out they are looked for below the folder FACESWAP_DATA names, and a measure
-    without its judge is left out and said.
+    where their options are left out they are looked for below the folder FACESWAP_DATA names, dlib's where the
+    [judges] extra is installed. A measure without its judge is left out and said.
 
     \b
     Example:

@@ -251,12 +251,12 @@ def sample_error(one: av.VideoFrame, other: av.VideoFrame, where: np.ndarray) ->
     return total / count * (255 / ((1 << layout.bits) - 1)) ** 2 if count else float("nan")
 
 
-def thumbnail(rgb: np.ndarray, face: Face) -> np.ndarray:
-    """Cut a loose upright square around a face for a contact sheet."""
-    scale = THUMBNAIL_SIZE / (THUMBNAIL_SHARE * float((face.box[2:] - face.box[:2]).max()))
-    corner = (face.box[:2] + face.box[2:]) / 2 * scale - THUMBNAIL_SIZE / 2
+def thumbnail(rgb: np.ndarray, face: Face, size: int = THUMBNAIL_SIZE, share: float = THUMBNAIL_SHARE) -> np.ndarray:
+    """Cut a loose upright square around a face for a contact sheet: `size` pixels show `share` longer sides of it."""
+    scale = size / (share * float((face.box[2:] - face.box[:2]).max()))
+    corner = (face.box[:2] + face.box[2:]) / 2 * scale - size / 2
     to_crop = np.array([[scale, 0, -corner[0]], [0, scale, -corner[1]]])
-    return warp(rgb, to_crop, (THUMBNAIL_SIZE,) * 2, cv2.BORDER_CONSTANT)
+    return warp(rgb, to_crop, (size, size), cv2.BORDER_CONSTANT)
 
 
 def _flicker(
