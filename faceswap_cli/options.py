@@ -32,6 +32,7 @@ class Options:
     det_threshold: float | None = None  # confidence below which a face is ignored; None means the detector's own
     min_face: int = 24  # shorter side of the box in pixels below which a face is ignored
     mask_blur: float = 0.04  # softening of the mask's edge, as a share of the crop's side, 0..0.5
+    shape: float = 1.0  # how much of the source's outline the target's face gets; 0 keeps the target's own
     opacity: float = 1.0  # 1 shows the swap alone, 0 the original
     codec: str | None = None  # None follows the container: mp4, mov, mkv h264; webm vp9
     quality: int = DEFAULT_QUALITY  # 0 smallest file .. 100 best picture, mapped to each encoder's own scale
@@ -58,6 +59,7 @@ class Options:
         if self.det_threshold is not None:
             _between("det_threshold", self.det_threshold, 0.0, 1.0)
         _between("mask_blur", self.mask_blur, 0.0, 0.5)
+        _between("shape", self.shape, 0.0, 1.0)
         _between("opacity", self.opacity, 0.0, 1.0)
         _between("quality", self.quality, 0, 100)
         _between("min_face", self.min_face, 1, 100_000)

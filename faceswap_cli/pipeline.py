@@ -1,7 +1,7 @@
 """The story of a frame: locate the faces in it, then swap them. Read this file first.
 
-    media/reader -> stages/detect -> track -> align -> parse -> fit -> generate -> grain -> mask -> paste
-        -> media/writer
+    media/reader -> stages/detect -> track -> align -> parse -> portrait/reshape -> fit -> generate
+        -> grain -> mask -> paste -> media/writer
 
 A Swapper is built once from the source's photos; frames go in with their pictures and come out with the patches that
 change them. Decoding, locating and swapping each run ahead in a thread; the caller's thread writes.
@@ -13,6 +13,7 @@ from contextlib import closing
 import numpy as np
 
 from .options import Options
+from .portrait.reshape import Bent, open_reshape, overlaid
 from .stages.align import crop_face
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import Watch, open_detector
@@ -49,7 +50,8 @@ class Swapper:
         self.likeness = Likeness(opening.encoder, self.identity)
         self.generator: Generate
         self.generator, network = opening.generator(self.identity)
-        self.parser, self.fit = opening.parser, opening.fit(self.identity)
+        self.parser, self.reshape = opening.parser, open_reshape(self.identity, opening.points, options)
+        self.fit = opening.fit(self.identity)
         self.masker: Mask = opening.masker
         self.notes = opening.notes
         self.networks = {
@@ -85,7 +87,8 @@ class Swapper:
     def swap(self, located: Located, past: Past | None = None) -> Swapped:
         """Swap the faces chosen in a frame, in a clip by what is `past` of it."""
         frame = located.frame
-        crops, laid = self._lay(self._cut(located), past)
+        crops, bent = self._bend(frame.rgb, self._cut(located), past)
+        crops, laid = self._lay(crops, past)
         with self.stopwatch.stage("generate"):
             images = self.generator.generate(crops, laid)
         if laid:
@@ -95,8 +98,8 @@ class Swapper:
             masks = self.masker.mask(crops, past)
         with self.stopwatch.stage("paste"):
             patches = [
-                paste(frame.rgb.shape, crop, image, mask, self.options.opacity)
-                for crop, image, mask in zip(crops, images, masks, strict=True)
+                overlaid(under, paste(frame.rgb.shape, crop, image, mask), self.options.opacity)
+                for under, crop, image, mask in zip(bent, crops, images, masks, strict=True)
             ]
         seen = tuple(patch for patch in patches if patch is not None)
         return Swapped(frame, seen, located.faces_found, self.label)
@@ -109,6 +112,12 @@ class Swapper:
             return crops
         with self.stopwatch.stage("parse"):
             return self.parser.look(crops)
+
+    def _bend(self, rgb: np.ndarray, crops: list[Crop], past: Past | None) -> tuple[list[Crop], list[Bent]]:
+        if self.reshape is None:
+            return crops, [None] * len(crops)
+        with self.stopwatch.stage("reshape"):
+            return self.reshape.bend(rgb, crops, past)
 
     def _lay(self, crops: list[Crop], past: Past | None) -> tuple[list[Crop], list[np.ndarray]]:
         if self.fit is None:

@@ -50,6 +50,8 @@ class Crop:
     to_crop: np.ndarray  # (2, 3) float64, frame pixels -> crop pixels: a similarity, or affine
     face: Face
     classes: np.ndarray | None = None  # (19, P, P) float32, shares in CelebAMask-HQ's order, once a parser looked
+    points: np.ndarray | None = None  # (66, 2) float32, shares of the side, where they are known before the fit
+    beard: float = 0.0  # how surely there is one, 0..1, where the points are known
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,6 +25,7 @@ WALK = [
     "stages/track.py",
     "stages/align.py",
     "stages/parse.py",
+    "portrait/reshape.py",
     "stages/fit.py",
     "stages/generate.py",
     "stages/grain.py",

@@ -45,12 +45,16 @@ class Fit:
 
         Where there is a past, the points are steadied by it.
         """
-        seen = [self._points.look(crop.image) for crop in crops]
+        seen = [self._look(crop) for crop in crops]
         points = [_set(crop, found) for crop, (found, _) in zip(crops, seen, strict=True)]
         beards = bearded(crops, [beard for _, beard in seen], past)
         if past is not None:
             points = steady(crops, points, past)
         return [self._lay(*each) for each in zip(crops, points, beards, strict=True)]
+
+    def _look(self, crop: Crop) -> tuple[np.ndarray, float]:
+        """Return a crop's points (66, 2) and how surely it has a beard, as they are known or else found."""
+        return self._points.look(crop.image) if crop.points is None else (crop.points, crop.beard)
 
     def readied(self, crop: Crop, laid: np.ndarray) -> Crop:
         """Return a crop as a generator is to see it beside what is laid over it.

@@ -26,7 +26,7 @@ class Opening:
         self.encoder = Encoder(self._open(bundle.encoder), bundle.encoder.contract, *crop)
         self.parser = None if bundle.parser is None else Parser(self._open(bundle.parser), bundle.parser.contract)
         self.masker = self._choose_mask()
-        self._points = None if bundle.points is None else PointFinder(self._open(bundle.points), bundle.points.contract)
+        self.points = None if bundle.points is None else PointFinder(self._open(bundle.points), bundle.points.contract)
 
     def identity(self, sources: list[Frame], detect: Detect) -> Identity:
         """Return who is in the source's photos; raise NoFaceError where one shows no face."""
@@ -43,12 +43,12 @@ class Opening:
 
     def fit(self, identity: Identity) -> Fit | None:
         """Return what lays the source's portrait, None for a generator that is shown none."""
-        return Fit(identity.portrait, self._points) if identity.portrait and self._points else None
+        return Fit(identity.portrait, self.points) if identity.portrait and self.points else None
 
     def _portraitist(self) -> Portraitist | None:
-        if self._points is None:
+        if self.points is None:
             return None
-        return Portraitist(self._points, self.parser, self._bundle.generator.contract.size)
+        return Portraitist(self.points, self.parser, self._bundle.generator.contract.size)
 
     def _choose_mask(self) -> Mask:
         if self.parser is None:

@@ -11,7 +11,8 @@ POINTS_BACK = 2  # frames that points are steadied by
 MASKS_BACK = 4  # frames that masks are steadied by
 GLASSES_BACK = 12  # frames over which it is told whether glasses are worn
 BEARDS_BACK = 12  # the same of beards
-REACH = MASKS_BACK + GLASSES_BACK  # frames before one that what is done with it can depend on
+SHAPES_BACK = 24  # frames over which a face's own shape is averaged
+REACH = MASKS_BACK + GLASSES_BACK + SHAPES_BACK  # frames before one that what is done with it can depend on
 
 
 def _last(count: int) -> Callable[[], deque[Any]]:
@@ -34,5 +35,6 @@ class Past:
 
     masks: deque[dict[int, Any]] = field(default_factory=_last(MASKS_BACK))
     points: deque[dict[int, np.ndarray]] = field(default_factory=_last(POINTS_BACK))  # (66, 2) in frame pixels
+    shapes: deque[dict[int, np.ndarray]] = field(default_factory=_last(SHAPES_BACK))  # (66, 2) as the face itself lies
     beards: deque[dict[int, float]] = field(default_factory=_last(BEARDS_BACK))  # how surely there is one
     glasses: deque[dict[int, float]] = field(default_factory=_last(GLASSES_BACK))  # share of the crop that is glasses

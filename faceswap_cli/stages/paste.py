@@ -10,9 +10,7 @@ from ..types import Crop, Patch
 from .align import inverse, transform, warp
 
 
-def paste(
-    frame_shape: tuple[int, ...], crop: Crop, swapped: np.ndarray, weights: np.ndarray, opacity: float
-) -> Patch | None:
+def paste(frame_shape: tuple[int, ...], crop: Crop, swapped: np.ndarray, weights: np.ndarray) -> Patch | None:
     """Return the rectangle of new pixels in the frame, or None where the mask is empty or lies outside the frame.
 
     `swapped` is (S, S, 3) uint8, `weights` (S, S) float32 in [0, 1], zero on its border.
@@ -25,7 +23,7 @@ def paste(
     to_patch = to_frame - [[0, 0, x0], [0, 0, y0]]
     shape = (y1 - y0, x1 - x0)
     pixels = warp(swapped, to_patch, shape, cv2.BORDER_REPLICATE)
-    alpha = np.clip(warp(weights, to_patch, shape, cv2.BORDER_CONSTANT), 0, 1) * np.float32(opacity)
+    alpha = np.clip(warp(weights, to_patch, shape, cv2.BORDER_CONSTANT), 0, 1)
     return Patch(x0, y0, pixels, alpha)
 
 
