@@ -70,7 +70,7 @@ class Judge:
         self._detector = open_detector(None, options)
         network = open_network(bundle.parser.path, options.device, options.threads)
         self._parser = Parser(network, bundle.parser.contract)
-        glasses = bundle.points is not None  # as stages/opening.py decides
+        glasses = bundle.points is not None  # as portrait/open_bundle.py decides
         self._parsed = ParsedMask(options.mask_blur, keeps_glasses=glasses)
         self._oval = OvalMask(options.mask_blur)
 

@@ -1,7 +1,7 @@
 """The story of a frame: locate the faces in it, then swap them. Read this file first.
 
-    media/reader -> stages/detect -> track -> align -> parse -> fit -> generate -> grain -> mask -> paste
-        -> media/writer
+    media/reader -> stages/detect -> track -> align -> parse -> portrait/fitter -> stages/generate
+        -> portrait/corrections/grain -> stages/mask -> paste -> media/writer
 
 A Swapper is built once from the source's photos; frames go in with their pictures and come out with the patches that
 change them. Decoding, locating and swapping each run ahead in a thread; the caller's thread writes.
@@ -13,14 +13,14 @@ from contextlib import closing
 import numpy as np
 
 from .options import Options
+from .portrait.corrections.grain import grained
+from .portrait.open_bundle import Opening
 from .stages.align import crop_face
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import Watch, open_detector
 from .stages.generate import Generate
-from .stages.grain import grained
 from .stages.likeness import Likeness
 from .stages.mask import Mask
-from .stages.opening import Opening
 from .stages.past import REACH, Past
 from .stages.paste import paste
 from .stages.tally import Tally

@@ -13,8 +13,8 @@ from faceswap_cli.evaluation.turn import HEAD, turn_of, turn_seen
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
+from faceswap_cli.portrait.landmarks import PointFinder
 from faceswap_cli.stages.detect import open_detector
-from faceswap_cli.stages.points import PointFinder
 from faceswap_cli.types import Face
 
 # the points 0 to 47 as a mirror names them

@@ -16,8 +16,8 @@ from faceswap_cli.networks.export import read_metadata  # noqa: E402
 from faceswap_cli.networks.light import Light  # noqa: E402
 from faceswap_cli.networks.lite import Changes, LiteConfig, SimSwapLite, apply_changes  # noqa: E402
 from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
+from faceswap_cli.portrait.corrections.source_light import evened  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
-from faceswap_cli.stages.sidelight import evened  # noqa: E402
 from faceswap_cli.training import checkpoint, swap  # noqa: E402
 from faceswap_cli.training.data import load_packs  # noqa: E402
 from faceswap_cli.training.encoders import embed_faces, load_embeddings, load_encoders  # noqa: E402

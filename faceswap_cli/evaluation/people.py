@@ -14,8 +14,8 @@ from ..media.photo import read_photo
 from ..media.reader import open_clip
 from ..media.sniff import kind_of
 from ..options import Options
+from ..portrait.landmarks import PointFinder
 from ..stages.detect import Detect, Watch, open_detector
-from ..stages.points import PointFinder
 from ..stages.track import Located, Track
 from ..types import Face
 from .clips import PHOTO_SIDES, thumbnail

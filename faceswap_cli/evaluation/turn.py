@@ -6,8 +6,8 @@ the mean (correlation 0.97), its pitch 1.9 (0.92) and its roll 1.1 (0.96).
 
 import numpy as np
 
+from ..portrait.landmarks import PointFinder
 from ..stages.align import crop_face, inverse, transform
-from ..stages.points import PointFinder
 from ..types import Face
 
 # The mean head's points 0 to 47, jaw, brows, nose and eyes: lips move too much. In centimetres, x to the picture's

@@ -1,4 +1,4 @@
-"""Portraits for a generator's training: what `stages/fit.py` does for one face, for a batch on the device that trains.
+"""Portraits for a generator's training: what `portrait/` does for one face, for a batch on the device that trains.
 
 Points and usable parts come once from the embedded networks; a batch then costs one small linear system a face.
 """
@@ -14,12 +14,12 @@ from torch.nn import functional
 from .. import models
 from .._version import __version__
 from ..engines import open_network
+from ..portrait.corrections.brow_shape import OWN, STEADY
+from ..portrait.corrections.source_light import evened
+from ..portrait.landmarks import BRIDGE, BROWS, CHIN, LIFTED, PointFinder, replaced
+from ..portrait.source import Portraitist
+from ..portrait.warp import GRID, STIFFNESS
 from ..stages.parse import Parser
-from ..stages.points import BRIDGE, BROWS, CHIN, LIFTED, PointFinder, replaced
-from ..stages.portrait import Portraitist
-from ..stages.shape import OWN, STEADY
-from ..stages.sidelight import evened
-from ..stages.spline import GRID, STIFFNESS
 from ..types import Portrait
 from .data import FaceSet
 from .remembered import digest, remembered
