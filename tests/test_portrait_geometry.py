@@ -5,6 +5,8 @@ import pytest
 
 from faceswap_cli.options import Options
 from faceswap_cli.portrait.bending import Field, bend, bent_classes
+from faceswap_cli.portrait.corrections.head_shape import HeadShape, Settings
+from faceswap_cli.portrait.corrections.source_shape import SourceShape
 from faceswap_cli.portrait.geometry import (
     LIMIT,
     Pose,
@@ -18,10 +20,12 @@ from faceswap_cli.portrait.geometry import (
     usual_shape,
     visible,
 )
-from faceswap_cli.portrait.reshape import Reshape, overlaid
+from faceswap_cli.portrait.history import History
+from faceswap_cli.portrait.landmarks import BROWS, EYES, JAW, LIPS, MIRRORED, NOSE
+from faceswap_cli.portrait.recipe import RECIPE
+from faceswap_cli.portrait.records import FaceState, Portrait
 from faceswap_cli.stages.align import TEMPLATES, crop_face
-from faceswap_cli.stages.past import SHAPES_BACK, Past
-from faceswap_cli.stages.points import BROWS, EYES, JAW, LIPS, MIRRORED, NOSE
+from faceswap_cli.stages.paste import overlaid
 from faceswap_cli.types import Crop, Face, Patch
 
 SCALE = 0.29  # distance of the eyes in a crop, a share of its side
@@ -135,7 +139,9 @@ def test_a_noisy_track_has_a_steady_shape() -> None:
         for n in range(60)
     ]
     alone = np.array([change(source, each) for each in shapes])
-    meant = np.array([change(source, usual_shape(shapes[n - SHAPES_BACK : n])) for n in range(SHAPES_BACK, 60)])
+    meant = np.array(
+        [change(source, usual_shape(shapes[n - HeadShape.history : n])) for n in range(HeadShape.history, 60)]
+    )
     trembling, steady = (np.abs(np.diff(each, axis=0)).mean() for each in (alone, meant))
     assert steady < 0.1 * trembling
     assert np.abs(np.diff(meant, axis=0)).max() < 0.006
@@ -281,50 +287,84 @@ def laid(picture: np.ndarray, each: Patch) -> np.ndarray:
     return picture
 
 
-class Told:
-    """Finds the points it is told, frame by frame."""
-
-    def __init__(self, points: list[np.ndarray]) -> None:
-        self._points = iter(points)
-
-    def look(self, image: np.ndarray) -> tuple[np.ndarray, float]:
-        return next(self._points).astype(np.float32), 0.25
+def somebody_else(seed: int) -> Portrait:
+    landmarks = seen(somebody(seed)).astype(np.float32)
+    portrait = Portrait(np.zeros((224, 224, 3), np.uint8), np.ones((224, 224), np.float32), landmarks)
+    return SourceShape().apply(portrait)
 
 
-def noisy_track(count: int) -> list[np.ndarray]:
-    rng, head = np.random.default_rng(2), somebody(2)
-    return [seen(head, turned(n, 0, 0)) + 0.003 * rng.standard_normal((66, 2)) for n in range(count)]
+def bent_faces(
+    frame: np.ndarray,
+    crops: list[Crop],
+    points: list[np.ndarray],
+    strength: float = 1.0,
+    history: History | None = None,
+) -> list[FaceState]:
+    faces = [
+        FaceState(somebody_else(1), crop, each.astype(np.float32), frame=frame)
+        for crop, each in zip(crops, points, strict=True)
+    ]
+    return HeadShape(Settings(strength)).over(faces, history)
 
 
-def goals_of(points: list[np.ndarray]) -> list[np.ndarray]:
-    frame, past = np.zeros((480, 480, 3), np.uint8), Past()
-    reshape = Reshape(shape_of(seen(somebody(1))), Told(points), 1.0)
-    return [reshape.bend(frame, [crop_of(frame)], past)[0][0].points for _ in points]
+def goals_of(track: list[np.ndarray]) -> list[np.ndarray]:
+    frame, history = np.zeros((480, 480, 3), np.uint8), History()
+    return [bent_faces(frame, [crop_of(frame)], [points], history=history)[0].landmarks for points in track]
 
 
 def test_a_resumed_run_bends_as_a_whole_one() -> None:
-    points = noisy_track(SHAPES_BACK + 6)
-    whole, rest = goals_of(points), goals_of(points[5:])
-    for mine, yours in zip(whole[SHAPES_BACK + 4 :], rest[SHAPES_BACK - 1 :], strict=True):
+    rng, head = np.random.default_rng(2), somebody(2)
+    count = HeadShape.history
+    track = [seen(head, turned(n, 0, 0)) + 0.003 * rng.standard_normal((66, 2)) for n in range(count + 6)]
+    whole, rest = goals_of(track), goals_of(track[5:])
+    for mine, yours in zip(whole[count + 4 :], rest[count - 1 :], strict=True):
         np.testing.assert_array_equal(mine, yours)
+
+
+def test_the_recipe_reaches_as_far_back_as_shapes_are_remembered() -> None:
+    assert RECIPE.reach(16) >= HeadShape.history + 16
+    assert RECIPE.shaped(0.0).reach(16) < HeadShape.history + 16
 
 
 def test_no_strength_changes_no_pixel() -> None:
     frame = np.random.default_rng(1).integers(0, 256, (480, 480, 3), np.uint8)
-    crop = crop_of(frame)
-    crops, bent = Reshape(shape_of(seen(somebody(1))), Told(noisy_track(1)), 0.0).bend(frame, [crop], None)
-    np.testing.assert_array_equal(crops[0].image, crop.image)
-    np.testing.assert_array_equal(crops[0].to_crop, crop.to_crop)
-    assert bent[0].alpha.max() == 0
-    assert crops[0].beard == 0.25
+    crop, points = crop_of(frame), seen(somebody(2))
+    (face,) = bent_faces(frame, [crop], [points], strength=0.0)
+    np.testing.assert_array_equal(face.crop.image, crop.image)
+    np.testing.assert_array_equal(face.landmarks, points.astype(np.float32))
+    assert face.bent.alpha.max() == 0
+
+
+def test_strength_0_has_no_step_and_another_strength_another_recipe() -> None:
+    names = [type(step).__name__ for step in RECIPE.shaped(0.0).steps]
+    assert "HeadShape" not in names and "SourceShape" not in names
+    assert len({RECIPE.shaped(strength).digest for strength in (0.0, 0.5, 1.0)}) == 3
+    assert RECIPE.shaped(0.0).digest == RECIPE.without(("shape",)).digest
 
 
 def test_the_bent_crop_is_that_of_the_bent_frame() -> None:
     frame = np.random.default_rng(1).integers(0, 256, (480, 480, 3), np.uint8)
-    crops, bent = Reshape(shape_of(seen(somebody(1))), Told(noisy_track(1)), 1.0).bend(frame, [crop_of(frame)], None)
-    picture = np.rint(laid(frame.astype(float), bent[0])).astype(np.uint8)
+    (face,) = bent_faces(frame, [crop_of(frame)], [seen(somebody(2))])
+    picture = np.rint(laid(frame.astype(float), face.bent)).astype(np.uint8)
     assert np.abs(picture.astype(int) - frame).max() > 20
-    np.testing.assert_array_equal(crop_of(picture).image, crops[0].image)
+    np.testing.assert_array_equal(crop_of(picture).image, face.crop.image)
+
+
+def test_a_second_face_is_bent_in_the_frame_the_first_has_left() -> None:
+    frame = np.random.default_rng(1).integers(0, 256, (480, 900, 3), np.uint8)
+    crops, points = [crop_of(frame), crop_of(frame, left=400, track=1)], [seen(somebody(2)), seen(somebody(3))]
+    faces = bent_faces(frame, crops, points)
+    picture = frame.astype(float)
+    for face in faces:
+        picture = np.rint(laid(picture, face.bent))
+    for crop, left in zip(faces, (90, 400), strict=True):
+        np.testing.assert_array_equal(crop_of(picture.astype(np.uint8), left=left).image, crop.crop.image)
+
+
+def test_a_crop_without_its_frame_keeps_its_shape() -> None:
+    crop = crop_of(np.zeros((480, 480, 3), np.uint8))
+    faces = [FaceState(somebody_else(1), crop, seen(somebody(2)).astype(np.float32))]
+    assert HeadShape().over(faces, None)[0] is faces[0]
 
 
 def test_two_layers_become_one_that_does_what_both_do() -> None:

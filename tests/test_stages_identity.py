@@ -13,12 +13,16 @@ from faceswap_cli.options import Options
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.bundle import _part_of
 from faceswap_cli.stages.detect import Detect, open_detector
-from faceswap_cli.stages.identity import Encoder, embed_source
-from faceswap_cli.types import Frame
+from faceswap_cli.stages.identity import Encoder, find_sources, identify
+from faceswap_cli.types import Frame, Identity
 
 
 def photo(path: Path) -> Frame:
     return Frame(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), 0)
+
+
+def identity_of(photos: list[Frame], detector: Detect, encoder: Encoder) -> Identity:
+    return identify(find_sources(photos, detector)[0], encoder)
 
 
 @pytest.fixture(scope="module")
@@ -38,40 +42,41 @@ def people(data: Path) -> Path:
 
 def test_the_same_person_is_nearer_than_another(detector: Detect, encoder: Encoder, people: Path) -> None:
     one, again, other = (
-        embed_source([photo(people / name)], detect=detector, encoder=encoder)[0].embedding
+        identity_of([photo(people / name)], detector, encoder).embedding
         for name in ("obama.jpg", "obama2.jpg", "biden.jpg")
     )
     assert one @ again > 0.5 > 0.3 > one @ other
 
 
 def test_an_identity_has_length_one_and_names_its_space(detector: Detect, encoder: Encoder, people: Path) -> None:
-    identity, notes = embed_source([photo(people / "obama.jpg"), photo(people / "obama2.jpg")], detector, encoder)
+    seen, notes = find_sources([photo(people / "obama.jpg"), photo(people / "obama2.jpg")], detector)
+    identity = identify(seen, encoder)
     assert np.linalg.norm(identity.embedding) == pytest.approx(1, abs=1e-5)
     assert (identity.space, notes) == ("test-256", [])
 
 
 def test_several_photos_average_between_them(detector: Detect, encoder: Encoder, people: Path) -> None:
     photos = [photo(people / "obama.jpg"), photo(people / "obama2.jpg")]
-    both = embed_source(photos, detector, encoder)[0].embedding
-    alone = [embed_source([each], detector, encoder)[0].embedding for each in photos]
+    both = identity_of(photos, detector, encoder).embedding
+    alone = [identity_of([each], detector, encoder).embedding for each in photos]
     assert min(both @ each for each in alone) > alone[0] @ alone[1]
 
 
-def test_of_several_faces_the_largest_is_taken_and_said(detector: Detect, encoder: Encoder, people: Path) -> None:
-    _, notes = embed_source([photo(people / "two_people.jpg")], detector, encoder)
+def test_of_several_faces_the_largest_is_taken_and_said(detector: Detect, people: Path) -> None:
+    _, notes = find_sources([photo(people / "two_people.jpg")], detector)
     assert len(notes) == 1
     assert "2 faces" in notes[0]
 
 
-def test_a_tight_portrait_is_given_room(detector: Detect, encoder: Encoder, data: Path) -> None:
+def test_a_tight_portrait_is_given_room(detector: Detect, data: Path) -> None:
     crop = sorted((data / "faces" / "celebrities112").rglob("*.jpg"))[0]
-    embed_source([photo(crop)], detector, encoder)
+    assert len(find_sources([photo(crop)], detector)[0]) == 1
 
 
-def test_no_face_says_which_photo(detector: Detect, encoder: Encoder, people: Path) -> None:
+def test_no_face_says_which_photo(detector: Detect, people: Path) -> None:
     empty = Frame(np.full((300, 200, 3), 120, np.uint8), 0)
     with pytest.raises(NoFaceError, match="photo 2"):
-        embed_source([photo(people / "obama.jpg"), empty], detector, encoder)
+        find_sources([photo(people / "obama.jpg"), empty], detector)
 
 
 def test_a_published_encoder_sees_the_generators_own_crop(detector: Detect, people: Path) -> None:

@@ -1,1 +1,1 @@
-"""What makes the source's portrait and the target's head fit each other."""
+"""What makes the source's photo fit the target: one ordered list of corrections, and what runs it."""

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from ..stages.align import inverse, transform
-from ..stages.points import POINTS, with_forehead
 from ..types import Crop
+from .landmarks import with_forehead
 
 _STIFFNESS = 1e-6  # how far the spline may pass a point by
 _NODES = 64  # a side, at which the move is worked out; between them it is all but straight
@@ -131,7 +131,7 @@ def _between_nodes(moves: np.ndarray, width: int, height: int) -> np.ndarray:
 
 def _hull(points: np.ndarray) -> np.ndarray:
     """Return the convex hull (K, 2) of faces with points (N * 66, 2) and of their foreheads."""
-    faces = with_forehead(points.reshape(-1, POINTS, 2)).reshape(-1, 2)
+    faces = with_forehead(points.reshape(-1, 66, 2)).reshape(-1, 2)
     return cv2.convexHull(faces).reshape(-1, 2).astype(np.float64)
 
 

@@ -13,11 +13,8 @@ from ..models import Entry
 from ..types import Face, Frame, Identity
 from .align import crop_face
 from .detect import Detect
-from .points import ahead
-from .portrait import Portraitist
 from .tensors import to_tensor
 
-_TURNED = 0.2  # of `ahead`, below which half of a face is missing
 _BORDER = 0.5  # share of a photo's shorter side put around it where no face was found: tight portraits need room
 
 
@@ -40,13 +37,10 @@ class Encoder:
         return _unit(self._network.run(**{self._network.inputs[0]: tensor})[0][0])
 
 
-def embed_source(
-    photos: list[Frame], detect: Detect, encoder: Encoder, portraitist: Portraitist | None = None
-) -> tuple[Identity, list[str]]:
-    """Return the identity of the person in the photos, averaged over them, and notes for the user.
+def find_sources(photos: list[Frame], detect: Detect) -> tuple[list[tuple[np.ndarray, Face]], list[str]]:
+    """Return the picture and the largest face of each photo of the source, and notes for the user.
 
-    The portrait, where a portraitist is given, comes from the photo that shows most of the face. Raises NoFaceError
-    when a photo shows no face.
+    Raises NoFaceError when a photo shows no face.
     """
     seen, notes = [], []
     for number, photo in enumerate(photos, 1):
@@ -60,11 +54,12 @@ def embed_source(
         if len(faces) > 1:
             notes.append(f"source photo {number} shows {len(faces)} faces: the largest is taken")
         seen.append((rgb, faces[0]))
-    embedding = _unit(np.mean([encoder.embed(*each) for each in seen], axis=0))
-    portrait = portraitist.best(seen) if portraitist else None
-    if portrait is not None and ahead(portrait.points) < _TURNED:
-        notes.append("the source looks past the camera: a photo in which both cheeks are seen makes a better swap")
-    return Identity(embedding, encoder.space, portrait), notes
+    return seen, notes
+
+
+def identify(seen: list[tuple[np.ndarray, Face]], encoder: Encoder) -> Identity:
+    """Return the identity of the person in some pictures, averaged over them."""
+    return Identity(_unit(np.mean([encoder.embed(*each) for each in seen], axis=0)), encoder.space)
 
 
 def _find_faces(rgb: np.ndarray, detect: Detect) -> tuple[np.ndarray, list[Face]]:
