@@ -14,7 +14,7 @@ import numpy as np
 
 from .landmarks import BROWS, EYES, JAW, LIPS, MIRRORED, MOUTH_CORNERS, NOSE
 
-# How it was made is told in weights/points.md: `face` (66, 3) and `keep` (76, 76), of the 38 points of half a face.
+# Made by examples/mean_face.py: `face` (66, 3) and `keep` (76, 76), of the 38 points of half a face.
 _FILE = Path(__file__).with_name("mean_face.npz")
 POINTS = len(MIRRORED)
 HALF = np.array([point for point in range(POINTS) if point <= MIRRORED[point]])  # the picture's left, and the middle
@@ -44,7 +44,7 @@ class Pose:
     @property
     def flat(self) -> np.ndarray:
         """The matrix (2, 2) that turns moves along the face's own x and y into moves in the picture, without scale."""
-        return _rotation(*self.angles)[:2, :2]
+        return rotation(*self.angles)[:2, :2]
 
 
 def mean_face() -> np.ndarray:
@@ -52,10 +52,13 @@ def mean_face() -> np.ndarray:
     return _stored()[0]
 
 
-def fit_pose(points: np.ndarray) -> Pose:
-    """Return the pose of a face with points (66, 2), by Gauss-Newton over those that do not move by themselves."""
+def fit_pose(points: np.ndarray, mean: np.ndarray | None = None) -> Pose:
+    """Return the pose of a face with points (66, 2), by Gauss-Newton over those that do not move by themselves.
+
+    `mean` (66, 3) is another mean face than ours.
+    """
     rows, weights = _rigid()
-    face, seen = mean_face()[rows], points[rows].astype(np.float64)
+    face, seen = (mean_face() if mean is None else mean)[rows], points[rows].astype(np.float64)
     eyes = points[EYES[1]].mean(axis=0) - points[EYES[0]].mean(axis=0)
     unit = max(float(np.linalg.norm(eyes)), 1e-6)
     found = np.array([1.0, *(points[NOSE.start] / unit), 0, 0, np.arctan2(eyes[1], eyes[0])])
@@ -168,11 +171,11 @@ def _rigid() -> tuple[np.ndarray, np.ndarray]:
 
 def _projected(face: np.ndarray, pose: np.ndarray) -> np.ndarray:
     """Return (N, 2): where a face (N, 3) is seen by (scale, x, y, yaw, pitch, roll)."""
-    seen: np.ndarray = pose[0] * face @ _rotation(*pose[3:])[:2].T + pose[1:3]
+    seen: np.ndarray = pose[0] * face @ rotation(*pose[3:])[:2].T + pose[1:3]
     return seen
 
 
-def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
+def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
     """Return (3, 3): first turned by the yaw, then by the pitch, then by the roll."""
     (cy, cp, cr), (sy, sp, sr) = np.cos([yaw, pitch, roll]), np.sin([yaw, pitch, roll])
     about_z, about_x = [[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]], [[1, 0, 0], [0, cp, -sp], [0, sp, cp]]
