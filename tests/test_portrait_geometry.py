@@ -191,8 +191,10 @@ def test_the_side_turned_away_hardly_moves() -> None:
 SIDE = 300
 
 
-def crop_of(frame: np.ndarray, left: float = 90, top: float = 60, track: int = 0) -> Crop:
-    points = TEMPLATES["simswap-frontal"][0] * SIDE + [left, top]
+def crop_of(frame: np.ndarray, left: float = 90, top: float = 60, track: int = 0, angle: float = 0) -> Crop:
+    around = np.radians(angle)
+    turn = np.array([[np.cos(around), -np.sin(around)], [np.sin(around), np.cos(around)]])
+    points = (TEMPLATES["simswap-frontal"][0] - 0.5) @ turn.T * SIDE + SIDE / 2 + [left, top]
     face = Face(np.array([left, top, left + SIDE, top + SIDE], np.float32), points.astype(np.float32), 0.9, track)
     return crop_face(frame, face, "simswap-frontal", 224)
 
@@ -256,13 +258,17 @@ def test_nothing_folds_where_faces_are_most_unlike() -> None:
         assert area.min() > 0
 
 
-def test_classes_are_bent_along_with_the_picture() -> None:
+@pytest.mark.parametrize("angle", [0, 25])
+def test_classes_are_bent_along_with_the_picture(angle: float) -> None:
     points = seen(mean_face())
-    field = Field(points, far_goals(points))
-    classes = np.zeros((19, 224, 224), np.float32)
-    classes[1] = spot(points[8] * 224 - 0.5, (224, 224))[..., 0] / 255
-    bent = bent_classes(classes, field)
-    np.testing.assert_allclose(centre(bent[1][..., None]), field.goals[8] * 224 - 0.5, atol=0.5)
+    field, crop = Field(points, far_goals(points)), crop_of(np.zeros((480, 480, 3), np.uint8), angle=angle)
+    class_probs = np.zeros((19, 128, 128), np.float32)
+    class_probs[1] = spot(points[30] * 128 - 0.5, (128, 128))[..., 0] / 255
+    there = bend(crop, field, (480, 480, 3))
+    assert there is not None
+    np.testing.assert_allclose(
+        centre(bent_classes(class_probs, crop, there)[1][..., None]), field.goals[30] * 128 - 0.5, atol=0.5
+    )
 
 
 def test_a_place_is_carried_to_where_it_is_seen() -> None:

@@ -76,6 +76,7 @@ class Bend:
     x: int  # left edge in pixels of the upright frame
     y: int  # top edge
     moves: np.ndarray  # (h, w, 2) float32, pixels
+    nodes: np.ndarray  # (64, 64, 2) float32, the same on a coarse grid
 
     def of(self, rgb: np.ndarray) -> np.ndarray:
         """Return the rectangle (h, w, 3) uint8 of the bent frame, of the frame (H, W, 3)."""
@@ -84,8 +85,9 @@ class Bend:
     def changed(self) -> np.ndarray:
         """Return (h, w) float32 in [0, 1]: 1 where pixels moved noticeably, 0 where the frame's own stay."""
         low, high = _MOVED
-        share: np.ndarray = np.clip((np.linalg.norm(self.moves, axis=2) - low) / (high - low), 0, 1)
-        return share.astype(np.float32)
+        length = np.sqrt(self.moves[..., 0] ** 2 + self.moves[..., 1] ** 2)
+        share: np.ndarray = np.clip((length - low) / (high - low), 0, 1)
+        return share
 
 
 def bend(crop: Crop, field: Field, frame_shape: tuple[int, ...]) -> Bend | None:
@@ -93,21 +95,31 @@ def bend(crop: Crop, field: Field, frame_shape: tuple[int, ...]) -> Bend | None:
     size, to_frame = crop.image.shape[0], inverse(crop.to_crop)
     corners = transform(field.ring * size - 0.5, to_frame)
     height, width = frame_shape[:2]
-    x0, y0 = np.maximum(np.floor(corners.min(axis=0)), 0).astype(int)
-    x1, y1 = np.minimum(np.ceil(corners.max(axis=0)) + 1, [width, height]).astype(int)
+    x0, y0 = (int(edge) for edge in np.maximum(np.floor(corners.min(axis=0)), 0))
+    x1, y1 = (int(edge) for edge in np.minimum(np.ceil(corners.max(axis=0)) + 1, [width, height]))
     if x0 >= x1 or y0 >= y1:
         return None
-    places = transform(_nodes(x1 - x0, y1 - y0) + np.array([x0, y0]), crop.to_crop)
-    moves = field.at((places + 0.5) / size) * size @ to_frame[:, :2].T
-    return Bend(int(x0), int(y0), _between_nodes(moves, int(x1 - x0), int(y1 - y0)))
+    across, down = ((np.arange(_NODES) + 0.5) * length / _NODES - 0.5 for length in (x1 - x0, y1 - y0))
+    places = np.stack(np.meshgrid(across + x0, down + y0), axis=-1).reshape(-1, 2)
+    moves = field.at((transform(places, crop.to_crop) + 0.5) / size) * size @ to_frame[:, :2].T
+    nodes = moves.reshape(_NODES, _NODES, 2).astype(np.float32)
+    return Bend(x0, y0, cv2.resize(nodes, (x1 - x0, y1 - y0), interpolation=cv2.INTER_CUBIC), nodes)
 
 
-def bent_classes(classes: np.ndarray, field: Field) -> np.ndarray:
-    """Return the class maps (19, P, P) of a crop bent along."""
-    size = classes.shape[1]
-    moves = field.at((_nodes(size, size) + 0.5) / size) * size
-    places = _between_nodes(moves, size, size)
-    return np.stack([_moved(each, places, cv2.INTER_LINEAR) for each in classes])
+def bent_classes(class_probs: np.ndarray, crop: Crop, bent: Bend) -> np.ndarray:
+    """Return the class probabilities (19, P, P) of a crop bent along with its frame."""
+    size = class_probs.shape[1]
+    scale = size / crop.image.shape[0]
+    to_frame = inverse(crop.to_crop)
+    height, width = bent.moves.shape[:2]
+    to_node = np.diag([_NODES / width, _NODES / height])  # resizing keeps edges in place, not centres
+    matrix = to_node @ to_frame[:, :2] / scale
+    first = to_frame[:, :2] @ np.full(2, 0.5 / scale - 0.5) + to_frame[:, 2] - [bent.x, bent.y]
+    matrix = np.column_stack([matrix, to_node @ (first + 0.5) - 0.5])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    moves = cv2.warpAffine(bent.nodes, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    moves = moves @ (scale * crop.to_crop[:, :2]).T.astype(np.float32)
+    return np.stack([_moved(each, moves, cv2.INTER_LINEAR) for each in class_probs])
 
 
 def _moved(picture: np.ndarray, moves: np.ndarray, way: int) -> np.ndarray:
@@ -115,18 +127,6 @@ def _moved(picture: np.ndarray, moves: np.ndarray, way: int) -> np.ndarray:
     height, width = moves.shape[:2]
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return cv2.remap(picture, columns + moves[..., 0], rows + moves[..., 1], way, borderMode=cv2.BORDER_REFLECT_101)
-
-
-def _nodes(width: int, height: int) -> np.ndarray:
-    """Return (4096, 2): where cv2.resize has the centres of 64 x 64 cells of a rectangle, in pixels."""
-    across, down = ((np.arange(_NODES) + 0.5) * length / _NODES - 0.5 for length in (width, height))
-    return np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
-
-
-def _between_nodes(moves: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return (height, width, 2) float32 for moves (4096, 2) at the nodes."""
-    grid = moves.reshape(_NODES, _NODES, 2).astype(np.float32)
-    return cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def _hull(points: np.ndarray) -> np.ndarray:
@@ -138,12 +138,12 @@ def _hull(points: np.ndarray) -> np.ndarray:
 def _outside(hull: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return how far places (P, 2) lie outside a convex hull (K, 2); 0 within."""
     edges = np.roll(hull, -1, axis=0) - hull
-    offsets = places[:, None] - hull
-    along = np.clip((offsets * edges).sum(axis=2) / np.maximum((edges**2).sum(axis=1), 1e-12), 0, 1)
-    distance = np.linalg.norm(offsets - along[..., None] * edges, axis=2).min(axis=1)
-    sides = edges[:, 0] * offsets[..., 1] - edges[:, 1] * offsets[..., 0]
+    x, y = (places[:, [axis]] - hull[:, axis] for axis in (0, 1))
+    along = np.clip((x * edges[:, 0] + y * edges[:, 1]) / np.maximum((edges**2).sum(axis=1), 1e-12), 0, 1)
+    square = (x - along * edges[:, 0]) ** 2 + (y - along * edges[:, 1]) ** 2
+    sides = edges[:, 0] * y - edges[:, 1] * x
     within = (sides >= 0).all(axis=1) | (sides <= 0).all(axis=1)
-    return np.where(within, 0, distance)
+    return np.where(within, 0, np.sqrt(square.min(axis=1)))
 
 
 def _kernel(places: np.ndarray, centres: np.ndarray) -> np.ndarray:

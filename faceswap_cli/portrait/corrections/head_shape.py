@@ -13,7 +13,7 @@ import numpy as np
 
 from ...stages.align import inverse, transform, warp
 from ...types import Patch
-from ..bending import Field, bend, bent_classes
+from ..bending import Bend, Field, bend, bent_classes
 from ..geometry import change, goal, shape_of, usual_shape
 from ..history import History
 from ..protocols import FrameStep, Phase
@@ -42,12 +42,14 @@ class HeadShape(FrameStep):
         """Bend the frame around each face in turn; faces that come without their frame stay as they are."""
         if not faces or faces[0].frame is None:
             return faces
-        rgb, fields, patches = faces[0].frame, self._fields(faces, history), []
+        rgb, fields = faces[0].frame, self._fields(faces, history)
+        bends, patches = list[Bend | None](), list[Patch | None]()
         for face, field in zip(faces, fields, strict=True):
-            there = bend(face.crop, field, rgb.shape)
-            patches.append(None if there is None else Patch(there.x, there.y, there.of(rgb), there.changed()))
+            bends.append(bend(face.crop, field, rgb.shape))
+            patches.append(None if bends[-1] is None else _patch(rgb, bends[-1]))
             rgb = _with(rgb, patches[-1])
-        return [_moved(*each, rgb) for each in zip(faces, fields, patches, strict=True)]
+        moved = [_moved(*each, rgb) for each in zip(faces, fields, bends, strict=True)]
+        return [replace(face, bent=patch) for face, patch in zip(moved, patches, strict=True)]
 
     def _fields(self, faces: list[FaceState], history: History | None) -> list[Field]:
         """Return what each face's surroundings move by; of other faces nothing moves."""
@@ -70,15 +72,21 @@ class HeadShape(FrameStep):
         return [usual_shape([seen[track] for seen in frames if track in seen]) for track in tracks]
 
 
-def _moved(face: FaceState, field: Field, bent: Patch | None, rgb: np.ndarray) -> FaceState:
+def _patch(rgb: np.ndarray, bent: Bend) -> Patch:
+    return Patch(bent.x, bent.y, bent.of(rgb), bent.changed())
+
+
+def _moved(face: FaceState, field: Field, bent: Bend | None, rgb: np.ndarray) -> FaceState:
     """Return a face as the bent frame (H, W, 3) shows it, in the same place."""
     crop, size = face.crop, face.crop.image.shape[0]
     five = (transform(crop.face.points.astype(np.float64), crop.to_crop) + 0.5) / size
     five = transform(field.carried(five) * size - 0.5, inverse(crop.to_crop)).astype(np.float32)
-    class_probs = None if crop.class_probs is None else bent_classes(crop.class_probs, field)
+    class_probs = crop.class_probs
+    if class_probs is not None and bent is not None:
+        class_probs = bent_classes(class_probs, crop, bent)
     image = warp(rgb, crop.to_crop, (size, size), cv2.BORDER_REFLECT_101)
     crop = replace(crop, image=image, face=replace(crop.face, points=five), class_probs=class_probs)
-    return replace(face, crop=crop, landmarks=field.goals.astype(np.float32), bent=bent)
+    return replace(face, crop=crop, landmarks=field.goals.astype(np.float32))
 
 
 def _seen_from(face: FaceState, other: FaceState) -> np.ndarray:
