@@ -207,7 +207,7 @@ def frame_points(crop: Crop, points: np.ndarray) -> np.ndarray:
 
 def spot(place: np.ndarray, shape: tuple[int, int] = (480, 480)) -> np.ndarray:
     rows, columns = np.mgrid[: shape[0], : shape[1]]
-    bright = 255 * np.exp(-((columns - place[0]) ** 2 + (rows - place[1]) ** 2) / 18)
+    bright = 255 * np.exp(-((columns - place[0]) ** 2 + (rows - place[1]) ** 2) / 4.5)
     return np.repeat(bright[..., None], 3, axis=2).round().astype(np.uint8)
 
 
@@ -262,12 +262,12 @@ def test_nothing_folds_where_faces_are_most_unlike() -> None:
 def test_classes_are_bent_along_with_the_picture(angle: float) -> None:
     points = seen(mean_face())
     field, crop = Field(points, far_goals(points)), crop_of(np.zeros((480, 480, 3), np.uint8), angle=angle)
-    class_probs = np.zeros((19, 128, 128), np.float32)
-    class_probs[1] = spot(points[30] * 128 - 0.5, (128, 128))[..., 0] / 255
+    class_probs = np.zeros((19, 448, 448), np.float32)
+    class_probs[1] = spot(points[30] * 448 - 0.5, (448, 448))[..., 0] / 255
     there = bend(crop, field, (480, 480, 3))
     assert there is not None
     np.testing.assert_allclose(
-        centre(bent_classes(class_probs, crop, there)[1][..., None]), field.goals[30] * 128 - 0.5, atol=0.5
+        centre(bent_classes(class_probs, crop, there)[1][..., None]), field.goals[30] * 448 - 0.5, atol=0.5
     )
 
 
