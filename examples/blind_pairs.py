@@ -16,6 +16,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from faceswap_cli.stages.points import PointFinder
 
 from faceswap_cli import Options, models
 from faceswap_cli.engines import open_network
@@ -28,7 +29,6 @@ from faceswap_cli.media.sniff import kind_of
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import open_detector
 from faceswap_cli.stages.parse import GLASSES, SKIN, Parser, class_share
-from faceswap_cli.stages.points import PointFinder
 
 Kind = Literal["fair", "hard", "clip"]
 

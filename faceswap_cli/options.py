@@ -33,6 +33,7 @@ class Options:
     min_face: int = 24  # shorter side of the box in pixels below which a face is ignored
     mask_blur: float = 0.04  # softening of the mask's edge, as a share of the crop's side, 0..0.5
     force_average: bool = False  # average the source's photos even where they look like different people
+    shape: float = 1.0  # how much of the source's outline the target's face gets; 0 keeps the target's own
     opacity: float = 1.0  # 1 shows the swap alone, 0 the original
     codec: str | None = None  # None follows the container: mp4, mov, mkv h264; webm vp9
     quality: int = DEFAULT_QUALITY  # 0 smallest file .. 100 best picture, mapped to each encoder's own scale
@@ -42,6 +43,7 @@ class Options:
     lossless: bool = False  # every sample outside the faces as it was decoded
     start: Fraction | None = None  # seconds; frames before it are left out
     end: Fraction | None = None  # seconds; frames at or after it are left out
+    without: tuple[str, ...] = ()  # corrections of the laid portrait to leave out; see `portrait/recipe.py`
     label: str | None = None  # burnt into every picture, bottom left
     disclosure: bool = True  # metadata that says the result was edited with AI
     sign: bool = False  # with a C2PA manifest
@@ -59,6 +61,7 @@ class Options:
         if self.det_threshold is not None:
             _between("det_threshold", self.det_threshold, 0.0, 1.0)
         _between("mask_blur", self.mask_blur, 0.0, 0.5)
+        _between("shape", self.shape, 0.0, 1.0)
         _between("opacity", self.opacity, 0.0, 1.0)
         _between("quality", self.quality, 0, 100)
         _between("min_face", self.min_face, 1, 100_000)

@@ -76,6 +76,7 @@ SWAP_FLAGS: dict[str, Flag] = {
     "faces": Flag("Whom to swap in each picture: largest, all, or a number N of the largest.", read=read_faces),
     "det_threshold": Flag("Confidence below which a face is ignored, 0..1; without it the detector's own.", float),
     "min_face": Flag("Shorter side in pixels below which a face is ignored.", int),
+    "shape": Flag("How much of the source's own outline the face gets, 0..1; 0 keeps the target's.", float),
     "mask_blur": Flag("Softness of the mask's edge as a share of the face crop, 0..0.5.", float),
     "force_average": Flag("Average --source photos even where they look like different people.", bool),
     "opacity": Flag("1 shows the swap alone, 0 the original.", float),

@@ -16,8 +16,8 @@ from .terminal import Terminal
 if TYPE_CHECKING:
     from ..evaluation.score import Pair
 
-NAMES = ("model", "face_pack", "device", "det_threshold", "min_face", "threads", "start", "end", "offline", "force")
-FLAGS = {name: CLIP_FLAGS[name] for name in NAMES}
+NAMES = ("model", "face_pack", "device", "det_threshold", "min_face", "shape", "threads", "start", "end", "offline")
+FLAGS = {name: CLIP_FLAGS[name] for name in (*NAMES, "force")}
 
 File = Path | None
 

@@ -22,19 +22,17 @@ import numpy as np
 from ..errors import UsageError
 from ..evaluation.splits import is_held_out, part_of
 from ..options import Options
+from ..portrait.finisher import Finisher
+from ..portrait.fitter import Fitter
+from ..portrait.open_bundle import OpenBundle
+from ..portrait.records import FaceState
+from ..portrait.source import Portraitist
 from ..stages.align import crop_face
-from ..stages.brows import completed
 from ..stages.bundle import find_bundle
-from ..stages.fit import Fit
 from ..stages.generate import NetworkGenerator
-from ..stages.grain import grained
-from ..stages.opening import Opening
 from ..stages.parse import Parser
-from ..stages.points import PointFinder
-from ..stages.portrait import Portraitist
-from ..stages.sidelight import evened
 from ..stages.specialise import open_generator
-from ..types import Crop, Face, Identity, Portrait
+from ..types import Crop, Face, Identity
 from .degrade import degrade
 from .options import TripletOptions
 from .pack import Row, read_crop, read_rows
@@ -94,7 +92,7 @@ def _make(number: int) -> Triplet | str:
 class _Source:
     """A person ready to be laid."""
 
-    fit: Fit
+    fitter: Fitter
     identity: np.ndarray  # (D,) float32, L2 norm 1: of the photo as it was laid
     face: np.ndarray  # (112, 112, 3) uint8: the undamaged photo as an encoder is shown it
     person: str
@@ -105,18 +103,17 @@ class TripletMaker:
 
     def __init__(self, options: TripletOptions) -> None:
         self._options = options
-        swap = Options(model=options.model, device="cpu", threads=1)
+        swap = Options(model=options.model, device="cpu", threads=1, shape=0)  # or the answer lay elsewhere
         bundle = find_bundle(swap)
-        opening = Opening(bundle, swap)
-        contract = bundle.generator.contract
-        assert opening.parser is not None and opening.points is not None, "both are embedded"
-        self._parser: Parser = opening.parser
-        self._encoder, self._masker = opening.encoder, opening.masker
-        self._finder: PointFinder = opening.points
-        self._side = options.size
-        self._portraitist = Portraitist(self._finder, self._parser, self._side)
-        self._space, self._contract = contract.space, contract
-        nobody = Identity(np.zeros(128, np.float32), contract.space)
+        opened = OpenBundle(bundle, swap)
+        assert opened.parser is not None and opened.landmarks is not None, "both are embedded"
+        self._parser: Parser = opened.parser
+        self._encoder, self._masker, self._finisher = opened.encoder, opened.masker, Finisher(opened.recipe)
+        self._landmarks, self._recipe = opened.landmarks, opened.recipe
+        self._side, self._contract = options.size, bundle.generator.contract
+        self._portraitist = Portraitist(self._landmarks, self._parser, self._side, self._recipe)
+        self._space = self._contract.space
+        nobody = Identity(np.zeros(128, np.float32), self._space)
         self._network = open_generator(bundle.generator, nobody, swap)
         self._groups = _grouped(options.data)
         self._donor = lru_cache(maxsize=2 * DONORS)(self._open_donor)
@@ -133,56 +130,43 @@ class TripletMaker:
         if donor.person == answer_face.row.person:
             return "donor is the person"
         if number % self._options.pairs == 0:
-            return self._pair(answer, answer_face, donor)
-        target, _, changed = self._swapped(answer, donor)
+            return self._row(answer, donor, answer_face.row.person)
+        target, changed = self._swapped(answer, donor)
         if changed > WILD:
             return "colours went wild"
         source = self._own(answer_face, group, draw)
-        ready, laid = self._laid(self._parsed(replace(answer, image=target)), source)
-        mask = self._masker.mask([ready])[0]
-        return Triplet(
-            target=ready.image,
-            laid=laid,
-            answer=answer.image,
-            mask=np.rint(255 * mask).astype(np.uint8),
-            identity=source.identity,
-            faces=np.concatenate([source.face, self._encoder_face(answer.image, answer.face)], axis=1),
-            person=answer_face.row.person,
-            held_out=group is self._groups[1],
-        )
+        row = self._row(replace(answer, image=target), source, answer_face.row.person)
+        faces = np.concatenate([source.face, self._encoder_face(answer.image, answer.face)], axis=1)
+        return replace(row, answer=answer.image, faces=faces)
 
-    def _pair(self, crop: Crop, face: "_Face", source: _Source) -> Triplet:
-        """Return a real target with somebody else laid over it, whose answer nobody knows."""
-        ready, laid = self._laid(self._parsed(crop), source)
-        mask = self._masker.mask([ready])[0]
+    def _row(self, target: Crop, source: _Source, person: str) -> Triplet:
+        """Return a target with a source laid over it, whose answer nobody knows."""
+        face = self._fitted(target, source)
         return Triplet(
-            target=ready.image,
-            laid=laid,
+            target=face.crop.image,
+            laid=face.laid,
             answer=None,
-            mask=np.rint(255 * mask).astype(np.uint8),
+            mask=np.rint(255 * self._masker.mask([face.crop])[0]).astype(np.uint8),
             identity=source.identity,
-            faces=np.concatenate([source.face, self._encoder_face(crop.image, crop.face)], axis=1),
-            person=face.row.person,
-            held_out=is_held_out(face.row.person),
+            faces=np.concatenate([source.face, self._encoder_face(target.image, target.face)], axis=1),
+            person=person,
+            held_out=is_held_out(person),
         )
 
-    def _swapped(self, crop: Crop, source: _Source) -> tuple[np.ndarray, np.ndarray, float]:
-        """Return the crop (S, S, 3) uint8 with the source's face, the mask, and how far colours changed."""
-        ready, laid = self._laid(self._parsed(crop), source)
+    def _swapped(self, crop: Crop, source: _Source) -> tuple[np.ndarray, float]:
+        """Return the crop (S, S, 3) uint8 with the source's face, and how far colours changed."""
+        face = self._fitted(crop, source)
         generator = NetworkGenerator(self._network, self._contract, Identity(source.identity, self._space))
-        large, largely = replace(ready, image=_resized(ready.image, generator.size)), _resized(laid, generator.size)
-        image = _resized(grained(generator.generate([large], [largely])[0], large, largely), self._side)
-        mask = self._masker.mask([ready])[0]
-        whole = crop.image + mask[..., None] * (image.astype(np.float32) - crop.image)
+        large = replace(face.crop, image=_resized(face.crop.image, generator.size))
+        face = replace(face, crop=large, laid=_resized(face.laid, generator.size))
+        image = self._finisher.finish([face], generator.generate([large], [face.laid]))[0]
+        mask = self._masker.mask([replace(large, image=crop.image)])[0]
+        whole = crop.image + mask[..., None] * (_resized(image, self._side).astype(np.float32) - crop.image)
         target = np.rint(whole).clip(0, 255).astype(np.uint8)
-        return target, mask, _colours_changed(crop.image, target, mask)
+        return target, _colours_changed(crop.image, target, mask)
 
-    def _laid(self, crop: Crop, source: _Source) -> tuple[Crop, np.ndarray]:
-        laid = source.fit.lay([crop])[0]
-        return source.fit.readied(crop, laid), laid
-
-    def _parsed(self, crop: Crop) -> Crop:
-        return self._parser.look([crop])[0]
+    def _fitted(self, crop: Crop, source: _Source) -> FaceState:
+        return source.fitter.fit(self._parser.look([crop]))[0]
 
     def _own(self, answer: "_Face", group: "_Group", draw: np.random.Generator) -> _Source:
         """Return the answer's own person from another photo, or from this one mirrored; damaged and lit anew."""
@@ -205,9 +189,9 @@ class TripletMaker:
         image = relit(image, draw)
         if draw.random() < DAMAGED:
             image = degrade(image, draw, strength=0.5)
-        portrait: Portrait = evened(completed(self._portraitist.of_crop(image)))
+        fitter = Fitter(self._portraitist.take(image, crop.face), self._landmarks, self._recipe)
         identity = self._encoder.embed(image, crop.face)
-        return _Source(Fit(portrait, self._finder), identity, self._encoder_face(crop.image, crop.face), person)
+        return _Source(fitter, identity, self._encoder_face(crop.image, crop.face), person)
 
     def _crop(self, face: "_Face") -> Crop:
         image = read_crop(face.folder, face.row)
