@@ -43,6 +43,7 @@ GLASSES = "../faces/celebahq/images/01a16a82ec1c42cab59a4dda09aab006.jpg"
 # source and target whose swap each correction changes; a clip for what needs earlier frames
 CHANGED = {
     "glasses": (GLASSES, OBAMA),
+    "shape": (OBAMA, BEARDED),
     "eyelids": (OBAMA, BEARDED),
     "open_lips": (OBAMA, LAUGH),
     "iris_colour": (OBAMA, BEARDED),
@@ -71,17 +72,20 @@ class Bench:
         self.detector: Detect = open_detector(None, OPTIONS)
         self.opened = OpenBundle(find_bundle(OPTIONS), OPTIONS)
         self.template, self.size = "simswap-frontal", 448
+        self.frames = cache(self.frames)  # type: ignore[method-assign]
         self.crops = cache(self.crops)  # type: ignore[method-assign]
         self.made = cache(self.made)  # type: ignore[method-assign]
 
-    def crops(self, name: str) -> list[Crop]:
+    def frames(self, name: str) -> list[np.ndarray]:
         if name.endswith(".mp4"):
             with open_clip(self.data / "clips" / name) as clip:
-                frames = [frame for frame, _ in zip(clip.frames(), range(2), strict=False)]
-        else:
-            frames = [read_photo(self.data / "photos" / name).frame]
-        faces = [self.detector.detect(frame.rgb)[0] for frame in frames]
-        cut = [crop_face(each.rgb, face, self.template, self.size) for each, face in zip(frames, faces, strict=True)]
+                return [frame.rgb for frame, _ in zip(clip.frames(), range(2), strict=False)]
+        return [read_photo(self.data / "photos" / name).frame.rgb]
+
+    def crops(self, name: str) -> list[Crop]:
+        frames = self.frames(name)
+        faces = [self.detector.detect(rgb)[0] for rgb in frames]
+        cut = [crop_face(rgb, face, self.template, self.size) for rgb, face in zip(frames, faces, strict=True)]
         assert self.opened.parser is not None
         return self.opened.parser.look(cut)
 
@@ -96,8 +100,8 @@ class Bench:
         recipe = RECIPE.without(without)
         assert self.opened._landmarks is not None
         fitter, history = Fitter(self.portrait(source, recipe), self.opened._landmarks, recipe), History()
-        for crop in self.crops(target):
-            faces = fitter.fit([crop], history if target.endswith(".mp4") else None)
+        for crop, rgb in zip(self.crops(target), self.frames(target), strict=True):
+            faces = fitter.fit([crop], history if target.endswith(".mp4") else None, rgb)
             images = Finisher(recipe).finish(faces, [over(face) for face in faces])
             found = b"".join([faces[0].crop.image.tobytes(), faces[0].laid.tobytes(), images[0].tobytes()])
         return hashlib.sha256(found).hexdigest()
@@ -126,7 +130,7 @@ def test_what_a_step_reads_is_there() -> None:
         if step.phase.once_per_source:
             assert set(step.reads) <= seen, step.name
             seen |= set(step.writes)
-    made = {"landmarks", "beard_prob", "image", *(f"source.{name}" for name in seen)}
+    made = {"landmarks", "beard_prob", "image", "frame", *(f"source.{name}" for name in seen)}
     made |= {f"crop.{name}" for name in ("image", "class_probs", "face", "to_crop")}
     defaults = {"goals", "closing", "own_lips", "smoothing", "mouth"}  # what is left out counts as not done
     for step in RECIPE.steps:
@@ -164,7 +168,8 @@ class Watched(FaceState):
 def test_steps_read_and_write_what_they_declare(bench: Bench, pair: tuple[str, str]) -> None:
     assert bench.opened._landmarks is not None
     source, (crop,) = bench.portrait(pair[0], RECIPE), bench.crops(pair[1])
-    face = Watched(source, crop, *bench.opened._landmarks.look(crop.image))
+    (rgb,) = bench.frames(pair[1])
+    face = Watched(source, crop, *bench.opened._landmarks.look(crop.image), frame=rgb)
     for step in RECIPE.of_frame(after_generator=False) + RECIPE.of_frame(after_generator=True):
         if step.phase is Phase.FINISH:
             face = replace(face, image=over(face))
@@ -260,4 +265,6 @@ def test_how_far_back_a_frame_depends_is_added_up_along_what_is_read() -> None:
     assert reach([shape, steady, beard], 4) == 12
     assert reach([shape, steady, beard], 16) == 5 + 16  # the mask is steadied over what the shape moved
     assert reach([steady, Needs(("landmarks",), ("laid",), 3)], 0) == 2 + 3
-    assert RECIPE.reach(MASKS_BACK + GLASSES_BACK) == MASKS_BACK + GLASSES_BACK == 16
+    assert MASKS_BACK + GLASSES_BACK == 16
+    assert RECIPE.shaped(0.0).reach(16) == 16
+    assert RECIPE.reach(16) == 24 + 16
