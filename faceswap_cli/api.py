@@ -147,7 +147,7 @@ def recipe_of(sources: list[Path], bundle: Bundle, options: Options) -> str:
 
     That is the photos, the networks, the corrections with all their numbers, our version.
     """
-    corrections = RECIPE.without(options.without).digest
+    corrections = RECIPE.without(options.without).shaped(options.shape).digest
     networks = [part.path for part in bundle.parts.values()]
     detectors = sorted(pack_folder(options.face_pack).glob("*.onnx"))
     photos = [_photo_and_face(source) for source in sources]

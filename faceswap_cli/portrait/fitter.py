@@ -37,4 +37,4 @@ class Fitter:
 
     def _seen(self, crop: Crop) -> FaceState:
         landmarks, beard_prob = self._landmarks.look(crop.image)
-        return FaceState(self._portrait, crop, landmarks, beard_prob=beard_prob)
+        return FaceState(self._portrait, crop, landmarks, beard_prob)

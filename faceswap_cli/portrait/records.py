@@ -90,8 +90,6 @@ class FaceState:
     source: Portrait
     crop: Crop  # what the generator is to see; target geometry and target corrections edit it
     landmarks: np.ndarray  # (66, 2) float32, of the crop
-    frame: np.ndarray | None = None  # (H, W, 3) uint8, the picture the crop was cut from
-    bent: Patch | None = None  # what of the frame changed with the shape of the head
     beard_prob: float = 0.0  # how surely the face has a beard, 0..1
     mouth: Mouth | None = None  # None where the crop was not parsed
     goals: tuple[np.ndarray, ...] = ()  # for each view, (66, 2): where its landmarks go; empty: to the crop's own
@@ -103,3 +101,5 @@ class FaceState:
     coverage: np.ndarray = field(default_factory=_nothing)  # (S, S) float32 in [0, 1]: where the target may be covered
     laid: np.ndarray = field(default_factory=_nothing)  # (S, S, 4) uint8: what the generator is shown beside the crop
     image: np.ndarray = field(default_factory=_nothing)  # (S, S, 3) uint8: what the generator made of them
+    frame: np.ndarray | None = None  # (H, W, 3) uint8, the picture the crop was cut from; None where it is not known
+    bent: Patch | None = None  # what of the frame changed with the shape of the head

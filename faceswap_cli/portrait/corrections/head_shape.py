@@ -33,8 +33,11 @@ class HeadShape(FrameStep):
 
     name: ClassVar[str] = "shape"
     phase: ClassVar[Phase] = Phase.GEOMETRY
-    reads: ClassVar[tuple[str, ...]] = ("frame", "crop", "crop.image", "crop.class_probs", "landmarks", "source.shape")
-    writes: ClassVar[tuple[str, ...]] = ("bent", "crop", "crop.image", "crop.class_probs", "landmarks")
+    reads: ClassVar[tuple[str, ...]] = (
+        *("frame", "crop.image", "crop.class_probs", "crop.face", "crop.to_crop"),
+        *("landmarks", "source.shape"),
+    )
+    writes: ClassVar[tuple[str, ...]] = ("bent", "crop.image", "crop.class_probs", "crop.face", "landmarks")
     history: ClassVar[int] = 24  # frames over which a face's own shape is averaged
     settings: Settings = Settings()
 
