@@ -22,6 +22,7 @@ from .media.writer import ClipWriter, WriteReport, plan_output
 from .models import sha256_of
 from .options import Options
 from .pipeline import Swapper
+from .portrait.recipe import RECIPE
 from .report import Run, describe, skipped, write_report
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import pack_folder
@@ -139,11 +140,15 @@ def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter
 
 
 def recipe_of(sources: list[Path], bundle: Bundle, options: Options) -> str:
-    """Digest what the swapped pixels depend on beside the clip and the options: photos, networks, our version."""
+    """Digest what the swapped pixels depend on beside the clip and the options.
+
+    That is the photos, the networks, the corrections with all their numbers, our version.
+    """
+    corrections = RECIPE.without(options.without).digest
     networks = [part.path for part in bundle.parts.values()]
     detectors = sorted(pack_folder(options.face_pack).glob("*.onnx"))
     digests = [sha256_of(path) for path in [*sources, *networks, *detectors]]
-    return hashlib.sha256("\n".join([__version__, *digests]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([__version__, corrections, *digests]).encode()).hexdigest()
 
 
 def _counted(written: WriteReport, tally: Tally) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Options:
     lossless: bool = False  # every sample outside the faces as it was decoded
     start: Fraction | None = None  # seconds; frames before it are left out
     end: Fraction | None = None  # seconds; frames at or after it are left out
+    without: tuple[str, ...] = ()  # corrections of the laid portrait to leave out; see `portrait/recipe.py`
     label: str | None = None  # burnt into every picture, bottom left
     disclosure: bool = True  # metadata that says the result was edited with AI
     sign: bool = False  # with a C2PA manifest

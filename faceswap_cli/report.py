@@ -43,6 +43,7 @@ def describe(run: Run, output: Path, done: dict[str, Any], swapper: Swapper, not
         "signed": run.options.sign,
         **swapper.networks,
         "network_files": network_files(swapper),
+        "corrections": list(swapper.corrections),
         "likeness": swapper.likeness.report(),
         "seconds": round(time.monotonic() - run.began, 3),
         "stage_milliseconds": {name: round(1000 * spent, 1) for name, spent in swapper.stopwatch.seconds.items()},

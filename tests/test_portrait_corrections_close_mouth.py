@@ -6,11 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.portrait.corrections.close_mouth import how_shut, line, shut
-from faceswap_cli.portrait.landmarks import OPENING, polygon
-from faceswap_cli.portrait.variants import Looks
+from faceswap_cli.portrait.corrections.close_mouth import CloseMouth, LipLine
+from faceswap_cli.portrait.corrections.source_mouth import ClosedMouth
+from faceswap_cli.portrait.corrections.warp_views import blend
+from faceswap_cli.portrait.landmarks import OPENING
+from faceswap_cli.portrait.mouth import MouthGauge
+from faceswap_cli.portrait.records import FaceState, Portrait
+from faceswap_cli.portrait.regions import polygon
+from faceswap_cli.portrait.source import prepared
 from faceswap_cli.stages.parse import LIPS, MOUTH
-from faceswap_cli.types import Portrait
+from faceswap_cli.types import Crop, Face
 from tests.test_portrait_fitter import SIZE, face_points
 
 SKIN, RED, TEETH = (200, 160, 140), (180, 50, 60), (240, 240, 235)
@@ -38,27 +43,44 @@ def classes(opening: float) -> np.ndarray:
     return shares
 
 
+def closed(source: Portrait) -> np.ndarray:
+    """The layers of a portrait with its mouth shut."""
+    variant = ClosedMouth().closed(source)
+    assert variant is not None
+    return variant.layers
+
+
+def closing(source: Portrait, class_probs: np.ndarray | None) -> float:
+    """How far its mouth is shut over a face of such a mouth."""
+    nobody = Face(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0)
+    mouth = None if class_probs is None else MouthGauge().measure(face_points(), class_probs)
+    return (
+        CloseMouth()
+        .apply(FaceState(source, Crop(source.image, np.eye(2, 3), nobody), face_points(), mouth=mouth))
+        .closing
+    )
+
+
 def test_teeth_become_lips() -> None:
-    result = shut(portrait(teeth=True))
-    assert np.abs(result.image[MIDDLE].astype(int) - RED).max() < 30
-    assert result.usable[MIDDLE] > 0.95
-    np.testing.assert_array_equal(result.image[: SIZE // 2], portrait(teeth=True).image[: SIZE // 2])
-    np.testing.assert_array_equal(result.usable[: SIZE // 2], 1)
+    result = closed(portrait(teeth=True))
+    assert np.abs(result[MIDDLE][:3].astype(int) - RED).max() < 30
+    assert result[MIDDLE][3] > 0.95 * 255
+    np.testing.assert_array_equal(result[: SIZE // 2, :, :3], portrait(teeth=True).image[: SIZE // 2])
+    np.testing.assert_array_equal(result[: SIZE // 2, :, 3], 255)
 
 
 def test_a_shut_mouth_stays() -> None:
-    one = portrait(teeth=False)
-    assert shut(one) is one
+    assert ClosedMouth().closed(portrait(teeth=False)) is None
 
 
 @pytest.mark.parametrize(("opening", "wanted"), [(0.0, 1.0), (0.05, 0.5), (0.2, 0.0)])
 def test_how_shut_a_mouth_is_is_told_by_the_parser(opening: float, wanted: float) -> None:
-    assert how_shut(face_points(), classes(opening)) == pytest.approx(wanted, abs=0.3)
-    assert how_shut(face_points(), None) == 0
+    mouth = MouthGauge().measure(face_points(), classes(opening))
+    assert CloseMouth().closing(mouth) == pytest.approx(wanted, abs=0.3)
 
 
 def test_the_line_between_lips_runs_from_corner_to_corner_and_no_further() -> None:
-    drawn = line(face_points(), SIZE)
+    drawn = LipLine().line(face_points(), SIZE)
     assert drawn[MIDDLE] > 0.7
     assert drawn[MIDDLE[0], round(0.43 * SIZE)] > 0.5
     assert drawn[MIDDLE[0], : round(0.35 * SIZE)].max() < 0.01
@@ -66,13 +88,14 @@ def test_the_line_between_lips_runs_from_corner_to_corner_and_no_further() -> No
 
 
 def test_an_open_mouth_is_shut_as_far_as_the_targets_is_and_no_other() -> None:
-    looks, points = Looks(portrait(teeth=True)), face_points()
-    assert looks.closed(points, classes(0.0)) == 1
-    assert looks.closed(points, classes(0.3)) == 0
-    assert Looks(portrait(teeth=False)).closed(points, classes(0.0)) == 0
-    usable = [int(looks.over(points, closed, 0.0)[MIDDLE][3]) for closed in (0.0, 0.5, 1.0)]
-    assert usable[0] == 0
-    assert usable[0] < usable[1] < usable[2] == 255
+    open_mouth, shut_mouth = (prepared(portrait(teeth)) for teeth in (True, False))
+    assert closing(open_mouth, classes(0.0)) == 1
+    assert closing(open_mouth, classes(0.3)) == 0
+    assert closing(open_mouth, None) == 0
+    assert closing(shut_mouth, classes(0.0)) == 0
+    valid = [int(blend(open_mouth.views[0], share, 0.0, 0.0)[MIDDLE][3]) for share in (0.0, 0.5, 1.0)]
+    assert valid[0] == 0
+    assert valid[0] < valid[1] < valid[2] == 255
 
 
 def test_at_any_size() -> None:
@@ -80,6 +103,6 @@ def test_at_any_size() -> None:
     large = replace(
         one,
         image=cv2.resize(one.image, (2 * SIZE, 2 * SIZE), interpolation=cv2.INTER_NEAREST),
-        usable=cv2.resize(one.usable, (2 * SIZE, 2 * SIZE), interpolation=cv2.INTER_NEAREST),
+        valid_mask=cv2.resize(one.valid_mask, (2 * SIZE, 2 * SIZE), interpolation=cv2.INTER_NEAREST),
     )
-    assert np.abs(shut(large).image[2 * MIDDLE[0], 2 * MIDDLE[1]].astype(int) - RED).max() < 30
+    assert np.abs(closed(large)[2 * MIDDLE[0], 2 * MIDDLE[1], :3].astype(int) - RED).max() < 30

@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.portrait.corrections.erase_brow import without_brows
+from faceswap_cli.portrait.corrections.erase_brow import EraseBrow
 from faceswap_cli.types import Crop, Face
 
 SIZE, CELLS = 224, 112
+ERASE = EraseBrow()
 SKIN, BROW = (200, 165, 150), (60, 45, 40)
 BROWS = {2: (slice(80, 88), slice(50, 96)), 3: (slice(80, 88), slice(130, 176))}  # rows and columns of the picture
 
@@ -45,21 +46,21 @@ def brow(image: np.ndarray, label: int) -> np.ndarray:
 
 def test_the_rest_of_a_brow_covered_by_half_becomes_skin() -> None:
     given = crop()
-    result = without_brows(given, laid((2, 0.7), (3, 1.0)))
+    result = ERASE.erased(given, laid((2, 0.7), (3, 1.0)))
     assert np.abs(brow(result.image, 2) - SKIN).max() < 15
     assert np.array_equal(brow(given.image, 2), BROW)
 
 
 def test_a_brow_that_is_hardly_covered_stays() -> None:
     given = crop()
-    result = without_brows(given, laid((2, 0.1), (3, 0.7)))
+    result = ERASE.erased(given, laid((2, 0.1), (3, 0.7)))
     assert np.abs(brow(result.image, 2) - BROW).max() < 2
     assert np.abs(brow(result.image, 3) - SKIN).max() < 15
 
 
 def test_nothing_else_changes() -> None:
     given = crop()
-    change = np.abs(without_brows(given, laid((2, 0.7), (3, 0.7))).image.astype(int) - given.image).max(axis=2)
+    change = np.abs(ERASE.erased(given, laid((2, 0.7), (3, 0.7))).image.astype(int) - given.image).max(axis=2)
     near = np.zeros((SIZE, SIZE), bool)
     near[68:100, 36:190] = True
     assert not change[~near].any()
@@ -68,10 +69,10 @@ def test_nothing_else_changes() -> None:
 @pytest.mark.parametrize("shares", [(1.0, 1.0), (0.0, 0.0)])
 def test_brows_covered_wholly_or_not_at_all_are_left_alone(shares: tuple[float, float]) -> None:
     given = crop()
-    assert without_brows(given, laid(*zip(BROWS, shares, strict=True))) is given
+    assert ERASE.erased(given, laid(*zip(BROWS, shares, strict=True))) is given
 
 
 def test_without_a_parser_nothing_is_known() -> None:
     given = crop()
     blind = Crop(given.image, given.to_crop, given.face)
-    assert without_brows(blind, laid((2, 0.7))) is blind
+    assert ERASE.erased(blind, laid((2, 0.7))) is blind

@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.portrait.corrections.iris_colour import eye_colour, with_eye_colour
+from faceswap_cli.portrait.corrections.iris_colour import IrisColour
+from faceswap_cli.portrait.corrections.source_eyes import SourceEyes
+from faceswap_cli.portrait.records import EyeColour
 from faceswap_cli.stages.parse import EYES
-from faceswap_cli.types import Crop, EyeColour, Face
+from faceswap_cli.types import Crop, Face
 
 SIZE, CELLS = 448, 112
 SKIN, WHITE, PUPIL, LIGHT = (205, 160, 140), (220, 212, 210), (12, 10, 10), (250, 250, 250)
@@ -36,8 +38,8 @@ def crop(iris: tuple[int, int, int] = BROWN, height: int = 11, look: int = 0, li
 
 def colour_of(iris: tuple[int, int, int], light: float = 1.0) -> EyeColour:
     seen = crop(iris, light=light)
-    assert seen.classes is not None
-    found = eye_colour(seen.image, seen.classes)
+    assert seen.class_probs is not None
+    found = SourceEyes().seen(seen.image, seen.class_probs)
     assert found is not None
     return found
 
@@ -60,14 +62,14 @@ def test_eyes_take_a_colour_wherever_they_look(
     look: int, own: tuple[int, int, int], wanted: tuple[int, int, int]
 ) -> None:
     given = crop(own, look=look)
-    result = with_eye_colour(given, colour_of(wanted)).image
+    result = IrisColour().coloured(given, colour_of(wanted)).image
     before, after = (np.abs(rim(image, look) - wanted).max() for image in (given.image, result))
     assert after < 0.45 * before
 
 
 def test_pupil_highlight_white_and_skin_stay() -> None:
     given = crop()
-    change = np.abs(with_eye_colour(given, colour_of(BLUE)).image.astype(int) - given.image).max(axis=2)
+    change = np.abs(IrisColour().coloured(given, colour_of(BLUE)).image.astype(int) - given.image).max(axis=2)
     for x, y in CENTRES:
         assert change[y - 1 : y + 2, x - 1 : x + 2].max() < 12
         assert change[y - 4, x - 5] < 40
@@ -77,19 +79,19 @@ def test_pupil_highlight_white_and_skin_stay() -> None:
 
 
 def test_the_light_counts_and_not_how_bright_a_photo_is() -> None:
-    dark, bright = (with_eye_colour(crop(), colour_of(BLUE, light=light)).image for light in (0.6, 1.0))
+    dark, bright = (IrisColour().coloured(crop(), colour_of(BLUE, light=light)).image for light in (0.6, 1.0))
     np.testing.assert_allclose(rim(dark), rim(bright), atol=8)
 
 
 def test_eyes_of_that_colour_hardly_change() -> None:
     given = crop()
-    assert np.abs(with_eye_colour(given, colour_of(BROWN)).image.astype(int) - given.image).max() <= 8
+    assert np.abs(IrisColour().coloured(given, colour_of(BROWN)).image.astype(int) - given.image).max() <= 8
 
 
 def test_a_black_and_white_film_stays_one() -> None:
     given = crop()
     grey = np.repeat(cv2.cvtColor(given.image, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
-    result = with_eye_colour(replace(given, image=grey), colour_of(BLUE)).image
+    result = IrisColour().coloured(replace(given, image=grey), colour_of(BLUE)).image
     assert np.ptp(result.astype(int), axis=2).max() <= 1
     assert result.max(axis=2)[CENTRES[0][1] + 5, CENTRES[0][0] + 3] > grey[CENTRES[0][1] + 5, CENTRES[0][0] + 3, 0] + 10
 
@@ -97,24 +99,24 @@ def test_a_black_and_white_film_stays_one() -> None:
 def test_eyes_that_a_blur_pales_are_not_darkened() -> None:
     given = crop((110, 100, 98))
     pale = replace(given, image=np.rint(0.45 * given.image + 50).astype(np.uint8))
-    result = with_eye_colour(pale, colour_of((30, 20, 18))).image
+    result = IrisColour().coloured(pale, colour_of((30, 20, 18))).image
     assert rim(result).mean() > 0.94 * rim(pale.image).mean()
 
 
 def test_shut_unseen_and_unparsed_eyes_stay() -> None:
     blue = colour_of(BLUE)
     shut = crop(height=2)
-    assert with_eye_colour(shut, blue) is shut
-    assert shut.classes is not None
-    assert eye_colour(shut.image, shut.classes) is None
-    blind = replace(crop(), classes=None)
-    assert with_eye_colour(blind, blue) is blind
-    empty = replace(crop(), classes=np.zeros((19, CELLS, CELLS), np.float32))
-    assert with_eye_colour(empty, blue) is empty
+    assert IrisColour().coloured(shut, blue) is shut
+    assert shut.class_probs is not None
+    assert SourceEyes().seen(shut.image, shut.class_probs) is None
+    blind = replace(crop(), class_probs=None)
+    assert IrisColour().coloured(blind, blue) is blind
+    empty = replace(crop(), class_probs=np.zeros((19, CELLS, CELLS), np.float32))
+    assert IrisColour().coloured(empty, blue) is empty
 
 
 def test_an_eye_at_the_edge_of_a_crop_is_no_error() -> None:
     given = crop()
-    assert given.classes is not None
-    moved = replace(given, image=np.roll(given.image, -148, 1), classes=np.roll(given.classes, -148 // 4, 2))
-    assert with_eye_colour(moved, colour_of(BLUE)).image.shape == given.image.shape
+    assert given.class_probs is not None
+    moved = replace(given, image=np.roll(given.image, -148, 1), class_probs=np.roll(given.class_probs, -148 // 4, 2))
+    assert IrisColour().coloured(moved, colour_of(BLUE)).image.shape == given.image.shape

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.portrait.corrections.open_lips import set_lips
+from faceswap_cli.portrait.corrections.open_lips import OpenLips
 from faceswap_cli.stages.parse import LIPS, MOUTH
 
 SIDE = 160
@@ -51,34 +51,34 @@ def seen(gap: float, width: float = 0.24, lip: float = 0.03, at: tuple[float, fl
 
 def test_points_that_are_right_stay() -> None:
     points = mouth(gap=0.08)
-    assert np.abs(set_lips(points, seen(gap=0.08)) - points).max() < 0.008
+    assert np.abs(OpenLips().moved(points, seen(gap=0.08)) - points).max() < 0.008
 
 
 def test_a_round_mouth_is_as_open_and_narrow_as_it_is_seen() -> None:
-    moved = set_lips(mouth(gap=0.04), seen(gap=0.1, width=0.18))
+    moved = OpenLips().moved(mouth(gap=0.04), seen(gap=0.1, width=0.18))
     true = mouth(gap=0.1, width=0.18)
     for numbers in (UPPER, LOWER, INNER_UPPER, INNER_LOWER, CORNERS):
         assert np.abs(moved[list(numbers)] - true[list(numbers)]).max() < 0.012
 
 
 def test_a_mouth_beside_its_points_is_found() -> None:
-    moved = set_lips(mouth(gap=0.06), seen(gap=0.08, at=(0.52, 0.72)))
+    moved = OpenLips().moved(mouth(gap=0.06), seen(gap=0.08, at=(0.52, 0.72)))
     assert np.abs(moved[48:] - mouth(gap=0.08, at=(0.52, 0.72))[48:]).max() < 0.012
 
 
 def test_closed_lips_keep_their_points() -> None:
     points = mouth(gap=0.03)
-    assert np.array_equal(set_lips(points, seen(gap=0.0)), points)
+    assert np.array_equal(OpenLips().moved(points, seen(gap=0.0)), points)
 
 
 @pytest.mark.parametrize("gap", [0.03, 0.04, 0.05])
 def test_a_mouth_that_opens_goes_there_by_and_by(gap: float) -> None:
-    before, after = (set_lips(mouth(gap=0.02), seen(gap=each)) for each in (gap, gap + 0.002))
+    before, after = (OpenLips().moved(mouth(gap=0.02), seen(gap=each)) for each in (gap, gap + 0.002))
     assert np.abs(after - before).max() < 0.01
 
 
 def test_a_covered_mouth_and_eyes_and_nose_keep_their_points() -> None:
     points = mouth(gap=0.08)
     nothing = seen(gap=0.08, at=(-1.0, -1.0))
-    assert np.array_equal(set_lips(points, nothing), points)
-    assert np.array_equal(set_lips(points, seen(gap=0.12))[:48], points[:48])
+    assert np.array_equal(OpenLips().moved(points, nothing), points)
+    assert np.array_equal(OpenLips().moved(points, seen(gap=0.12))[:48], points[:48])

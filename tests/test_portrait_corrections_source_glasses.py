@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.portrait.corrections.source_glasses import glasses
+from faceswap_cli.portrait.corrections.source_glasses import Glasses
 from faceswap_cli.stages.parse import GLASSES
 
 SIZE = 448
@@ -44,7 +44,7 @@ def ring(inner: float, outer: float) -> np.ndarray:
 
 @pytest.mark.parametrize("rim", [5, 15])
 def test_rims_are_found_and_the_skin_inside_and_outside_is_not(rim: int) -> None:
-    found = glasses(face(rim), classes(worn=True))
+    found = Glasses().found(face(rim), classes(worn=True))
     on_it = found[ring(RADIUS - rim / 2 + 1, RADIUS + rim / 2 - 1)]
     assert np.median(on_it) > 0.9
     assert on_it.min() > 0.6
@@ -54,13 +54,13 @@ def test_rims_are_found_and_the_skin_inside_and_outside_is_not(rim: int) -> None
 
 @pytest.mark.parametrize("grey", [20, 255])
 def test_sunglasses_and_reflections_are_found_whole(grey: int) -> None:
-    found = glasses(face(6, grey), classes(worn=True))
+    found = Glasses().found(face(6, grey), classes(worn=True))
     assert found[ring(0, RADIUS - 6)].min() > 0.9
 
 
 def test_who_wears_none_has_none(rim: int = 5) -> None:
-    assert not glasses(face(rim), classes(worn=False)).any()
+    assert not Glasses().found(face(rim), classes(worn=False)).any()
 
 
 def test_clear_lenses_without_rims_hide_nothing() -> None:
-    assert glasses(face(), classes(worn=True)).max() < 0.05
+    assert Glasses().found(face(), classes(worn=True)).max() < 0.05

@@ -10,15 +10,20 @@ import pytest
 from faceswap_cli.engines import open_network
 from faceswap_cli.models import entry, locate
 from faceswap_cli.options import Options
-from faceswap_cli.portrait.fitter import Fit, steady, unfolded
-from faceswap_cli.portrait.landmarks import EYES, OPENING, PointFinder, ahead, replaced, with_forehead
-from faceswap_cli.portrait.source import Portraitist, _usable
-from faceswap_cli.portrait.warp import GRID, spline
+from faceswap_cli.portrait.corrections.coverage import Coverage
+from faceswap_cli.portrait.corrections.fold_guard import FoldGuard
+from faceswap_cli.portrait.corrections.source_mask import ValidMask
+from faceswap_cli.portrait.corrections.steadying import Steadying
+from faceswap_cli.portrait.fitter import Fitter
+from faceswap_cli.portrait.history import History
+from faceswap_cli.portrait.landmarks import EYES, OPENING, LandmarkFinder, frontality, with_forehead
+from faceswap_cli.portrait.records import FaceState, Portrait
+from faceswap_cli.portrait.source import Portraitist, prepared
+from faceswap_cli.portrait.warp import SPLINE, ThinPlateSpline
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import open_detector
 from faceswap_cli.stages.parse import MOUTH, Parser
-from faceswap_cli.stages.past import POINTS_BACK, Past
-from faceswap_cli.types import Crop, Face, Portrait
+from faceswap_cli.types import Crop, Face
 
 SIZE = 224
 EYE_CORNERS = (slice(36, 42), slice(42, 48))
@@ -56,14 +61,14 @@ def at(field: np.ndarray, place: np.ndarray) -> np.ndarray:
 def test_every_point_comes_from_its_origin() -> None:
     points = face_points()
     origins = points + np.random.default_rng(0).normal(0, 0.01, points.shape).astype(np.float32) + (0.03, -0.02)
-    field = spline(points, origins.astype(np.float32), 96)
+    field = ThinPlateSpline(96).sampling_grid(points, origins.astype(np.float32))
     misses = [np.abs(at(field, point) - origin).max() for point, origin in zip(points[17:], origins[17:], strict=True)]
     assert np.mean(misses) < 0.005
     assert np.abs(points - origins).mean() > 0.02
 
 
 def test_a_face_laid_over_itself_does_not_move() -> None:
-    field = spline(face_points(), face_points(), 16)
+    field = ThinPlateSpline(16).sampling_grid(face_points(), face_points())
     side = (np.arange(16) + 0.5) / 16
     np.testing.assert_allclose(field, np.stack(np.meshgrid(side, side), axis=-1), atol=1e-5)
 
@@ -73,12 +78,14 @@ def test_what_lies_around_follows_a_turn_of_the_whole() -> None:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     origins = ((face_points() - 0.5) @ turn.T + 0.5).astype(np.float32)
     corner = np.array([0.05, 0.05])
-    np.testing.assert_allclose(at(spline(face_points(), origins, 64), corner), (corner - 0.5) @ turn.T + 0.5, atol=5e-3)
+    np.testing.assert_allclose(
+        at(ThinPlateSpline(64).sampling_grid(face_points(), origins), corner), (corner - 0.5) @ turn.T + 0.5, atol=5e-3
+    )
 
 
 def test_a_portrait_covers_the_face_but_neither_eyes_nor_teeth() -> None:
     points = face_points()
-    cover = replaced(points, SIZE)
+    cover = Coverage().mask(points, SIZE)
 
     def share(place: np.ndarray) -> float:
         x, y = np.rint(place * SIZE - 0.5).astype(int)
@@ -94,7 +101,7 @@ def test_a_portrait_covers_the_face_but_neither_eyes_nor_teeth() -> None:
 
 def test_of_a_closed_eye_only_the_line_of_lashes_stays() -> None:
     def kept(points: np.ndarray) -> float:
-        return float((1 - replaced(points, SIZE))[80:125, 60:105].sum())
+        return float((1 - Coverage().mask(points, SIZE))[80:125, 60:105].sum())
 
     closed = face_points()
     for eye in EYES:
@@ -103,19 +110,19 @@ def test_of_a_closed_eye_only_the_line_of_lashes_stays() -> None:
 
 
 def test_where_the_spline_folds_or_squeezes_the_target_stays() -> None:
-    side = (np.arange(GRID, dtype=np.float32) + 0.5) / GRID
+    side = (np.arange(SPLINE.cells, dtype=np.float32) + 0.5) / SPLINE.cells
     straight = np.stack(np.meshgrid(side, side), axis=-1)
-    assert unfolded(straight, face_points()).min() == 1
-    assert unfolded(straight, np.full((66, 2), 0.5, np.float32)).min() == 1
+    assert FoldGuard().unfolded(straight, face_points()).min() == 1
+    assert FoldGuard().unfolded(straight, np.full((66, 2), 0.5, np.float32)).min() == 1
     for steps in (-1.0, 12.0):  # of the portrait, for one column of the face
-        across = np.ones(GRID, np.float32)
+        across = np.ones(SPLINE.cells, np.float32)
         across[22:26] = steps
         bent = straight.copy()
-        bent[..., 0] = np.cumsum(across) / GRID
-        kept = unfolded(bent, face_points())
-        assert kept[GRID // 2, GRID // 2] < 0.1
-        assert kept[:, : GRID // 3].min() > 0.99
-        assert kept[:, -GRID // 3 :].min() > 0.99
+        bent[..., 0] = np.cumsum(across) / SPLINE.cells
+        kept = FoldGuard().unfolded(bent, face_points())
+        assert kept[SPLINE.cells // 2, SPLINE.cells // 2] < 0.1
+        assert kept[:, : SPLINE.cells // 3].min() > 0.99
+        assert kept[:, -SPLINE.cells // 3 :].min() > 0.99
 
 
 def test_the_forehead_lies_above_the_brows() -> None:
@@ -132,47 +139,53 @@ def crop_at(x: float) -> Crop:
     return Crop(np.zeros((SIZE, SIZE, 3), np.uint8), to_crop, face)
 
 
+def steady(crops: list[Crop], points: list[np.ndarray], history: History) -> list[np.ndarray]:
+    nobody = Portrait(crops[0].image, np.ones((SIZE, SIZE), np.float32), face_points())
+    faces = [FaceState(nobody, crop, each) for crop, each in zip(crops, points, strict=True)]
+    return [face.landmarks for face in Steadying().over(faces, history)]
+
+
 def trembling(frames: int) -> list[np.ndarray]:
     rng = np.random.default_rng(3)
     return [face_points() + rng.normal(0, 0.003, (66, 2)).astype(np.float32) for _ in range(frames)]
 
 
 def test_trembling_points_are_steadied_while_the_head_moves() -> None:
-    past, found = Past(), trembling(12)
-    calm = [steady([crop_at(5 * number)], [points], past)[0] for number, points in enumerate(found)]
-    assert np.std(calm[POINTS_BACK:], axis=0).mean() < 0.75 * np.std(found, axis=0).mean()
+    history, found = History(), trembling(12)
+    calm = [steady([crop_at(5 * number)], [points], history)[0] for number, points in enumerate(found)]
+    assert np.std(calm[Steadying.history :], axis=0).mean() < 0.75 * np.std(found, axis=0).mean()
     assert np.abs(np.mean(calm, axis=0) - face_points()).max() < 0.004
 
 
 def test_a_blink_is_not_smoothed_away() -> None:
-    past, closed = Past(), face_points()
+    history, closed = History(), face_points()
     closed[EYES[0], 1] = closed[EYES[0], 1].mean()
-    for _ in range(POINTS_BACK):
-        steady([crop_at(0)], [face_points()], past)
-    seen = steady([crop_at(0)], [closed], past)[0]
+    for _ in range(Steadying.history):
+        steady([crop_at(0)], [face_points()], history)
+    seen = steady([crop_at(0)], [closed], history)[0]
     opening, was = np.ptp(seen[EYES[0], 1]), np.ptp(face_points()[EYES[0], 1])
     assert opening < 0.1 * was
 
 
 def test_a_resumed_run_steadies_points_alike() -> None:
-    found, past, again = trembling(8), Past(), Past()
-    whole = [steady([crop_at(0)], [points], past)[0] for points in found]
-    resumed = [steady([crop_at(0)], [points], again)[0] for points in found[5 - POINTS_BACK :]]
-    for one, other in zip(whole[5:], resumed[POINTS_BACK:], strict=True):
+    found, history, again = trembling(8), History(), History()
+    whole = [steady([crop_at(0)], [points], history)[0] for points in found]
+    resumed = [steady([crop_at(0)], [points], again)[0] for points in found[5 - Steadying.history :]]
+    for one, other in zip(whole[5:], resumed[Steadying.history :], strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_turned_face_does_not_look_ahead() -> None:
+def test_a_turned_face_does_not_look_frontality() -> None:
     points = face_points()
     turned = points.copy()
     turned[27:36, 0] += 0.25  # the nose, nearly at the edge of the cheek
-    assert ahead(points) > 0.95
-    assert ahead(turned) < 0.2
+    assert frontality(points) > 0.95
+    assert frontality(turned) < 0.2
 
 
 @pytest.fixture(scope="module")
-def finder() -> PointFinder:
-    return PointFinder(open_network(locate("points"), "cpu", 1), entry("points"))
+def finder() -> LandmarkFinder:
+    return LandmarkFinder(open_network(locate("points"), "cpu", 1), entry("points"))
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +194,7 @@ def parser() -> Parser:
 
 
 @pytest.fixture(scope="module")
-def portraitist(finder: PointFinder, parser: Parser) -> Portraitist:
+def portraitist(finder: LandmarkFinder, parser: Parser) -> Portraitist:
     return Portraitist(finder, parser, SIZE)
 
 
@@ -192,7 +205,7 @@ def seen(portrait: Path) -> tuple[np.ndarray, Face]:
 
 
 def test_points_lie_where_the_detector_sees_eyes_nose_and_mouth(
-    finder: PointFinder, seen: tuple[np.ndarray, Face]
+    finder: LandmarkFinder, seen: tuple[np.ndarray, Face]
 ) -> None:
     crop = crop_face(*seen, finder.template, SIZE)
     points = finder.find(crop.image) * SIZE
@@ -203,28 +216,29 @@ def test_points_lie_where_the_detector_sees_eyes_nose_and_mouth(
 
 
 def test_a_portrait_laid_over_its_own_photo_is_that_photo(
-    finder: PointFinder, parser: Parser, portraitist: Portraitist, seen: tuple[np.ndarray, Face]
+    finder: LandmarkFinder, parser: Parser, portraitist: Portraitist, seen: tuple[np.ndarray, Face]
 ) -> None:
     (crop,) = parser.look([crop_face(*seen, finder.template, SIZE)])
-    laid = Fit(portraitist.of_crop(crop.image), finder).lay([crop])[0]
+    laid = Fitter(prepared(portraitist.observe(crop.image)), finder).fit([crop])[0].laid
     assert np.abs(laid[..., :3].astype(int) - crop.image).mean() < 1
     assert laid[SIZE // 2, SIZE // 2, 3] > 200
     assert laid[2, 2, 3] == 0
 
 
 def test_what_the_parser_sees_between_the_lips_stays_the_targets(
-    finder: PointFinder, parser: Parser, portraitist: Portraitist, seen: tuple[np.ndarray, Face]
+    finder: LandmarkFinder, parser: Parser, portraitist: Portraitist, seen: tuple[np.ndarray, Face]
 ) -> None:
     (crop,) = parser.look([crop_face(*seen, finder.template, SIZE)])
-    assert crop.classes is not None
-    classes = crop.classes.copy()
+    assert crop.class_probs is not None
+    classes = crop.class_probs.copy()
     rows, columns = (
         slice(int(low * classes.shape[1]), int(high * classes.shape[1])) for low, high in ((0.6, 0.7), (0.3, 0.4))
     )
     classes[:, rows, columns] = 0
     classes[MOUTH, rows, columns] = 1  # on a cheek, where no lips are
     before, after = (
-        Fit(portraitist.take(*seen), finder).lay([each])[0] for each in (crop, replace(crop, classes=classes))
+        Fitter(portraitist.take(*seen), finder).fit([each])[0].laid
+        for each in (crop, replace(crop, class_probs=classes))
     )
     cheek = int(0.65 * SIZE), int(0.35 * SIZE)
     assert before[cheek][3] > 200
@@ -232,13 +246,13 @@ def test_what_the_parser_sees_between_the_lips_stays_the_targets(
 
 
 def test_hair_and_background_are_no_part_of_a_portrait(portraitist: Portraitist, seen: tuple[np.ndarray, Face]) -> None:
-    usable = portraitist.take(*seen).usable
+    usable = portraitist.take(*seen).valid_mask
     assert usable[int(0.62 * SIZE), int(0.38 * SIZE)] > 0.9  # a cheek
     assert usable[: SIZE // 20].max() < 0.1  # the hair above
 
 
-def test_without_a_parser_all_of_a_portrait_is_used(finder: PointFinder, seen: tuple[np.ndarray, Face]) -> None:
-    assert Portraitist(finder, None, SIZE).take(*seen).usable.min() == 1
+def test_without_a_parser_all_of_a_portrait_is_used(finder: LandmarkFinder, seen: tuple[np.ndarray, Face]) -> None:
+    assert Portraitist(finder, None, SIZE).take(*seen).valid_mask.min() == 1
 
 
 def test_a_shadow_in_the_midst_of_a_face_is_usable_and_hair_or_teeth_there_are_not() -> None:
@@ -246,7 +260,7 @@ def test_a_shadow_in_the_midst_of_a_face_is_usable_and_hair_or_teeth_there_are_n
     for label, (x, y), radius in ((1, (80, 80), 60), (0, (60, 60), 10), (17, (100, 60), 10), (11, (80, 110), 10)):
         rows, columns = np.mgrid[:160, :160]
         labels[np.hypot(columns - x, rows - y) < radius] = label
-    usable = _usable(np.eye(19, dtype=np.float32)[labels].transpose(2, 0, 1), 160)
+    usable = ValidMask().valid(np.eye(19, dtype=np.float32)[labels].transpose(2, 0, 1), 160)
     assert usable[60, 60] > 0.95  # the parser took it for background
     assert usable[60, 100] < 0.05
     assert usable[110, 80] < 0.05
@@ -277,8 +291,8 @@ def test_training_lays_portraits_as_the_swapper_does() -> None:
 
     whole = Portrait(image, np.ones((SIZE, SIZE), np.float32), origins.astype(np.float32))
     crop = Crop(image, np.eye(2, 3), Face(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0))
-    ours = Fit(whole, Known()).lay([crop])[0][..., :3].astype(np.float32) / 255
+    ours = Fitter(prepared(whole), Known()).fit([crop])[0].laid[..., :3].astype(np.float32) / 255
     layers = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
-    theirs = lay(layers, torch.from_numpy(whole.points)[None], torch.from_numpy(points)[None], SIZE)
+    theirs = lay(layers, torch.from_numpy(whole.landmarks)[None], torch.from_numpy(points)[None], SIZE)
     inner = slice(SIZE // 5, -SIZE // 5)
     assert np.abs(ours - theirs[0].permute(1, 2, 0).numpy())[inner, inner].max() < 0.03

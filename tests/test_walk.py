@@ -27,7 +27,7 @@ WALK = [
     "stages/parse.py",
     "portrait/fitter.py",
     "stages/generate.py",
-    "portrait/corrections/grain.py",
+    "portrait/finisher.py",
     "stages/mask.py",
     "stages/paste.py",
     "media/writer.py",

@@ -14,7 +14,7 @@ from ..media.photo import read_photo
 from ..media.reader import open_clip
 from ..media.sniff import kind_of
 from ..options import Options
-from ..portrait.landmarks import PointFinder
+from ..portrait.landmarks import LandmarkFinder
 from ..stages.detect import Detect, Watch, open_detector
 from ..stages.track import Located, Track
 from ..types import Face
@@ -152,8 +152,8 @@ def _open_encoder(options: Options) -> FaceJudge | None:
     return FaceJudge(models.locate("encoder"), "-1..1", options.threads)
 
 
-def _open_points(options: Options) -> PointFinder | None:
+def _open_points(options: Options) -> LandmarkFinder | None:
     contract = models.entry("points")
     if not models.is_present(contract):
         return None
-    return PointFinder(open_network(models.locate("points"), options.device, options.threads), contract)
+    return LandmarkFinder(open_network(models.locate("points"), options.device, options.threads), contract)

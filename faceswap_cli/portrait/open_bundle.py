@@ -1,7 +1,5 @@
 """Open the networks of a bundle and learn who the source is: all that happens before the first frame."""
 
-from dataclasses import replace
-
 from ..engines import Network, gpu_count, open_network
 from ..options import Options
 from ..stages.bundle import Bundle, Part
@@ -12,38 +10,44 @@ from ..stages.mask import Mask, OvalMask, ParsedMask
 from ..stages.parse import Parser
 from ..stages.specialise import open_generator
 from ..types import Frame, Identity
-from .fitter import Fit
-from .landmarks import PointFinder, ahead
+from .finisher import Finisher
+from .fitter import Fitter
+from .landmarks import LandmarkFinder, frontality
+from .recipe import RECIPE
+from .records import Source
 from .source import Portraitist
 
 _PAST_THE_CAMERA = "the source looks past the camera: a photo in which both cheeks are seen makes a better swap"
-_TURNED = 0.2  # of `ahead`, below which half of a face is missing
+_TURNED = 0.2  # frontality below which half of a face is missing
 
 
-class Opening:
-    """The stages of one source, ready to be used, and what is to be told of them."""
+class OpenBundle:
+    """The networks of a bundle as stages that are ready to be used, and what is to be told of them."""
 
     def __init__(self, bundle: Bundle, options: Options) -> None:
         self.notes: list[str] = []
+        self.recipe = RECIPE.without(options.without)
         self._bundle, self._options = bundle, options
         contract = bundle.generator.contract
         crop = (contract.identity_template, contract.identity_size)
         self.encoder = Encoder(self._open(bundle.encoder), bundle.encoder.contract, *crop)
         self.parser = None if bundle.parser is None else Parser(self._open(bundle.parser), bundle.parser.contract)
         self.masker = self._choose_mask()
-        self._points = None if bundle.points is None else PointFinder(self._open(bundle.points), bundle.points.contract)
+        points = bundle.points
+        self._landmarks = None if points is None else LandmarkFinder(self._open(points), points.contract)
 
-    def identity(self, sources: list[Frame], detect: Detect) -> Identity:
+    def source(self, photos: list[Frame], detect: Detect) -> Source:
         """Return who is in the source's photos; raise NoFaceError where one shows no face."""
-        seen, notes = find_sources(sources, detect)
-        identity, portraitist = identify(seen, self.encoder), self._portraitist()
+        seen, notes = find_sources(photos, detect)
         self.notes += notes
-        if portraitist is None:
-            return identity
-        portrait = portraitist.best(seen)
-        if ahead(portrait.points) < _TURNED:
+        identity = identify(seen, self.encoder)
+        if self._landmarks is None:
+            return Source(identity, None)
+        size = self._bundle.generator.contract.size
+        portrait = Portraitist(self._landmarks, self.parser, size, self.recipe).best(seen)
+        if frontality(portrait.landmarks) < _TURNED:
             self.notes.append(_PAST_THE_CAMERA)
-        return replace(identity, portrait=portrait)
+        return Source(identity, portrait)
 
     def generator(self, identity: Identity) -> tuple[NetworkGenerator, Network]:
         """Return the generator with its identity set, and its network."""
@@ -52,14 +56,15 @@ class Opening:
         self.notes += _told_device(network, self._options)
         return NetworkGenerator(network, part.contract, identity), network
 
-    def fit(self, identity: Identity) -> Fit | None:
-        """Return what lays the source's portrait, None for a generator that is shown none."""
-        return Fit(identity.portrait, self._points) if identity.portrait and self._points else None
-
-    def _portraitist(self) -> Portraitist | None:
-        if self._points is None:
+    def fitter(self, source: Source) -> Fitter | None:
+        """Return what fits the source's portrait to faces, None for a generator that is shown none."""
+        if source.portrait is None or self._landmarks is None:
             return None
-        return Portraitist(self._points, self.parser, self._bundle.generator.contract.size)
+        return Fitter(source.portrait, self._landmarks, self.recipe)
+
+    def finisher(self) -> Finisher:
+        """Return what finishes swapped faces."""
+        return Finisher(self.recipe)
 
     def _choose_mask(self) -> Mask:
         if self.parser is None:

@@ -1,66 +1,77 @@
-"""Shut a portrait's mouth where the target's is shut.
+"""Shut a portrait's mouth where the target's is shut (see `source_mouth.py`).
 
-Between the open lips of a portrait there is nothing to lay. Over a shut mouth the target's own lips would look out
-there, pale or of another red; what is between is filled from the lips around it instead. Where shut lips meet stays the
-target's: without that line they look like one.
+Where shut lips meet stays the target's: without that line they look like one.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import cv2
 import numpy as np
 
-from ...stages.parse import disc
-from ...types import Portrait
-from ..landmarks import FRACTION, INNER_LIPS, LIPS, fixed_point, polygon
-from .open_lips import openness
-
-_SHUT, _OPEN = 0.02, 0.08  # openings, over the mouth's width: a mouth is shut up to the first, and not from the second
-_LEAST = 2e-4  # share of the picture: of less it is not worth it
-_DRAWN = 224  # side at which the filling is drawn: lips have little detail
-_RIM = 0.006  # share of the side around teeth that is filled too: their edge is as pale
-_REACH = 0.02  # share of the side from which its colours are taken
-_SOFT = 0.005  # share of the side over which it begins
-_LINE = 0.006  # share of the side: deviation of the bell across the line where lips meet
+from ..landmarks import INNER_LIPS
+from ..protocols import FaceStep, Phase
+from ..records import FaceState, Mouth
+from ..regions import DRAWN, FRACTION, fixed_point, ramp
 
 
-def shut(portrait: Portrait) -> Portrait:
-    """Return the portrait with lips where its mouth is open; one whose mouth is shut, as it is."""
-    size = portrait.image.shape[0]
-    mouth = polygon(cv2.convexHull(portrait.points[LIPS]), size)
-    gap = mouth * np.clip(2 * (1 - portrait.usable), 0, 1)
-    if gap.mean() < _LEAST:
-        return portrait
-    filled = (cv2.dilate(gap, disc(_RIM * size)) * mouth > 0.1).astype(np.uint8)
-    lips = inpainted(portrait.image, cv2.resize(filled, (_DRAWN, _DRAWN), interpolation=cv2.INTER_NEAREST))
-    share = cv2.GaussianBlur(filled.astype(np.float32), (0, 0), _SOFT * size)
-    image = portrait.image + share[..., None] * (lips.astype(np.float32) - portrait.image)
-    usable = np.maximum(portrait.usable, np.maximum(share * mouth, gap))
-    return replace(portrait, image=np.rint(image).astype(np.uint8), usable=usable)
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """When a target's mouth is shut."""
+
+    shut: tuple[float, float] = (0.08, 0.02)  # aspect ratios: from the first down it shuts, at the second it is
 
 
-def inpainted(image: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Return a picture (S, S, 3) uint8, as fine as `where` (P, P) uint8, filled where that is 1 by what is around."""
-    small = cv2.resize(image, where.shape[::-1], interpolation=cv2.INTER_AREA)
-    filled = cv2.inpaint(small, where, _REACH * len(where), cv2.INPAINT_TELEA)
-    return cv2.resize(filled, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """Where shut lips meet."""
+
+    deviation: float = 0.006  # share of the side: of the bell across the line
 
 
-def how_shut(points: np.ndarray, classes: np.ndarray | None) -> float:
-    """Return how far the mouth of a face is shut, in [0, 1], by points (66, 2) and classes (19, P, P).
+@dataclass(frozen=True)
+class CloseMouth(FaceStep):
+    """How far the portrait's open mouth is shut."""
 
-    Nothing is known of one that was not parsed: 0.
-    """
-    if classes is None:
-        return 0.0
-    return float(np.clip((_OPEN - openness(points, classes)) / (_OPEN - _SHUT), 0, 1))
+    name: ClassVar[str] = "close_mouth"
+    phase: ClassVar[Phase] = Phase.EXPRESSION
+    reads: ClassVar[tuple[str, ...]] = ("source.views", "mouth")
+    writes: ClassVar[tuple[str, ...]] = ("closing",)
+    settings: Settings = Settings()
+
+    def apply(self, face: FaceState) -> FaceState:
+        """Write it, where the portrait's mouth is open and it is known what the target's does."""
+        if face.mouth is None or face.source.views[0].closed is None:
+            return face
+        return replace(face, closing=self.closing(face.mouth))
+
+    def closing(self, mouth: Mouth) -> float:
+        """Return how far, in [0, 1], a target's mouth is shut."""
+        return ramp(mouth.aspect_ratio, self.settings.shut)
 
 
-def line(points: np.ndarray, size: int) -> np.ndarray:
-    """Return (size, size) float32 in [0, 1]: where the lips of points (66, 2) meet."""
-    middles = np.array([points[list(pair)].mean(axis=0) for pair in INNER_LIPS])
-    drawn = np.zeros((_DRAWN, _DRAWN), np.float32)
-    cv2.polylines(drawn, [fixed_point(middles * _DRAWN - 0.5)], False, 1.0, 1, cv2.LINE_8, FRACTION)
-    deviation = _LINE * _DRAWN
-    drawn = np.minimum(cv2.GaussianBlur(drawn, (0, 0), deviation) * deviation * np.sqrt(2 * np.pi), 1)
-    return cv2.resize(drawn.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
+@dataclass(frozen=True)
+class LipLine(FaceStep):
+    """The line where the target's shut lips meet, left uncovered."""
+
+    name: ClassVar[str] = "close_mouth"
+    phase: ClassVar[Phase] = Phase.COVER
+    reads: ClassVar[tuple[str, ...]] = ("closing", "own_lips", "landmarks", "coverage")
+    writes: ClassVar[tuple[str, ...]] = ("coverage",)
+    settings: LineSettings = LineSettings()
+
+    def apply(self, face: FaceState) -> FaceState:
+        """Uncover it as far as the portrait's mouth was shut."""
+        share = face.closing * (1 - face.own_lips)
+        if share <= 0:
+            return face
+        return replace(face, coverage=face.coverage * (1 - share * self.line(face.landmarks, len(face.coverage))))
+
+    def line(self, landmarks: np.ndarray, size: int) -> np.ndarray:
+        """Return (size, size) float32 in [0, 1]: where the lips of landmarks (66, 2) meet."""
+        middles = np.array([landmarks[list(pair)].mean(axis=0) for pair in INNER_LIPS])
+        drawn = np.zeros((DRAWN, DRAWN), np.float32)
+        cv2.polylines(drawn, [fixed_point(middles * DRAWN - 0.5)], False, 1.0, 1, cv2.LINE_8, FRACTION)
+        deviation = self.settings.deviation * DRAWN
+        drawn = np.minimum(cv2.GaussianBlur(drawn, (0, 0), deviation) * deviation * np.sqrt(2 * np.pi), 1)
+        return cv2.resize(drawn.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)

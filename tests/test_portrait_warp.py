@@ -2,10 +2,13 @@
 
 import numpy as np
 
-from faceswap_cli.portrait.fitter import Fit
-from faceswap_cli.portrait.landmarks import mirrored_points
-from faceswap_cli.portrait.mirror import joined, mirrored
-from faceswap_cli.types import Crop, Face, Portrait
+from faceswap_cli.portrait.corrections.join_views import JoinViews
+from faceswap_cli.portrait.fitter import Fitter
+from faceswap_cli.portrait.landmarks import mirrored_landmarks
+from faceswap_cli.portrait.records import Portrait
+from faceswap_cli.portrait.source import prepared
+from faceswap_cli.portrait.warp import mirrored
+from faceswap_cli.types import Crop, Face
 from tests.test_portrait_fitter import SIZE, face_points
 
 CELLS = 16
@@ -32,19 +35,19 @@ def laid_over_a_face_ahead(source: Portrait) -> np.ndarray:
             return face_points(), 0.0
 
     crop = Crop(source.image, np.eye(2, 3), Face(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0))
-    return Fit(source, Known()).lay([crop])[0]
+    return Fitter(prepared(source), Known()).fit([crop])[0].laid
 
 
 def test_mirrored_twice_is_the_portrait() -> None:
     one = portrait(turned(face_points()))
     again = mirrored(mirrored(one))
     assert np.array_equal(again.image, one.image)
-    assert np.allclose(again.points, one.points, atol=1e-6)
+    assert np.allclose(again.landmarks, one.landmarks, atol=1e-6)
 
 
 def test_a_face_alike_on_both_sides_has_its_points_in_their_places_when_mirrored() -> None:
     points = face_points()
-    assert np.abs(mirrored_points(points) - points).max() < 0.002
+    assert np.abs(mirrored_landmarks(points) - points).max() < 0.002
 
 
 def test_the_hidden_half_is_the_other_one_mirrored() -> None:
@@ -66,6 +69,6 @@ def test_what_one_side_may_not_use_comes_from_the_other() -> None:
     places = np.stack(np.meshgrid(side, side), axis=-1)
     own, other = np.full((SIZE, SIZE, 4), 100, np.uint8), np.full((SIZE, SIZE, 4), 200, np.uint8)
     own[..., 3], other[..., 3] = 0, 255
-    both = joined(own, other, places, places)
+    both = JoinViews().joined(own, other, places, places)
     assert (both[..., :3] == 200).all()
     assert 0 < both[..., 3].max() < 128  # as many pixels either way: the portrait itself counts for most
