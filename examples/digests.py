@@ -28,6 +28,9 @@ SOURCES = (
     "photos/face_recognition/alex-lacamoire.png",
     "photos/edge_liveportrait/s12.jpg",
     "photos/deepface/img17.jpg",
+    "photos/deepface/img8.jpg",
+    "photos/face_recognition/obama2.jpg",
+    "faces/celebahq/images/01a16a82ec1c42cab59a4dda09aab006.jpg",
 )
 TARGETS = (
     "photos/simswap/ds.jpg",
@@ -40,9 +43,11 @@ TARGETS = (
     "photos/deepface/img11.jpg",
     "photos/edge_liveportrait/s42.jpg",
     "photos/simswap/Iron_man.jpg",
+    "photos/edge_liveportrait/s10.jpg",
+    "photos/deepface/img7.jpg",
 )
 CLIPS = ("lp_d0.mp4", "lp_d14.mp4", "roop_target_1080p.mp4", "intel_asl_sister.mkv", "lp_d20.mp4", "vr_1.mp4")
-FRAMES, PAIRS_OF_EACH = 40, 5
+FRAMES, PAIRS_OF_EACH = 40, 4
 
 
 def main() -> None:

@@ -29,7 +29,14 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, and wh
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the result and errors.")]
 
 
-METAVARS = {int: "N", float: "X", bool: None, Path: "PATH", list[Path]: "PATH"}  # how help shows a value
+METAVARS = {
+    int: "N",
+    float: "X",
+    bool: None,
+    Path: "PATH",
+    list[Path]: "PATH",
+    list[str]: "NAME,...",
+}  # how help shows a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class Flag:
     help: str
     kind: Any = str  # what typer reads
     read: Callable[[Any], Any] = lambda value: value  # from what typer read to the field's value
+    hidden: bool = False  # from the help; the README has it
 
 
 def read_time(text: str) -> Fraction:
@@ -55,6 +63,11 @@ def read_time(text: str) -> Fraction:
 def read_faces(text: str) -> str | int:
     """Read "largest", "all" or a number of faces."""
     return int(text) if text.isascii() and text.isdigit() else text
+
+
+def read_names(texts: list[str]) -> tuple[str, ...]:
+    """Read names that are separated by commas, or given one by one."""
+    return tuple(name.strip() for text in texts for name in text.split(","))
 
 
 def read_face_pack(path: Path) -> Path:
@@ -78,6 +91,7 @@ SWAP_FLAGS: dict[str, Flag] = {
     "mask_blur": Flag("Softness of the mask's edge as a share of the face crop, 0..0.5.", float),
     "opacity": Flag("1 shows the swap alone, 0 the original.", float),
     "quality": Flag("0 smallest file .. 100 best picture.", int),
+    "without": Flag("Corrections of the laid portrait to leave out.", list[str], read_names, hidden=True),
     "label": Flag("Text to burn into the picture, bottom left, for people to see."),
     "disclosure": Flag("Say in the result's metadata that it was edited with AI.", bool),
     "sign": Flag("Sign the result with a C2PA manifest (jpg, png, webp, mp4, mov); needs the [c2pa] extra.", bool),
@@ -129,5 +143,5 @@ def _parameter(name: str, flag: Flag, default: Any) -> inspect.Parameter:
     default = list(default) if isinstance(default, tuple) else default
     dashed = name.replace("_", "-")
     typed = f"--{dashed}/--no-{dashed}" if default is True else f"--{dashed}"
-    option = typer.Option(typed, help=flag.help, metavar=METAVARS.get(flag.kind, "TEXT"))
+    option = typer.Option(typed, help=flag.help, metavar=METAVARS.get(flag.kind, "TEXT"), hidden=flag.hidden)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])

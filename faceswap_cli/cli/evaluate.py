@@ -16,7 +16,10 @@ from .terminal import Terminal
 if TYPE_CHECKING:
     from ..evaluation.score import Pair
 
-NAMES = ("model", "face_pack", "device", "det_threshold", "min_face", "threads", "start", "end", "offline", "force")
+NAMES = (
+    *("model", "face_pack", "device", "det_threshold", "min_face", "threads", "without"),
+    *("start", "end", "offline", "force"),
+)
 FLAGS = {name: CLIP_FLAGS[name] for name in NAMES}
 
 File = Path | None
@@ -113,7 +116,8 @@ def evaluate(
         write_csv(evaluation, csv)
     if sheet is not None:
         write_sheet(evaluation, sheet)
-    terminal.result(as_table(evaluation), as_record(evaluation), as_json)
+    record = as_record(evaluation) | {"without": list(options.without)}
+    terminal.result(as_table(evaluation), record, as_json)
 
 
 def _listed(table: Any) -> "list[Pair]":

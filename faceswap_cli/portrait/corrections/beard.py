@@ -39,7 +39,7 @@ class Beard(FrameStep):
 
     name: ClassVar[str] = "beard"
     phase: ClassVar[Phase] = Phase.COVER
-    reads: ClassVar[tuple[str, ...]] = ("beard_prob", "landmarks", "coverage")
+    reads: ClassVar[tuple[str, ...]] = ("crop.face", "beard_prob", "landmarks", "coverage")
     writes: ClassVar[tuple[str, ...]] = ("coverage",)
     history: ClassVar[int] = 12
     settings: Settings = Settings()

@@ -29,7 +29,7 @@ class Steadying(FrameStep):
 
     name: ClassVar[str] = "steadying"
     phase: ClassVar[Phase] = Phase.LANDMARKS
-    reads: ClassVar[tuple[str, ...]] = ("crop.image", "landmarks")
+    reads: ClassVar[tuple[str, ...]] = ("crop.image", "crop.to_crop", "crop.face", "landmarks")
     writes: ClassVar[tuple[str, ...]] = ("landmarks",)
     history: ClassVar[int] = 2
     settings: Settings = Settings()

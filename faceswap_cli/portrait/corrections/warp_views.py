@@ -20,7 +20,15 @@ class WarpViews(FaceStep):
 
     name: ClassVar[str] = "warp"
     phase: ClassVar[Phase] = Phase.WARP
-    reads: ClassVar[tuple[str, ...]] = ("source.views", "landmarks", "goals", "closing", "own_lips", "smoothing")
+    reads: ClassVar[tuple[str, ...]] = (
+        "source.views",
+        "crop.image",
+        "landmarks",
+        "goals",
+        "closing",
+        "own_lips",
+        "smoothing",
+    )
     writes: ClassVar[tuple[str, ...]] = ("grids", "layers")
     switchable: ClassVar[bool] = False
     settings: ThinPlateSpline = SPLINE
