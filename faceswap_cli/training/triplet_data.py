@@ -1,7 +1,7 @@
 """Batches of triplets for a painter's training, read ahead from disk by a thread.
 
-Portraits are lit anew and given holes, pictures are mirrored. A batch depends on the seed and its number alone, so a
-run that goes on sees what it would have seen.
+Targets are graded anew with their answers, portraits are lit anew and given holes, pictures are mirrored. A batch
+depends on the seed and its number alone, so a run that goes on sees what it would have seen.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from ..errors import UsageError
+from ..networks.light import LUMA
 from ..stream import prefetch
 from .triplet_pack import Triplet, TripletReader
 
 AHEAD = 6  # batches read ahead
 DIMMED = 0.6  # chance that a portrait is lit anew
 HOLED = 0.25  # chance that a part of it is missing
+GRADED, GREY = 0.6, 0.15  # chances that a target and its answer are graded anew, and that this leaves no colour
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +79,8 @@ class TripletData:
 
     def _augmented(self, triplet: Triplet, draw: np.random.Generator) -> Triplet:
         triplet = self._sized(triplet)
+        if draw.random() < GRADED:
+            triplet = _graded(triplet, draw)
         if draw.random() < DIMMED:
             triplet = replace(triplet, laid=_dimmed(triplet.laid, draw))
         if draw.random() < HOLED:
@@ -104,6 +108,22 @@ def _changed(triplet: Triplet, change: Callable[[np.ndarray], np.ndarray]) -> Tr
     answer = None if triplet.answer is None else change(triplet.answer)
     target, laid, mask = (change(picture) for picture in (triplet.target, triplet.laid, triplet.mask))
     return replace(triplet, target=target, laid=laid, answer=answer, mask=mask)
+
+
+def _graded(triplet: Triplet, draw: np.random.Generator) -> Triplet:
+    """Return a triplet whose target and answer have other colours, alike: a film's grade, a dim room, no colour."""
+    saturation = 0.0 if draw.random() < GREY else draw.uniform(0.2, 1.25)
+    gains, gamma = draw.uniform(0.88, 1.12, 3).astype(np.float32), np.float32(draw.uniform(0.7, 1.6))
+    gains = gains if saturation > 0 or draw.random() < 0.3 else np.ones(3, np.float32)  # an old print is tinted
+
+    def graded(picture: np.ndarray) -> np.ndarray:
+        colours: np.ndarray = (picture.astype(np.float32) / 255) ** gamma
+        grey = colours @ np.array(LUMA, np.float32)
+        colours = (grey[..., None] + np.float32(saturation) * (colours - grey[..., None])) * gains
+        return np.rint(255 * colours.clip(0, 1)).astype(np.uint8)
+
+    answer = None if triplet.answer is None else graded(triplet.answer)
+    return replace(triplet, target=graded(triplet.target), answer=answer)
 
 
 def _dimmed(laid: np.ndarray, draw: np.random.Generator) -> np.ndarray:
