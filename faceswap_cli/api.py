@@ -4,6 +4,8 @@ All that can be refused is refused before the first frame; nothing appears under
 """
 
 import hashlib
+import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -27,11 +29,12 @@ from .stages.bundle import Bundle, find_bundle
 from .stages.detect import pack_folder
 from .stages.label import draw_label
 from .stages.tally import Tally
-from .types import Frame, Patch
+from .types import Frame, Patch, SourcePhoto
 
 Progress = Callable[[int, int | None], None]  # frames done, frames in all (None when unknown)
 Source = str | Path | Sequence[str | Path]
 
+_CHOSEN_FACE = re.compile(r"(?P<photo>.+)#(?P<face>[0-9]{1,4})", re.DOTALL)  # how one of a photo's faces is named
 _WORTH_A_NOTE = 0.1  # share of the frames from which what may be faces is told of: most of it is hands and prints
 
 
@@ -142,8 +145,10 @@ def recipe_of(sources: list[Path], bundle: Bundle, options: Options) -> str:
     """Digest what the swapped pixels depend on beside the clip and the options: photos, networks, our version."""
     networks = [part.path for part in bundle.parts.values()]
     detectors = sorted(pack_folder(options.face_pack).glob("*.onnx"))
-    digests = [sha256_of(path) for path in [*sources, *networks, *detectors]]
-    return hashlib.sha256("\n".join([__version__, *digests]).encode()).hexdigest()
+    photos = [_photo_and_face(source) for source in sources]
+    digests = [sha256_of(path) for path in [*(path for path, _ in photos), *networks, *detectors]]
+    chosen = [str(face) for _, face in photos]
+    return hashlib.sha256("\n".join([__version__, *digests, *chosen]).encode()).hexdigest()
 
 
 def _counted(written: WriteReport, tally: Tally) -> dict[str, Any]:
@@ -199,6 +204,18 @@ def paths_of(source: Source) -> list[Path]:
     return [Path(each) for each in several]
 
 
-def read_photos(sources: list[Path]) -> list[Frame]:
-    """Read the source's photos."""
-    return [read_photo(path).frame for path in sources]
+def read_photos(sources: list[Path]) -> list[SourcePhoto]:
+    """Read the source's photos; `me.jpg#2` is the second face of me.jpg, unless a file has that very name."""
+    photos = [_photo_and_face(source) for source in sources]
+    names = [path.name for path, _ in photos]
+    return [
+        SourcePhoto(read_photo(path).frame, path.name if names.count(path.name) == 1 else str(path), face)
+        for path, face in photos
+    ]
+
+
+def _photo_and_face(source: Path) -> tuple[Path, int | None]:
+    chosen = _CHOSEN_FACE.fullmatch(source.name)
+    if chosen is None or os.path.lexists(source):
+        return source, None
+    return source.with_name(chosen["photo"]), int(chosen["face"])

@@ -32,6 +32,7 @@ class Options:
     det_threshold: float | None = None  # confidence below which a face is ignored; None means the detector's own
     min_face: int = 24  # shorter side of the box in pixels below which a face is ignored
     mask_blur: float = 0.04  # softening of the mask's edge, as a share of the crop's side, 0..0.5
+    force_average: bool = False  # average the source's photos even where they look like different people
     opacity: float = 1.0  # 1 shows the swap alone, 0 the original
     codec: str | None = None  # None follows the container: mp4, mov, mkv h264; webm vp9
     quality: int = DEFAULT_QUALITY  # 0 smallest file .. 100 best picture, mapped to each encoder's own scale

@@ -7,7 +7,7 @@ A Swapper is built once from the source's photos; frames go in with their pictur
 change them. Decoding, locating and swapping each run ahead in a thread; the caller's thread writes.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -27,7 +27,7 @@ from .stages.tally import Tally
 from .stages.track import Located, Track
 from .stopwatch import Stopwatch
 from .stream import prefetch
-from .types import Crop, Face, Frame, Patch, Swapped
+from .types import Crop, Face, Frame, Patch, SourcePhoto, Swapped
 
 _AHEAD = 3  # frames that wait between two threads
 _AHEAD_BYTES = 96 << 20  # and at most so many bytes of them, whatever their size
@@ -37,7 +37,11 @@ class Swapper:
     """Puts one person's face into any number of frames."""
 
     def __init__(
-        self, sources: list[Frame], options: Options, bundle: Bundle | None = None, label: Patch | None = None
+        self,
+        sources: Sequence[SourcePhoto | Frame],
+        options: Options,
+        bundle: Bundle | None = None,
+        label: Patch | None = None,
     ) -> None:
         self.bundle = bundle = bundle or find_bundle(options)
         self.options = options

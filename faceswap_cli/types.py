@@ -28,6 +28,15 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SourcePhoto:
+    """A photo of the person to put in."""
+
+    frame: Frame
+    name: str  # of its file, as people know it
+    face: int | None = None  # which of its faces, from 1, the largest first; None means the largest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """One face found in a frame."""
 

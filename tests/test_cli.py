@@ -208,6 +208,16 @@ CASES = {
     "a photo as clip": ("swap-video --source {face} --input {face}", 2, "swap-image"),
     "a clip as photo": ("swap-image --source {face} --input {clip}", 2, "swap-video"),
     "a clip as source": ("swap-image --source {clip} --input {face}", 2, "clip"),
+    "a face that is not in the source": (
+        "swap-image --source {face}#2 --input {face}",
+        2,
+        "#2 cannot be: .* shows 1 face",
+    ),
+    "sources of different people": (
+        "swap-image --source {face} --source {other} --input {face}",
+        2,
+        "different people: obama.jpg / biden.jpg .*--force-average",
+    ),
     "no face in the source": ("swap-image --source {wall} --input {face}", 3, "no face"),
     "no face in the photo": ("swap-image --source {face} --input {wall}", 3, "no face"),
     "no face in the clip": ("swap-video --source {face} --input {still}", 3, "no face"),
@@ -262,7 +272,15 @@ CASES = {
 
 @pytest.fixture
 def places(tmp_path: Path, portrait: Path, short_clip: Path, plain_photo: Path, plain_clip: Path) -> dict[str, Path]:
-    return {"tmp": tmp_path, "face": portrait, "clip": short_clip, "wall": plain_photo, "still": plain_clip}
+    other = portrait.with_name("biden.jpg")
+    return {
+        "tmp": tmp_path,
+        "face": portrait,
+        "other": other,
+        "clip": short_clip,
+        "wall": plain_photo,
+        "still": plain_clip,
+    }
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -308,6 +326,14 @@ def test_several_faces_in_the_source_are_told(tmp_path: Path, data: Path, swap_w
     assert done.returncode == 0
     assert "largest" in done.stderr
     assert re.search(r"\b\d+ more face", done.stderr)
+
+
+def test_different_people_are_averaged_where_that_is_meant(
+    tmp_path: Path, portrait: Path, swap_with: tuple[object, ...]
+) -> None:
+    words = ("--source", portrait, "--source", portrait.with_name("biden.jpg"), "--input", portrait, "--force-average")
+    done = faceswap("swap-image", *words, "--output", tmp_path / "a.png", *swap_with)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'a.png'}\n"), done.stderr
 
 
 @pytest.mark.parametrize("name", ["-dash", "two words", "two\nlines", "smile😀", "%d", "--input"])

@@ -1,11 +1,18 @@
 """Finding faces: one face is found once, at any size, with as little looking as that needs."""
 
+import json
 import shutil
+import sys
+import threading
+import time
+import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from faceswap_cli.errors import WeightsError
 from faceswap_cli.options import Options
@@ -111,6 +118,49 @@ def test_nothing_is_printed(face_pack: Path, capfd: pytest.CaptureFixture[str]) 
     open_detector(face_pack, Options(threads=1, device="cpu"))
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
+
+
+def test_a_pack_is_opened_beside_a_program_that_goes_on_printing(
+    face_pack: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing of the whole process is changed for a moment: not where it prints, not what it warns of."""
+    own, filters = sys.stdout, list(warnings.filters)
+    threads = [threading.Thread(target=open_detector, args=(face_pack, Options(threads=1))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    printed = 0
+    while any(thread.is_alive() for thread in threads):
+        print("tick")
+        assert warnings.filters == filters
+        printed += 1
+        time.sleep(0.001)
+    assert sys.stdout is own
+    assert capsys.readouterr().out.count("tick") == printed > 0
+
+
+def test_no_other_network_of_a_pack_is_opened(
+    tmp_path: Path, face_pack: Path, portrait: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """insightface prints when it opens one with two inputs, and such a network needs what this one has not."""
+    shutil.copy(face_pack / "scrfd_2.5g_bnkps.onnx", tmp_path)
+    ends = {"target": [1, 3, 128, 128], "source": [1, 512], "image": [1, 3, 128, 128]}
+    target, source, image = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends.items()
+    )
+    graph = helper.make_graph([helper.make_node("Identity", ["target"], ["image"])], "swap", [target, source], [image])
+    onnx.save(helper.make_model(graph), tmp_path / "another.onnx")
+    assert len(open_detector(tmp_path, Options(threads=1)).detect(read(portrait))) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_pack_with_a_manifest_opens_the_detector_it_names(tmp_path: Path, face_pack: Path, portrait: Path) -> None:
+    shutil.copy(face_pack / "yunet_n_dynamic.onnx", tmp_path / "a.onnx")
+    shutil.copy(face_pack / "scrfd_2.5g_bnkps.onnx", tmp_path / "b.onnx")
+    (tmp_path / "MODEL.LICENSE").write_text("for tests")
+    manifest = {"manifest_version": 2, "model_id": "two", "license": "MODEL.LICENSE"}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"tasks": {"detection": {"file": "b.onnx"}}}))
+    detector = open_detector(tmp_path, Options(threads=1))
+    assert (detector.file.name, len(detector.detect(read(portrait)))) == ("b.onnx", 1)
 
 
 def test_a_pack_without_a_detector_is_refused(tmp_path: Path, encoder_file: Path) -> None:

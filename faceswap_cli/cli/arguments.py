@@ -18,7 +18,8 @@ Sources = Annotated[
     typer.Option(
         "--source",
         metavar="PATH",
-        help="Photo of the person to put in; given several times, they average into one identity.",
+        help="Photo of the person to put in, me.jpg#2 for the second largest face in it; several photos of one person "
+        "average into one identity.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
@@ -76,6 +77,7 @@ SWAP_FLAGS: dict[str, Flag] = {
     "det_threshold": Flag("Confidence below which a face is ignored, 0..1; without it the detector's own.", float),
     "min_face": Flag("Shorter side in pixels below which a face is ignored.", int),
     "mask_blur": Flag("Softness of the mask's edge as a share of the face crop, 0..0.5.", float),
+    "force_average": Flag("Average --source photos even where they look like different people.", bool),
     "opacity": Flag("1 shows the swap alone, 0 the original.", float),
     "quality": Flag("0 smallest file .. 100 best picture.", int),
     "label": Flag("Text to burn into the picture, bottom left, for people to see."),

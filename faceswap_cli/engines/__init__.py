@@ -10,12 +10,15 @@ import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..errors import UsageError, WeightsError
 from ..options import Device
+
+if TYPE_CHECKING:
+    import onnx
 
 ENGINES = ("onnxruntime", "openvino", "openvino-bf16", "torch")
 
@@ -51,10 +54,19 @@ def open_network(path: Path, device: Device = "auto", threads: int | None = None
 
 def read_metadata(path: Path) -> dict[str, str]:
     """Return the metadata of an ONNX file without opening it in an engine; raise WeightsError where it is none."""
+    return {entry.key: entry.value for entry in _read(path).metadata_props}
+
+
+def count_outputs(path: Path) -> int:
+    """Count the outputs of an ONNX file without opening it in an engine; raise WeightsError where it is none."""
+    return len(_read(path).graph.output)
+
+
+def _read(path: Path) -> "onnx.ModelProto":
     import onnx
 
     try:
-        return {entry.key: entry.value for entry in onnx.load(str(path), load_external_data=False).metadata_props}
+        return onnx.load(str(path), load_external_data=False)
     except Exception as error:  # protobuf's DecodeError shares no base with the file errors
         raise WeightsError(f"{path} is no ONNX file: {error}") from error
 

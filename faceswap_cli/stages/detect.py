@@ -5,15 +5,13 @@ A photo is searched at two sizes (`Detect`): faces that fill the picture are onl
 A clip is watched (`Watch`): once the faces are known, the smallest size that still shows them well is enough.
 """
 
-import contextlib
-import io
-import warnings
 from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
+from ..engines import count_outputs
 from ..engines.onnx import providers_for, session_options
 from ..errors import WeightsError
 from ..models import locate
@@ -34,6 +32,7 @@ _SEARCH_EVERY = 6  # frames between two searches at every size
 _STRIDE = 32  # sides of the detector's input are multiples of its coarsest stride
 _SAME_FACE = 0.3  # overlap (IoU) from which two boxes show one face
 _INSIDE = 0.8  # share of a weaker box inside a stronger one from which it is the same face at another scale
+_DETECTOR_OUTPUTS = 5  # from so many on insightface takes a network for a detector
 
 
 class Detect(Protocol):
@@ -144,24 +143,35 @@ def pack_folder(face_pack: Path | None) -> Path:
 
 
 def _open_pack(folder: Path, options: Options) -> Any:
-    """Open the pack in insightface, which prints and warns on its way, and return its detector."""
-    from insightface.app import FaceAnalysis
+    """Open a pack's detector in insightface, which prints while it opens some others and is given none of them.
+
+    To silence it would silence the whole program: stdout and the filters of warnings belong to every thread.
+    """
+    from insightface.model_zoo import get_model
+    from insightface.model_zoo.package_manifest import has_model_package_manifest
 
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            pack = FaceAnalysis(
-                name=str(folder),  # an existing folder: any other name would be looked for on the network
-                allowed_modules=["detection"],
-                providers=providers_for(options.device),
-                sess_options=session_options(options.threads),
-                static_shape_sessions=False,  # else every size of picture keeps a copy of the network
-            )
+        says_itself = has_model_package_manifest(folder)
+        network = get_model(
+            str(folder if says_itself else _detector_in(folder)),
+            model_task="detection" if says_itself else None,
+            providers=providers_for(options.device),
+            sess_options=session_options(options.threads),
+            static_shape_sessions=False,  # else every size of picture keeps a copy of the network
+        )
     except Exception as error:  # insightface asserts, ONNX Runtime raises classes of its own
         raise WeightsError(f"no face detector could be opened in {folder}: {error or 'it has none'}") from error
-    if not getattr(pack.det_model, "use_kps", False):
+    if not getattr(network, "use_kps", False):
         raise WeightsError(f"the first detector in {folder} finds no five points: give a folder with a SCRFD file")
-    return pack.det_model
+    return network
+
+
+def _detector_in(folder: Path) -> Path:
+    """Return the file insightface would take, the first by name; raise WeightsError where none is a detector."""
+    for path in sorted(folder.glob("*.onnx")):
+        if count_outputs(path) >= _DETECTOR_OUTPUTS:
+            return path
+    raise WeightsError("none of its ONNX files is one")
 
 
 def _input_size(image: np.ndarray, side: int) -> tuple[int, int]:

@@ -4,13 +4,16 @@ The identity comes from the original photos, aligned as the encoder was trained 
 crop; published bundles that do it otherwise say so in their contract.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from ..engines import Network
-from ..errors import NoFaceError
+from ..errors import NoFaceError, UsageError
 from ..models import Entry
-from ..types import Face, Frame, Identity
+from ..types import Face, Frame, Identity, SourcePhoto
 from .align import crop_face
 from .detect import Detect
 from .points import ahead
@@ -18,7 +21,25 @@ from .portrait import Portraitist
 from .tensors import to_tensor
 
 _TURNED = 0.2  # of `ahead`, below which half of a face is missing
+# Cosine of two photos, or groups of them, from which they show one person, and from which hardly a doubt is left. Of
+# 340 pairs of one person's colour photos none is below 0.2, 0.4 % are below 0.3; of pairs of strangers 91 % and 99 %.
+# One person's photos below it have dark glasses, look aside or are decades apart, and make no good average either.
+_SAME_PERSON, _SURELY_SAME = 0.2, 0.3
 _BORDER = 0.5  # share of a photo's shorter side put around it where no face was found: tight portraits need room
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A photo with the face that is meant."""
+
+    photo: SourcePhoto
+    rgb: np.ndarray  # (H, W, 3) uint8, the photo, with room around it where it is tight
+    faces: list[Face]  # all, the largest first
+
+    @property
+    def face(self) -> Face:
+        """The face that is meant."""
+        return self.faces[(self.photo.face or 1) - 1]
 
 
 class Encoder:
@@ -41,30 +62,111 @@ class Encoder:
 
 
 def embed_source(
-    photos: list[Frame], detect: Detect, encoder: Encoder, portraitist: Portraitist | None = None
+    photos: Sequence[SourcePhoto | Frame],
+    detect: Detect,
+    encoder: Encoder,
+    portraitist: Portraitist | None = None,
+    one_person: bool = True,
 ) -> tuple[Identity, list[str]]:
     """Return the identity of the person in the photos, averaged over them, and notes for the user.
 
     The portrait, where a portraitist is given, comes from the photo that shows most of the face. Raises NoFaceError
-    when a photo shows no face.
+    when a photo shows no face, UsageError where one has fewer faces than were counted on, and, with `one_person`, where
+    the photos look like different people.
     """
-    seen, notes = [], []
-    for number, photo in enumerate(photos, 1):
-        rgb, faces = _find_faces(photo.rgb, detect)
-        if not faces:
-            height, width = photo.rgb.shape[:2]
-            raise NoFaceError(
-                f"no face found in source photo {number} ({width}x{height}): "
-                f"give a sharp, well lit portrait, or lower --det-threshold"
-            )
-        if len(faces) > 1:
-            notes.append(f"source photo {number} shows {len(faces)} faces: the largest is taken")
-        seen.append((rgb, faces[0]))
-    embedding = _unit(np.mean([encoder.embed(*each) for each in seen], axis=0))
-    portrait = portraitist.best(seen) if portraitist else None
+    seen = [_look_at(photo, detect) for photo in _named(photos)]
+    embeddings = [encoder.embed(each.rgb, each.face) for each in seen]
+    notes = [note for each in seen for note in _told_others(each)]
+    notes += _check_people(seen, embeddings, encoder) if one_person else []
+    portrait = portraitist.best([(each.rgb, each.face) for each in seen]) if portraitist else None
     if portrait is not None and ahead(portrait.points) < _TURNED:
         notes.append("the source looks past the camera: a photo in which both cheeks are seen makes a better swap")
-    return Identity(embedding, encoder.space, portrait), notes
+    return Identity(_unit(np.mean(embeddings, axis=0)), encoder.space, portrait), notes
+
+
+def _named(photos: Sequence[SourcePhoto | Frame]) -> list[SourcePhoto]:
+    """Call photos without a name by their number."""
+    return [
+        photo if isinstance(photo, SourcePhoto) else SourcePhoto(photo, f"photo {number}")
+        for number, photo in enumerate(photos, 1)
+    ]
+
+
+def _look_at(photo: SourcePhoto, detect: Detect) -> _Seen:
+    """Find the face meant in a photo."""
+    rgb, faces = _find_faces(photo.frame.rgb, detect)
+    if not faces:
+        height, width = photo.frame.rgb.shape[:2]
+        raise NoFaceError(
+            f"no face found in the source's {photo.name} ({width}x{height}): "
+            f"give a sharp, well lit portrait, or lower --det-threshold"
+        )
+    if photo.face is not None and not 1 <= photo.face <= len(faces):
+        count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
+        raise UsageError(
+            f"{photo.name}#{photo.face} cannot be: {photo.name} shows {count}, the largest is {photo.name}#1"
+        )
+    return _Seen(photo, rgb, faces)
+
+
+def _told_others(seen: _Seen) -> list[str]:
+    """Say that a photo shows others too, unless one of its faces was asked for."""
+    name = seen.photo.name
+    if seen.photo.face is not None or len(seen.faces) == 1:
+        return []
+    count = len(seen.faces)
+    return [f"the source's {name} shows {count} faces: the largest is taken; {name}#2 takes the second largest"]
+
+
+def _check_people(seen: list[_Seen], embeddings: list[np.ndarray], encoder: Encoder) -> list[str]:
+    """Raise UsageError where the photos show different people; return a note where they may."""
+    people = _people(embeddings, _SAME_PERSON)
+    if len(people) > 1:
+        raise UsageError(
+            f"the source's photos look like different people: {_told_people(seen, people)} (likeness "
+            f"{_likeness(embeddings, *people[:2]):.2f}): {_told_better(seen, embeddings, encoder)}give photos of one, "
+            "or average them with --force-average"
+        )
+    people = _people(embeddings, _SURELY_SAME)
+    if len(people) == 1:
+        return []
+    likeness = _likeness(embeddings, *people[:2])
+    return [f"the source's photos may show different people: {_told_people(seen, people)} (likeness {likeness:.2f})"]
+
+
+def _people(embeddings: list[np.ndarray], least: float) -> list[list[int]]:
+    """Group photos by person: the two groups whose means agree most are joined, until none agree by `least`."""
+    groups, sums = [[number] for number in range(len(embeddings))], list(embeddings)
+    while len(groups) > 1:
+        units = np.array([_unit(total) for total in sums])
+        likeness = units @ units.T - 2 * np.eye(len(units))  # none with itself
+        one, other = sorted(np.unravel_index(int(likeness.argmax()), likeness.shape))
+        if likeness[one, other] < least:
+            break
+        groups[one] += groups.pop(other)
+        sums[one] = sums[one] + sums.pop(other)
+    return groups
+
+
+def _likeness(embeddings: list[np.ndarray], one: list[int], other: list[int]) -> float:
+    """Return the cosine of two groups' means."""
+    means = [_unit(np.sum([embeddings[number] for number in group], axis=0)) for group in (one, other)]
+    return float(means[0] @ means[1])
+
+
+def _told_better(seen: list[_Seen], embeddings: list[np.ndarray], encoder: Encoder) -> str:
+    """Name the smaller face of a photo with several that looks like the photos beside it, if there is one."""
+    for number, each in enumerate(seen):
+        beside = _unit(np.sum(embeddings[:number] + embeddings[number + 1 :], axis=0))
+        likeness = [float(encoder.embed(each.rgb, face) @ beside) for face in each.faces]
+        best = int(np.argmax(likeness))
+        if each.photo.face is None and best > 0 and likeness[best] >= _SAME_PERSON:
+            return f"{each.photo.name}#{best + 1} looks like the others; "
+    return ""
+
+
+def _told_people(seen: list[_Seen], people: list[list[int]]) -> str:
+    return " / ".join(", ".join(seen[number].photo.name for number in group) for group in people)
 
 
 def _find_faces(rgb: np.ndarray, detect: Detect) -> tuple[np.ndarray, list[Face]]:

@@ -1,8 +1,10 @@
 """Open the networks of a bundle and learn who the source is: all that happens before the first frame."""
 
+from collections.abc import Sequence
+
 from ..engines import Network, gpu_count, open_network
 from ..options import Options
-from ..types import Frame, Identity
+from ..types import Frame, Identity, SourcePhoto
 from .bundle import Bundle, Part
 from .detect import Detect
 from .fit import Fit
@@ -28,9 +30,10 @@ class Opening:
         self.masker = self._choose_mask()
         self._points = None if bundle.points is None else PointFinder(self._open(bundle.points), bundle.points.contract)
 
-    def identity(self, sources: list[Frame], detect: Detect) -> Identity:
-        """Return who is in the source's photos; raise NoFaceError where one shows no face."""
-        identity, notes = embed_source(sources, detect, self.encoder, self._portraitist())
+    def identity(self, sources: Sequence[SourcePhoto | Frame], detect: Detect) -> Identity:
+        """Return who is in the source's photos; raises what `embed_source` raises."""
+        one_person = not self._options.force_average
+        identity, notes = embed_source(sources, detect, self.encoder, self._portraitist(), one_person)
         self.notes += notes
         return identity
 
