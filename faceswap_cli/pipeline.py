@@ -80,7 +80,7 @@ class Swapper:
     def photo(self, frame: Frame, tally: Tally) -> Swapped:
         """Swap the faces of a single picture."""
         with self.stopwatch.stage("locate"):
-            faces = self.detector.detect(frame.rgb)
+            faces = self.detector.search(frame.rgb)
         tally.pass_over(self.detector.too_small, self.detector.unsure)
         located = Located(frame, tuple(faces[: self.options.face_limit]), len(faces))
         tally.add(located)

@@ -170,12 +170,12 @@ def _told_people(seen: list[_Seen], people: list[list[int]]) -> str:
 
 
 def _find_faces(rgb: np.ndarray, detect: Detect) -> tuple[np.ndarray, list[Face]]:
-    faces = detect.detect(rgb)
+    faces = detect.search(rgb)
     if faces:
         return rgb, faces
     margin = round(min(rgb.shape[:2]) * _BORDER)
     roomy = cv2.copyMakeBorder(rgb, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
-    return roomy, detect.detect(roomy)
+    return roomy, detect.search(roomy)
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -89,11 +89,11 @@ def _store(path: Path, pack: PackWriter, people: "_People", detect: Detect, opti
 
 def _largest_face(rgb: np.ndarray, detect: Detect, min_face: int) -> Face:
     """Return the largest face; look again with a border around tight portraits, where detectors miss it."""
-    faces = detect.detect(rgb)
+    faces = detect.search(rgb)
     margin = 0
     if not faces:
         margin = max(rgb.shape[:2]) // 2
-        faces = detect.detect(cv2.copyMakeBorder(rgb, margin, margin, margin, margin, cv2.BORDER_CONSTANT))
+        faces = detect.search(cv2.copyMakeBorder(rgb, margin, margin, margin, margin, cv2.BORDER_CONSTANT))
     if not faces:
         raise NoFaceError("no face")
     face = max(faces, key=lambda candidate: candidate.area)
