@@ -1,10 +1,24 @@
 """Views: what is turned or cut out comes back to its place, and no face falls between tiles."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from faceswap_cli.stages.align import transform
 from faceswap_cli.stages.doubles import surest
-from faceswap_cli.stages.views import MOST_AROUND, Tile, tiles, tiles_around, tilt, turn_of, turned, turned_back
+from faceswap_cli.stages.views import (
+    MOST_AROUND,
+    Tile,
+    is_central,
+    standing,
+    tiles,
+    tiles_around,
+    tilt,
+    turn_of,
+    turned,
+    turned_back,
+)
 from faceswap_cli.types import Face
 
 DRAW = np.random.default_rng(11)
@@ -91,11 +105,22 @@ def test_followed_faces_share_tiles_of_which_there_are_few() -> None:
     assert all(tile.shows_whole(each, (2000, 9000)) for tile, each in zip(around, apart, strict=False))
 
 
-def test_a_face_counts_the_way_up_it_is_surest() -> None:
-    standing, lying = face(score=0.7), face(UPRIGHT[::-1].copy(), 0.9)
-    assert surest([[standing], [lying]]) == [lying]
-    assert surest([[lying], [standing]]) == [lying]
-    almost = face(UPRIGHT[::-1].copy(), 0.74)
-    assert surest([[standing], [almost]]) == [standing], "the first way counts where scores hardly differ"
+def test_a_face_counts_the_way_up_it_is_seen_best() -> None:
+    standing, over = face(score=0.7), face(UPRIGHT[::-1].copy(), 0.9)
+    assert surest({0: [standing], 2: [over]}) == [over]
+    assert surest({2: [over], 0: [standing]}) == [over]
+    leaning, less = rolled(60), replace(rolled(60), score=0.86)
+    assert surest({0: [leaning], 1: [less]}) == [less], "60 degrees cost 0.12, 30 degrees 0.06"
+    assert surest({0: [leaning], 1: [replace(less, score=0.83)]}) == [leaning]
     elsewhere = face(UPRIGHT + 300, 0.8)
-    assert surest([[standing], [elsewhere]]) == [standing, elsewhere]
+    assert surest({0: [standing], 1: [elsewhere]}) == [standing, elsewhere]
+
+
+@pytest.mark.parametrize("degrees", [-170, -60, 0, 30, 90, 145])
+def test_a_face_that_leans_is_set_upright_in_the_middle(degrees: float) -> None:
+    leaning = rolled(degrees)
+    seen = replace(leaning, points=transform(leaning.points, standing(leaning, 256)).astype(np.float32))
+    assert tilt(seen, 0) == pytest.approx(0, abs=1e-2)
+    np.testing.assert_allclose(seen.points.mean(axis=0), 127.5, atol=0.01)
+    assert is_central(seen, 256)
+    assert not is_central(replace(seen, points=seen.points + np.array([33, 0])), 256)

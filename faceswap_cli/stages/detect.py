@@ -7,6 +7,7 @@ once the faces are known, much less is enough.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,8 +20,9 @@ from ..errors import WeightsError
 from ..models import locate
 from ..options import Options
 from ..types import Face
+from .align import inverse, transform
 from .doubles import is_inside, once, surest
-from .views import TURNS, Tile, turn_of, turned, turned_back
+from .views import TURNS, Tile, is_central, standing, tilt, turn_of, turned, turned_back
 from .views import tiles as tiles_of
 from .watch import GOOD_WIDTH, SIDES
 from .watch import Watch as Watch
@@ -31,6 +33,11 @@ PACK_THRESHOLD = 0.5  # insightface's own, for the packs published with it: each
 # Three portraits of 500 were missed, with finds at 0.5, 0.7 and 1.0 of it. In 1,900 frames and photos, most with a
 # face, 543 finds lie from 0.5 on and 18 from 0.8 on; of 60 looked at all were shoes, hands, plants, prints on clothes.
 _UNSURE_ALONE, _UNSURE_BESIDE = 0.5, 0.8
+_LEANING = (
+    25.0  # degrees from the nearest quarter from which points are looked for anew: from 0.04 to 0.06 of the eyes'
+)
+# distance away at 30, 0.15 at 45, and 0.03 and 0.05 anew; the same face seen in another frame's size differs by 0.04
+_CLOSE_UP = 256  # pixels a side of what the detector sees of a face that leans
 _STRIDE = 32  # sides of the detector's input are multiples of its coarsest stride
 _DETECTOR_OUTPUTS = 5  # from so many on insightface takes a network for a detector
 
@@ -81,7 +88,7 @@ class InsightDetect:
         """Return the faces, the largest first; where two sizes show one face, the first size named wins."""
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
         found, weak = self._whole(bgr, sides, turns)
-        return self._settle(self._with_small(bgr, found, [self._in_tile(bgr, tile, 0) for tile in tiles]), weak)
+        return self._settle(bgr, self._with_small(bgr, found, [self._in_tile(bgr, tile, 0) for tile in tiles]), weak)
 
     def search(self, rgb: np.ndarray) -> list[Face]:
         """Return the faces of a photo; small ones are looked for as the others stand, else every way up."""
@@ -89,14 +96,14 @@ class InsightDetect:
         found, weak = self._whole(bgr, (SIDES[-1], SIDES[0]), TURNS)
         turns = sorted({turn_of(face) for face in found}) or TURNS
         tiles = list(tiles_of(rgb.shape, self.min_face, SIDES[-1]))
-        small = [surest([self._in_tile(bgr, tile, turn) for turn in turns]) for tile in tiles]
-        return self._settle(self._with_small(bgr, found, small), weak)
+        small = [surest({turn: self._in_tile(bgr, tile, turn) for turn in turns}) for tile in tiles]
+        return self._settle(bgr, self._with_small(bgr, found, small), weak)
 
     def _whole(self, bgr: np.ndarray, sides: tuple[int, ...], turns: tuple[int, ...]) -> tuple[list[Face], list[Face]]:
         """Return the faces of the whole picture, and what falls short of the threshold."""
-        looks = [[self._look(bgr, side, turn) for side in sides] for turn in turns]
-        found = surest([once([sure for sure, _ in by_side], []) for by_side in looks])
-        return found, [face for by_side in looks for _, weak in by_side for face in weak]
+        looks = {turn: [self._look(bgr, side, turn) for side in sides] for turn in turns}
+        found = surest({turn: once([sure for sure, _ in by_side], []) for turn, by_side in looks.items()})
+        return found, [face for by_side in looks.values() for _, weak in by_side for face in weak]
 
     def _with_small(self, bgr: np.ndarray, found: list[Face], in_tiles: list[list[Face]]) -> list[Face]:
         """Return all faces; those whose points jitter in the whole picture as a tile shows them."""
@@ -105,9 +112,9 @@ class InsightDetect:
         small = [[face for face in faces if not any(is_inside(face, each) for each in large)] for faces in in_tiles]
         return once([large, *small, found], []) if in_tiles else found
 
-    def _settle(self, found: list[Face], weak: list[Face]) -> list[Face]:
-        """Leave out what is too small, and note what was passed over."""
-        seen = self._large(found)
+    def _settle(self, bgr: np.ndarray, found: list[Face], weak: list[Face]) -> list[Face]:
+        """Leave out what is too small, note what was passed over, and look closer at what leans."""
+        seen = [self._straightened(bgr, face) for face in self._large(found)]
         self.too_small = len(found) - len(seen)
         self.unsure = self._unsure(weak, found)
         return sorted(seen, key=lambda face: -face.area)
@@ -120,6 +127,21 @@ class InsightDetect:
 
     def _large(self, faces: list[Face]) -> list[Face]:
         return [face for face in faces if min(face.box[2:] - face.box[:2]) >= self.min_face]
+
+    def _straightened(self, bgr: np.ndarray, face: Face) -> Face:
+        """Return a face that leans with points found where it stands: they are beside the mark the more it leans."""
+        if abs(tilt(face, turn_of(face))) <= _LEANING:
+            return face
+        for _ in range(2):  # where the points are so wrong that the face leans otherwise, once more
+            to_seen = standing(face, _CLOSE_UP)
+            seen = cv2.warpAffine(bgr, to_seen, (_CLOSE_UP, _CLOSE_UP))
+            finds = [find for find in self._find(seen, _CLOSE_UP)[0] if is_central(find, _CLOSE_UP)]
+            if not finds:
+                break
+            before, face = face, replace(face, points=transform(finds[0].points, inverse(to_seen)).astype(np.float32))
+            if abs(tilt(face, 0) - tilt(before, 0)) <= _LEANING:
+                break
+        return face
 
     def _look(self, bgr: np.ndarray, side: int, turn: int) -> tuple[list[Face], list[Face]]:
         """Return the faces of a whole picture seen at one size, one way up, and what falls short of the threshold."""

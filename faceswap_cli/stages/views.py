@@ -119,3 +119,17 @@ def tilt(face: Face, turn: int) -> float:
     across, down = face.points[3:].mean(axis=0) - face.points[:2].mean(axis=0)
     leaning = float(np.degrees(np.arctan2(-across, down))) - 90 * turn
     return (leaning + 180) % 360 - 180
+
+
+def standing(face: Face, side: int) -> np.ndarray:
+    """Return the matrix (2, 3) from the picture to a square in whose middle a face stands, half as long."""
+    x, y = face.points.mean(axis=0)
+    scale = side / (2 * float(max(face.box[2:] - face.box[:2])))
+    to_square = cv2.getRotationMatrix2D((float(x), float(y)), tilt(face, 0), scale)
+    to_square[:, 2] = to_square[:, 2] + (side - 1) / 2 - np.array([x, y])
+    return to_square
+
+
+def is_central(face: Face, side: int) -> bool:
+    """Tell whether a face found in such a square is the one in its middle."""
+    return bool((np.abs(face.points.mean(axis=0) - side / 2) < side / 8).all())
