@@ -23,6 +23,7 @@ from .stages.mask import Mask
 from .stages.opening import Opening
 from .stages.past import REACH, Past
 from .stages.paste import paste
+from .stages.places import in_order
 from .stages.tally import Tally
 from .stages.track import Located, Track
 from .stopwatch import Stopwatch
@@ -50,6 +51,7 @@ class Swapper:
         self.stopwatch = Stopwatch()
         opening = Opening(bundle, options)
         self.identity = opening.identity(sources, self.detector)
+        self.meant = opening.meant(self.detector)
         self.likeness = Likeness(opening.encoder, self.identity)
         self.generator: Generate
         self.generator, network = opening.generator(self.identity)
@@ -82,9 +84,18 @@ class Swapper:
         with self.stopwatch.stage("locate"):
             faces = self.detector.search(frame.rgb)
         tally.pass_over(self.detector.too_small, self.detector.unsure)
-        located = Located(frame, tuple(faces[: self.options.face_limit]), len(faces))
+        located = Located(frame, self._named(frame, faces), len(faces))
         tally.add(located)
         return self._look(located, self.swap(located))
+
+    def _named(self, frame: Frame, faces: list[Face]) -> tuple[Face, ...]:
+        """Return the faces of a photo that are to be swapped."""
+        if self.meant is not None:
+            faces = self.meant.of_photo(frame.rgb, faces)
+        numbered = dict(enumerate(faces))
+        if self.options.place is not None:
+            faces = [numbered[number] for number in in_order(numbered, self.options.place, frame.rgb.shape)]
+        return tuple(faces[: self.options.face_limit])
 
     def swap(self, located: Located, past: Past | None = None) -> Swapped:
         """Swap the faces chosen in a frame, in a clip by what is `past` of it."""
@@ -123,7 +134,8 @@ class Swapper:
 
     def _locate(self, frames: Generator[Frame, None, None], tally: Tally) -> Iterator[Located]:
         with closing(frames):
-            yield from Track(self.options.face_limit).follow(self._sightings(frames, tally))
+            track = Track(self.options.face_limit, self.options.place, self.meant)
+            yield from track.follow(self._sightings(frames, tally))
 
     def _sightings(self, frames: Iterable[Frame], tally: Tally) -> Iterator[tuple[Frame, list[Face]]]:
         watch = Watch(self.detector)

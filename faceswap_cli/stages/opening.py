@@ -1,20 +1,24 @@
 """Open the networks of a bundle and learn who the source is: all that happens before the first frame."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..engines import Network, gpu_count, open_network
+from ..errors import NoFaceError
+from ..media.photo import read_photo
 from ..options import Options
 from ..types import Frame, Identity, SourcePhoto
 from .bundle import Bundle, Part
 from .detect import Detect
 from .fit import Fit
 from .generate import NetworkGenerator
-from .identity import Encoder, embed_source
+from .identity import Encoder, embed_source, find_faces
 from .mask import Mask, OvalMask, ParsedMask
 from .parse import Parser
 from .points import PointFinder
 from .portrait import Portraitist
 from .specialise import open_generator
+from .who import Meant, Reference
 
 
 class Opening:
@@ -36,6 +40,19 @@ class Opening:
         identity, notes = embed_source(sources, detect, self.encoder, self._portraitist(), one_person)
         self.notes += notes
         return identity
+
+    def meant(self, detect: Detect) -> Meant | None:
+        """Return what tells who is meant by photos, None without any; raise NoFaceError where one shows no face."""
+        references = [self._reference(*each, detect) for each in self._options.references.items()]
+        return Meant(self.encoder, references, self._options.similarity) if references else None
+
+    def _reference(self, path: Path, is_meant: bool, detect: Detect) -> Reference:
+        rgb, faces = find_faces(read_photo(path).frame.rgb, detect)
+        if not faces:
+            raise NoFaceError(f"no face found in {path.name}, which is to say who is meant: give a portrait of them")
+        if len(faces) > 1:
+            self.notes.append(f"{path.name} shows {len(faces)} faces: the largest says who is meant")
+        return Reference(self.encoder.embed(rgb, faces[0]), is_meant)
 
     def generator(self, identity: Identity) -> tuple[NetworkGenerator, Network]:
         """Return the generator with its identity set, and its network."""
