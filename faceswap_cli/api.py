@@ -71,7 +71,7 @@ def swap_image(
     swapper, tally = Swapper(read_photos(run.sources), run.options, label=label_for(photo.frame, run.options)), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
-        raise no_face(run.input, tally)
+        raise no_face(run.input, tally, swapper)
     with swapper.stopwatch.stage("encode"):
         not_kept = write_photo(photo, swapped.layers, target, run.options, seal)
     if progress is not None:
@@ -105,7 +105,7 @@ def swap_video(
         with ClipWriter(plan) as writer:
             _write_frames(clip, swapper, tally, writer, progress)
             if tally.frames_with_face == 0:
-                raise no_face(run.input, tally)
+                raise no_face(run.input, tally, swapper)
             with swapper.stopwatch.stage("mux"):
                 written = writer.finish(seal)
     return _conclude(
@@ -151,7 +151,8 @@ def recipe_of(sources: list[Path], bundle: Bundle, options: Options) -> str:
     networks = [part.path for part in bundle.parts.values()]
     detectors = sorted(pack_folder(options.face_pack).glob("*.onnx"))
     photos = [_photo_and_face(source) for source in sources]
-    digests = [sha256_of(path) for path in [*(path for path, _ in photos), *networks, *detectors]]
+    pictures = [*(path for path, _ in photos), *options.references]
+    digests = [sha256_of(path) for path in [*pictures, *networks, *detectors]]
     chosen = [str(face) for _, face in photos]
     return hashlib.sha256("\n".join([__version__, corrections, *digests, *chosen]).encode()).hexdigest()
 
@@ -194,9 +195,17 @@ def _surest(tally: Tally) -> str:
     return f"--det-threshold {floor(100 * tally.surest) / 100:g} takes in the surest"
 
 
-def no_face(path: Path, tally: Tally) -> NoFaceError:
-    """Word the error for an input that shows no face."""
+def no_face(path: Path, tally: Tally, swapper: Swapper) -> NoFaceError:
+    """Word the error for an input that shows no face, or nobody who is meant."""
     where = f"any of the {tally.frames} frames of {path.name}" if tally.frames > 1 else path.name
+    if tally.faces_left:
+        seen = "1 face is" if tally.most_left == 1 else f"{tally.most_left} faces are"
+        closer = f"{seen} seen"
+        if swapper.meant is not None and swapper.meant.best > -1:
+            closer = (
+                f"the likest is at {swapper.meant.best:.2f}, and --similarity asks for {swapper.options.similarity:g}"
+            )
+        return NoFaceError(f"nobody in {where} is who is meant: nothing is written; {closer}")
     closer = "lower --det-threshold or --min-face to look closer"
     if tally.faces_unsure:
         closer = f"{tally.faces_unsure} that may be faces; {_surest(tally)}"

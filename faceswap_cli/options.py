@@ -4,6 +4,7 @@ Every field has the default the command line shows; a value that cannot be meant
 stage checks again.
 """
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +18,10 @@ FacesChoice = Literal["largest", "all"] | int
 DEVICES = ("auto", "cpu", "cuda")
 CODECS = ("h264", "hevc", "av1", "vp9", "prores", "ffv1")
 ENCODER_CHOICES = ("software", "auto", "nvenc", "qsv", "videotoolbox", "vaapi", "amf")
+PLACES = ("largest", "smallest", "left", "right", "top", "bottom", "centre")
 DEFAULT_QUALITY = 75
+_LIKE = "like:"
+_NUMBER = re.compile("[1-9][0-9]{0,3}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,9 @@ class Options:
     device: Device = "auto"
     threads: int | None = None  # CPU threads for the networks; None means all cores
     faces: FacesChoice = "largest"  # whom to swap in each frame; a number means that many, the largest first
+    who: str | None = None  # the one meant: a place of PLACES, N for the N-th largest, or like:PHOTO
+    not_who: str | None = None  # like:PHOTO of one who is left as they are
+    similarity: float = 0.35  # cosine from which someone is like a photo
     det_threshold: float | None = None  # confidence below which a face is ignored; None means the detector's own
     min_face: int = 24  # shorter side of the box in pixels below which a face is ignored
     mask_blur: float = 0.04  # softening of the mask's edge, as a share of the crop's side, 0..0.5
@@ -71,6 +78,7 @@ class Options:
             _between("faces", self.faces, 1, 1000)
         else:
             _one_of("faces", self.faces, ("largest", "all"))
+        self._check_who()
         if self.label is not None and not (self.label.strip() and self.label.isprintable()):
             raise UsageError(f"label is {self.label!r}: give one line of text")
         if self.sign and not self.disclosure:
@@ -86,6 +94,26 @@ class Options:
         if self.end is not None and self.end <= (self.start or 0):
             raise UsageError(f"end ({float(self.end):g} s) is not after start ({float(self.start or 0):g} s)")
 
+    def _check_who(self) -> None:
+        _between("similarity", self.similarity, -1.0, 1.0)
+        if self.who is not None and not (self.who in PLACES or _NUMBER.fullmatch(self.who) or _photo_in(self.who)):
+            raise UsageError(f"who is {self.who!r}: choose one of {', '.join(PLACES)}, a number, or like:PHOTO")
+        if self.not_who is not None and not _photo_in(self.not_who):
+            raise UsageError(f"not_who is {self.not_who!r}: give like:PHOTO")
+        if self.place is not None and self.faces != "largest":
+            raise UsageError(f"who {self.who} names one, faces {self.faces} several: leave one of them out")
+
+    @property
+    def place(self) -> str | None:
+        """The place in the picture, or the number by size, of the one meant; None where nobody is named so."""
+        return None if self.who is None or _photo_in(self.who) else self.who
+
+    @property
+    def references(self) -> dict[Path, bool]:
+        """Photos of people who are meant (True) and who are not."""
+        named = ((self.who, True), (self.not_who, False))
+        return {photo: is_meant for text, is_meant in named if text and (photo := _photo_in(text))}
+
     @property
     def model_name(self) -> str:
         """The generator's name without folder and ending, as results carry it."""
@@ -98,6 +126,11 @@ class Options:
         if self.faces == "all":
             return None
         return 1 if self.faces == "largest" else self.faces
+
+
+def _photo_in(text: str) -> Path | None:
+    """Return the photo that like:PHOTO names."""
+    return Path(text.removeprefix(_LIKE)) if text.startswith(_LIKE) and len(text) > len(_LIKE) else None
 
 
 def _between(name: str, value: float, low: float, high: float) -> None:

@@ -23,6 +23,7 @@ from .stages.generate import Generate
 from .stages.likeness import Likeness
 from .stages.mask import Mask
 from .stages.paste import overlaid, paste
+from .stages.places import in_order
 from .stages.tally import Tally
 from .stages.track import Located, Track
 from .stopwatch import Stopwatch
@@ -51,6 +52,7 @@ class Swapper:
         opened = OpenBundle(bundle, options)
         source = opened.source(sources, self.detector)
         self.identity = source.identity
+        self.meant = opened.meant(self.detector)
         self.likeness = Likeness(opened.encoder, source.identity)
         self.generator: Generate
         self.generator, network = opened.generator(source.identity)
@@ -83,11 +85,20 @@ class Swapper:
     def photo(self, frame: Frame, tally: Tally) -> Swapped:
         """Swap the faces of a single picture."""
         with self.stopwatch.stage("locate"):
-            faces = self.detector.detect(frame.rgb)
+            faces = self.detector.search(frame.rgb)
         tally.pass_over(self.detector.too_small, self.detector.unsure)
-        located = Located(frame, tuple(faces[: self.options.face_limit]), len(faces))
+        located = Located(frame, self._named(frame, faces), len(faces))
         tally.add(located)
         return self._look(located, self.swap(located))
+
+    def _named(self, frame: Frame, faces: list[Face]) -> tuple[Face, ...]:
+        """Return the faces of a photo that are to be swapped."""
+        if self.meant is not None:
+            faces = self.meant.of_photo(frame.rgb, faces)
+        numbered = dict(enumerate(faces))
+        if self.options.place is not None:
+            faces = [numbered[number] for number in in_order(numbered, self.options.place, frame.rgb.shape)]
+        return tuple(faces[: self.options.face_limit])
 
     def swap(self, located: Located, history: History | None = None) -> Swapped:
         """Swap the faces chosen in a frame, in a clip by its history."""
@@ -129,7 +140,8 @@ class Swapper:
 
     def _locate(self, frames: Generator[Frame, None, None], tally: Tally) -> Iterator[Located]:
         with closing(frames):
-            yield from Track(self.options.face_limit).follow(self._sightings(frames, tally))
+            track = Track(self.options.face_limit, self.options.place, self.meant)
+            yield from track.follow(self._sightings(frames, tally))
 
     def _sightings(self, frames: Iterable[Frame], tally: Tally) -> Iterator[tuple[Frame, list[Face]]]:
         watch = Watch(self.detector)

@@ -67,7 +67,7 @@ def plan_image(
     swapper, tally = Swapper(read_photos(paths_of(source)), options, label=label_for(photo.frame, options)), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
-        raise no_face(photo.path, tally)
+        raise no_face(photo.path, tally, swapper)
     content, notes = render_photo(photo, swapped.layers, target.suffix, options)
     height, width = photo.frame.rgb.shape[:2]
     return _plan(source, photo.path, target, swapper) | {

@@ -121,7 +121,7 @@ class Pointing(Encoder):
 class OneFace:
     """Finds one face in every picture."""
 
-    def detect(self, rgb: np.ndarray) -> list[Face]:
+    def search(self, rgb: np.ndarray) -> list[Face]:
         return [Face(np.array([0, 0, 8, 8], np.float32), np.zeros((5, 2), np.float32), 1.0)]
 
 
@@ -184,3 +184,13 @@ def test_a_published_encoder_sees_the_generators_own_crop(detector: Detect, peop
     nearest = crop_face(frame.rgb, face, "simswap-five", 224).image[::2, ::2].astype(np.float32) / 255
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     np.testing.assert_allclose(network.image[0].transpose(1, 2, 0), (nearest - mean) / deviation, atol=1e-5)
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_a_source_that_lies_or_stands_on_its_head_is_the_same_person(
+    detector: Detect, encoder: Encoder, people: Path, turn: int
+) -> None:
+    upright = photo(people / "obama.jpg")
+    turned = Frame(np.ascontiguousarray(np.rot90(upright.rgb, turn)), 0)
+    one, other = (embed_source([each], detector, encoder)[0].embedding for each in (upright, turned))
+    assert one @ other > 0.95

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..options import CODECS, DEVICES, ENCODER_CHOICES
+from ..options import CODECS, DEVICES, ENCODER_CHOICES, PLACES
 
 Sources = Annotated[
     list[Path],
@@ -87,6 +87,11 @@ SWAP_FLAGS: dict[str, Flag] = {
     "device": Flag(f"Where the networks run: {', '.join(DEVICES)}."),
     "threads": Flag("CPU threads for the networks; all cores without it.", int),
     "faces": Flag("Whom to swap in each picture: largest, all, or a number N of the largest.", read=read_faces),
+    "who": Flag(
+        f"The one meant: {', '.join(PLACES)}, N for the N-th largest, or like:PHOTO; in a clip they are followed."
+    ),
+    "not_who": Flag("Someone who is left as they are: like:PHOTO."),
+    "similarity": Flag("Cosine of the encoder from which someone is like a photo, -1..1.", float),
     "det_threshold": Flag("Confidence below which a face is ignored, 0..1; without it the detector's own.", float),
     "min_face": Flag("Shorter side in pixels below which a face is ignored.", int),
     "shape": Flag("How much of the source's own outline the face gets, 0..1; 0 keeps the target's.", float),

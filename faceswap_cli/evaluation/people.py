@@ -90,7 +90,7 @@ def _located(path: Path, detector: Detect, options: Options) -> Iterator[Located
     """Yield the frames with all their faces, numbered by track."""
     if kind_of(path) == "photo":
         frame = read_photo(path).frame
-        faces = detector.detect(frame.rgb, PHOTO_SIDES)
+        faces = detector.search(frame.rgb) or detector.detect(frame.rgb, PHOTO_SIDES)
         yield from Track(None).follow([(frame, faces)])
         return
     watch = Watch(detector)

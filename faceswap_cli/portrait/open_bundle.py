@@ -1,16 +1,20 @@
 """Open the networks of a bundle and learn who the source is: all that happens before the first frame."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..engines import Network, gpu_count, open_network
+from ..errors import NoFaceError
+from ..media.photo import read_photo
 from ..options import Options
 from ..stages.bundle import Bundle, Part
 from ..stages.detect import Detect
 from ..stages.generate import NetworkGenerator
-from ..stages.identity import Encoder, find_sources, identify
+from ..stages.identity import Encoder, find_faces, find_sources, identify
 from ..stages.mask import Mask, OvalMask, ParsedMask
 from ..stages.parse import Parser
 from ..stages.specialise import open_generator
+from ..stages.who import Meant, Reference
 from ..types import Frame, Identity, SourcePhoto
 from .finisher import Finisher
 from .fitter import Fitter
@@ -51,6 +55,19 @@ class OpenBundle:
         if frontality(portrait.landmarks) < _TURNED:
             self.notes.append(_PAST_THE_CAMERA)
         return Source(identity, portrait)
+
+    def meant(self, detect: Detect) -> Meant | None:
+        """Return what tells who is meant by photos, None without any; raise NoFaceError where one shows no face."""
+        references = [self._reference(*each, detect) for each in self._options.references.items()]
+        return Meant(self.encoder, references, self._options.similarity) if references else None
+
+    def _reference(self, path: Path, is_meant: bool, detect: Detect) -> Reference:
+        rgb, faces = find_faces(read_photo(path).frame.rgb, detect)
+        if not faces:
+            raise NoFaceError(f"no face found in {path.name}, which is to say who is meant: give a portrait of them")
+        if len(faces) > 1:
+            self.notes.append(f"{path.name} shows {len(faces)} faces: the largest says who is meant")
+        return Reference(self.encoder.embed(rgb, faces[0]), is_meant)
 
     def generator(self, identity: Identity) -> tuple[NetworkGenerator, Network]:
         """Return the generator with its identity set, and its network."""

@@ -7,6 +7,8 @@ Whoever is chosen stays so, as a viewer expects, by these rules:
 - The place of one who is out of sight is lent at once to a face that came after them, which may be the same person
   behind a cut or a leap, and is else the only one to look at. One who was in sight beside the holder is somebody else
   and gets it only if the holder does not turn back within a moment. A lent place is given back at once.
+Who is named by a place (the left one, the third largest) is followed in the same way, but nobody overtakes them, and
+their place is lent to no one known to be somebody else.
 A new shot chooses anew. All depends on the faces and times of the frames alone, so the same clip is chosen the same.
 """
 
@@ -15,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..types import Face, Frame
+from .places import in_order
 
 PATIENCE = 1.0  # seconds for which a face out of sight keeps its number, and its place at most
 _OVERTAKE = 2.0  # a rival's area is at least so many times the chosen one's
@@ -69,8 +72,8 @@ class _Look:
 class Choice:
     """Keep to the same people: whom to swap is decided by track, not anew in every frame."""
 
-    def __init__(self, limit: int | None) -> None:
-        self._limit = limit
+    def __init__(self, limit: int | None, place: str | None = None) -> None:
+        self._limit, self._place = limit, place
         self._chosen: dict[int, _Place] = {}  # by track
         self._sights: dict[int, _Sight] = {}  # by track
         self._in_sight: set[int] = set()  # in the frame before
@@ -87,10 +90,17 @@ class Choice:
         self._give_back(now)
         self._release()
         looks = _looks(ahead)
-        for number in sorted(now.faces, key=lambda number: (looks[number].brief, -looks[number].area, number)):
+        for number in self._in_order(now, looks):
             if number not in self._chosen:
                 self._offer(number, looks, ahead)
         return [number for number in self._chosen if number in now.faces]
+
+    def _in_order(self, now: Moment, looks: dict[int, _Look]) -> list[int]:
+        """Return who may be offered a place, one after another."""
+        if self._place is None:
+            return sorted(now.faces, key=lambda number: (looks[number].brief, -looks[number].area, number))
+        named = in_order(now.faces, self._place, now.frame.rgb.shape)
+        return sorted(named, key=lambda number: looks[number].brief)
 
     def _watch(self, now: Moment) -> None:
         """Note who is in sight, and forget who has been out of sight for too long to keep the number."""
@@ -100,8 +110,8 @@ class Choice:
                 elapsed = now.seconds - sight.last
                 sight.unbroken += elapsed
                 if number in self._chosen:
-                    for other in now.faces:
-                        sight.beside[other] = sight.beside.get(other, 0.0) + elapsed
+                    known = {other: time for other, time in sight.beside.items() if other in self._sights}
+                    sight.beside = known | {other: known.get(other, 0.0) + elapsed for other in now.faces}
             else:
                 sight.unbroken = 0.0
             sight.last = now.seconds
@@ -130,7 +140,7 @@ class Choice:
             place = self._chosen.pop(gone)
             self._chosen[number] = _Place(place.before if place.lent else gone, lent=True)
             return
-        shown = [chosen for chosen in self._chosen if chosen in looks]
+        shown = [chosen for chosen in self._chosen if chosen in looks and self._place is None]
         smallest = min(shown, key=lambda chosen: looks[chosen].area, default=None)
         if smallest is not None and self._may_overtake(number, looks[number], looks[smallest]):
             del self._chosen[smallest]
@@ -142,7 +152,7 @@ class Choice:
             return False
         sight = self._sights[holder]
         is_back = any(holder in moment.faces for moment in ahead)
-        is_away = not is_back and ahead[-1].seconds - sight.last > _GRACE
+        is_away = self._place is None and not is_back and ahead[-1].seconds - sight.last > _GRACE
         return is_away or sight.beside.get(number, 0.0) < _ACQUAINTANCE
 
     def _may_overtake(self, number: int, rival: _Look, chosen: _Look) -> bool:

@@ -6,6 +6,7 @@ crop; published bundles that do it otherwise say so in their contract.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -47,6 +48,7 @@ class Encoder:
         self._network = network
         self._contract = contract
         self._crop_template, self._crop_size = crop_template, crop_size
+        self._one_at_a_time = Lock()  # who is meant is told while swaps are looked at, and not every engine takes both
 
     def embed(self, rgb: np.ndarray, face: Face) -> np.ndarray:
         """Return the identity (D,) float32, L2 norm 1, of a face in an upright picture."""
@@ -55,7 +57,8 @@ class Encoder:
             # Nearest, as SimSwap's test scripts do by torch's default.
             crop = cv2.resize(crop, (self._contract.size,) * 2, interpolation=cv2.INTER_NEAREST)
         tensor = to_tensor([crop], self._contract.input_range)
-        return _unit(self._network.run(**{self._network.inputs[0]: tensor})[0][0])
+        with self._one_at_a_time:
+            return _unit(self._network.run(**{self._network.inputs[0]: tensor})[0][0])
 
 
 def find_sources(photos: Sequence[SourcePhoto | Frame], detect: Detect) -> tuple[list[SeenPhoto], list[str]]:
@@ -87,7 +90,7 @@ def _named(photos: Sequence[SourcePhoto | Frame]) -> list[SourcePhoto]:
 
 def _look_at(photo: SourcePhoto, detect: Detect) -> SeenPhoto:
     """Find the face meant in a photo."""
-    rgb, faces = _find_faces(photo.frame.rgb, detect)
+    rgb, faces = find_faces(photo.frame.rgb, detect)
     if not faces:
         height, width = photo.frame.rgb.shape[:2]
         raise NoFaceError(
@@ -162,13 +165,14 @@ def _told_people(seen: list[SeenPhoto], people: list[list[int]]) -> str:
     return " / ".join(", ".join(seen[number].photo.name for number in group) for group in people)
 
 
-def _find_faces(rgb: np.ndarray, detect: Detect) -> tuple[np.ndarray, list[Face]]:
-    faces = detect.detect(rgb)
+def find_faces(rgb: np.ndarray, detect: Detect) -> tuple[np.ndarray, list[Face]]:
+    """Return the faces of a portrait, the largest first, and the picture they lie in: with room around tight ones."""
+    faces = detect.search(rgb)
     if faces:
         return rgb, faces
     margin = round(min(rgb.shape[:2]) * _BORDER)
     roomy = cv2.copyMakeBorder(rgb, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
-    return roomy, detect.detect(roomy)
+    return roomy, detect.search(roomy)
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from .appearance import alike, look_of
 from .choice import Choice, Moment
 from .numbering import Numbering
 from .shots import FLASH, by_shot
+from .who import Meant
 
 REACH = 3  # frames on each side that smooth a frame's points
 LONGEST_GAP = 3  # frames in which a face may be missed and is filled in
@@ -40,9 +41,9 @@ class Located:
 class Track:
     """Number, fill, steady and choose the faces of consecutive frames."""
 
-    def __init__(self, face_limit: int | None) -> None:
+    def __init__(self, face_limit: int | None, place: str | None = None, meant: Meant | None = None) -> None:
         self._numbering = Numbering()
-        self._choice = Choice(face_limit)
+        self._choice, self._meant = Choice(face_limit, place), meant
         self._window: deque[Moment] = deque()
         self._position = 0  # of the frame to be given next within the window
 
@@ -65,7 +66,9 @@ class Track:
         now = moments[position]
         steadied = {number: _steady(moments, position, number) for number in now.faces}
         ahead = [moment for moment in moments[position:] if moment.shot == now.shot]
-        chosen = self._choice.choose(now, ahead)
+        if self._meant is not None:
+            ahead = self._meant.of_clip(ahead)
+        chosen = self._choice.choose(ahead[0], ahead)
         faces = sorted((steadied[number] for number in chosen if number in steadied), key=lambda face: -face.area)
         self._advance()
         return Located(now.frame, tuple(faces), len(now.faces))
