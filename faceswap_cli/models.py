@@ -129,6 +129,12 @@ def locate(name: str) -> Path:
     return reports[0].path.parent if wanted.kind == "pack" else reports[0].path
 
 
+def file_of(given: Path) -> Path:
+    """Return a path as it is, or the checked file of the entry that is called so where no such file exists."""
+    name = str(given)
+    return given if given.exists() or name not in catalogue() else locate(name)
+
+
 def is_present(wanted: Entry) -> bool:
     """Tell whether the entry's files are here, without reading them."""
     return (weights_folder() / wanted.file).is_file() if wanted.embedded else (folder_of(wanted.name) / CARD).is_file()

@@ -266,7 +266,7 @@ def test_unknown_settings_and_shapes_are_named(tmp_path: Path) -> None:
         read_record(tmp_path / "wrong.toml", DistillSettings)
     with pytest.raises(UsageError, match="depth"):
         distill.build_student(DistillSettings(shape={"depth": 3}))
-    with pytest.raises(UsageError, match="no map of an encoder"):
+    with pytest.raises(UsageError, match="say portrait = false"):
         distill.build_student(DistillSettings(shape={"injection": "map"}))
     with pytest.raises(UsageError, match="working is 112"):
         distill.build_student(DistillSettings(shape={"working": 112}))

@@ -11,6 +11,7 @@ from faceswap_cli.errors import UsageError  # noqa: E402
 from faceswap_cli.networks.lite import LiteConfig  # noqa: E402
 from faceswap_cli.networks.parsing import ParseNetConfig  # noqa: E402
 from faceswap_cli.training.distill import build_student  # noqa: E402
+from faceswap_cli.training.generators import build_generator  # noqa: E402
 from faceswap_cli.training.settings import (  # noqa: E402
     BeardSettings,
     DistillSettings,
@@ -19,7 +20,6 @@ from faceswap_cli.training.settings import (  # noqa: E402
     read_record,
     read_settings,
 )
-from faceswap_cli.training.swap import build_generator  # noqa: E402
 
 
 def written(folder: Path, text: str) -> Path:

@@ -82,12 +82,14 @@ def _outside(label: np.ndarray) -> np.ndarray:
     return 1 - cv2.dilate(face, np.ones((5, 5), np.uint8))
 
 
-def encoder_crop(image: np.ndarray, points: np.ndarray, jitter: np.ndarray | None = None) -> np.ndarray:
+def encoder_crop(
+    image: np.ndarray, points: np.ndarray, jitter: np.ndarray | None = None, template: str = "arcface"
+) -> np.ndarray:
     """Cut the encoder's aligned crop, (112, 112, 3) uint8.
 
     `jitter` is (rotation in radians, log of the scale, shift x, shift y in crop pixels) around the crop's centre.
     """
-    to_crop = similarity(points, "arcface", ENCODER_SIZE)
+    to_crop = similarity(points, template, ENCODER_SIZE)
     if jitter is not None:
         to_crop = _moved(to_crop, jitter, ENCODER_SIZE)
     return _warp(image, to_crop, ENCODER_SIZE)

@@ -38,15 +38,21 @@ class SwapSettings:
     expression: float = 70.0  # landmarks of the swap against the target's, where --landmarks is given; not in the paper
     smoothness: float = 80.0  # variation and size of the lite network's residual, on smooth skin above all
     shut: float = 2.0  # how far its gate is shut where the portrait may be used
-    gradient_penalty: float = 0.0  # R1 on real images
+    gradient_penalty: float = 0.0  # weight of the penalty that keeps the discriminator smooth; paper: 1e-5
+    penalty: Literal["r1", "blends"] = "r1"  # R1 on real images, or, the paper's, WGAN-GP on blends of real and made
 
     reconstruction_only: int = 0  # first steps with reconstruction alone: needed by networks that paint the whole face
     identity_ramp: int = 300  # steps over which the identity loss rises after that
     adversarial_from: int = 400  # step at which the adversary sets in; it trains alone for the 100 steps before
-    discriminator_width: int = 32
+    discriminator_width: int = 32  # channels after its first convolution; published: 64
+    discriminator_max_width: int = 256  # where their doubling ends; published: 512
+    discriminator_norm: Literal["spectral", "batch"] = "spectral"  # published: batch
+    generator_rate: float = 1e-3  # step size of Adam, where --learning-rate gives none; published: 2e-4, later 4e-4
     discriminator_rate: float = 2e-4
+    schedule: Literal["cosine", "constant"] = "cosine"  # of both step sizes; the paper's is constant
     beta1: float = 0.5  # of Adam; paper: 0
-    average: float = 0.995  # decay of the exponential moving average that is exported
+    beta2: float = 0.999
+    average: float = 0.995  # decay of the exponential moving average that is exported; 0, the paper: none
 
     def __post_init__(self) -> None:
         _check_schedule(self)
@@ -148,8 +154,8 @@ def _check_schedule(settings: SwapSettings | DistillSettings) -> None:
         value = getattr(settings, entry.name)
         if isinstance(value, int | float) and value < 0:
             raise UsageError(f"{entry.name} is {value}: give 0 or more")
-    for name in ("beta1", "average"):
-        if getattr(settings, name) >= 1:
+    for name in ("beta1", "beta2", "average"):
+        if getattr(settings, name, 0) >= 1:
             raise UsageError(f"{name} is {getattr(settings, name)}: give less than 1")
     if settings.same_every < 2:
         raise UsageError(
