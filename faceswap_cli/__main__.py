@@ -16,7 +16,9 @@ def main() -> int:
     """Run the command in sys.argv and return its exit code."""
     try:
         from .cli.app import run
+        from .cli.terminal import print_any_letter
 
+        print_any_letter()
         return run(sys.argv[1:])
     except FaceSwapError as error:
         return _tell(told(error), error.exit_code)

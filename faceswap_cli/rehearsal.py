@@ -22,6 +22,7 @@ from .api import Source, label_for, no_face, paths_of, read_photos, recipe_of, t
 from .errors import MediaError, UsageError
 from .evaluation.sheet import save_sheet
 from .media.encode import PictureEncoder, open_encoder
+from .media.mux import try_mux
 from .media.photo import photo_output_path, read_photo, render_photo
 from .media.plan import GIF, STILLS, WritePlan
 from .media.planes import blend
@@ -97,6 +98,7 @@ def plan_video(
         earlier = look_at_earlier_work(plan)
         swapper = Swapper(photos, options, bundle, label_for(clip, options))
         open_encoder(plan)
+        try_mux(plan)
         cargo, track_rate = foresee_tracks(plan)
         opening = time.monotonic() - began
         trial = _try(clip, plan, swapper)

@@ -19,6 +19,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from .disclosure import DIGITAL_SOURCE_TYPE
 from .encoders import quality_to_scale
 from .orientation import EXIF_ORIENTATIONS
+from .sequence import SUFFIXES
 
 DEFAULT_QUALITY = 75
 # Extension -> how Pillow calls the format. The first is the default for photos of kinds we read but do not write.
@@ -26,12 +27,15 @@ PHOTO_FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jfif": "JPEG",
+    ".jpe": "JPEG",
     ".webp": "WEBP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".avif": "AVIF",
     ".bmp": "BMP",
 }
+NUMBERED_FORMATS = tuple(ending for ending in PHOTO_FORMATS if ending in SUFFIXES)  # as the video library knows them
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KEPT_CHUNKS = {
     b"gAMA",
