@@ -27,7 +27,7 @@ from ..networks.mobilefaceswap import REDUCTION, MobileConfig, MobileFaceSwap
 from .checkpoint import LAST, load, save
 from .distill_losses import mask_loss, perceptual, reconstruction, teacher_weight
 from .encoders import load_embeddings, load_encoders, names_of
-from .generators import Generator, read_generator
+from .generators import Teacher, read_generator
 from .losses import IdentityJudge, hinge_discriminator, hinge_generator, identity_loss, smoothness_loss
 from .options import DistillOptions
 from .parallel import is_first, join_workers
@@ -64,7 +64,7 @@ LOSSES = (  # every one a step can have: the columns of the log
 class Players:
     """The networks of a distillation and their optimisers."""
 
-    teacher: Generator  # frozen
+    teacher: Teacher  # frozen
     student: MobileFaceSwap
     average: MobileFaceSwap  # moving average of the student: what is measured and exported
     discriminator: TwoScaleDiscriminator
@@ -157,7 +157,7 @@ def _kept(options: DistillOptions) -> dict[str, Any]:
     return state
 
 
-def load_teacher(path: Path | None, size: int, space: Space = OURS) -> Generator:
+def load_teacher(path: Path | None, size: int, space: Space = OURS) -> Teacher:
     """Return a frozen generator, images in [0, 1] both ways, that takes crops of `size` and a student's identities.
 
     It is the embedded one, one of a file or an installed one. Raises WeightsError for a file that holds none and for
@@ -178,7 +178,7 @@ def load_teacher(path: Path | None, size: int, space: Space = OURS) -> Generator
 
 
 def build_players(
-    settings: DistillSettings, teacher: Generator, judge: IdentityJudge, init_from: Path | None, device: torch.device
+    settings: DistillSettings, teacher: Teacher, judge: IdentityJudge, init_from: Path | None, device: torch.device
 ) -> Players:
     """Return fresh networks, the student from `init_from` where it is given."""
     student, average = build_student(settings), build_student(settings)

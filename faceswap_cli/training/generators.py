@@ -10,12 +10,14 @@ from ..engines.torch import load_module
 from ..errors import UsageError, WeightsError
 from ..networks.layers import load_strictly
 from ..networks.lite import LiteConfig, SimSwapLite
+from ..networks.painter import Painter, PainterConfig
 from ..networks.simswap import SimSwap, SimSwapConfig, UnitRange
 from .checkpoint import LAST, load
 from .settings import SwapSettings, make_record
 from .spaces import OURS, Space
 
 Generator = SimSwapLite | UnitRange
+Teacher = Generator | Painter  # a painter learns from triplets (painter.py), and can be taught from like the others
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +25,7 @@ class Origin:
     """A generator that was read from a file, and what a training has to know of it."""
 
     path: Path
-    generator: Generator
+    generator: Teacher
     space: str  # name of the identity space it understands
     size: int  # side of the crops it was made for
 
@@ -65,6 +67,8 @@ def settings_from(origin: Origin, settings: SwapSettings, *, told: bool) -> Swap
 
     `told` says that the settings were given, not defaults. Raises UsageError where they name another network.
     """
+    if isinstance(origin.generator, Painter):
+        raise UsageError(f"{origin.path} holds a painter, which learns from triplets: say --network painter")
     network = network_of(origin.generator)
     if told and settings.network != network:
         raise UsageError(
@@ -95,15 +99,20 @@ def copy_weights(origin: Origin, generator: Generator) -> None:
 def _read_onnx(path: Path) -> Origin:
     metadata = read_metadata(path)
     module = load_module(path, metadata)
-    if not isinstance(module, SimSwapLite | UnitRange):
+    if not isinstance(module, Teacher):
         raise WeightsError(f"{path} holds no generator to train (it holds a {metadata['network']})")
     return Origin(path, module, metadata.get("space", ""), int(metadata.get("size", 0)))
 
 
 def _read_checkpoint(path: Path) -> Origin:
     state = load(path)
-    if state.get("kind") != "generator":
-        raise WeightsError(f"{path} holds no generator (it holds {state.get('kind', 'something else')})")
-    generator = build_generator(SwapSettings(**state["settings"]))
+    kind = state.get("kind")
+    if kind not in ("generator", "painter"):
+        raise WeightsError(f"{path} holds no generator (it holds {kind or 'something else'})")
+    generator: Teacher
+    if kind == "painter":
+        generator = Painter(PainterConfig(**state["configuration"]))
+    else:
+        generator = build_generator(SwapSettings(**state["settings"]))
     generator.load_state_dict(state["average"])
     return Origin(path, generator.eval(), state.get("space", OURS.name), state.get("size", 0))
