@@ -16,7 +16,6 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from faceswap_cli.stages.points import PointFinder
 
 from faceswap_cli import Options, models
 from faceswap_cli.engines import open_network
@@ -26,6 +25,7 @@ from faceswap_cli.evaluation.splits import photos_by_person
 from faceswap_cli.evaluation.turn import turn_seen
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.sniff import kind_of
+from faceswap_cli.portrait.landmarks import LandmarkFinder
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import open_detector
 from faceswap_cli.stages.parse import GLASSES, SKIN, Parser, class_share
@@ -82,7 +82,7 @@ class Looker:
         options = Options(det_threshold=THRESHOLD, threads=threads)
         self._detector = open_detector(None, options)
         self._parser = Parser(open_network(models.locate("parser"), "cpu", threads), models.entry("parser"))
-        self._points = PointFinder(open_network(models.locate("points"), "cpu", threads), models.entry("points"))
+        self._points = LandmarkFinder(open_network(models.locate("points"), "cpu", threads), models.entry("points"))
 
     def look(self, photo: Path, is_target: bool) -> Look | None:
         """Return what counts, None where no face is found."""
