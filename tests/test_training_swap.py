@@ -17,6 +17,7 @@ from faceswap_cli.networks.light import Light  # noqa: E402
 from faceswap_cli.networks.lite import Changes, LiteConfig, SimSwapLite, apply_changes  # noqa: E402
 from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
 from faceswap_cli.portrait.corrections.source_light import Light as SideLight  # noqa: E402
+from faceswap_cli.portrait.recipe import RECIPE  # noqa: E402
 from faceswap_cli.portrait.records import Portrait  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
 from faceswap_cli.training import checkpoint, swap  # noqa: E402
@@ -306,6 +307,17 @@ def test_portraits_are_looked_at_once(pack: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [cache.name]
 
 
+def test_portraits_are_looked_at_anew_when_a_number_of_the_recipe_changed(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, faces = tmp_path / "portraits.npz", load_packs((pack,), 96)
+    load_portraits(faces, cache, 1)
+    made = cache.stat().st_mtime_ns
+    monkeypatch.setattr("faceswap_cli.training.portraits.RECIPE", RECIPE.without(("glasses",)))
+    load_portraits(faces, cache, 1)
+    assert cache.stat().st_mtime_ns != made
+
+
 def test_identities_are_looked_at_once_by_the_same_encoders(pack: Path, tmp_path: Path) -> None:
     cache, device = tmp_path / "embeddings.npz", torch.device("cpu")
     faces, judge = load_packs((pack,), 96), IdentityJudge(load_encoders(None), 96)
@@ -328,6 +340,6 @@ def test_portraits_are_laid_as_a_swap_lays_them(pack: Path, tmp_path: Path) -> N
     known = load_portraits(lit, tmp_path / "portraits.npz", 1)
     for number, image in enumerate(lit.images):
         usable = (known.usable[number] / 255).astype(np.float32)
-        lit = SideLight().apply(Portrait(image, usable, known.points[number]))
-        np.testing.assert_array_equal(known.images[number], lit.image)
+        evened = SideLight().apply(Portrait(image, usable, known.points[number]))
+        np.testing.assert_array_equal(known.images[number], evened.image)
     assert (known.images != lit.images).any()

@@ -19,6 +19,7 @@ class Fitter:
     """Runs the recipe's steps before the generator, for one prepared portrait, over any number of faces."""
 
     def __init__(self, portrait: Portrait, landmarks: LandmarkFinder, recipe: Recipe = RECIPE) -> None:
+        assert portrait.views, "a portrait is prepared before it is laid, see source.prepared"
         self._portrait, self._landmarks = portrait, landmarks
         self._steps = recipe.of_frame(after_generator=False)
 
