@@ -45,7 +45,7 @@ class Field:
     def carried(self, places: np.ndarray) -> np.ndarray:
         """Return where places (P, 2) of the picture as it was lie in the bent one."""
         there = places
-        for _ in range(3):  # a fixed point: moves change little from place to place
+        for _ in range(6):  # a fixed point: moves change little from place to place
             there = places - self.at(there)
         return there
 

@@ -27,7 +27,7 @@ _HIDDEN = (0.1, 0.6)  # radians of yaw: from the first on the side turned away c
 _CORNERS = ((36, 39), (42, 45))  # of the eyes
 _FAR = 3.0  # times the usual distance from the middle of a track's shapes: what lies further away does not count
 
-GAIN = 1.5  # the filter shrinks what it is not sure of; so much of it is given back
+GAIN = 2.2  # the filter shrinks what it is not sure of; so much of it is given back
 BROWS_UP = 0.6  # share of a brow's height that is taken over: it tells a mood too
 WIDTHS = 0.2  # an eye or a mouth becomes wider or narrower by no more than this share
 LIMIT = 0.3  # no point moves further
