@@ -131,13 +131,13 @@ def _shapes_of(state: State) -> dict[str, torch.Size]:
     return {key: tensor.shape for key, tensor in state.items()}
 
 
-def write_published(name: str, state: State, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write the ONNX file of a published network; raise WeightsError when the state dict is another network's."""
+def write_published(name: str, state: State, path: Path, metadata: Mapping[str, str], *, half: bool) -> None:
+    """Write the ONNX file of a published network, its weights as published or, for half the size, as float16.
+
+    Raises WeightsError when the state dict is another network's.
+    """
     published = PUBLISHED[name]
     head = {"network": published.network, "configuration": json.dumps(published.configuration)}
     examples = {key: torch.rand(shape) for key, shape in published.inputs.items()}
-    write_onnx(published.load(state), examples, path, {**head, **metadata}, _signature(published))
-
-
-def _signature(published: Published) -> Signature:
-    return Signature((published.output,), single=published.single)
+    signature = Signature((published.output,), single=published.single, half=half)
+    write_onnx(published.load(state), examples, path, {**head, **metadata}, signature)

@@ -213,7 +213,8 @@ def build_student(settings: DistillSettings) -> MobileFaceSwap:
 
 
 def read_student(path: Path) -> dict[str, Tensor]:
-    """Return a student's parameters from an exported ONNX file or a checkpoint (its moving average)."""
+    """Return a student's parameters from an exported or imported ONNX file, by name, or a checkpoint's average."""
+    path = models.file_of(path)
     if path.suffix == ".onnx":
         read_metadata(path)  # a file that is none is refused here, in one line
         return read_state_dict(path)

@@ -157,6 +157,8 @@ def _check_schedule(settings: SwapSettings | DistillSettings) -> None:
     for name in ("beta1", "beta2", "average"):
         if getattr(settings, name, 0) >= 1:
             raise UsageError(f"{name} is {getattr(settings, name)}: give less than 1")
+    if settings.discriminator_width < 1 or getattr(settings, "discriminator_max_width", 1) < 1:
+        raise UsageError("a discriminator needs channels: give its widths as 1 or more")
     if settings.same_every < 2:
         raise UsageError(
             f"same_every is {settings.same_every}: give 2 or more, so that different people are swapped too"

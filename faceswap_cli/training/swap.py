@@ -187,7 +187,7 @@ def generator_step(
     """Teach the generator; return its losses, weighted as they were summed, and the swaps it made (detached)."""
     fake, changes = generate(players.generator, batch)
     losses = _attribute_losses(fake, changes, batch, settings)
-    ramp = min(1.0, max(0.0, (step - settings.reconstruction_only + 1) / settings.identity_ramp))
+    ramp = min(1.0, max(0.0, (step - settings.reconstruction_only + 1) / max(1, settings.identity_ramp)))
     if ramp > 0:
         losses |= {name: ramp * loss for name, loss in _identity_losses(fake, batch, players.judge, settings).items()}
     if players.expression is not None:
