@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ._version import __version__
-from .errors import NoFaceError
+from .errors import NoFaceError, UsageError
 from .extras import load
 from .media.photo import photo_output_path, read_photo, write_photo
 from .media.plan import Seal
 from .media.reader import Clip, open_clip
+from .media.sniff import kind_of
 from .media.writer import ClipWriter, WriteReport, plan_output
 from .models import sha256_of
 from .options import Options
@@ -200,5 +201,11 @@ def paths_of(source: Source) -> list[Path]:
 
 
 def read_photos(sources: list[Path]) -> list[Frame]:
-    """Read the source's photos."""
+    """Read the source's photos; UsageError for a clip, with the way to get a photo out of it."""
+    for path in sources:
+        if kind_of(path) == "clip":
+            raise UsageError(
+                f"source {path.name} is a clip: give a photo of the person (`faceswap faces {path} --sheet faces.png` "
+                "shows who is in it), or save one of its pictures"
+            )
     return [read_photo(path).frame for path in sources]
