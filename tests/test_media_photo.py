@@ -381,20 +381,19 @@ def test_further_pages_are_said(tmp_path: Path) -> None:
     assert tuple(photo.frame.rgb[0, 0]) == (255, 0, 0)
 
 
-def test_a_heic_photo_stands_upright_and_keeps_its_exif(tmp_path: Path) -> None:
+def test_a_heic_photo_is_read_and_keeps_its_exif(tmp_path: Path) -> None:
     heif = pytest.importorskip("pillow_heif")
     heif.register_heif_opener()
     exif = Image.Exif()
-    exif[0x0112], exif[0x010E] = 6, "a day at the sea"
-    lying = Image.new("RGB", (64, 48), "blue")
-    lying.paste("red", (0, 0, 32, 48))  # becomes the upper half
-    lying.save(tmp_path / "in.heic", quality=95, exif=exif)
+    exif[0x010E] = "a day at the sea"
+    picture = Image.new("RGB", (64, 48), "blue")
+    picture.paste("red", (0, 0, 32, 48))
+    picture.save(tmp_path / "in.heic", quality=95, exif=exif)
     photo = read_photo(tmp_path / "in.heic")
-    assert photo.frame.rgb.shape == (64, 48, 3)
-    assert photo.frame.rgb[8, 24, 0] > 200 > 60 > photo.frame.rgb[56, 24, 0]
+    assert photo.frame.rgb.shape == (48, 64, 3)
+    assert photo.frame.rgb[24, 8, 0] > 200 > 60 > photo.frame.rgb[24, 56, 0]
     write_photo(photo, (), tmp_path / "out.jpg")
-    written = Image.open(tmp_path / "out.jpg")
-    assert (written.size, written.getexif()[0x010E]) == ((48, 64), "a day at the sea")
+    assert Image.open(tmp_path / "out.jpg").getexif()[0x010E] == "a day at the sea"
 
 
 def test_heic_without_its_package_is_refused_with_the_way_to_it(

@@ -22,7 +22,7 @@ from .tracks import told_silent
 
 TICK = Fraction(1, 100)
 TRAILER = b";"
-DITHER = "dither=bayer:bayer_scale=4"
+DITHER = "dither=bayer:bayer_scale=5"  # the faintest: colours that the palette holds stay almost as they are
 
 
 def write_gif(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:

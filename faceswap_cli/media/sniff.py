@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import MediaError
-from .sequence import SUFFIXES, WRITE_ONLY, is_numbered, is_sequence, members
+from .sequence import SUFFIXES, UNREADABLE, WRITE_ONLY, is_numbered, is_sequence, members
 
 Kind = Literal["photo", "clip"]
 
@@ -137,11 +137,10 @@ def moves(path: Path, if_broken: bool = False) -> bool:
     """Say whether a file of a kind that can move holds more than one picture."""
     from PIL import Image
 
-    broken = (OSError, ValueError, LookupError, TypeError, EOFError, struct.error, Image.DecompressionBombError)
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             return getattr(picture, "n_frames", 1) > 1
-    except broken:
+    except (*UNREADABLE, LookupError, TypeError, EOFError, RuntimeError, struct.error):
         return if_broken  # the reader will say how
 
 
