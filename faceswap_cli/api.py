@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ._version import __version__
-from .errors import NoFaceError
+from .errors import NoFaceError, UsageError
 from .extras import load
 from .media.photo import photo_output_path, read_photo, write_photo
 from .media.plan import Seal
 from .media.reader import Clip, open_clip
+from .media.sniff import kind_of
 from .media.writer import ClipWriter, WriteReport, plan_output
 from .models import sha256_of
 from .options import Options
@@ -219,8 +220,17 @@ def paths_of(source: Source) -> list[Path]:
 
 
 def read_photos(sources: list[Path]) -> list[SourcePhoto]:
-    """Read the source's photos; `me.jpg#2` is the second face of me.jpg, unless a file has that very name."""
+    """Read the source's photos; `me.jpg#2` is the second face of me.jpg, unless a file has that very name.
+
+    Raises UsageError for a clip, with the way to get a photo out of it.
+    """
     photos = [_photo_and_face(source) for source in sources]
+    for path, _ in photos:
+        if kind_of(path) == "clip":
+            raise UsageError(
+                f"source {path.name} is a clip: give a photo of the person (`faceswap faces {path} --sheet faces.png` "
+                "shows who is in it), or save one of its pictures"
+            )
     names = [path.name for path, _ in photos]
     return [
         SourcePhoto(read_photo(path).frame, path.name if names.count(path.name) == 1 else str(path), face)

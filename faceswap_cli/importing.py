@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from . import models
 from .download import Progress, Remote, download
-from .errors import UsageError, WeightsError
+from .errors import MediaError, UsageError, WeightsError
 from .extras import load
+from .media.sniff import kind_of
 from .models import Entry
 
 if TYPE_CHECKING:
     import onnx
 
+CLIP_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif"})
 LARGEST_PACK = 4 << 30  # bytes; a zip that unpacks to more is none of insightface's
 CONTRACTS = {  # inputs, outputs -> what a network of ours is
     (("target", "identity"), ("image",)): "generator",
@@ -64,9 +66,20 @@ def import_file(path: Path, name: str | None = None, *, half: bool = False) -> E
         return _import_folder(path, name or path.name)
     if not os.path.isfile(path):  # nor a pipe, which would be waited for
         raise WeightsError(f"{path} does not exist or is no file: give a checkpoint, an ONNX file or a pack")
+    _refuse_media(path)
     if zipfile.is_zipfile(path) and not _is_checkpoint(path):
         return _import_zip(path, name)
     return _import_onnx(path, name) if path.suffix.lower() == ".onnx" else _import_checkpoint(path, name, half)
+
+
+def _refuse_media(path: Path) -> None:
+    """Refuse a photo or clip, before anything that reads checkpoints is asked for."""
+    try:
+        is_media = path.suffix.lower() in CLIP_SUFFIXES or kind_of(path) == "photo"
+    except MediaError:
+        return
+    if is_media:
+        raise WeightsError(f"{path.name} is a photo or clip, not a checkpoint, an ONNX file or a pack of networks")
 
 
 def _is_checkpoint(path: Path) -> bool:

@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -349,6 +351,17 @@ def test_evaluate_refuses_half_a_question(data: Path, portrait: Path) -> None:
     refused = faceswap("evaluate", "--source", portrait, data=data)
     assert refused.returncode == 2
     assert "--sources and --targets" in refused.stderr
+
+
+def test_faces_are_timed_from_where_start_counts(short_clip: Path, whole_pack: Path, tmp_path: Path) -> None:
+    """A clip whose own clock begins at 7 seconds, as those of recorders do."""
+    late = tmp_path / "late.ts"
+    run_ffmpeg("-i", short_clip, "-c", "copy", "-output_ts_offset", "7", late)
+    options = Options(face_pack=whole_pack, threads=1)
+    (whole,), _ = list_faces(late, options)
+    assert (whole.first, whole.last) == pytest.approx((0, 0.44))
+    (part,), _ = list_faces(late, replace(options, start=Fraction("0.2")))
+    assert part.first == pytest.approx(0.2)
 
 
 def test_faces_prints_json_and_writes_a_sheet(data: Path, whole_pack: Path, portrait: Path, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def _content(path: Path, changed: int, size: int) -> bytes:
         Image.open(path) as image,
         av.open(file, "w", format="matroska") as out,
     ):
-        stream = out.add_stream("ffv1", rate=Fraction(1000, USUAL_DURATION))
+        stream = out.add_stream("ffv1", rate=Fraction(1000, _duration(image)))
         mode = "RGBA" if _shows_through(image) else "RGB"
         (stream.width, stream.height), stream.pix_fmt = image.size, KEPT_FORMATS[mode]
         stream.time_base = stream.codec_context.time_base = TICK
@@ -62,6 +62,12 @@ def _pictures(image: Image.Image, mode: str) -> Iterator[tuple[av.VideoFrame, in
     for number in range(getattr(image, "n_frames", 1)):
         image.seek(number)
         samples = np.asarray(image.convert(mode))  # loads the picture, and with it how long it is shown
-        duration = round(image.info.get("duration") or 0) or USUAL_DURATION
+        duration = _duration(image)
         yield av.VideoFrame.from_ndarray(samples, format=FORMATS[mode]), pts, duration
         pts += duration
+
+
+def _duration(image: Image.Image) -> int:
+    """Return how long the loaded picture is shown, in ticks."""
+    image.load()
+    return round(image.info.get("duration") or 0) or USUAL_DURATION

@@ -74,7 +74,7 @@ def _opened(path: Path) -> "_Watched | io.BytesIO | nullcontext[None]":
         if is_packed(path) and moves(path):
             return unpacked(path)
         return _Watched(path)
-    except (*UNREADABLE, EOFError) as error:
+    except (*UNREADABLE, EOFError, RuntimeError) as error:
         raise _unreadable(path, error) from error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import MediaError
-from .sequence import SUFFIXES, WRITE_ONLY, is_numbered, is_sequence, members
+from .sequence import SUFFIXES, UNREADABLE, WRITE_ONLY, is_numbered, is_sequence, members
 
 Kind = Literal["photo", "clip"]
 
@@ -21,6 +21,7 @@ PHOTO_SIGNATURES = (
 )  # fmt: skip
 GIF = (b"GIF87a", b"GIF89a")
 PNG = b"\x89PNG\r\n\x1a\n"
+NUMBERED_NAME = re.compile(r"(.*?)(\d+)(\.\w+)")
 NETPBM = re.compile(rb"P[1-7fF]\s")
 # Brands of the ISO file format that hold one picture (or several stills), ISO 23008-12.
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")
@@ -64,7 +65,7 @@ def _head(path: Path) -> bytes:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise MediaError(f"{path} is a folder: give a photo or clip")
+            raise MediaError(f"{path} is a folder: {_what_to_give(path)}")
         if not stat.S_ISREG(mode):
             raise MediaError(f"{path} is no regular file: give a photo or clip on disk")
         with path.open("rb") as file:
@@ -76,6 +77,21 @@ def _head(path: Path) -> bytes:
     if not head:
         raise MediaError(f"{path.name} is empty (0 bytes)")
     return head
+
+
+def _what_to_give(folder: Path) -> str:
+    """Say how to name what lies in a folder: numbered pictures by their pattern, else each file by itself."""
+    pictures = sorted(each.name for each in folder.iterdir() if each.suffix.lower() in SUFFIXES - WRITE_ONLY)
+    numbered = [NUMBERED_NAME.fullmatch(name) for name in pictures]
+    if len(pictures) > 1 and all(numbered):
+        names = {(found[1], found[3]) for found in numbered if found}
+        digits = [found[2] for found in numbered if found]
+        if len(names) == 1:
+            (before, after) = names.pop()
+            padded = len({len(each) for each in digits}) == 1 and len(digits[0]) > 1
+            pattern = f"%0{len(digits[0])}d" if padded else "%d"
+            return f"its {len(pictures)} numbered pictures are the clip {folder / (before + pattern + after)}"
+    return "give one photo or clip in it" if pictures else "give a photo or clip"
 
 
 def is_packed(path: Path) -> bool:
@@ -121,11 +137,10 @@ def moves(path: Path, if_broken: bool = False) -> bool:
     """Say whether a file of a kind that can move holds more than one picture."""
     from PIL import Image
 
-    broken = (OSError, ValueError, LookupError, TypeError, EOFError, struct.error, Image.DecompressionBombError)
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             return getattr(picture, "n_frames", 1) > 1
-    except broken:
+    except (*UNREADABLE, LookupError, TypeError, EOFError, RuntimeError, struct.error):
         return if_broken  # the reader will say how
 
 
