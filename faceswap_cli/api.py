@@ -199,7 +199,7 @@ def _surest(tally: Tally) -> str:
 def no_face(path: Path, tally: Tally, swapper: Swapper) -> NoFaceError:
     """Word the error for an input that shows no face, or nobody who is meant."""
     where = f"any of the {tally.frames} frames of {path.name}" if tally.frames > 1 else path.name
-    if tally.faces_left:
+    if tally.faces_left and not tally.frames_with_face:
         seen = "1 face is" if tally.most_left == 1 else f"{tally.most_left} faces are"
         closer = f"{seen} seen"
         if swapper.meant is not None and swapper.meant.best > -1:

@@ -33,7 +33,7 @@ class Options:
     device: Device = "auto"
     threads: int | None = None  # CPU threads for the networks; None means all cores
     faces: FacesChoice = "largest"  # whom to swap in each frame; a number means that many, the largest first
-    who: str | None = None  # the one meant: a place of PLACES, N for the N-th largest, or like:PHOTO
+    who: str | int | None = None  # the one meant: a place of PLACES, N for the N-th largest, or like:PHOTO
     not_who: str | None = None  # like:PHOTO of one who is left as they are
     similarity: float = 0.35  # cosine from which someone is like a photo
     det_threshold: float | None = None  # confidence below which a face is ignored; None means the detector's own
@@ -96,7 +96,8 @@ class Options:
 
     def _check_who(self) -> None:
         _between("similarity", self.similarity, -1.0, 1.0)
-        if self.who is not None and not (self.who in PLACES or _NUMBER.fullmatch(self.who) or _photo_in(self.who)):
+        who = str(self.who)
+        if self.who is not None and not (who in PLACES or _NUMBER.fullmatch(who) or _photo_in(who)):
             raise UsageError(f"who is {self.who!r}: choose one of {', '.join(PLACES)}, a number, or like:PHOTO")
         if self.not_who is not None and not _photo_in(self.not_who):
             raise UsageError(f"not_who is {self.not_who!r}: give like:PHOTO")
@@ -106,13 +107,13 @@ class Options:
     @property
     def place(self) -> str | None:
         """The place in the picture, or the number by size, of the one meant; None where nobody is named so."""
-        return None if self.who is None or _photo_in(self.who) else self.who
+        return None if self.who is None or _photo_in(str(self.who)) else str(self.who)
 
     @property
     def references(self) -> dict[Path, bool]:
         """Photos of people who are meant (True) and who are not."""
         named = ((self.who, True), (self.not_who, False))
-        return {photo: is_meant for text, is_meant in named if text and (photo := _photo_in(text))}
+        return {photo: is_meant for each, is_meant in named if each and (photo := _photo_in(str(each)))}
 
     @property
     def model_name(self) -> str:

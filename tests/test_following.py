@@ -60,13 +60,17 @@ def test_a_dissolve_leaves_no_frame(people: People, length: int) -> None:
     assert middles(located)[0] < 200 < 400 < middles(located)[-1]
 
 
-def test_who_stays_when_the_holder_turns_away_is_swapped_until_he_turns_back(people: People) -> None:
+@pytest.mark.parametrize("away", [12, 24])
+def test_who_stays_when_the_holder_turns_away_is_swapped_until_he_turns_back(people: People, away: int) -> None:
+    """For 0.8 and for 1.6 seconds, after which he is known by his looks."""
     one, other = people
-    located = followed(
-        scene((blank(300) if 15 <= t < 27 else one, 20, 50), (other[::2, ::2], 440, 150)) for t in range(40)
-    )
+    pictures = [
+        scene((blank(300) if 15 <= t < 15 + away else one, 20, 50), (other[::2, ::2], 440, 150))
+        for t in range(20 + away)
+    ]
+    located = followed(pictures)
     assert left_frames(located) == []
-    assert near(middles(located), [120.0] * 15 + [490.0] * 12 + [120.0] * 13)
+    assert near(middles(located), [120.0] * 15 + [490.0] * away + [120.0] * 5)
 
 
 @pytest.mark.parametrize("brightness", [90, 255])

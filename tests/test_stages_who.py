@@ -111,15 +111,19 @@ def test_of_a_photo_s_faces_those_meant_remain() -> None:
     assert meant.best == pytest.approx(0.6)
 
 
-@pytest.mark.parametrize("who", [*PLACES, "1", "12", "like:a photo.jpg"])
-def test_who_may_be_meant(who: str) -> None:
+@pytest.mark.parametrize("who", [*PLACES, "1", "12", 3])
+def test_a_place_or_number_may_be_meant(who: str | int) -> None:
     options = Options(who=who)
-    assert options.place == (None if who.startswith("like") else who)
-    assert options.references == ({Path("a photo.jpg"): True} if who.startswith("like") else {})
+    assert (options.place, options.references) == (str(who), {})
 
 
-@pytest.mark.parametrize("who", ["", "0", "-1", "like:", "Left", "p2", "²"])
-def test_who_cannot_be_meant_is_refused(who: str) -> None:
+def test_a_photo_may_say_who_is_meant() -> None:
+    options = Options(who="like:a photo.jpg")
+    assert (options.place, options.references) == (None, {Path("a photo.jpg"): True})
+
+
+@pytest.mark.parametrize("who", ["", "0", "-1", "like:", "Left", "p2", "²", 0])
+def test_who_cannot_be_meant_is_refused(who: str | int) -> None:
     with pytest.raises(UsageError, match="who is"):
         Options(who=who)
 

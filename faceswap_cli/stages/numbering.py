@@ -19,6 +19,8 @@ _MOST_GROWTH = 2.0
 _COASTING = 0.3  # seconds for which a track out of sight is expected to go on as it went
 _FADING = 0.2  # seconds out of sight after which its place counts half
 _UNLIKE = 0.2  # `alike` below which two faces are two people's: one person's is above 0.5 over four frames of 22 clips
+_ABSENCE = 10.0  # seconds after which who comes back to the same place, looking the same, is no longer known
+_SURELY_ALIKE = 0.8  # `alike` that it takes after more than PATIENCE: of two people's in 22 clips 0.71 is passed by 5 %
 _LIKENESS = 2.0  # face widths that a full point of `alike` outweighs
 _NEWEST = 0.5  # share of the newest sighting in what is remembered of a track's look and speed
 
@@ -62,7 +64,7 @@ class Numbering:
         if shot != self._shot:
             self._shot = shot
             self._known.clear()
-        self._known = {number: known for number, known in self._known.items() if now - known.seen <= PATIENCE}
+        self._known = {number: known for number, known in self._known.items() if now - known.seen <= _ABSENCE}
         looks = [look_of(frame.rgb, face) for face in faces]
         numbers = self._match(faces, looks, now)
         numbered = {number: replace(faces[index], track=number) for number, index in numbers.items()}
@@ -88,9 +90,10 @@ class Numbering:
         """Yield how far a track and a face are from agreeing, with their numbers."""
         for number, known in self._known.items():
             trust = _FADING / (_FADING + now - known.seen)
+            least = _UNLIKE if now - known.seen <= PATIENCE else _SURELY_ALIKE
             for index, (face, look) in enumerate(zip(faces, looks, strict=True)):
                 step, likeness = known.step(face, now), alike(known.look, look)
-                if step is not None and likeness >= _UNLIKE:
+                if step is not None and likeness >= least:
                     yield trust * step + _LIKENESS * (1 - likeness), number, index
 
 
