@@ -101,6 +101,8 @@ class Options:
             raise UsageError(f"who is {self.who!r}: choose one of {', '.join(PLACES)}, a number, or like:PHOTO")
         if self.not_who is not None and not _photo_in(self.not_who):
             raise UsageError(f"not_who is {self.not_who!r}: give like:PHOTO")
+        if self.not_who is not None and self.not_who == self.who:
+            raise UsageError(f"who and not_who are both {self.who!r}: nobody would be left")
         if self.place is not None and self.faces != "largest":
             raise UsageError(f"who {self.who} names one, faces {self.faces} several: leave one of them out")
 

@@ -132,6 +132,8 @@ def test_who_and_who_not_are_told_apart() -> None:
     assert Options(not_who="like:b.jpg", faces="all").references == {Path("b.jpg"): False}
     with pytest.raises(UsageError, match="not_who is 'left'"):
         Options(not_who="left")
+    with pytest.raises(UsageError, match="nobody would be left"):
+        Options(who="like:b.jpg", not_who="like:b.jpg")
     with pytest.raises(UsageError, match="names one, faces all several"):
         Options(who="left", faces="all")
 
