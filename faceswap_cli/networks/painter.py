@@ -15,13 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .layers import resized, shrunk
-from .light import LightMatch, lit
+from .light import DARK, LightMatch, lit, luma
 from .simswap import IdentityBlock
 
 SEEN = 10  # channels shown: composite, target, portrait and how far it may be used
 LIGHT_SIDE = 112  # side at which the portrait's light is matched
 COARSE = 4  # pixels at working size that count as one for what is neither middle nor fine detail
 GAIN = 0.1  # what an identity block counts at first: its norms would drown the colours that were seen
+HUE_CELL = 8  # pixels at working size over which a change of hue is averaged
+MOST = 4.0  # most by which brightness is multiplied to keep a hue
 MIX, SHIFT, ADDED = 0.5, 0.3, 0.3  # most by which colours are mixed, shifted, and brightness added in each
 
 
@@ -126,7 +128,20 @@ def painted(painting: Painting) -> Tensor:
         MIX * (row[:, 0:1] * red + row[:, 1:2] * green + row[:, 2:3] * blue) + SHIFT * row[:, 3:4]
         for row in matrix.split(4, dim=1)
     ]
-    return (picture + torch.cat(mixed, dim=1) + ADDED * added).clamp(0, 1)
+    return _toned(composite, picture + torch.cat(mixed, dim=1) + ADDED * added).clamp(0, 1)
+
+
+def _toned(composite: Tensor, picture: Tensor) -> Tensor:
+    """Return a picture (N, 3, w, w) as bright as it is painted, in the composite's hues but for broad changes.
+
+    A hue that changes from pixel to pixel is a green or purple fringe along brows, lids and nostrils.
+    """
+    brightness = luma(picture)
+    kept = composite * ((brightness + DARK) / (luma(composite) + DARK)).clamp(0.0, MOST)
+    change = functional.avg_pool2d((picture - brightness) - (kept - luma(kept)), HUE_CELL)
+    smooth = functional.avg_pool2d(change, 3, stride=1, padding=1, count_include_pad=False)
+    toned = kept + resized(smooth, kept)
+    return toned + brightness - luma(toned)
 
 
 def carried(composite: Tensor, painting: Painting) -> Tensor:
