@@ -200,8 +200,9 @@ def _contract(entry: Entry) -> dict[str, str]:
 
 def _kept_as(entry: Entry, name: str | None, path: Path) -> Entry:
     digest = models.sha256_of(path)
-    exact = "" if digest in (entry.sha256, *entry.also) else ", not a file whose digest we know"
-    return replace(entry, name=name or entry.name, note=f"from {path.name}, sha256 {digest}{exact}")
+    published = entry.official and digest not in (entry.sha256, *entry.also)
+    doubt = ", not a file whose digest we know" if published else ""
+    return replace(entry, name=name or entry.name, note=f"from {path.name}, sha256 {digest}{doubt}")
 
 
 def _describe(name: str, kind: Any, path: Path) -> Entry:
@@ -213,4 +214,4 @@ def _describe(name: str, kind: Any, path: Path) -> Entry:
         raise UsageError(
             f"{name!r} is a {known.kind} in the catalogue, {path} is a {kind}: give another name with --as"
         )
-    return Entry(name=name, kind=kind, licence="its publisher's; not known to us", source=str(path))
+    return Entry(name=name, kind=kind, licence="not stated in the file", source=str(path))
