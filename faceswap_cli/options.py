@@ -18,6 +18,7 @@ DEVICES = ("auto", "cpu", "cuda")
 CODECS = ("h264", "hevc", "av1", "vp9", "prores", "ffv1")
 ENCODER_CHOICES = ("software", "auto", "nvenc", "qsv", "videotoolbox", "vaapi", "amf")
 DEFAULT_QUALITY = 75
+MOST_BLUR = 0.15  # beyond it no pixel of a face is the swap's alone, and little by little the swap vanishes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Options:
     faces: FacesChoice = "largest"  # whom to swap in each frame; a number means that many, the largest first
     det_threshold: float | None = None  # confidence below which a face is ignored; None means the detector's own
     min_face: int = 24  # shorter side of the box in pixels below which a face is ignored
-    mask_blur: float = 0.04  # softening of the mask's edge, as a share of the crop's side, 0..0.5
+    mask_blur: float = 0.04  # softening of the mask's edge, as a share of the crop's side, 0..MOST_BLUR
     force_average: bool = False  # average the source's photos even where they look like different people
     opacity: float = 1.0  # 1 shows the swap alone, 0 the original
     codec: str | None = None  # None follows the container: mp4, mov, mkv h264; webm vp9
@@ -58,7 +59,7 @@ class Options:
         _one_of("encoder", self.encoder, ENCODER_CHOICES)
         if self.det_threshold is not None:
             _between("det_threshold", self.det_threshold, 0.0, 1.0)
-        _between("mask_blur", self.mask_blur, 0.0, 0.5)
+        _between("mask_blur", self.mask_blur, 0.0, MOST_BLUR)
         _between("opacity", self.opacity, 0.0, 1.0)
         _between("quality", self.quality, 0, 100)
         _between("min_face", self.min_face, 1, 100_000)
@@ -66,8 +67,8 @@ class Options:
             _between("threads", self.threads, 1, 1024)
         if isinstance(self.faces, int):
             _between("faces", self.faces, 1, 1000)
-        else:
-            _one_of("faces", self.faces, ("largest", "all"))
+        elif self.faces not in ("largest", "all"):
+            raise UsageError(f"faces is {self.faces!r}: give largest, all, or how many of the largest")
         if self.label is not None and not (self.label.strip() and self.label.isprintable()):
             raise UsageError(f"label is {self.label!r}: give one line of text")
         if self.sign and not self.disclosure:

@@ -18,7 +18,7 @@ from .stages.bundle import Bundle, find_bundle
 from .stages.detect import Watch, open_detector
 from .stages.generate import Generate
 from .stages.grain import grained
-from .stages.likeness import Likeness
+from .stages.likeness import MOST_FACES, Likeness
 from .stages.mask import Mask
 from .stages.opening import Opening
 from .stages.past import REACH, Past
@@ -84,7 +84,7 @@ class Swapper:
         tally.pass_over(self.detector.too_small, self.detector.unsure)
         located = Located(frame, tuple(faces[: self.options.face_limit]), len(faces))
         tally.add(located)
-        return self._look(located, self.swap(located))
+        return self._look(located.faces, self.swap(located))
 
     def swap(self, located: Located, past: Past | None = None) -> Swapped:
         """Swap the faces chosen in a frame, in a clip by what is `past` of it."""
@@ -140,11 +140,11 @@ class Swapper:
                 tally.add(each)
                 swapped = self.swap(each, past) if each.frame.index >= first - REACH else None
                 if swapped is not None and each.frame.index >= first:
-                    yield self._look(each, swapped)
+                    yield self._look(each.faces[:MOST_FACES], swapped)
 
-    def _look(self, located: Located, swapped: Swapped) -> Swapped:
+    def _look(self, faces: tuple[Face, ...], swapped: Swapped) -> Swapped:
         with self.stopwatch.stage("likeness"):
-            self.likeness.look(swapped, located.faces)
+            self.likeness.look(swapped, faces)
         return swapped
 
 
