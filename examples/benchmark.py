@@ -21,8 +21,8 @@ from faceswap_cli.media.reader import Clip, open_clip
 from faceswap_cli.media.writer import ClipWriter, plan_output
 from faceswap_cli.options import Options
 from faceswap_cli.pipeline import Swapper
+from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.detect import Watch
-from faceswap_cli.stages.past import Past
 from faceswap_cli.stages.tally import Tally
 from faceswap_cli.stages.track import Track
 from faceswap_cli.types import Face, Frame
@@ -30,7 +30,7 @@ from faceswap_cli.types import Face, Frame
 
 def measure_stages(clip: Clip, swapper: Swapper, writer: ClipWriter, limit: int) -> tuple[dict[str, float], int]:
     """Take frames through the stages one after another; return the seconds of each stage, and how many frames."""
-    watch, past, stopwatch = Watch(swapper.detector), Past(), swapper.stopwatch
+    watch, history, stopwatch = Watch(swapper.detector), History(), swapper.stopwatch
     stopwatch.seconds.clear()
 
     def sightings() -> Iterator[tuple[Frame, list[Face]]]:
@@ -46,7 +46,7 @@ def measure_stages(clip: Clip, swapper: Swapper, writer: ClipWriter, limit: int)
 
     frames = 0
     for located in Track(swapper.options.face_limit).follow(sightings()):
-        swapped = swapper.swap(located, past)
+        swapped = swapper.swap(located, history)
         with stopwatch.stage("blend and encode"):
             writer.write(swapped)
         frames += 1

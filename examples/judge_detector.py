@@ -18,11 +18,11 @@ import numpy as np
 
 from faceswap_cli.evaluation.by_eye import Find, Labelled, labelled, score
 from faceswap_cli.evaluation.clips import overlap
+from faceswap_cli.evaluation.splits import is_held_out
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
 from faceswap_cli.stages.detect import Detect, open_detector
-from faceswap_cli.training.data import is_held_out
 from faceswap_cli.training.detector_data import Pictures, find_all, overlaps
 from faceswap_cli.training.detector_tiles import cuts_beside_faces
 from faceswap_cli.training.yunet import YuNet

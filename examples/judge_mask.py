@@ -18,12 +18,12 @@ from faceswap_cli.engines import open_network
 from faceswap_cli.evaluation.boundary import edge_tremble, points_tremble
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
+from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.bundle import find_bundle
 from faceswap_cli.stages.detect import Watch, open_detector
 from faceswap_cli.stages.mask import OvalMask, ParsedMask
 from faceswap_cli.stages.parse import Parser
-from faceswap_cli.stages.past import Past
 from faceswap_cli.stages.track import Track
 from faceswap_cli.types import Crop, Face, Frame
 
@@ -70,7 +70,7 @@ class Judge:
         self._detector = open_detector(None, options)
         network = open_network(bundle.parser.path, options.device, options.threads)
         self._parser = Parser(network, bundle.parser.contract)
-        glasses = bundle.points is not None  # as stages/opening.py decides
+        glasses = bundle.points is not None  # as portrait/open_bundle.py decides
         self._parsed = ParsedMask(options.mask_blur, keeps_glasses=glasses)
         self._oval = OvalMask(options.mask_blur)
 
@@ -85,10 +85,10 @@ class Judge:
                     break
                 crops.append(crop_face(located.frame.rgb, located.faces[0], *self._crop))
                 raw.append(found[located.frame.index][0])
-        crops, past = self._parser.look(crops), Past()
+        crops, history = self._parser.look(crops), History()
         return Figures(
             frames=len(crops),
-            edge=edge_tremble(crops, [self._parsed.mask([crop], past)[0] for crop in crops]),
+            edge=edge_tremble(crops, [self._parsed.mask([crop], history)[0] for crop in crops]),
             edge_alone=edge_tremble(crops, self._parsed.mask(crops)),
             oval=edge_tremble(crops, self._oval.mask(crops)),
             points_found=points_tremble(raw),

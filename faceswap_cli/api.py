@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from ._version import __version__
-from .errors import NoFaceError
+from .errors import NoFaceError, UsageError
 from .extras import load
 from .media.photo import photo_output_path, read_photo, write_photo
 from .media.plan import Seal
 from .media.reader import Clip, open_clip
+from .media.sniff import kind_of
 from .media.writer import ClipWriter, WriteReport, plan_output
 from .models import sha256_of
 from .options import Options
 from .pipeline import Swapper
+from .portrait.recipe import RECIPE
 from .report import Run, describe, skipped, write_report
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import pack_folder
@@ -71,7 +73,7 @@ def swap_image(
     swapper, tally = Swapper(read_photos(run.sources), run.options, label=label_for(photo.frame, run.options)), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
-        raise no_face(run.input, tally)
+        raise no_face(run.input, tally, swapper)
     with swapper.stopwatch.stage("encode"):
         not_kept = write_photo(photo, swapped.layers, target, run.options, seal)
     if progress is not None:
@@ -106,7 +108,7 @@ def swap_video(
         with ClipWriter(plan) as writer:
             _write_frames(clip, swapper, tally, writer, progress)
             if tally.frames_with_face == 0:
-                raise no_face(run.input, tally)
+                raise no_face(run.input, tally, swapper)
             with swapper.stopwatch.stage("mux"):
                 written = writer.finish(seal)
     told = [*told_likeness(swapper.likeness, run.options), *told_others(tally, run.options)]
@@ -145,13 +147,18 @@ def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter
 
 
 def recipe_of(sources: list[Path], bundle: Bundle, options: Options) -> str:
-    """Digest what the swapped pixels depend on beside the clip and the options: photos, networks, our version."""
+    """Digest what the swapped pixels depend on beside the clip and the options.
+
+    That is the photos, the networks, the corrections with all their numbers, our version.
+    """
+    corrections = RECIPE.without(options.without).shaped(options.shape).digest
     networks = [part.path for part in bundle.parts.values()]
     detectors = sorted(pack_folder(options.face_pack).glob("*.onnx"))
     photos = [_photo_and_face(source) for source in sources]
-    digests = [sha256_of(path) for path in [*(path for path, _ in photos), *networks, *detectors]]
+    pictures = [*(path for path, _ in photos), *options.references]
+    digests = [sha256_of(path) for path in [*pictures, *networks, *detectors]]
     chosen = [str(face) for _, face in photos]
-    return hashlib.sha256("\n".join([__version__, *digests, *chosen]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([__version__, corrections, *digests, *chosen]).encode()).hexdigest()
 
 
 def _counted(written: WriteReport, tally: Tally) -> dict[str, Any]:
@@ -209,15 +216,24 @@ def _surest(tally: Tally) -> str:
     return f"--det-threshold {floor(100 * tally.surest) / 100:g} takes in the surest"
 
 
-def no_face(path: Path, tally: Tally) -> NoFaceError:
-    """Word the error for an input that shows no face."""
+def no_face(path: Path, tally: Tally, swapper: Swapper) -> NoFaceError:
+    """Word the error for an input that shows no face, or nobody who is meant."""
     where = f"any of the {tally.frames} frames of {path.name}" if tally.frames > 1 else path.name
     if tally.frames_with_face:
         return NoFaceError(f"the face in {where} is covered or lies outside the picture: nothing is written")
+    if tally.faces_left:
+        return NoFaceError(f"nobody in {where} is who is meant: nothing is written; {_nearest(tally, swapper)}")
     closer = "lower --det-threshold or --min-face to look closer"
     if tally.faces_unsure:
         closer = f"{_unsure(tally)}; {_surest(tally)}"
     return NoFaceError(f"no face found in {where}: nothing is written; {closer}")
+
+
+def _nearest(tally: Tally, swapper: Swapper) -> str:
+    """Say how near those in the picture come to who is meant."""
+    if swapper.meant is not None and swapper.meant.best > -1:
+        return f"the likest is at {swapper.meant.best:.2f}, and --similarity asks for {swapper.options.similarity:g}"
+    return f"{'1 face is' if tally.most_left == 1 else f'{tally.most_left} faces are'} seen"
 
 
 def paths_of(source: Source) -> list[Path]:
@@ -227,8 +243,17 @@ def paths_of(source: Source) -> list[Path]:
 
 
 def read_photos(sources: list[Path]) -> list[SourcePhoto]:
-    """Read the source's photos; `me.jpg#2` is the second face of me.jpg, unless a file has that very name."""
+    """Read the source's photos; `me.jpg#2` is the second face of me.jpg, unless a file has that very name.
+
+    Raises UsageError for a clip, with the way to get a photo out of it.
+    """
     photos = [_photo_and_face(source) for source in sources]
+    for path, _ in photos:
+        if kind_of(path) == "clip":
+            raise UsageError(
+                f"source {path.name} is a clip: give a photo of the person (`faceswap faces {path} --sheet faces.png` "
+                "shows who is in it), or save one of its pictures"
+            )
     names = [path.name for path, _ in photos]
     return [
         SourcePhoto(read_photo(path).frame, path.name if names.count(path.name) == 1 else str(path), face)

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from . import models
 from .download import Progress, Remote, download
-from .errors import UsageError, WeightsError
+from .errors import MediaError, UsageError, WeightsError
 from .extras import load
+from .media.sniff import kind_of
 from .models import Entry
 
 if TYPE_CHECKING:
     import onnx
 
+CLIP_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif"})
 LARGEST_PACK = 4 << 30  # bytes; a zip that unpacks to more is none of insightface's
 CONTRACTS = {  # inputs, outputs -> what a network of ours is
     (("target", "identity"), ("image",)): "generator",
@@ -33,6 +35,9 @@ CONTRACTS = {  # inputs, outputs -> what a network of ours is
     (("image",), ("points", "beard")): "points",
 }
 DETECTOR_OUTPUTS = 9
+SAID = (  # parts of an entry that a file of ours may say in its metadata
+    "space", "template", "points", "input_range", "output_range", "encoder", "identity_norm", "identity_template",
+)  # fmt: skip
 ZIP_ERRORS = (  # what the library raises for archives that lie, are locked or packed in unknown ways
     zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, LookupError, OverflowError, OSError,
 )  # fmt: skip
@@ -49,18 +54,32 @@ def fetch(entry: Entry, progress: Progress | None = None) -> Entry:
     return installed
 
 
-def import_file(path: Path, name: str | None = None) -> Entry:
+def import_file(path: Path, name: str | None = None, *, half: bool = False) -> Entry:
     """Install a network, or a pack of them, from a file or folder; `name` is a catalogue name or one of the user's own.
 
-    Raises WeightsError for a file we cannot use, UsageError for a name that cannot be meant.
+    Weights of a checkpoint stay as they are; `half` stores them as float16. Raises WeightsError for a file we cannot
+    use, UsageError for a name that cannot be meant and for halving what is no checkpoint.
     """
+    if half and (os.path.isdir(path) or path.suffix.lower() in (".onnx", ".zip")):
+        raise UsageError(f"{path} is no checkpoint: only a checkpoint's weights can be stored as float16")
     if os.path.isdir(path):
         return _import_folder(path, name or path.name)
     if not os.path.isfile(path):  # nor a pipe, which would be waited for
         raise WeightsError(f"{path} does not exist or is no file: give a checkpoint, an ONNX file or a pack")
+    _refuse_media(path)
     if zipfile.is_zipfile(path) and not _is_checkpoint(path):
         return _import_zip(path, name)
-    return _import_onnx(path, name) if path.suffix.lower() == ".onnx" else _import_checkpoint(path, name)
+    return _import_onnx(path, name) if path.suffix.lower() == ".onnx" else _import_checkpoint(path, name, half)
+
+
+def _refuse_media(path: Path) -> None:
+    """Refuse a photo or clip, before anything that reads checkpoints is asked for."""
+    try:
+        is_media = path.suffix.lower() in CLIP_SUFFIXES or kind_of(path) == "photo"
+    except MediaError:
+        return
+    if is_media:
+        raise WeightsError(f"{path.name} is a photo or clip, not a checkpoint, an ONNX file or a pack of networks")
 
 
 def _is_checkpoint(path: Path) -> bool:
@@ -92,6 +111,7 @@ def _import_zip(path: Path, name: str | None) -> Entry:
     with tempfile.TemporaryDirectory() as folder:
         _unpack(path, Path(folder))
         entry = replace(known, name=name or known.name) if known else _describe(name or path.stem, "pack", path)
+        entry = replace(entry, imported=models.sha256_of(path))
         return models.install(entry, sorted(Path(folder).iterdir()))
 
 
@@ -107,7 +127,7 @@ def _unpack(path: Path, folder: Path) -> None:
                 shutil.copyfileobj(source, file)
 
 
-def _import_checkpoint(path: Path, name: str | None) -> Entry:
+def _import_checkpoint(path: Path, name: str | None, half: bool) -> Entry:
     """Read the tensors, tell the network, write it as ONNX."""
     published = load("faceswap_cli.networks.published")
     state, framework = published.read_published(path)
@@ -117,8 +137,9 @@ def _import_checkpoint(path: Path, name: str | None) -> Entry:
     entry = known or models.entry(published.recognise(state, framework))
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, entry.file)
-        published.write_published(entry.name, state, written, _contract(entry))
-        return models.install(_kept_as(entry, name, path), [written])
+        published.write_published(entry.name, state, written, _contract(entry), half=half)
+        kept = _kept_as(entry, name, path)
+        return models.install(replace(kept, note=f"{kept.note}; weights as float16") if half else kept, [written])
 
 
 def _import_onnx(path: Path, name: str | None) -> Entry:
@@ -148,13 +169,12 @@ def _entry_of(path: Path, said: dict[str, str], kind: Any, name: str | None) -> 
         return known
     if "network" not in said or kind is None:
         raise WeightsError(f"{path} is no network of ours and no published one we know: say which it is with --as NAME")
-    text: dict[str, Any] = {
-        key: said[key] for key in ("space", "template", "points", "input_range", "output_range") if key in said
-    }
+    text: dict[str, Any] = {key: said[key] for key in SAID if key in said}
     ours = replace(_describe(name or path.stem, kind, path), file=path.name, size=_size(path, said), **text)
     if kind != "generator":
         return ours
-    return replace(ours, encoder="encoder", identity_norm="l2", identity_template="arcface", identity_size=112)
+    identity = {"encoder": "encoder", "identity_norm": "l2", "identity_template": "arcface"} | text
+    return replace(ours, identity_size=112, **identity)
 
 
 def _text(words: Any) -> str:
@@ -199,10 +219,7 @@ def _contract(entry: Entry) -> dict[str, str]:
 
 
 def _kept_as(entry: Entry, name: str | None, path: Path) -> Entry:
-    digest = models.sha256_of(path)
-    published = entry.official and digest not in (entry.sha256, *entry.also)
-    doubt = ", not a file whose digest we know" if published else ""
-    return replace(entry, name=name or entry.name, note=f"from {path.name}, sha256 {digest}{doubt}")
+    return replace(entry, name=name or entry.name, note=f"from {path.name}", imported=models.sha256_of(path))
 
 
 def _describe(name: str, kind: Any, path: Path) -> Entry:

@@ -44,6 +44,7 @@ class Entry:
     sha256: str = ""  # of the published file (for an embedded one: of `file` itself)
     bytes: int = 0  # length of the same file; 0 when unknown
     also: tuple[str, ...] = ()  # digests of other published forms of the same network
+    imported: str = ""  # sha256 of the file that an installed one was made of
     note: str = ""
     encoder: str = ""  # generator: entry whose embedding it understands
     points: str = ""  # generator that is shown a portrait: entry that finds the points it is laid by
@@ -60,6 +61,12 @@ class Entry:
     cosine: float = 0.0  # generator: mean cosine of its swaps to their source, by that judge
     pose: float = 0.0  # generator: degrees, mean Euclidean change of (yaw, pitch, roll)
     measured: str = ""  # generator: on what these were measured, and who says so
+
+    @property
+    def published(self) -> bool | None:
+        """Tell whether an installed one was made of the published file; None where its digest is not known."""
+        digests = tuple(filter(None, (self.sha256, *self.also)))
+        return self.imported in digests if digests and self.imported else None
 
     @property
     def fetchable(self) -> bool:
@@ -135,9 +142,21 @@ def locate(name: str) -> Path:
     return reports[0].path.parent if wanted.kind == "pack" else reports[0].path
 
 
+def file_of(given: Path) -> Path:
+    """Return a path as it is, or the checked file of the entry that is called so where no such file exists."""
+    name = str(given)
+    return given if given.exists() or name not in catalogue() else locate(name)
+
+
 def is_present(wanted: Entry) -> bool:
     """Tell whether the entry's files are here, without reading them."""
     return (weights_folder() / wanted.file).is_file() if wanted.embedded else (folder_of(wanted.name) / CARD).is_file()
+
+
+def installed(name: str) -> Entry | None:
+    """Return what the user's store says of an entry it holds: what it was made of, and from where."""
+    card = folder_of(name) / CARD
+    return _read_card(card)[0] if card.is_file() else None
 
 
 def check(wanted: Entry) -> Iterator[Checked]:

@@ -4,6 +4,7 @@ Every field has the default the command line shows; a value that cannot be meant
 stage checks again.
 """
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,8 +18,11 @@ FacesChoice = Literal["largest", "all"] | int
 DEVICES = ("auto", "cpu", "cuda")
 CODECS = ("h264", "hevc", "av1", "vp9", "prores", "ffv1")
 ENCODER_CHOICES = ("software", "auto", "nvenc", "qsv", "videotoolbox", "vaapi", "amf")
+PLACES = ("largest", "smallest", "left", "right", "top", "bottom", "centre")
 DEFAULT_QUALITY = 75
 MOST_BLUR = 0.15  # beyond it no pixel of a face is the swap's alone, and little by little the swap vanishes
+_LIKE = "like:"
+_NUMBER = re.compile("[1-9][0-9]{0,3}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +34,14 @@ class Options:
     device: Device = "auto"
     threads: int | None = None  # CPU threads for the networks; None means all cores
     faces: FacesChoice = "largest"  # whom to swap in each frame; a number means that many, the largest first
+    who: str | int | None = None  # the one meant: a place of PLACES, N for the N-th largest, or like:PHOTO
+    not_who: str | None = None  # like:PHOTO of one who is left as they are
+    similarity: float = 0.35  # cosine from which someone is like a photo
     det_threshold: float | None = None  # confidence below which a face is ignored; None means the detector's own
     min_face: int = 24  # shorter side of the box in pixels below which a face is ignored
     mask_blur: float = 0.04  # softening of the mask's edge, as a share of the crop's side, 0..MOST_BLUR
     force_average: bool = False  # average the source's photos even where they look like different people
+    shape: float = 1.0  # how much of the source's outline the target's face gets; 0 keeps the target's own
     opacity: float = 1.0  # 1 shows the swap alone, 0 the original
     codec: str | None = None  # None follows the container: mp4, mov, mkv h264; webm vp9
     quality: int = DEFAULT_QUALITY  # 0 smallest file .. 100 best picture, mapped to each encoder's own scale
@@ -43,6 +51,7 @@ class Options:
     lossless: bool = False  # every sample outside the faces as it was decoded
     start: Fraction | None = None  # seconds; frames before it are left out
     end: Fraction | None = None  # seconds; frames at or after it are left out
+    without: tuple[str, ...] = ()  # corrections of the laid portrait to leave out; see `portrait/recipe.py`
     label: str | None = None  # burnt into every picture, bottom left
     disclosure: bool = True  # metadata that says the result was edited with AI
     sign: bool = False  # with a C2PA manifest
@@ -60,6 +69,7 @@ class Options:
         if self.det_threshold is not None:
             _between("det_threshold", self.det_threshold, 0.0, 1.0)
         _between("mask_blur", self.mask_blur, 0.0, MOST_BLUR)
+        _between("shape", self.shape, 0.0, 1.0)
         _between("opacity", self.opacity, 0.0, 1.0)
         _between("quality", self.quality, 0, 100)
         _between("min_face", self.min_face, 1, 100_000)
@@ -69,6 +79,7 @@ class Options:
             _between("faces", self.faces, 1, 1000)
         elif self.faces not in ("largest", "all"):
             raise UsageError(f"faces is {self.faces!r}: give largest, all, or how many of the largest")
+        self._check_who()
         if self.label is not None and not (self.label.strip() and self.label.isprintable()):
             raise UsageError(f"label is {self.label!r}: give one line of text")
         if self.sign and not self.disclosure:
@@ -84,6 +95,29 @@ class Options:
         if self.end is not None and self.end <= (self.start or 0):
             raise UsageError(f"end ({float(self.end):g} s) is not after start ({float(self.start or 0):g} s)")
 
+    def _check_who(self) -> None:
+        _between("similarity", self.similarity, -1.0, 1.0)
+        who = str(self.who)
+        if self.who is not None and not (who in PLACES or _NUMBER.fullmatch(who) or _photo_in(who)):
+            raise UsageError(f"who is {self.who!r}: choose one of {', '.join(PLACES)}, a number, or like:PHOTO")
+        if self.not_who is not None and not _photo_in(self.not_who):
+            raise UsageError(f"not_who is {self.not_who!r}: give like:PHOTO")
+        if self.not_who is not None and self.not_who == self.who:
+            raise UsageError(f"who and not_who are both {self.who!r}: nobody would be left")
+        if self.place is not None and self.faces != "largest":
+            raise UsageError(f"who {self.who} names one, faces {self.faces} several: leave one of them out")
+
+    @property
+    def place(self) -> str | None:
+        """The place in the picture, or the number by size, of the one meant; None where nobody is named so."""
+        return None if self.who is None or _photo_in(str(self.who)) else str(self.who)
+
+    @property
+    def references(self) -> dict[Path, bool]:
+        """Photos of people who are meant (True) and who are not."""
+        named = ((self.who, True), (self.not_who, False))
+        return {photo: is_meant for each, is_meant in named if each and (photo := _photo_in(str(each)))}
+
     @property
     def model_name(self) -> str:
         """The generator's name without folder and ending, as results carry it."""
@@ -96,6 +130,11 @@ class Options:
         if self.faces == "all":
             return None
         return 1 if self.faces == "largest" else self.faces
+
+
+def _photo_in(text: str) -> Path | None:
+    """Return the photo that like:PHOTO names."""
+    return Path(text.removeprefix(_LIKE)) if text.startswith(_LIKE) and len(text) > len(_LIKE) else None
 
 
 def _between(name: str, value: float, low: float, high: float) -> None:

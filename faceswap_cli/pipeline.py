@@ -1,7 +1,9 @@
 """The story of a frame: locate the faces in it, then swap them. Read this file first.
 
-    media/reader -> stages/detect -> track -> align -> parse -> fit -> generate -> grain -> mask -> paste
-        -> media/writer
+    media/reader -> stages/detect -> track -> align -> parse -> portrait/fitter -> stages/generate
+        -> portrait/finisher -> stages/mask -> paste -> media/writer
+
+What the fitter and the finisher do to a face is one list, `portrait/recipe.py`.
 
 A Swapper is built once from the source's photos; frames go in with their pictures and come out with the patches that
 change them. Decoding, locating and swapping each run ahead in a thread; the caller's thread writes.
@@ -10,21 +12,20 @@ change them. Decoding, locating and swapping each run ahead in a thread; the cal
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 
-import numpy as np
-
 from .options import Options
+from .portrait.history import History
+from .portrait.open_bundle import OpenBundle
+from .portrait.records import FaceState
 from .stages.align import crop_face
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import Watch, open_detector
 from .stages.generate import Generate
-from .stages.grain import grained
 from .stages.likeness import MOST_FACES, Likeness
 from .stages.mask import Mask
-from .stages.opening import Opening
-from .stages.past import REACH, Past
-from .stages.paste import paste
+from .stages.paste import overlaid, paste
 from .stages.tally import Tally
 from .stages.track import Located, Track
+from .stages.who import chosen
 from .stopwatch import Stopwatch
 from .stream import prefetch
 from .types import Crop, Face, Frame, Patch, SourcePhoto, Swapped
@@ -48,14 +49,18 @@ class Swapper:
         self.label = label
         self.detector = open_detector(options.face_pack, options)
         self.stopwatch = Stopwatch()
-        opening = Opening(bundle, options)
-        self.identity = opening.identity(sources, self.detector)
-        self.likeness = Likeness(opening.encoder, self.identity)
+        opened = OpenBundle(bundle, options)
+        source = opened.source(sources, self.detector)
+        self.identity = source.identity
+        self.meant = opened.meant(self.detector)
+        self.likeness = Likeness(opened.encoder, source.identity)
         self.generator: Generate
-        self.generator, network = opening.generator(self.identity)
-        self.parser, self.fit = opening.parser, opening.fit(self.identity)
-        self.masker: Mask = opening.masker
-        self.notes = opening.notes
+        self.generator, network = opened.generator(source.identity)
+        self.parser, self.fitter, self.finisher = opened.parser, opened.fitter(source), opened.finisher()
+        self.masker: Mask = opened.masker
+        self.corrections = opened.recipe.corrections if self.fitter else ()
+        self._reach = opened.recipe.reach(self.masker.history)
+        self.notes = opened.notes
         self.networks = {
             "generator": bundle.generator.contract.name,
             "engine": network.engine,
@@ -80,28 +85,31 @@ class Swapper:
     def photo(self, frame: Frame, tally: Tally) -> Swapped:
         """Swap the faces of a single picture."""
         with self.stopwatch.stage("locate"):
-            faces = self.detector.detect(frame.rgb)
+            faces = self.detector.search(frame.rgb)
         tally.pass_over(self.detector.too_small, self.detector.unsure)
-        located = Located(frame, tuple(faces[: self.options.face_limit]), len(faces))
+        located = Located(frame, chosen(frame.rgb, faces, self.options, self.meant), len(faces))
         tally.add(located)
         return self._look(located.faces, self.swap(located))
 
-    def swap(self, located: Located, past: Past | None = None) -> Swapped:
-        """Swap the faces chosen in a frame, in a clip by what is `past` of it."""
-        frame = located.frame
-        crops, laid = self._lay(self._cut(located), past)
+    def swap(self, located: Located, history: History | None = None) -> Swapped:
+        """Swap the faces chosen in a frame, in a clip by its history."""
+        frame, crops = located.frame, self._cut(located)
+        faces = self._fit(frame, crops, history)
+        crops = [face.crop for face in faces] or crops
         with self.stopwatch.stage("generate"):
-            images = self.generator.generate(crops, laid)
-        if laid:
-            with self.stopwatch.stage("grain"):
-                images = [grained(*each) for each in zip(images, crops, laid, strict=True)]
+            images = self.generator.generate(crops, [face.laid for face in faces])
+        if faces:
+            with self.stopwatch.stage("finish"):
+                images = self.finisher.finish(faces, images, history)
         with self.stopwatch.stage("mask"):
-            masks = self.masker.mask(crops, past)
+            masks = self.masker.mask(crops, history)
         with self.stopwatch.stage("paste"):
             patches = [
-                paste(frame.rgb.shape, crop, image, mask, self.options.opacity)
+                paste(frame.rgb.shape, crop, image, mask)
                 for crop, image, mask in zip(crops, images, masks, strict=True)
             ]
+            bent = [face.bent for face in faces] or [None] * len(crops)
+            patches = [overlaid(*each, self.options.opacity) for each in zip(bent, patches, strict=True)]
         seen = tuple(patch for patch in patches if patch is not None)
         return Swapped(frame, seen, located.faces_found, self.label)
 
@@ -114,16 +122,17 @@ class Swapper:
         with self.stopwatch.stage("parse"):
             return self.parser.look(crops)
 
-    def _lay(self, crops: list[Crop], past: Past | None) -> tuple[list[Crop], list[np.ndarray]]:
-        if self.fit is None:
-            return crops, []
+    def _fit(self, frame: Frame, crops: list[Crop], history: History | None) -> list[FaceState]:
+        """Return the crops' faces as the generator is to see them; none for one that is shown no portrait."""
+        if self.fitter is None:
+            return []
         with self.stopwatch.stage("fit"):
-            laid = self.fit.lay(crops, past)
-            return [self.fit.readied(*each) for each in zip(crops, laid, strict=True)], laid
+            return self.fitter.fit(crops, history, frame.rgb)
 
     def _locate(self, frames: Generator[Frame, None, None], tally: Tally) -> Iterator[Located]:
         with closing(frames):
-            yield from Track(self.options.face_limit).follow(self._sightings(frames, tally))
+            track = Track(self.options.face_limit, self.options.place, self.meant)
+            yield from track.follow(self._sightings(frames, tally))
 
     def _sightings(self, frames: Iterable[Frame], tally: Tally) -> Iterator[tuple[Frame, list[Face]]]:
         watch = Watch(self.detector)
@@ -134,11 +143,11 @@ class Swapper:
             yield frame, faces
 
     def _swap_all(self, located: Generator[Located, None, None], tally: Tally, first: int) -> Iterator[Swapped]:
-        past = Past()
+        history = History()
         with closing(located):
             for each in located:
                 tally.add(each)
-                swapped = self.swap(each, past) if each.frame.index >= first - REACH else None
+                swapped = self.swap(each, history) if each.frame.index >= first - self._reach else None
                 if swapped is not None and each.frame.index >= first:
                     yield self._look(each.faces[:MOST_FACES], swapped)
 

@@ -23,6 +23,7 @@ from .errors import MediaError, OutputError, UsageError
 from .evaluation.sheet import is_ours, save_sheet
 from .media.disclosure import xmp_packet
 from .media.encode import PictureEncoder, open_encoder
+from .media.mux import try_mux
 from .media.photo import photo_output_path, read_photo, render_photo
 from .media.plan import GIF, STILLS, WritePlan
 from .media.planes import blend
@@ -70,7 +71,7 @@ def plan_image(
     swapper, tally = Swapper(read_photos(paths_of(source)), options, label=label_for(photo.frame, options)), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
-        raise no_face(photo.path, tally)
+        raise no_face(photo.path, tally, swapper)
     content, notes = render_photo(photo, swapped.layers, target.suffix, options)
     height, width = photo.frame.rgb.shape[:2]
     return _plan(source, photo.path, target, swapper) | {
@@ -105,6 +106,7 @@ def plan_video(
         earlier = look_at_earlier_work(plan)
         swapper = Swapper(photos, options, bundle, label_for(clip, options))
         open_encoder(plan)
+        try_mux(plan)
         cargo, track_rate = foresee_tracks(plan)
         opening = time.monotonic() - began
         trial = _try(clip, plan, swapper)

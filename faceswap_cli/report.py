@@ -43,12 +43,19 @@ def describe(run: Run, output: Path, done: dict[str, Any], swapper: Swapper, not
         "signed": run.options.sign,
         **swapper.networks,
         "network_files": network_files(swapper),
+        "corrections": list(swapper.corrections),
         "likeness": swapper.likeness.report(),
         "seconds": round(time.monotonic() - run.began, 3),
         "stage_milliseconds": {name: round(1000 * spent, 1) for name, spent in swapper.stopwatch.seconds.items()},
-        "options": {name: str(value) for name, value in asdict(run.options).items() if value is not None},
+        "options": _chosen(run.options),
         "notes": notes,
     }
+
+
+def _chosen(options: Options) -> dict[str, str]:
+    """Return what was chosen as text, without what was left open."""
+    values = {name: value for name, value in asdict(options).items() if value not in (None, ())}
+    return {name: ", ".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
 
 
 def skipped(tally: Tally, found: int, swapped: int) -> dict[str, int]:

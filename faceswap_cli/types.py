@@ -58,44 +58,15 @@ class Crop:
     image: np.ndarray  # (S, S, 3) uint8 RGB
     to_crop: np.ndarray  # (2, 3) float64, frame pixels -> crop pixels: a similarity, or affine
     face: Face
-    classes: np.ndarray | None = None  # (19, P, P) float32, shares in CelebAMask-HQ's order, once a parser looked
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EyeColour:
-    """What colour someone's irises have in a picture, and beside what white: RGB in [0, 255]."""
-
-    iris: np.ndarray  # (3,) float32
-    white: np.ndarray  # (3,) float32
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lips:
-    """What someone's lips look like in a picture, and what they do."""
-
-    colour: np.ndarray  # (3,) float32, RGB in [0, 255]
-    breadth: float  # of the mouth, over the distance of the eyes
-    opening: float  # height of what shows between them, over the mouth's width
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Portrait:
-    """The source's face in a generator's template: pixels, and where its parts lie."""
-
-    image: np.ndarray  # (S, S, 3) uint8 RGB
-    usable: np.ndarray  # (S, S) float32 in [0, 1]: 1 on the face, 0 on hair, background, eyes and teeth
-    points: np.ndarray  # (66, 2) float32, x and y as shares of the side
-    eyes: EyeColour | None = None  # None where it is not seen
-    lips: Lips | None = None  # None where they are not seen
+    class_probs: np.ndarray | None = None  # (19, P, P) float32 in CelebAMask-HQ's order, once a parser looked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identity:
-    """Who the source is: all that the generator learns of them."""
+    """Who the source is, as an encoder sees them."""
 
     embedding: np.ndarray  # (D,) float32, L2 norm 1
     space: str  # name of the encoder's space; a generator refuses a foreign one
-    portrait: Portrait | None = None  # for generators that lay the source's own pixels over the target
 
 
 @dataclass(frozen=True, slots=True, eq=False)

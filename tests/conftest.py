@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -137,6 +140,24 @@ def stop_behind_checkpoint(monkeypatch: pytest.MonkeyPatch, module: ModuleType, 
     with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
         interrupted.setattr(module, "save", save_and_stop)
         module.train(options)
+
+
+def run_two_workers(script: str, *words: object) -> list[str]:
+    """Run a script in two workers that know of each other, and return what each printed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, *map(str, words)],
+            env=shared | {"RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    return [worker.communicate(timeout=240)[0] for worker in workers]
 
 
 def _save(model: onnx.ModelProto, path: Path, **properties: str) -> Path:

@@ -179,6 +179,23 @@ def test_prepare_aligns_a_folder_and_tells_what_became_of_each_picture(
     assert (told["kept"], sum(told["outcomes"].values())) == (1, 2)
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+@pytest.mark.parametrize("name", ["\u0444\u043e\u0442\u043e.jpg", os.fsdecode(b"old \xff.jpg")])
+def test_a_path_of_any_letters_is_printed_whatever_encoding_stdout_has(
+    tmp_path: Path, portrait: Path, swap_with: tuple[object, ...], encoding: str, name: str
+) -> None:
+    """As the file system has it, so that a script finds the file; it was written, and then a bug of ours was told."""
+    photo = tmp_path / name
+    photo.write_bytes(portrait.read_bytes())
+    words = ("swap-image", "--source", portrait, "--input", photo, *map(str, swap_with))
+    variables = os.environ | {"PYTHONIOENCODING": encoding, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "faceswap_cli", *words], capture_output=True, timeout=300, env=variables
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == os.fsencode(tmp_path / name.replace(".jpg", "_swapped.jpg")) + b"\n"
+
+
 def bad_files(folder: Path) -> dict[str, Path]:
     """Every kind of file that cannot be a photo or clip."""
     made = {name: folder / name for name in ("empty.jpg", "text.jpg", "broken.jpg", "text.mp4", "broken.mp4")}
@@ -225,7 +242,6 @@ def assert_refused(done: subprocess.CompletedProcess[str], code: int, pattern: s
 CASES = {
     "a photo as clip": ("swap-video --source {face} --input {face}", 2, "swap-image"),
     "a clip as photo": ("swap-image --source {face} --input {clip}", 2, "swap-video"),
-    "a clip as source": ("swap-image --source {clip} --input {face}", 2, "clip"),
     "a face that is not in the source": (
         "swap-image --source {face}#2 --input {face}",
         2,
@@ -236,6 +252,13 @@ CASES = {
         2,
         "different people: obama.jpg / biden.jpg .*--force-average",
     ),
+    "a clip as source": ("swap-image --source {clip} --input {face}", 2, "is a clip: give a photo of the person"),
+    "a clip as source of a clip": (
+        "swap-video --source {clip} --input {clip}",
+        2,
+        "is a clip: give a photo of the person",
+    ),
+    "a folder as input": ("swap-video --source {face} --input {tmp}", 5, "is a folder: give a photo or clip"),
     "no face in the source": ("swap-image --source {wall} --input {face}", 3, "no face"),
     "no face in the photo": ("swap-image --source {face} --input {wall}", 3, "no face"),
     "no face in the clip": ("swap-video --source {face} --input {still}", 3, "no face"),
@@ -284,7 +307,8 @@ CASES = {
     ),
     "a fetch offline": ("models fetch bisenet --offline", 4, "offline"),
     "a pack of no networks": ("models import {tmp}", 4, "no ONNX files"),
-    "a checkpoint that is none": ("models import {face}", 4, "not a file torch.save wrote|not a checkpoint"),
+    "a checkpoint that is none": ("models import {face}", 4, "is a photo or clip, not a checkpoint"),
+    "a clip as checkpoint": ("models import {clip}", 4, "is a photo or clip, not a checkpoint"),
     "a run that is none": ("export {tmp}", 4, "checkpoint|run"),
     "a training without a folder": ("train --data {tmp}/no", 2, "not a folder"),
 }

@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from faceswap_cli.cli import prepare, train
-from faceswap_cli.cli.arguments import CLIP_FLAGS, SWAP_FLAGS, read_faces, read_time, takes
+from faceswap_cli.cli.arguments import CLIP_FLAGS, SWAP_FLAGS, read_faces, read_names, read_time, takes
 from faceswap_cli.errors import UsageError
 from faceswap_cli.options import Options
 from faceswap_cli.training.options import PrepareOptions, TrainOptions
@@ -37,6 +37,12 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text, choice", [("largest", "largest"), ("all", "all"), ("3", 3), ("-1", "-1"), ("x", "x")])
 def test_faces_are_read_as_a_word_or_a_number(text: str, choice: object) -> None:
     assert read_faces(text) == choice
+
+
+@pytest.mark.parametrize("texts", [["grain,beard"], ["grain", "beard"], ["grain, beard"]])
+def test_names_are_read_with_commas_or_one_by_one(texts: list[str]) -> None:
+    assert read_names(texts) == ("grain", "beard")
+    assert read_names([]) == ()
 
 
 def test_every_option_of_a_swap_can_be_typed() -> None:

@@ -20,6 +20,8 @@ from faceswap_cli.errors import UsageError
 from faceswap_cli.options import Options
 from faceswap_cli.stages.bundle import find_bundle
 
+from .test_importing import foreign_generator
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -130,7 +132,8 @@ def test_a_network_of_ones_own_is_called_nobody_elses(checkout: Path, tmp_path: 
     told = models(checkout, tmp_path, "import", own, "--as", "mine", "--json")
     entry = json.loads(told.stdout)
     assert entry["licence"] == "not stated in the file"
-    assert entry["note"] == f"from encoder.onnx, sha256 {sha256(own.read_bytes()).hexdigest()}"
+    assert (entry["note"], entry["imported"]) == ("from encoder.onnx", sha256(own.read_bytes()).hexdigest())
+    assert "published file" not in told.stderr
 
 
 def test_what_swaps_is_listed_apart_and_named_where_another_was_given(checkout: Path, tmp_path: Path) -> None:
@@ -145,6 +148,24 @@ def test_what_swaps_is_listed_apart_and_named_where_another_was_given(checkout: 
         with pytest.raises(UsageError, match=f"{given}.*: choose one of {', '.join(names)}$"):
             find_bundle(Options(model=given))
     assert "fetch one of bisenet, " in models(checkout, tmp_path, "fetch", "nobody").stderr
+
+
+def test_list_shows_the_file_that_is_there_and_that_it_is_not_the_published_one(checkout: Path, tmp_path: Path) -> None:
+    before = models(checkout, tmp_path, "list").stdout
+    assert "simswap-224                 generator  import only         220.2 MB  sha256 24caf144e9aabd5a" in before
+    done = models(checkout, tmp_path, "import", foreign_generator(tmp_path / "a.onnx"), "--as", "simswap-224")
+    assert "is not the published file" in done.stderr
+    here = tmp_path / "models" / "simswap-224" / "simswap_224.onnx"
+    digest = sha256(here.read_bytes()).hexdigest()
+    head, *details = models(checkout, tmp_path, "list").stdout.split("simswap-224 ")[1].splitlines()[:4]
+    assert head.split() == ["generator", "installed", "0.0", "MB", "sha256", digest[:16]]
+    assert "not the published file" in " ".join(line.strip() for line in details)
+    assert "92.83" not in "".join(details)  # figures of the published one
+    row = next(each for each in json.loads(models(checkout, tmp_path, "list", "--json").stdout)
+               if each["name"] == "simswap-224")  # fmt: skip
+    assert row["published"] is False and row["files"] == [{"path": str(here), "sha256": digest, "state": "ok"}]
+    here.write_bytes(b"another")
+    assert "simswap-224                 generator  ALTERED" in models(checkout, tmp_path, "list").stdout
 
 
 def test_a_hostile_checkpoint_is_refused_in_one_line(checkout: Path, tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from faceswap_cli import engines
+from faceswap_cli import engines, models
 from faceswap_cli.engines import open_network, read_metadata
 from faceswap_cli.errors import UsageError, WeightsError
 
@@ -95,6 +96,66 @@ def test_torch_runs_the_file_of_a_network_of_ours_alike(tmp_path: Path, monkeypa
     np.testing.assert_allclose(network.run(**arrays)[0], expected, atol=1e-4)
 
 
+EMBEDDED = [each.name for each in models.catalogue().values() if each.embedded and models.is_present(each)]
+FREE = 96  # pixels, for a side that a network leaves open
+
+
+def inputs_of(name: str) -> dict[str, np.ndarray]:
+    """Random pictures in the range the network expects, an identity of length 1; the same on every machine."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for key, shape in open_network(models.locate(name), "cpu", 1).shapes.items():
+        size = [1 if side == "batch" else FREE if isinstance(side, str) else side for side in shape]
+        values = rng.random(size, dtype=np.float32)
+        low = -1 if models.entry(name).input_range == "-1..1" or name == "detector" else 0
+        arrays[key] = values * (1 - low) + low
+        if key == "identity":
+            vector = rng.standard_normal(size).astype(np.float32)
+            arrays[key] = vector / np.linalg.norm(vector)
+    return arrays
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_every_embedded_network_computes_on_every_engine_what_onnx_runtime_does(
+    name: str, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(engine)
+    arrays = inputs_of(name)
+    expected = open_network(models.locate(name), "cpu", 1).run(**arrays)
+    monkeypatch.setenv("FACESWAP_ENGINE", engine)
+    network = open_network(models.locate(name), "cpu", 1)
+    found = network.run(**arrays)
+    assert (network.engine, network.device, network.precision) == (engine, "cpu", "float32")
+    assert set(network.inputs) == set(arrays)
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.dtype == theirs.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-4 * max(1, np.abs(theirs).max()))
+
+
+@pytest.mark.parametrize(
+    ("major", "forbidden", "told"), [(7, "", False), (8, "", True), (9, "", True), (9, "0", False)]
+)
+def test_tf32_is_told_from_ampere_on_unless_it_is_forbidden(
+    major: int, forbidden: str, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Driver:
+        def cuDeviceGetAttribute(self, place: Any, attribute: int, device: int) -> int:  # noqa: N802 (CUDA's name)
+            assert (attribute, device) == (75, 0)
+            place._obj.value = major
+            return 0
+
+    monkeypatch.setattr(engines, "_cuda_driver", Driver)
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", forbidden)
+    assert engines.rounds_to_tf32() == told
+
+
+def test_without_a_driver_nothing_is_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_cuda_driver", lambda: None)
+    assert not engines.rounds_to_tf32()
+
+
 def test_torch_refuses_a_network_it_does_not_know(tinting_generator: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     monkeypatch.setenv("FACESWAP_ENGINE", "torch")
@@ -133,3 +194,19 @@ def test_a_gpu_gives_the_cpus_picture(tinting_generator: Path, arrays: dict[str,
         pytest.skip("no CUDA device")
     expected = open_network(tinting_generator, "cpu").run(**arrays)[0]
     np.testing.assert_allclose(open_network(tinting_generator, "cuda").run(**arrays)[0], expected, atol=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_on_a_gpu_every_embedded_network_computes_what_the_cpu_does_and_tells_its_precision(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engines.gpu_count() == 0:
+        pytest.skip("no CUDA device")
+    arrays = inputs_of(name)
+    expected = open_network(models.locate(name), "cpu").run(**arrays)
+    monkeypatch.setenv("FACESWAP_ENGINE", "torch")
+    network = open_network(models.locate(name), "cuda")
+    assert (network.device, network.precision) == ("cuda", "tf32" if engines.rounds_to_tf32() else "float32")
+    for ours, theirs in zip(network.run(**arrays), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-2 * max(1, np.abs(theirs).max()))

@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -88,6 +90,7 @@ def test_a_copy_gains_nothing_and_keeps_everything(judged: Evaluation) -> None:
     assert copy["cosine_target"] == pytest.approx(1, abs=1e-5)
     assert copy["cosine_gain"] == pytest.approx(0, abs=1e-5)
     assert (copy["retrieval"], copy["detection_kept"], copy["pose_degrees"]) == (0, 1, 0)
+    assert copy["still_target"] == 1
     assert copy["gaze"] == 0
     assert copy["crop_psnr"] == copy["outside_psnr"] == 100
 
@@ -106,7 +109,7 @@ def test_another_persons_face_is_taken_for_them(judged: Evaluation) -> None:
     assert other["cosine_source"] > 0.5 > other["cosine_target"]
     assert other["cosine_gain"] > 0.4
     assert other["same_person_share"] == pytest.approx(other["cosine_source"] / 0.475)
-    assert (other["retrieval"], other["detection_kept"]) == (1, 1)
+    assert (other["retrieval"], other["still_target"], other["detection_kept"]) == (1, 0, 1)
     assert other["gaze"] > 0.02
     assert other["outside_psnr"] == 100
     assert other["crop_psnr"] < 30
@@ -215,10 +218,12 @@ def test_a_measure_without_its_judge_is_left_out_and_said(
     judged: Evaluation, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("FACESWAP_DATA", raising=False)
+    monkeypatch.setitem(sys.modules, "dlib", None)  # as Python marks what cannot be imported
     alone = evaluate([judged.rows[2].pair], EvaluateOptions(swap=options.swap))
     measured = {name for name, value in alone.rows[0].values.items() if value is not None}
-    assert measured == {"frames", "timestamps_equal", "crop_psnr", "outside_psnr", "detection_kept"}
-    assert len(alone.notes) == 4
+    kept = {"frames", "timestamps_equal", "crop_psnr", "outside_psnr", "detection_kept"}
+    assert measured == kept | {"source_face", "target_face"}
+    assert len(alone.notes) == 5
     assert "cosine" not in report.as_table(alone)
 
 
@@ -346,6 +351,17 @@ def test_evaluate_refuses_half_a_question(data: Path, portrait: Path) -> None:
     refused = faceswap("evaluate", "--source", portrait, data=data)
     assert refused.returncode == 2
     assert "--sources and --targets" in refused.stderr
+
+
+def test_faces_are_timed_from_where_start_counts(short_clip: Path, whole_pack: Path, tmp_path: Path) -> None:
+    """A clip whose own clock begins at 7 seconds, as those of recorders do."""
+    late = tmp_path / "late.ts"
+    run_ffmpeg("-i", short_clip, "-c", "copy", "-output_ts_offset", "7", late)
+    options = Options(face_pack=whole_pack, threads=1)
+    (whole,), _ = list_faces(late, options)
+    assert (whole.first, whole.last) == pytest.approx((0, 0.44))
+    (part,), _ = list_faces(late, replace(options, start=Fraction("0.2")))
+    assert part.first == pytest.approx(0.2)
 
 
 def test_faces_prints_json_and_writes_a_sheet(data: Path, whole_pack: Path, portrait: Path, tmp_path: Path) -> None:

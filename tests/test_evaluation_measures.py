@@ -44,6 +44,14 @@ def test_retrieval_finds_the_source_of_a_swap_and_not_that_of_a_copy(random: np.
     assert measures.retrieval(np.vstack([swap[:3], copy[:1]]), 3, gallery) == pytest.approx(0.75)
 
 
+def test_distance_is_euclids_and_the_nearest_is_at_the_least_of_it() -> None:
+    gallery = np.array([[3.0, 4.0], [0.3, 0.4], [0.0, 2.0]])
+    results = np.array([[0.6, 0.8], [np.nan, np.nan], [0.1, 2.0]])  # in the first one's direction, near the second
+    assert measures.distance(np.array([[3.0, 4.0], [0.0, 1.0]]), np.zeros(2)) == pytest.approx(3)
+    assert [measures.retrieval_by_distance(results, row, gallery) for row in range(3)] == [0, 0.5, 0.5]
+    assert [measures.retrieval(results[:1], row, gallery[:1]) for row in range(1)] == [1]
+
+
 def test_a_frame_without_a_face_counts_in_no_retrieval(random: np.random.Generator) -> None:
     gallery = people(random, 5)
     frames = np.vstack([gallery[2:3], np.full((1, 64), np.nan)])

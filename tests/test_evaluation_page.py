@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from faceswap_cli.evaluation.options import MEASURES
+from faceswap_cli.evaluation.splits import part_of
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -33,7 +34,7 @@ def figures(page: ModuleType, **values: float | bool | None) -> object:
         "lite": page.Judged(part, replace(part, swaps=9)),
         "mobile": page.Judged(other, other, ("cut short",)),
     }
-    return page.Figures(generators, 0.613, 50, 2, 2.0, {"Python": "3"}, {"lite": "82aad89d92c8"})
+    return page.Figures(generators, (0.613, 0.312), 50, 2, 2.0, {"Python": "3"}, {"lite": "82aad89d92c8"})
 
 
 def line_of(text: str, *words: str) -> str:
@@ -82,13 +83,15 @@ def test_published_figures_stand_beside_ours_with_the_warning(page: ModuleType) 
     assert line_of(text, "**lite, portraits**") == "| **lite, portraits** (gallery of 190) | 448 | 50.00 | 2.125 |"
 
 
-def test_the_split_keeps_trained_people_out(page: ModuleType, tmp_path: Path) -> None:
-    names = [f"person_{number}" for number in range(60)]
-    (tmp_path / "images").mkdir()
-    for name in names:
-        (tmp_path / "images" / f"{name}.jpg").touch()
-    table = "".join(f"{name}.jpg\t{name}\n" for name in names)
-    (tmp_path / "identities.tsv").write_text(f"image\tidentity\n{table}absent.jpg\t{names[0]}\n")
-    kept = page.held_out(tmp_path, "images")
-    assert 0 < len(kept) < 20
-    assert all(page.is_held_out(name) == (name in kept) for name in names)
+def test_sources_and_targets_are_drawn_of_the_reporting_people_first(page: ModuleType) -> None:
+    people = ["congress_0022", "congress_0016", "congress_0030", "congress_0044", "congress_0048", "congress_0062"]
+    drawn = page.reporting_first(people)
+    assert [part_of(person) for person in drawn] == ["reporting"] * 3 + ["tuning"] * 3
+    assert sorted(drawn) == sorted(people)
+    assert drawn == page.reporting_first(people[::-1])
+
+
+def test_the_page_says_what_two_photos_of_one_person_have_by_either_judge(page: ModuleType) -> None:
+    text = page.render(figures(page))
+    assert "a mean cosine of 0.613 (50 people" in text
+    assert "dlib's distance of them is 0.312" in text

@@ -13,8 +13,8 @@ from faceswap_cli.evaluation.turn import HEAD, turn_of, turn_seen
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
+from faceswap_cli.portrait.landmarks import LandmarkFinder
 from faceswap_cli.stages.detect import open_detector
-from faceswap_cli.stages.points import PointFinder
 from faceswap_cli.types import Face
 
 # the points 0 to 47 as a mirror names them
@@ -68,7 +68,7 @@ def test_real_heads_are_turned_as_fsa_net_sees_them(data: Path) -> None:
     if not all(file.is_file() for file in files):
         pytest.skip("the pose judges are not there")
     judge = PoseJudge(files, 1)
-    points = PointFinder(open_network(models.locate("points"), "cpu", 1), models.entry("points"))
+    points = LandmarkFinder(open_network(models.locate("points"), "cpu", 1), models.entry("points"))
     seen = views(data)
     told = np.array([turn_seen(rgb, face, points) for rgb, face in seen])
     judged = np.array([judge.angles(rgb, face) for rgb, face in seen]) * (-1, 1, 1)  # its yaw is positive to the left

@@ -5,18 +5,21 @@ import os
 import resource
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, ImageSequence, PngImagePlugin
 
 from faceswap_cli.errors import MediaError, OutputError, UsageError
 from faceswap_cli.media.disclosure import DIGITAL_SOURCE_TYPE
+from faceswap_cli.media.encoders import has_alpha
 from faceswap_cli.media.exif import without_preview
-from faceswap_cli.media.photo import read_photo, write_photo
+from faceswap_cli.media.photo import photo_output_path, read_photo, write_photo
+from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
 from faceswap_cli.types import Patch
 
@@ -352,3 +355,72 @@ def test_real_photos_survive_a_round(data: Path, tmp_path: Path) -> None:
         write_photo(photo, [], output)
         error = read_photo(output).frame.rgb.astype(np.float32) - photo.frame.rgb
         assert 10 * np.log10(255**2 / max((error**2).mean(), 1e-9)) > 44
+
+
+@pytest.mark.parametrize("suffix", [".tga", ".jp2", ".jfif"])
+def test_photos_of_more_kinds_are_read_as_pillow_reads_them(tmp_path: Path, suffix: str) -> None:
+    picture = Image.effect_noise((48, 40), 60).convert("RGB")
+    picture.save(tmp_path / f"in{suffix}", **({"format": "JPEG"} if suffix == ".jfif" else {}))
+    photo = read_photo(tmp_path / f"in{suffix}")
+    assert np.array_equal(photo.frame.rgb, np.asarray(Image.open(tmp_path / f"in{suffix}").convert("RGB")))
+    own = ".jfif" if suffix == ".jfif" else ".png"
+    assert photo_output_path(photo, None, False) == tmp_path / f"in_swapped{own}"
+
+
+def test_a_jfif_is_written_as_jpeg(tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16), "red").save(tmp_path / "in.jfif", format="JPEG")
+    assert write_photo(read_photo(tmp_path / "in.jfif"), (), tmp_path / "out.jfif") == ()
+    assert Image.open(tmp_path / "out.jfif").format == "JPEG"
+
+
+def test_further_pages_are_said(tmp_path: Path) -> None:
+    pages = [Image.new("RGB", (16, 16), shade) for shade in ("red", "green", "blue")]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    photo = read_photo(tmp_path / "pages.tif")
+    assert photo.notes == ("further pictures in the file are left out: 2 (they show the old face)",)
+    assert tuple(photo.frame.rgb[0, 0]) == (255, 0, 0)
+
+
+def test_a_heic_photo_is_read_and_keeps_its_exif(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    exif = Image.Exif()
+    exif[0x010E] = "a day at the sea"
+    picture = Image.new("RGB", (64, 48), "blue")
+    picture.paste("red", (0, 0, 32, 48))
+    picture.save(tmp_path / "in.heic", quality=95, exif=exif)
+    photo = read_photo(tmp_path / "in.heic")
+    assert photo.frame.rgb.shape == (48, 64, 3)
+    assert photo.frame.rgb[24, 8, 0] > 200 > 60 > photo.frame.rgb[24, 56, 0]
+    write_photo(photo, (), tmp_path / "out.jpg")
+    assert Image.open(tmp_path / "out.jpg").getexif()[0x010E] == "a day at the sea"
+
+
+def test_heic_without_its_package_is_refused_with_the_way_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "in.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    with pytest.raises(UsageError, match="pip install pillow-heif"):
+        read_photo(tmp_path / "in.heic")
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".avif"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_moving_photos_are_clips_with_their_times_and_samples(tmp_path: Path, suffix: str, mode: str) -> None:
+    shades = [Image.effect_noise((48, 40), 20 + 20 * number).convert(mode) for number in range(3)]
+    if mode == "RGBA":
+        shades[1].putalpha(90)
+    path = tmp_path / f"moving{suffix}"
+    shades[0].save(path, save_all=True, append_images=shades[1:], duration=[100, 50, 200])
+    with Image.open(path) as image:
+        wanted = [np.asarray(each.convert(mode)) for each in ImageSequence.Iterator(image)]
+    with open_clip(path) as clip:
+        frames = list(clip.frames())
+        assert clip.codec == suffix[1:]
+    assert [frame.time for frame in frames] == [0, Fraction(1, 10), Fraction(3, 20)]
+    for frame, samples in zip(frames, wanted, strict=True):
+        assert np.array_equal(frame.rgb, samples[..., :3])
+        assert has_alpha(frame.picture.format.name) == (mode == "RGBA")
+    with pytest.raises(UsageError, match="swap-video"):
+        read_photo(path)

@@ -4,14 +4,28 @@ import os
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from faceswap_cli.errors import MediaError
 from faceswap_cli.media.sniff import kind_of
 
 from .media_oracle import make_clip, run_ffmpeg
 
-PHOTO_SUFFIXES = [".jpg", ".png", ".webp", ".bmp", ".tif", ".avif", ".gif", ".ppm"]
+PHOTO_SUFFIXES = [
+    ".jpg",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".tif",
+    ".avif",
+    ".gif",
+    ".ppm",
+    ".jp2",
+    ".j2k",
+    ".jfif",
+    ".dds",
+    ".qoi",
+]
 CLIP_SUFFIXES = [".mp4", ".mkv", ".webm", ".avi", ".mov", ".gif", ".ts", ".flv"]
 
 
@@ -56,6 +70,45 @@ def test_missing_empty_and_odd_files_are_named(tmp_path: Path) -> None:
     ]:
         with pytest.raises(MediaError, match=words):
             kind_of(tmp_path / name)
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_tga_is_told_by_its_name_and_head(tmp_path: Path, bare: bool) -> None:
+    Image.effect_noise((40, 30), 60).convert("RGB").save(
+        tmp_path / "photo.tga", compression=None if bare else "tga_rle"
+    )
+    assert kind_of(tmp_path / "photo.tga") == "photo"
+    clip = make_clip(tmp_path / "clip.mp4", seconds=0.2)
+    assert kind_of(clip.rename(tmp_path / "clip.tga")) == "clip"
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".avif", ".png", ".gif"])
+def test_what_moves_is_a_clip_and_what_does_not_a_photo(tmp_path: Path, suffix: str) -> None:
+    """However far behind its head a PNG says that it moves."""
+    shades = [Image.new("RGB", (32, 32), (shade, 90, 90)) for shade in (0, 120, 240)]
+    profile = {"icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes() * 20}
+    for count, kind in ((1, "photo"), (3, "clip")):
+        path = tmp_path / f"{kind}{suffix}"
+        shades[0].save(path, save_all=True, append_images=shades[1:count], **(profile if suffix == ".png" else {}))
+        assert kind_of(path) == kind
+
+
+FOLDERS = {
+    ("00001.png", "00002.png", "notes.txt"): "its 2 numbered pictures are the clip {folder}/%05d.png",
+    ("a9.jpg", "a10.jpg"): "its 2 numbered pictures are the clip {folder}/a%d.jpg",
+    ("me.jpg", "you.jpg"): "give one photo or clip in it",
+    ("1.png", "b2.png"): "give one photo or clip in it",
+    (): "give a photo or clip",
+}
+
+
+@pytest.mark.parametrize("names", FOLDERS)
+def test_a_folder_is_answered_with_what_could_be_meant(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(MediaError) as refused:
+        kind_of(tmp_path)
+    assert str(refused.value) == f"{tmp_path} is a folder: {FOLDERS[names].format(folder=tmp_path)}"
 
 
 def test_a_link_is_followed(tmp_path: Path) -> None:

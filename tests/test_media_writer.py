@@ -20,7 +20,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError, told
-from faceswap_cli.media import segments
+from faceswap_cli.media import segments, trial
 from faceswap_cli.media.encode import open_encoder
 from faceswap_cli.media.planes import layout_of, samples_of
 from faceswap_cli.media.reader import open_clip
@@ -258,6 +258,8 @@ def join_sound_packets(source: Path, output: Path) -> None:
 
 SOUNDS = {  # codec, rate, channels, output; codec, rate, channels, words of the note
     "channels without names": (("pcm_s16le", 48000, "6c", "out.mp4"), ("aac", 48000, "5.1", "anew as aac:")),
+    "two channels without names": (("pcm_s16le", 48000, "2c", "out.mp4"), ("pcm_s16le", 48000, "stereo", None)),
+    "one unnamed channel": (("pcm_s24le", 48000, "1c", "out.mp4"), ("pcm_s24le", 48000, "mono", None)),
     "one channel without name": (("adpcm_ima_wav", 11025, "mono", "out.mov"), ("aac", 11025, "mono", "as aac:")),
     "names Opus does not know": (("ac3", 48000, "5.1(side)", "out.webm"), ("opus", 48000, "5.1", "as libopus:")),
     "more channels than MP3": (("flac", 48000, "5.1", "out.avi"), ("mp3", 48000, "stereo", "6 channels mixed to")),
@@ -282,6 +284,55 @@ def test_sound_of_any_rate_and_channels_goes_into_every_container(tmp_path: Path
     assert any("audio" in note for note in report.notes) == (said is not None)
     played = [len(run_ffmpeg("-i", each, "-ar", "8000", *RAW_SOUND)) / 16000 for each in (path, output)]
     assert abs(played[0] - played[1]) < 0.06
+
+
+@pytest.mark.parametrize("name", ["recorder.mkv", "old_camera.avi"])
+def test_pcm_of_recorders_that_name_no_channels_goes_into_mp4_bit_for_bit(
+    data: Path, tmp_path: Path, name: str
+) -> None:
+    path, output = data.parent / "cases" / "pcm_to_mp4" / name, tmp_path / "out.mp4"
+    if not path.is_file():
+        pytest.skip(f"no {path}")
+    assert copy_clip(path, output, **quick()).notes == ()
+    assert run_ffmpeg("-i", output, *RAW_SOUND) == run_ffmpeg("-i", path, *RAW_SOUND)
+    assert frame_times(output) == frame_times(path)
+
+
+def make_refused(path: Path) -> Path:
+    """A clip whose sound MP4 refuses as it is: only its first packet tells."""
+    sound = ("-af", "aformat=channel_layouts=2c", "-c:a", "pcm_s16le")
+    return make_clip(path, *QUICK, "-c:v", "libx264", "-pix_fmt", "yuv420p", *sound, size="64x48")
+
+
+def test_a_track_that_fails_behind_what_was_tried_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if its sound began late: then the trial sees none of it, and the run must not end behind its last frame."""
+    path = make_refused(tmp_path / "in.mkv")
+    monkeypatch.setattr(trial, "TRIED_PACKETS", 0)
+    with open_clip(path) as clip:
+        cargo, _ = foresee_tracks(plan_output(clip, tmp_path / "out.mp4", Options()))
+        assert cargo.notes == []
+    report = copy_clip(path, tmp_path / "out.mp4", **quick())
+    assert report.frames == 25
+    assert [note for note in report.notes if "audio" in note] == [
+        "audio track 1 (pcm_s16le) is encoded anew as aac: not the same bits"
+    ]
+    assert "Audio: aac" in describe(tmp_path / "out.mp4")
+
+
+def test_what_lies_beside_the_pictures_is_refused_before_the_first_frame(tmp_path: Path, clip_path: Path) -> None:
+    """A chapter that ends later than Matroska can say."""
+    with open_clip(clip_path) as clip:
+        clip.chapters = [{"id": 1, "start": 0, "end": 1 << 62, "time_base": Fraction(1), "metadata": {}}]
+        plan = plan_output(clip, tmp_path / "out.mkv", Options(preset="ultrafast"))
+        with (
+            pytest.raises(OutputError, match="does not take what lies beside the pictures") as refused,
+            ClipWriter(plan),
+        ):
+            pass
+    assert "\n" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 AWKWARD = {

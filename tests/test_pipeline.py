@@ -20,6 +20,7 @@ from faceswap_cli.errors import NoFaceError, UsageError, WeightsError
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.pipeline import Swapper
+from faceswap_cli.stages.likeness import swapped_rgb
 from faceswap_cli.stages.tally import Tally
 from faceswap_cli.types import Frame, Swapped
 from tests.conftest import make_generator, write_clip
@@ -219,6 +220,48 @@ def test_a_photo_without_a_face_leaves_nothing(portrait: Path, options: Options,
     with pytest.raises(NoFaceError, match=r"wall\.png"):
         swap_image(portrait, tmp_path / "wall.png", tmp_path / "out.png", options)
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_a_photo_that_lies_is_swapped_as_it_is_upright(portrait: Path, options: Options, turn: int) -> None:
+    swapper, upright = Swapper([read_photo(portrait).frame], options), read_photo(portrait).frame.rgb
+    turned = np.ascontiguousarray(np.rot90(upright, turn))
+    wanted = swapped_rgb(swapper.photo(Frame(upright, 0), Tally()))
+    found = np.rot90(swapped_rgb(swapper.photo(Frame(turned, 0), Tally())), -turn)
+    changed = np.abs(wanted.astype(int) - upright).max(axis=2) > 20
+    assert changed.sum() > 1000
+    assert np.abs(found.astype(int) - wanted).mean() < 0.2 * np.abs(wanted.astype(int) - upright).mean()
+
+
+def test_who_is_meant_is_named_by_place_or_photo(portrait: Path, options: Options, data: Path) -> None:
+    folder = data / "photos" / "face_recognition"
+    photo = read_photo(folder / "obama_and_biden.jpg").frame
+    obama, biden = f"like:{folder / 'obama.jpg'}", f"like:{folder / 'biden.jpg'}"
+
+    def places(**named: str) -> list[int]:
+        swapper = Swapper([read_photo(portrait).frame], replace(options, similarity=0.3, **named))
+        return [patch.x for patch in swapper.photo(photo, Tally()).patches]
+
+    left, one, other = places(who="left"), places(who=obama), places(who=biden)
+    assert [len(left), len(one), len(other)] == [1, 1, 1]
+    assert abs(one[0] - other[0]) > 200
+    assert left[0] <= min(one[0], other[0])
+
+
+def test_nobody_who_is_meant_leaves_nothing_and_tells_the_likest(
+    portrait: Path, options: Options, data: Path, tmp_path: Path
+) -> None:
+    stranger = f"like:{min((data / 'faces' / 'congress').glob('*/*.jpg'))}"
+    with pytest.raises(
+        NoFaceError, match=r"nobody in two_people\.jpg is who is meant.*likest.*--similarity asks for 0.9"
+    ):
+        swap_image(
+            portrait,
+            data / "photos" / "face_recognition" / "two_people.jpg",
+            tmp_path / "out.png",
+            replace(options, who=stranger, similarity=0.9),
+        )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_several_sources_are_taken(portrait: Path, short_clip: Path, options: Options, data: Path) -> None:

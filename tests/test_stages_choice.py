@@ -101,9 +101,28 @@ def test_what_vanishes_at_once_is_not_chosen_before_one_who_stays() -> None:
     assert who(follow(meeting(SECOND, range(3)))) == [[FAR]] * SECOND
 
 
-def test_a_place_is_kept_no_longer_than_its_holder_was_in_sight() -> None:
-    sightings = [[near()] * (index < 4) + [far()] * (index >= 6) for index in range(SECOND)]
-    assert who(follow(sightings)) == [[NEAR]] * 4 + [[]] * 3 + [[FAR]] * (SECOND - 7)
+def test_who_comes_after_the_holder_is_swapped_at_once_and_gives_the_place_back() -> None:
+    sightings = [[near()] * (index < 10 or index >= 20) + [far()] * (index >= 14) for index in range(SECOND)]
+    assert who(follow(sightings)) == [[NEAR]] * 10 + [[]] * 4 + [[FAR]] * 6 + [[NEAR]] * 10
+
+
+def test_who_comes_and_goes_lends_the_place_on() -> None:
+    """The third borrows from the second what the first lent: the first gets it back."""
+    sightings = [
+        [face(60, width=80)] * (index < 10 or index >= 22)
+        + [face(0, 0, 20)] * (12 <= index < 16)
+        + [face(140, 60, 20)] * (index >= 18)
+        for index in range(SECOND)
+    ]
+    assert who(follow(sightings))[16:24] == [[], [], [FAR], [FAR], [FAR], [FAR], [NEAR], [NEAR]]
+
+
+@pytest.mark.parametrize("away", [11, 13])
+def test_who_was_beside_the_holder_waits_for_a_moment(away: int) -> None:
+    """0.4 s: 12 frames, of which LOOK_AHEAD - FLASH are known before they come."""
+    sightings = [[far()] + [near()] * (not 30 <= index < 30 + away) for index in range(2 * SECOND)]
+    lent = max(0, away - 12 + 6) if away > 12 else 0
+    assert who(follow(sightings)) == [[NEAR]] * 30 + [[]] * (away - lent) + [[FAR]] * lent + [[NEAR]] * (30 - away)
 
 
 def test_a_cut_chooses_anew_at_once() -> None:

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,9 @@ from onnx import TensorProto, helper
 
 from faceswap_cli.errors import WeightsError
 from faceswap_cli.options import Options
+from faceswap_cli.stages.align import transform
 from faceswap_cli.stages.detect import Detect, Watch, open_detector
+from faceswap_cli.stages.views import Tile, tilt
 from faceswap_cli.types import Face
 
 
@@ -29,15 +32,53 @@ def detector(face_pack: Path) -> Detect:
     return open_detector(face_pack, Options(threads=1, device="cpu"))
 
 
+@pytest.fixture(scope="module")
+def ours(data: Path) -> Detect:
+    return open_detector(None, Options(threads=1, device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def portraits(data: Path) -> list[np.ndarray]:
+    return [shrunk(read(photo), 300) for photo in sorted((data / "faces" / "congress").glob("*/*.jpg"))[:60:20]]
+
+
+def shrunk(rgb: np.ndarray, height: int) -> np.ndarray:
+    width = round(rgb.shape[1] * height / rgb.shape[0])
+    return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def rotated(rgb: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return a picture turned counter-clockwise about its middle, on a square that holds it, and the matrix (2, 3)."""
+    side = int(np.hypot(*rgb.shape[:2])) + 1
+    matrix = cv2.getRotationMatrix2D(((rgb.shape[1] - 1) / 2, (rgb.shape[0] - 1) / 2), degrees, 1.0)
+    matrix[:, 2] += (side - np.array(rgb.shape[1::-1])) / 2
+    return cv2.warpAffine(rgb, matrix, (side, side), flags=cv2.INTER_CUBIC, borderValue=(90, 110, 130)), matrix
+
+
+def crowd(portraits: list[np.ndarray], shape: tuple[int, int], height: int) -> np.ndarray:
+    """Return a photo of 24 people in three rows, one in each of 8 x 3 cells."""
+    photo = np.full((*shape, 3), (110, 120, 100), np.uint8)
+    for number in range(24):
+        small = shrunk(portraits[number % len(portraits)], height)
+        y, x = (number // 8) * shape[0] // 3 + 150, (number % 8) * shape[1] // 8 + 100
+        photo[y : y + height, x : x + small.shape[1]] = small
+    return photo
+
+
 class Recorder:
-    """Stands before a real detector and keeps the sizes it was asked for."""
+    """Stands before a real detector and keeps what it was asked for: sizes, turns, and how many tiles."""
 
     def __init__(self, detector: Detect) -> None:
-        self.detector, self.asked = detector, []
+        self.detector, self.min_face = detector, detector.min_face
+        self.asked: list[tuple[int, ...]] = []
+        self.ways: list[tuple[tuple[int, ...], int]] = []
 
-    def detect(self, rgb: np.ndarray, sides: tuple[int, ...] = (640, 320)) -> list[Face]:
+    def detect(
+        self, rgb: np.ndarray, sides: tuple[int, ...], turns: tuple[int, ...], tiles: Sequence[Tile]
+    ) -> list[Face]:
         self.asked.append(sides)
-        return self.detector.detect(rgb, sides)
+        self.ways.append((turns, len(tiles)))
+        return self.detector.detect(rgb, sides, turns, tiles)
 
 
 @pytest.mark.parametrize("shape", [(1, 100_000), (100_000, 1), (1, 1)])
@@ -178,6 +219,97 @@ def test_a_pack_without_points_is_refused(tmp_path: Path, face_pack: Path) -> No
 def test_a_missing_pack_is_no_download(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no folder"):
         open_detector(tmp_path / "buffalo_l", Options())
+
+
+@pytest.mark.parametrize("degrees", range(0, 360, 30))
+def test_a_face_is_found_any_way_up(ours: Detect, portraits: list[np.ndarray], degrees: int) -> None:
+    """And its points are where they are upright, within a tenth of the eyes' distance."""
+    for rgb in portraits:
+        (upright,) = ours.search(rgb)
+        turned, matrix = rotated(rgb, degrees)
+        (face,) = ours.search(turned)
+        expected = transform(upright.points, matrix)
+        eyes = float(np.linalg.norm(expected[1] - expected[0]))
+        assert np.linalg.norm(face.points - expected, axis=1).mean() < 0.1 * eyes, "the eyes are where the eyes are"
+
+
+def test_a_lower_threshold_does_not_turn_a_face_over(portraits: list[np.ndarray]) -> None:
+    picky = open_detector(None, Options(threads=1, device="cpu", det_threshold=0.3))
+    face = picky.search(np.ascontiguousarray(np.rot90(portraits[0], 2)))[0]
+    assert face.points[:2, 1].min() > face.points[3:, 1].max(), "eyes below the mouth"
+
+
+def test_an_upright_photo_keeps_its_faces_as_they_were(ours: Detect, data: Path) -> None:
+    for name in ("two_people.jpg", "biden.jpg"):
+        rgb = read(data / "photos" / "face_recognition" / name)
+        for one, other in zip(ours.detect(rgb), ours.search(rgb), strict=True):
+            np.testing.assert_array_equal(one.points, other.points)
+
+
+def test_small_faces_of_a_large_photo_are_found(ours: Detect, portraits: list[np.ndarray]) -> None:
+    """The faces are some 40 pixels wide, 10 in what a look at the whole photo shows."""
+    photo = crowd(portraits, (1500, 2400), 70)
+    assert ours.detect(photo) == []
+    faces = ours.search(photo)
+    assert len(faces) == 24
+    assert {(round(face.box[0]) // 300, round(face.box[1]) // 500) for face in faces} == {
+        (column, row) for column in range(8) for row in range(3)
+    }
+
+
+def test_min_face_says_from_what_size_on_faces_are_looked_for(portraits: list[np.ndarray]) -> None:
+    photo = crowd(portraits, (1500, 2400), 70)
+    assert open_detector(None, Options(threads=1, device="cpu", min_face=120)).search(photo) == []
+
+
+def test_a_panorama_shows_its_faces(ours: Detect, portraits: list[np.ndarray]) -> None:
+    photo = np.full((600, 9000, 3), 110, np.uint8)
+    for number, height in enumerate((60, 150, 400)):
+        small = shrunk(portraits[number % len(portraits)], height)
+        photo[100 : 100 + height, 500 + 3000 * number :][:, : small.shape[1]] = small
+    assert len(ours.search(photo)) == 3
+
+
+def test_a_face_that_lies_is_followed_as_it_lies(ours: Detect, portraits: list[np.ndarray]) -> None:
+    lying, recorder = np.ascontiguousarray(np.rot90(portraits[0])), Recorder(ours)
+    watch = Watch(recorder)
+    assert all(len(watch.look(lying)) == 1 for _ in range(7))
+    assert [sorted(turns) for turns, _ in recorder.ways] == [[0, 1, 2, 3]] + [[3]] * 5 + [[0, 3]]
+
+
+def test_a_head_that_rolls_over_is_found_all_the_way(ours: Detect, portraits: list[np.ndarray]) -> None:
+    watch = Watch(ours)
+    found = [watch.look(rotated(portraits[0], degrees)[0]) for degrees in range(0, 360, 8)]
+    assert [len(faces) for faces in found] == [1] * 45
+    leaning = [tilt(faces[0], 0) for faces in found]
+    assert all(
+        abs((one + degrees + 180) % 360 - 180) < 12 for one, degrees in zip(leaning, range(0, 360, 8), strict=True)
+    )
+
+
+def test_small_faces_of_a_clip_are_followed_in_tiles(ours: Detect, portraits: list[np.ndarray]) -> None:
+    small, recorder = shrunk(portraits[0], 70), Recorder(ours)
+    watch = Watch(recorder)
+    for step in range(14):
+        rgb = np.full((1080, 1920, 3), 110, np.uint8)
+        rgb[500:570, 900 + 9 * step :][:, : small.shape[1]] = small
+        assert len(watch.look(rgb)) == 1, step
+    assert recorder.asked[1:6] == [()] * 5, "no look at the whole frame between two searches"
+    assert [tiles for _, tiles in recorder.ways[:7]] == [8, 1, 1, 1, 1, 1, 2]
+
+
+def test_who_stands_further_off_is_noticed_after_a_while(ours: Detect, portraits: list[np.ndarray]) -> None:
+    """Someone near is followed at a glance; a small face comes, and one of 8 tiles is looked at every 6 frames."""
+    near, far, watch = shrunk(portraits[0], 700), shrunk(portraits[1], 70), Watch(ours)
+    counts = []
+    for step in range(50):
+        rgb = np.full((1080, 1920, 3), 110, np.uint8)
+        rgb[200:900, 100:][:, : near.shape[1]] = near
+        if step >= 1:
+            rgb[700:770, 1500:][:, : far.shape[1]] = far
+        counts.append(len(watch.look(rgb)))
+    moment = counts.index(2)
+    assert moment <= 48 and set(counts[moment:]) == {2}
 
 
 def test_a_watched_face_is_looked_at_once_a_frame(detector: Detect, portrait: Path) -> None:

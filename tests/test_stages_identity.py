@@ -14,8 +14,8 @@ from faceswap_cli.options import Options
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.bundle import _part_of
 from faceswap_cli.stages.detect import Detect, open_detector
-from faceswap_cli.stages.identity import Encoder, embed_source
-from faceswap_cli.types import Face, Frame, SourcePhoto
+from faceswap_cli.stages.identity import Encoder, find_sources, identify
+from faceswap_cli.types import Face, Frame, Identity, SourcePhoto
 
 
 def photo(path: Path) -> Frame:
@@ -24,6 +24,14 @@ def photo(path: Path) -> Frame:
 
 def named(path: Path) -> SourcePhoto:
     return SourcePhoto(photo(path), path.name)
+
+
+def embed_source(
+    photos: list[SourcePhoto | Frame], detector: Detect, encoder: Encoder, one_person: bool = True
+) -> tuple[Identity, list[str]]:
+    seen, notes = find_sources(photos, detector)
+    identity, doubts = identify(seen, encoder, one_person)
+    return identity, notes + doubts
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +51,7 @@ def people(data: Path) -> Path:
 
 def test_the_same_person_is_nearer_than_another(detector: Detect, encoder: Encoder, people: Path) -> None:
     one, again, other = (
-        embed_source([photo(people / name)], detect=detector, encoder=encoder)[0].embedding
+        embed_source([photo(people / name)], detector, encoder)[0].embedding
         for name in ("obama.jpg", "obama2.jpg", "biden.jpg")
     )
     assert one @ again > 0.5 > 0.3 > one @ other
@@ -113,7 +121,7 @@ class Pointing(Encoder):
 class OneFace:
     """Finds one face in every picture."""
 
-    def detect(self, rgb: np.ndarray) -> list[Face]:
+    def search(self, rgb: np.ndarray) -> list[Face]:
         return [Face(np.array([0, 0, 8, 8], np.float32), np.zeros((5, 2), np.float32), 1.0)]
 
 
@@ -144,12 +152,12 @@ def test_photos_that_lie_too_far_apart_are_refused() -> None:
         embed_source(*shades(0, 120, 240))
 
 
-def test_a_tight_portrait_is_given_room(detector: Detect, encoder: Encoder, data: Path) -> None:
+def test_a_tight_portrait_is_given_room(detector: Detect, data: Path) -> None:
     crop = sorted((data / "faces" / "celebrities112").rglob("*.jpg"))[0]
-    embed_source([photo(crop)], detector, encoder)
+    assert len(find_sources([photo(crop)], detector)[0]) == 1
 
 
-def test_no_face_says_which_photo(detector: Detect, encoder: Encoder, people: Path) -> None:
+def test_no_face_says_which_photo(detector: Detect, people: Path) -> None:
     empty = Frame(np.full((300, 200, 3), 120, np.uint8), 0)
     with pytest.raises(NoFaceError, match="photo 2"):
         embed_source([photo(people / "obama.jpg"), empty], detector, encoder)
@@ -176,3 +184,13 @@ def test_a_published_encoder_sees_the_generators_own_crop(detector: Detect, peop
     nearest = crop_face(frame.rgb, face, "simswap-five", 224).image[::2, ::2].astype(np.float32) / 255
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     np.testing.assert_allclose(network.image[0].transpose(1, 2, 0), (nearest - mean) / deviation, atol=1e-5)
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_a_source_that_lies_or_stands_on_its_head_is_the_same_person(
+    detector: Detect, encoder: Encoder, people: Path, turn: int
+) -> None:
+    upright = photo(people / "obama.jpg")
+    turned = Frame(np.ascontiguousarray(np.rot90(upright.rgb, turn)), 0)
+    one, other = (embed_source([each], detector, encoder)[0].embedding for each in (upright, turned))
+    assert one @ other > 0.95

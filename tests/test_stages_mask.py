@@ -7,10 +7,10 @@ import pytest
 
 from faceswap_cli.models import entry
 from faceswap_cli.options import MOST_BLUR
+from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
-from faceswap_cli.stages.mask import OvalMask, ParsedMask, face_probability, soften
+from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, face_probability, soften
 from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, Parser
-from faceswap_cli.stages.past import GLASSES_BACK, MASKS_BACK, REACH, Past
 from faceswap_cli.types import Crop, Face
 
 SIZE = 128
@@ -52,7 +52,7 @@ def disc(radius: float, x: float = SIZE / 2, y: float = SIZE / 2) -> np.ndarray:
 
 
 def test_the_softest_mask_there_may_be_leaves_the_middle_to_the_swap_alone() -> None:
-    """A face as large in its crop as most are; at half the crop's side, which was allowed, 7 % of the swap were left."""
+    """A face as large in its crop as most are; at half the crop's side, once allowed, 7 % of the swap were left."""
     face = parsed(np.where(disc(0.36 * SIZE), 1, 0), MOST_BLUR)
     assert face.max() > 0.98
     assert OvalMask(MOST_BLUR).mask([crop()])[0].max() > 0.98
@@ -61,7 +61,7 @@ def test_the_softest_mask_there_may_be_leaves_the_middle_to_the_swap_alone() -> 
 
 def test_the_parsers_classes_share_every_pixel() -> None:
     labels = np.arange(SIZE * SIZE).reshape(SIZE, SIZE) % 19
-    classes = seen_by(Labels(labels), crop())[0].classes
+    classes = seen_by(Labels(labels), crop())[0].class_probs
     assert classes.dtype == np.float32
     assert np.allclose(classes.sum(axis=0), 1, atol=1e-5)
     assert np.array_equal(classes.argmax(axis=0), labels)
@@ -160,7 +160,7 @@ class SoftDisc(Labels):
         self._logits[0, 1] = 12 + (radius - np.hypot(XX - SIZE / 2, YY - SIZE / 2)) / 2
 
 
-def masks_of(parsers: list[Labels], past: Past, moves: list[float], track: int = 0) -> list[np.ndarray]:
+def masks_of(parsers: list[Labels], history: History, moves: list[float], track: int = 0) -> list[np.ndarray]:
     """The masks of consecutive frames; the points of each are off by so many pixels of the frame."""
     masks = []
     for parser, move in zip(parsers, moves, strict=True):
@@ -168,14 +168,14 @@ def masks_of(parsers: list[Labels], past: Past, moves: list[float], track: int =
         to_crop = one.to_crop.copy()
         to_crop[:, 2] -= to_crop[:, :2] @ (move, 0)
         placed = replace(one, to_crop=to_crop, face=replace(one.face, track=track))
-        masks += ParsedMask(0.06).mask(seen_by(parser, placed), past)
+        masks += ParsedMask(0.06).mask(seen_by(parser, placed), history)
     return masks
 
 
 def test_a_trembling_edge_is_steadied() -> None:
     parsers: list[Labels] = [SoftDisc(radius) for radius in [45, 46] * 4]
-    alone = [masks_of([parser], Past(), [0.0])[0] for parser in parsers]
-    steadied = masks_of(parsers, Past(), [0.0] * 8)
+    alone = [masks_of([parser], History(), [0.0])[0] for parser in parsers]
+    steadied = masks_of(parsers, History(), [0.0] * 8)
     change = [np.abs(np.diff(np.stack(masks[MASKS_BACK:]), axis=0)).max() for masks in (alone, steadied)]
     assert change[1] < 0.6 * change[0]
 
@@ -183,29 +183,29 @@ def test_a_trembling_edge_is_steadied() -> None:
 def test_a_face_that_stands_still_in_the_frame_stays_where_it_is_seen_while_the_points_tremble() -> None:
     moves = [0.0, 2.0, 0.0, 2.0]
     labels = [np.where(disc(45, 64 - move * crop().to_crop[0, 0]), 1, 0) for move in moves]
-    steadied = masks_of([Labels(each) for each in labels], Past(), moves)
+    steadied = masks_of([Labels(each) for each in labels], History(), moves)
     for mask, each in zip(steadied, labels, strict=True):
         assert np.abs(mask - parsed(each)).max() < 0.03
 
 
 def test_a_hand_is_in_front_in_the_frame_in_which_it_comes() -> None:
     bare, covered = np.where(disc(45), 1, 0), np.where(disc(45) & (XX < 80), 1, 0)
-    *_, last = masks_of([Labels(bare), Labels(bare), Labels(covered)], Past(), [0.0] * 3)
+    *_, last = masks_of([Labels(bare), Labels(bare), Labels(covered)], History(), [0.0] * 3)
     assert np.abs(last - parsed(covered)).max() < 0.05
 
 
-def test_what_is_past_depends_on_few_frames_alone() -> None:
+def test_what_was_before_depends_on_few_frames_alone() -> None:
     parsers: list[Labels] = [SoftDisc(45 + number % 3) for number in range(8)]
-    whole = masks_of(parsers, Past(), [0.0] * 8)
-    resumed = masks_of(parsers[5 - MASKS_BACK :], Past(), [0.0] * (3 + MASKS_BACK))
+    whole = masks_of(parsers, History(), [0.0] * 8)
+    resumed = masks_of(parsers[5 - MASKS_BACK :], History(), [0.0] * (3 + MASKS_BACK))
     assert all(np.array_equal(one, other) for one, other in zip(whole[5:], resumed[MASKS_BACK:], strict=True))
 
 
 def test_one_track_says_nothing_of_another() -> None:
-    past = Past()
-    masks_of([SoftDisc(46)] * 2, past, [0.0] * 2, track=1)
-    (mask,) = masks_of([SoftDisc(45)], past, [0.0], track=2)
-    assert np.array_equal(mask, masks_of([SoftDisc(45)], Past(), [0.0])[0])
+    history = History()
+    masks_of([SoftDisc(46)] * 2, history, [0.0] * 2, track=1)
+    (mask,) = masks_of([SoftDisc(45)], history, [0.0], track=2)
+    assert np.array_equal(mask, masks_of([SoftDisc(45)], History(), [0.0])[0])
 
 
 def test_glasses_seen_for_a_moment_are_none_and_those_lost_for_a_moment_stay() -> None:
@@ -213,11 +213,11 @@ def test_glasses_seen_for_a_moment_are_none_and_those_lost_for_a_moment_stay() -
     middle = slice(SIZE // 2 - 20, SIZE // 2 + 20)
     worn[middle, middle] = GLASSES
     for usual, once, seen in ((bare, worn, False), (worn, bare, True)):
-        past, masker = Past(), ParsedMask(0.0, keeps_glasses=True)
+        history, masker = History(), ParsedMask(0.0, keeps_glasses=True)
         for labels in [usual] * GLASSES_BACK + [once]:
-            (mask,) = masker.mask(seen_by(Labels(labels), crop()), past)
+            (mask,) = masker.mask(seen_by(Labels(labels), crop()), history)
         centre = mask.shape[0] // 2
-        (after,) = masker.mask(seen_by(Labels(usual), crop()), past)
+        (after,) = masker.mask(seen_by(Labels(usual), crop()), history)
         assert (after[centre, centre] < 0.2) == seen
 
 
@@ -229,11 +229,12 @@ def test_whether_glasses_are_worn_depends_on_few_frames_alone() -> None:
     crops = [seen_by(Labels(each), crop()) for each in labels]
 
     def masks(of: list[list[Crop]]) -> list[np.ndarray]:
-        past, masker = Past(), ParsedMask(0.0, keeps_glasses=True)
-        return [masker.mask(each, past)[0] for each in of]
+        history, masker = History(), ParsedMask(0.0, keeps_glasses=True)
+        return [masker.mask(each, history)[0] for each in of]
 
-    whole, resumed = masks(crops), masks(crops[20 - REACH :])
-    assert all(np.array_equal(one, other) for one, other in zip(whole[20:], resumed[REACH:], strict=True))
+    reach = ParsedMask(0.0, keeps_glasses=True).history
+    whole, resumed = masks(crops), masks(crops[20 - reach :])
+    assert all(np.array_equal(one, other) for one, other in zip(whole[20:], resumed[reach:], strict=True))
 
 
 @pytest.mark.parametrize(("side", "seen"), [(36, True), (12, False)])

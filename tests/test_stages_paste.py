@@ -22,9 +22,9 @@ def face_at(x: float, y: float, side: float) -> Face:
     return Face(np.array([x, y, x + side, y + side], np.float32), points.astype(np.float32), 0.9)
 
 
-def pasted(frame: np.ndarray, face: Face, opacity: float = 1.0) -> tuple[Crop, Patch | None]:
+def pasted(frame: np.ndarray, face: Face) -> tuple[Crop, Patch | None]:
     crop = crop_face(frame, face, "simswap-frontal", SIZE)
-    return crop, paste(frame.shape, crop, crop.image, OvalMask(0.06).mask([crop])[0], opacity)
+    return crop, paste(frame.shape, crop, crop.image, OvalMask(0.06).mask([crop])[0])
 
 
 def composited(frame: np.ndarray, patch: Patch) -> np.ndarray:
@@ -86,10 +86,4 @@ def test_a_face_outside_the_frame_changes_nothing() -> None:
 
 def test_an_empty_mask_changes_nothing() -> None:
     crop, _ = pasted(scene(), face_at(120, 80, 100))
-    assert paste((360, 480, 3), crop, crop.image, np.zeros((SIZE, SIZE), np.float32), 1.0) is None
-
-
-def test_opacity_weakens_every_weight_alike() -> None:
-    frame, face = scene(), face_at(120, 80, 160)
-    whole, half = pasted(frame, face)[1], pasted(frame, face, 0.5)[1]
-    np.testing.assert_allclose(half.alpha, whole.alpha / 2, atol=1e-6)
+    assert paste((360, 480, 3), crop, crop.image, np.zeros((SIZE, SIZE), np.float32)) is None

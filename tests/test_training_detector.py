@@ -4,6 +4,7 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -214,7 +215,16 @@ def test_small_faces_and_lost_ones_keep_the_teachers_points(data: Path):
         assert np.array_equal(correct_points(rgb, faces, points), faces)
 
 
+def test_opencvs_threads_are_given_back():
+    before = cv2.getNumThreads()
+    with pytest.raises(KeyboardInterrupt), detector.opencv_single_threaded():
+        assert cv2.getNumThreads() == 1
+        raise KeyboardInterrupt
+    assert cv2.getNumThreads() == before
+
+
 def test_a_run_that_goes_on_equals_one_that_never_stopped(data: Path, small_data: Path, tmp_path: Path):
+    threads = cv2.getNumThreads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(detector, "MEASURED_TILES", 24)
         patch.setattr(detector, "write_detector", lambda network, path: None)  # tested with the network
@@ -227,6 +237,7 @@ def test_a_run_that_goes_on_equals_one_that_never_stopped(data: Path, small_data
         scores = detector.train(run_options(data, small_data, tmp_path / "parts", steps=4, resume=True))
     whole, parts = (detector.load(tmp_path / name / "last.pt")["average"] for name in ("whole", "parts"))
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
+    assert cv2.getNumThreads() == threads
     assert (tmp_path / "parts" / "samples" / "000004.png").is_file()
     assert "recall" in scores.table()
     assert detector.read_detector(tmp_path / "parts" / "last.pt").config == detector.FaceDetectorConfig()

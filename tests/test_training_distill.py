@@ -17,6 +17,7 @@ from faceswap_cli.errors import OutputError, UsageError, WeightsError  # noqa: E
 from faceswap_cli.networks.export import Signature, read_state_dict, write_onnx  # noqa: E402
 from faceswap_cli.networks.lite import LiteConfig, SimSwapLite  # noqa: E402
 from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
+from faceswap_cli.networks.painter import Painter, PainterConfig  # noqa: E402
 from faceswap_cli.networks.simswap import SimSwap, SimSwapConfig, UnitRange  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
 from faceswap_cli.stages.bundle import find_bundle  # noqa: E402
@@ -30,6 +31,7 @@ from faceswap_cli.training.distill_losses import (  # noqa: E402
     teacher_weight,
 )
 from faceswap_cli.training.export import export  # noqa: E402
+from faceswap_cli.training.generators import read_generator, settings_from  # noqa: E402
 from faceswap_cli.training.losses import IdentityJudge  # noqa: E402
 from faceswap_cli.training.options import DistillOptions  # noqa: E402
 from faceswap_cli.training.pack import PackWriter  # noqa: E402
@@ -75,11 +77,26 @@ def write_teacher(
     path: Path, network: torch.nn.Module, name: str, shape: dict[str, object], space: str = "mobilefacenet-128"
 ) -> Path:
     examples = {"target": torch.rand(1, 3, 96, 96), "identity": torch.randn(1, 128)}
-    if name == "lite":
+    if name in ("lite", "painter"):
         examples["portrait"] = torch.rand(1, 4, 96, 96)
     metadata = {"network": name, "configuration": json.dumps(shape), "size": "96", "space": space}
     write_onnx(network, examples, path, metadata, Signature(("image",)))
     return path
+
+
+def test_a_painter_teaches_and_begins_no_other_network(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    shape = PainterConfig(size=96, working=96, width=8, blocks=1)
+    network = Painter(shape)
+    torch.nn.init.normal_(network.paint.weight, std=0.1)
+    path = write_teacher(tmp_path / "painter.onnx", network, "painter", asdict(shape))
+    teacher = distill.load_teacher(path, 96)
+    target, portrait = torch.rand(1, 3, 96, 96), torch.rand(1, 4, 96, 96)
+    identity = torch.nn.functional.normalize(torch.randn(1, 128))
+    with torch.no_grad():
+        assert torch.allclose(teacher(target, identity, portrait), network(target, identity, portrait), atol=2e-3)
+    with pytest.raises(UsageError, match="--network painter"):
+        settings_from(read_generator(path), SwapSettings(), told=False)
 
 
 def batch_of(target: torch.Tensor, vector: torch.Tensor, seen: torch.Tensor) -> Batch:
@@ -266,7 +283,7 @@ def test_unknown_settings_and_shapes_are_named(tmp_path: Path) -> None:
         read_record(tmp_path / "wrong.toml", DistillSettings)
     with pytest.raises(UsageError, match="depth"):
         distill.build_student(DistillSettings(shape={"depth": 3}))
-    with pytest.raises(UsageError, match="no map of an encoder"):
+    with pytest.raises(UsageError, match="say portrait = false"):
         distill.build_student(DistillSettings(shape={"injection": "map"}))
     with pytest.raises(UsageError, match="working is 112"):
         distill.build_student(DistillSettings(shape={"working": 112}))

@@ -16,7 +16,7 @@ from faceswap_cli.errors import UsageError, WeightsError  # noqa: E402
 from faceswap_cli.networks.mobilefacenet import Depthwise, FaceEncoder, MobileFaceNet, imagenet_normalise  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
 from faceswap_cli.training import checkpoint, encoder  # noqa: E402
-from faceswap_cli.training.data import encoder_crop, is_held_out, load_packs  # noqa: E402
+from faceswap_cli.training.data import encoder_crop, load_packs  # noqa: E402
 from faceswap_cli.training.encoders import load_encoder  # noqa: E402
 from faceswap_cli.training.export import export  # noqa: E402
 from faceswap_cli.training.options import TrainOptions  # noqa: E402
@@ -160,9 +160,3 @@ def test_encoder_crop_brings_points_to_the_arcface_template() -> None:
     row, column = divmod(int(encoder_crop(image, points)[..., 0].argmax()), 112)
     wanted = TEMPLATES["arcface"][0][2] * 112
     assert np.hypot(column - wanted[0], row - wanted[1]) < 4
-
-
-def test_one_person_in_ten_is_held_out_the_same_everywhere() -> None:
-    chosen = [is_held_out(f"person {number}") for number in range(2000)]
-    assert 0.08 < np.mean(chosen) < 0.12
-    assert chosen == [is_held_out(f"person {number}") for number in range(2000)]

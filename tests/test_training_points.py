@@ -13,8 +13,8 @@ from skimage.data import astronaut  # noqa: E402
 
 from faceswap_cli.errors import UsageError  # noqa: E402
 from faceswap_cli.networks.points import POINTS, FacePoints  # noqa: E402
+from faceswap_cli.portrait.landmarks import MIRRORED  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
-from faceswap_cli.stages.points import MIRRORED  # noqa: E402
 from faceswap_cli.training import checkpoint, points  # noqa: E402
 from faceswap_cli.training.augment import draw_moves, moved  # noqa: E402
 from faceswap_cli.training.export import export  # noqa: E402

@@ -1,6 +1,7 @@
 """Training a generator from two pictures on a CPU: it runs, resumes exactly and never loses its last checkpoint."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,16 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 from skimage.data import astronaut  # noqa: E402
 
+from faceswap_cli import models  # noqa: E402
 from faceswap_cli.errors import OutputError, UsageError, WeightsError  # noqa: E402
 from faceswap_cli.networks.export import read_metadata  # noqa: E402
 from faceswap_cli.networks.light import Light  # noqa: E402
 from faceswap_cli.networks.lite import Changes, LiteConfig, SimSwapLite, apply_changes  # noqa: E402
 from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
+from faceswap_cli.portrait.corrections.source_light import Light as SideLight  # noqa: E402
+from faceswap_cli.portrait.recipe import RECIPE  # noqa: E402
+from faceswap_cli.portrait.records import Portrait  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
-from faceswap_cli.stages.sidelight import evened  # noqa: E402
 from faceswap_cli.training import checkpoint, swap  # noqa: E402
 from faceswap_cli.training.data import load_packs  # noqa: E402
 from faceswap_cli.training.encoders import embed_faces, load_embeddings, load_encoders  # noqa: E402
@@ -27,8 +31,8 @@ from faceswap_cli.training.options import TrainOptions  # noqa: E402
 from faceswap_cli.training.pack import PackWriter, read_crop, read_rows  # noqa: E402
 from faceswap_cli.training.portraits import Portraits, load_portraits  # noqa: E402
 from faceswap_cli.training.run import Run  # noqa: E402
-from faceswap_cli.training.settings import SwapSettings, read_settings  # noqa: E402
-from faceswap_cli.types import Portrait  # noqa: E402
+
+from .conftest import run_two_workers  # noqa: E402
 
 TINY = """
 adversarial_from = 3
@@ -39,6 +43,37 @@ size = 96
 working = 96
 width = 8
 blocks = 1
+"""
+
+TWO_WORKERS = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from torch import distributed
+from faceswap_cli.training import swap
+from faceswap_cli.training.options import TrainOptions
+from faceswap_cli.training.run import Run
+from faceswap_cli.training.swap_data import SwapData
+
+draw, seen = SwapData.draw, []
+def told(data, count, **given):
+    batch = draw(data, count, **given)
+    seen.append(f"{float(batch.target.mean()):.7f}")
+    return batch
+SwapData.draw = told
+
+pack, encoder, config, output = map(Path, sys.argv[1:])
+options = TrainOptions(data=(pack,), teacher=encoder, config=config, output=output / "whole", steps=4, batch=1,
+                       size=96, save_every=2, threads=1)
+swap.train(options)
+clock, calls = Run.out_of_time, iter(range(100))
+Run.out_of_time = lambda run: next(calls) >= 2
+halves = replace(options, output=output / "halves")
+swap.train(halves)
+Run.out_of_time = clock
+distributed.barrier()  # until the first worker has written the checkpoint
+swap.train(replace(halves, resume=True))
+print(*seen)
 """
 
 
@@ -76,7 +111,10 @@ def whole_run(options: TrainOptions) -> Path:
 def test_two_pictures_are_enough_and_leave_log_samples_and_checkpoint(whole_run: Path) -> None:
     lines = (whole_run / "log.csv").read_text().splitlines()
     assert len(lines) == 3
-    assert {"cosine_source", "cosine_target", "self_psnr", "images_per_second"} <= set(lines[0].split(","))
+    rows = [dict(zip(lines[0].split(","), map(float, line.split(",")), strict=True)) for line in lines[1:]]
+    assert {"cosine_source", "cosine_target", "self_psnr", "images_per_second"} <= set(rows[0])
+    for row in rows:  # both at steps whose batch is of different people
+        assert np.isfinite(row["reconstruction"]) and np.isfinite(row["contrast"])
     assert cv2.imread(str(whole_run / "samples" / "0000008.png")).shape[0] == 4 * 96
 
 
@@ -93,6 +131,18 @@ def test_interrupted_run_ends_with_the_same_weights(
     once, twice = checkpoint.load(whole_run / "last.pt"), checkpoint.load(halves.output / "last.pt")
     assert once["step"] == twice["step"] == 8
     for part in ("generator", "average", "discriminator"):
+        for name, value in once[part].items():
+            assert torch.equal(value, twice[part][name]), f"{part}.{name}"
+
+
+def test_two_workers_draw_their_own_batches_and_go_on_exactly(options: TrainOptions, tmp_path: Path) -> None:
+    first, second = (
+        line.split() for line in run_two_workers(TWO_WORKERS, *options.data, options.teacher, options.config, tmp_path)
+    )
+    assert len(set(first[:4]) | set(second[:4])) == 8  # no batch is like another
+    assert (first[4:], second[4:]) == (first[:4], second[:4])
+    once, twice = (checkpoint.load(tmp_path / run / "last.pt") for run in ("whole", "halves"))
+    for part in swap.NETWORKS:
         for name, value in once[part].items():
             assert torch.equal(value, twice[part][name]), f"{part}.{name}"
 
@@ -143,17 +193,6 @@ def test_paper_recipe_trains_the_published_network(options: TrainOptions, tmp_pa
     assert np.isfinite(row["feature_matching"])
 
 
-def test_unknown_setting_is_named(tmp_path: Path) -> None:
-    (tmp_path / "wrong.toml").write_text("identitty = 3\n")
-    with pytest.raises(UsageError, match="identitty"):
-        read_settings(tmp_path / "wrong.toml")
-
-
-def test_unusable_settings_are_refused() -> None:
-    with pytest.raises(UsageError, match="same_every"):
-        SwapSettings(same_every=1)
-
-
 def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "last.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(WeightsError, match="readable"):
@@ -175,6 +214,18 @@ def test_pack_survives_a_row_cut_off(pack: Path, tmp_path: Path) -> None:
     rows = read_rows(tmp_path)
     assert len(rows) == 1
     assert read_crop(tmp_path, rows[0]).shape == (128, 128, 3)
+
+
+def test_a_pack_that_was_cut_off_goes_on_with_whole_rows(pack: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(pack, broken)
+    whole = (broken / "index.jsonl").read_text()
+    (broken / "index.jsonl").write_text(whole[:-40])
+    row = read_rows(broken)[0]
+    about = {"source": "c/1.jpg", "person": "c", "points": row.points, "scale": 1.0, "grey": False}
+    with PackWriter(broken) as writer:
+        writer.add(read_crop(broken, row), None, about)
+    assert [each.person for each in read_rows(broken)] == ["a", "c"]
 
 
 def small_lite(working: int = 64) -> SimSwapLite:
@@ -278,8 +329,8 @@ def test_identity_loss_is_zero_for_the_wanted_vector_only() -> None:
 def test_weak_matching_ignores_fine_maps() -> None:
     real = [torch.zeros(1, 2, 4, 4) for _ in range(6)]
     fake = [torch.ones(1, 2, 4, 4) if index < 3 else torch.zeros(1, 2, 4, 4) for index in range(6)]
-    assert float(feature_matching(fake, real, (3, 4))) == 0
-    assert float(feature_matching(fake, real, (0, 1, 2, 3, 4))) == 3
+    assert float(feature_matching(fake, real, "weak")) == 0
+    assert float(feature_matching(fake, real, "all")) == 3
 
 
 def test_a_change_of_shading_costs_more_on_plain_skin_than_beside_detail() -> None:
@@ -289,6 +340,24 @@ def test_a_change_of_shading_costs_more_on_plain_skin_than_beside_detail() -> No
     costs = [float(smoothness_loss(residual, image)) for image in (plain, detailed)]
     assert costs[1] < 0.3 * costs[0]
     assert float(smoothness_loss(torch.zeros_like(residual), plain)) == 0
+
+
+def test_an_altered_embedded_encoder_is_refused_beside_another_too(
+    options: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    altered = tmp_path / "package" / "weights"
+    (altered / "faces").mkdir(parents=True)
+    for name in ("catalogue.toml", "faces/encoder.onnx"):
+        (altered / name).write_bytes((models.weights_folder() / name).read_bytes())
+    (altered / "faces" / "encoder.onnx").write_bytes(b"altered")
+    monkeypatch.setattr(models, "PACKAGE", altered.parent)
+    for teacher in (options.teacher, None):
+        with pytest.raises(WeightsError, match="is not the file it should be"):
+            load_encoders(teacher)
+    (altered / "faces" / "encoder.onnx").unlink()
+    assert len(load_encoders(options.teacher)) == 1
+    with pytest.raises(WeightsError, match="no embedded encoder yet"):
+        load_encoders(None)
 
 
 def test_portraits_are_looked_at_once(pack: Path, tmp_path: Path) -> None:
@@ -304,6 +373,17 @@ def test_portraits_are_looked_at_once(pack: Path, tmp_path: Path) -> None:
     assert cache.stat().st_mtime_ns != made
     np.testing.assert_array_equal(other.points, first.points[::-1])
     assert [path.name for path in tmp_path.iterdir()] == [cache.name]
+
+
+def test_portraits_are_looked_at_anew_when_a_number_of_the_recipe_changed(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, faces = tmp_path / "portraits.npz", load_packs((pack,), 96)
+    load_portraits(faces, cache, 1)
+    made = cache.stat().st_mtime_ns
+    monkeypatch.setattr("faceswap_cli.training.portraits.RECIPE", RECIPE.without(("glasses",)))
+    load_portraits(faces, cache, 1)
+    assert cache.stat().st_mtime_ns != made
 
 
 def test_identities_are_looked_at_once_by_the_same_encoders(pack: Path, tmp_path: Path) -> None:
@@ -328,5 +408,6 @@ def test_portraits_are_laid_as_a_swap_lays_them(pack: Path, tmp_path: Path) -> N
     known = load_portraits(lit, tmp_path / "portraits.npz", 1)
     for number, image in enumerate(lit.images):
         usable = (known.usable[number] / 255).astype(np.float32)
-        np.testing.assert_array_equal(known.images[number], evened(Portrait(image, usable, known.points[number])).image)
+        evened = SideLight().apply(Portrait(image, usable, known.points[number]))
+        np.testing.assert_array_equal(known.images[number], evened.image)
     assert (known.images != lit.images).any()

@@ -3,7 +3,7 @@
 import inspect
 import sys
 import threading
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import FrameType
 
 import cv2
@@ -25,9 +25,9 @@ WALK = [
     "stages/track.py",
     "stages/align.py",
     "stages/parse.py",
-    "stages/fit.py",
+    "portrait/fitter.py",
     "stages/generate.py",
-    "stages/grain.py",
+    "portrait/finisher.py",
     "stages/mask.py",
     "stages/paste.py",
     "media/writer.py",
@@ -76,8 +76,15 @@ def test_a_frame_walks_through_the_files_in_the_drawn_order(one_frame: Path, por
     assert [name for name in tracer.files if name in WALK] == WALK
 
 
-def test_pipeline_draws_the_same_walk() -> None:
-    drawn = (PACKAGE / "pipeline.py").read_text().split('"""')[1]
-    assert " -> ".join(name.removesuffix(".py").removeprefix("stages/") for name in WALK).replace(
-        "-> detect", "-> stages/detect"
-    ) in " ".join(drawn.split())
+def drawn(files: list[str]) -> str:
+    """The way as it is drawn: a folder is named where it is entered."""
+    names, folder = [], ""
+    for path in map(PurePosixPath, files):
+        names.append(path.stem if str(path.parent) == folder else str(path.with_suffix("")))
+        folder = str(path.parent)
+    return " -> ".join(names)
+
+
+@pytest.mark.parametrize("page", [PACKAGE / "pipeline.py", PACKAGE.parent / "README.md"])
+def test_map_and_readme_draw_the_same_walk(page: Path) -> None:
+    assert drawn(WALK) in " ".join(page.read_text().split())

@@ -21,6 +21,7 @@ COMMANDS = {
     "models": ("models", "app"),
     "doctor": ("doctor", "doctor"),
     "prepare": ("prepare", "prepare"),
+    "triplets": ("triplets", "triplets"),
     "train": ("train", "train"),
     "distill": ("distill", "distill"),
     "export": ("export", "export"),

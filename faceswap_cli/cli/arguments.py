@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..options import CODECS, DEVICES, ENCODER_CHOICES, MOST_BLUR
+from ..options import CODECS, DEVICES, ENCODER_CHOICES, MOST_BLUR, PLACES
 
 if TYPE_CHECKING:
     from ..models import Kind
@@ -33,7 +33,14 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more, and wh
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the result and errors.")]
 
 
-METAVARS = {int: "N", float: "X", bool: None, Path: "PATH", list[Path]: "PATH"}  # how help shows a value
+METAVARS = {
+    int: "N",
+    float: "X",
+    bool: None,
+    Path: "PATH",
+    list[Path]: "PATH",
+    list[str]: "NAME,...",
+}  # how help shows a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class Flag:
     kind: Any = str  # what typer reads
     read: Callable[[Any], Any] = lambda value: value  # from what typer read to the field's value
     choices: Callable[[], Sequence[str]] | None = None  # what the shell may be told to complete with
+    hidden: bool = False  # from the help; the README has it
 
 
 def read_time(text: str) -> Fraction:
@@ -60,6 +68,11 @@ def read_time(text: str) -> Fraction:
 def read_faces(text: str) -> str | int:
     """Read "largest", "all" or a number of faces."""
     return int(text) if text.isascii() and text.isdigit() else text
+
+
+def read_names(texts: list[str]) -> tuple[str, ...]:
+    """Read names that are separated by commas, or given one by one."""
+    return tuple(name.strip() for text in texts for name in text.split(","))
 
 
 def read_face_pack(path: Path) -> Path:
@@ -95,12 +108,20 @@ SWAP_FLAGS: dict[str, Flag] = {
         read=read_faces,
         choices=lambda: ("largest", "all"),
     ),
+    "who": Flag(
+        f"The one meant: {', '.join(PLACES)}, N for the N-th largest, or like:PHOTO; in a clip they are followed.",
+        choices=lambda: (*PLACES, "like:"),
+    ),
+    "not_who": Flag("Someone who is left as they are: like:PHOTO.", choices=lambda: ("like:",)),
+    "similarity": Flag("Cosine of the encoder from which someone is like a photo, -1..1.", float),
     "det_threshold": Flag("Confidence below which a face is ignored, 0..1; without it the detector's own.", float),
     "min_face": Flag("Shorter side in pixels below which a face is ignored.", int),
+    "shape": Flag("How much of the source's own outline the face gets, 0..1; 0 keeps the target's.", float),
     "mask_blur": Flag(f"Softness of the mask's edge as a share of the face crop, 0..{MOST_BLUR:g}.", float),
     "force_average": Flag("Average --source photos even where they look like different people.", bool),
     "opacity": Flag("1 shows the swap alone, 0 the original.", float),
     "quality": Flag("0 smallest file .. 100 best picture.", int),
+    "without": Flag("Corrections of the laid portrait to leave out.", list[str], read_names, hidden=True),
     "label": Flag("Text to burn into the picture, bottom left, for people to see."),
     "disclosure": Flag("Say in the result's metadata that it was edited with AI.", bool),
     "sign": Flag("Sign the result with a C2PA manifest (jpg, png, webp, mp4, mov); needs the [c2pa] extra.", bool),
@@ -156,8 +177,13 @@ def _parameter(name: str, flag: Flag, default: Any) -> inspect.Parameter:
     default = list(default) if isinstance(default, tuple) else default
     dashed = name.replace("_", "-")
     typed = f"--{dashed}/--no-{dashed}" if default is True else f"--{dashed}"
-    metavar = METAVARS.get(flag.kind, "TEXT")
-    option = typer.Option(typed, help=flag.help, metavar=metavar, autocompletion=_completion(flag.choices))
+    option = typer.Option(
+        typed,
+        help=flag.help,
+        metavar=METAVARS.get(flag.kind, "TEXT"),
+        hidden=flag.hidden,
+        autocompletion=_completion(flag.choices),
+    )
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
 
 

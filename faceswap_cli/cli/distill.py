@@ -9,8 +9,8 @@ from .terminal import Terminal
 from .train import FLAGS as TRAIN_FLAGS
 
 FLAGS = {
-    "teacher": Flag("Generator to learn from: its ONNX file or checkpoint; the embedded one without it.", Path),
-    "encoder": Flag("MobileFaceNet weights the identity is judged by, beside the embedded encoder.", Path),
+    "teacher": Flag("Generator to learn from: its ONNX file, checkpoint or name; the embedded one without it.", Path),
+    "encoder": Flag("Encoder the identity is judged by, its file or name; one of ours beside the embedded one.", Path),
 } | {name: flag for name, flag in TRAIN_FLAGS.items() if name not in ("network", "teacher", "landmarks")}
 
 

@@ -16,7 +16,10 @@ from .terminal import Terminal
 if TYPE_CHECKING:
     from ..evaluation.score import Pair
 
-NAMES = ("model", "face_pack", "device", "det_threshold", "min_face", "threads", "start", "end", "offline", "force")
+NAMES = (
+    *("model", "face_pack", "device", "det_threshold", "min_face", "threads", "shape", "without"),
+    *("start", "end", "offline", "force"),
+)
 FLAGS = {name: CLIP_FLAGS[name] for name in NAMES}
 
 File = Path | None
@@ -24,7 +27,7 @@ File = Path | None
 
 def explains_measures(command: Callable[..., None]) -> Callable[..., None]:
     """Write what each measure means under a command's help."""
-    lines = [f"  {name:18s}{_unit(measure.unit)}{measure.meaning}" for name, measure in MEASURES.items()]
+    lines = [f"  {name:22s}{_unit(measure.unit)}{measure.meaning}" for name, measure in MEASURES.items()]
     command.__doc__ = "\n".join([inspect.cleandoc(command.__doc__ or ""), "", "\b", "Measures:", *lines])
     return command
 
@@ -79,8 +82,8 @@ def evaluate(
 
     Give one swap (--source, --target, --result), a table of swaps (--pairs), or two folders (--sources, --targets)
     to make and measure swaps of. The largest face of each frame is judged. Judges are networks no training uses;
-    where their options are left out they are looked for below the folder FACESWAP_DATA names, and a measure
-    without its judge is left out and said.
+    where their options are left out they are looked for below the folder FACESWAP_DATA names, dlib's where the
+    [judges] extra is installed. A measure without its judge is left out and said.
 
     \b
     Example:
@@ -113,7 +116,8 @@ def evaluate(
         write_csv(evaluation, csv)
     if sheet is not None:
         write_sheet(evaluation, sheet)
-    terminal.result(as_table(evaluation), as_record(evaluation), as_json)
+    record = as_record(evaluation) | {"without": list(options.without)}
+    terminal.result(as_table(evaluation), record, as_json)
 
 
 def _listed(table: Any) -> "list[Pair]":

@@ -46,6 +46,7 @@ ToRemove = Annotated[
 def list_models(as_json: AsJson = False, verbose: Verbose = False, quiet: Quiet = False) -> None:
     """Show every network: what is here, what can be fetched, licence, size, source, cost and quality.
 
+    Size and SHA-256 are those of the file that is here, else those of the published one.
     Multiplications are those of a frame. Quality: retrieval is the share of swaps that a judge finds nearest to their
     source, cosine their mean likeness to it, pose how far heads turned. Compare only what was measured on the same.
 
@@ -53,11 +54,16 @@ def list_models(as_json: AsJson = False, verbose: Verbose = False, quiet: Quiet 
     Example:
       faceswap models list
     """
-    rows = [(entry, _place(entry)) for entry in models.catalogue().values()]
+    rows = [_found(entry) for entry in models.catalogue().values()]
     lines = []
     for heading, kinds in GROUPS.items():
-        lines += ["", heading, *(_line(entry, place) for entry, place in rows if entry.kind in kinds)]
-    table = [asdict(entry) | {"here": models.is_present(entry), "fetchable": entry.fetchable} for entry, _ in rows]
+        lines += ["", heading, *(_line(entry, files) for entry, files in rows if entry.kind in kinds)]
+    table = [
+        asdict(entry)
+        | {"here": bool(files), "fetchable": entry.fetchable, "published": entry.published}
+        | {"files": [{"path": file.path, "sha256": file.found, "state": file.state} for file in files]}
+        for entry, files in rows
+    ]
     Terminal(verbose, quiet).result("\n".join(lines[1:]), table, as_json)
 
 
@@ -115,6 +121,9 @@ def import_model(
     name: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="Name to give it, or the entry it is one of.")
     ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store a checkpoint's weights as float16: half the size, no longer exact.")
+    ] = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -129,8 +138,10 @@ def import_model(
     """
     from ..importing import import_file
 
-    entry = import_file(file, name)
+    entry = import_file(file, name, half=half)
     terminal = Terminal(verbose, quiet)
+    if entry.published is False:
+        terminal.note(f"{file} is not the published file: its SHA-256 is {entry.imported}")
     terminal.note(f"{entry.name}: {entry.kind}; licence {entry.licence}")
     terminal.result(models.locate(entry.name), asdict(entry), as_json)
 
@@ -151,20 +162,34 @@ def remove(name: ToRemove, as_json: AsJson = False, verbose: Verbose = False, qu
     terminal.result(folder, {"name": name, "removed": folder}, as_json)
 
 
-def _place(entry: models.Entry) -> str:
-    if models.is_present(entry):
+def _found(entry: models.Entry) -> tuple[models.Entry, list[models.Checked]]:
+    """Return an entry, as its store describes it where it is installed, and its files, none where it is not here."""
+    if not models.is_present(entry):
+        return entry, []
+    return (entry if entry.embedded else models.installed(entry.name) or entry), list(models.check(entry))
+
+
+def _place(entry: models.Entry, files: list[models.Checked]) -> str:
+    if any(file.state == "altered" for file in files):
+        return "ALTERED"
+    if files:
         return "embedded" if entry.embedded else "installed"
-    if entry.embedded:
+    if models.entry(entry.name).embedded:
         return "not there yet"
     return "fetch" if entry.fetchable else "import only"
 
 
-def _line(entry: models.Entry, place: str) -> str:
-    size = f"{entry.bytes / 1e6:.1f} MB" if entry.bytes else "size unknown"
-    digest = f"sha256 {entry.sha256[:16]}" if entry.sha256 else "no sha256 known"
-    head = f"{entry.name:28s}{entry.kind:11s}{place:14s}{size:>13s}  {digest}"
-    details = [f"{entry.licence}; {entry.source}" + (f"; {entry.note}" if entry.note else ""), _figures(entry)]
-    return "\n".join([head, *(line for detail in details for line in _folded(detail))])
+def _line(entry: models.Entry, files: list[models.Checked]) -> str:
+    size, digest = entry.bytes, entry.sha256
+    if len(files) == 1 and files[0].path.is_file():
+        size, digest = files[0].path.stat().st_size, files[0].found
+    told = f"{size / 1e6:.1f} MB" if size else "size unknown"
+    shown = f"sha256 {digest[:16]}" if digest else "no sha256 known"
+    head = f"{entry.name:28s}{entry.kind:11s}{_place(entry, files):14s}{told:>13s}  {shown}"
+    exact = "" if entry.published is None else "the published file" if entry.published else "not the published file"
+    notes = "; ".join(filter(None, [entry.licence, entry.source, entry.note, exact]))
+    figures = "" if entry.published is False else _figures(entry)  # of another file they say nothing
+    return "\n".join([head, *(line for detail in (notes, figures) for line in _folded(detail))])
 
 
 def _figures(entry: models.Entry) -> str:

@@ -3,7 +3,10 @@
 On a terminal progress is a bar with the rate and the time left; into a pipe or file it is a plain line now and then.
 """
 
+import codecs
+import io
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,9 +14,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+AS_STORED = "faceswap-as-stored"  # name of our way with letters that an encoding lacks
 LINE_EVERY = 5.0  # seconds between plain lines
 
 Progress = Callable[[int, int | None], None]  # done so far, in all (None or 0 when unknown)
+
+
+def print_any_letter() -> None:
+    """Let stdout take the names of files whatever its encoding: letters it lacks go out as the file system has them."""
+    codecs.register_error(AS_STORED, _as_stored)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors=AS_STORED)
+
+
+def _as_stored(error: UnicodeError) -> tuple[bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return os.fsencode(error.object[error.start : error.end]), error.end
 
 
 @dataclass(frozen=True, slots=True)

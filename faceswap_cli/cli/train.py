@@ -12,7 +12,7 @@ FLAGS = {
     "sources": Flag("Folder whose faces are sources only (grey, tight, tiny); generator only.", list[Path], tuple),
     "output": Flag("Folder of the run: checkpoints, log.csv, sample sheets.", Path),
     "network": Flag(f"What to train: {', '.join(NETWORKS)}."),
-    "teacher": Flag("Weights that labels or embeddings come from, where the network has a teacher.", Path),
+    "teacher": Flag("Weights that labels or embeddings come from (generator: an encoder's, or its name).", Path),
     "landmarks": Flag(
         "Landmark weights: face-api.js's folder (generator: loss on expression), OpenSeeFace's file (detector).", Path
     ),
@@ -24,7 +24,7 @@ FLAGS = {
     "learning_rate": Flag("Step size of Adam.", float),
     "config": Flag("TOML file of the network's own settings.", Path),
     "resume": Flag("Go on from the last checkpoint of the run.", bool),
-    "init_from": Flag("Start from these weights, with fresh optimisers.", Path),
+    "init_from": Flag("Start from these weights (generator: or from its name), with fresh optimisers.", Path),
     "save_every": Flag("Steps between checkpoints, samples and measures.", int),
     "device": Flag("Where to train: auto, cpu, cuda."),
     "threads": Flag("CPU threads; all cores without it.", int),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import onnx
 
 ENGINES = ("onnxruntime", "openvino", "openvino-bf16", "torch")
+COMPUTE_CAPABILITY_MAJOR, AMPERE = 75, 8  # the driver's number for the attribute, and the first value with TF32
 
 
 class Network(Protocol):
@@ -28,7 +29,7 @@ class Network(Protocol):
 
     engine: str  # "onnxruntime", "openvino" or "torch"
     device: str  # "cpu" or "cuda": where it really runs
-    precision: str  # "float32", "bfloat16"
+    precision: str  # "float32", "tf32" (float32 whose products keep 10 bits of mantissa), "bfloat16"
     inputs: tuple[str, ...]
     metadata: Mapping[str, str]  # the file's metadata_props
 
@@ -74,14 +75,30 @@ def _read(path: Path) -> "onnx.ModelProto":
 def gpu_count() -> int:
     """Count the CUDA devices the driver shows, without importing anything heavy."""
     count = ctypes.c_int(0)
+    driver = _cuda_driver()
+    return count.value if driver is not None and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
+
+
+def rounds_to_tf32() -> bool:
+    """Tell whether CUDA's convolutions round float32 to TF32 here: they do from Ampere on, unless it is forbidden."""
+    driver = _cuda_driver()
+    if driver is None or os.environ.get("NVIDIA_TF32_OVERRIDE") == "0":
+        return False
+    major = ctypes.c_int(0)
+    known = driver.cuDeviceGetAttribute(ctypes.byref(major), COMPUTE_CAPABILITY_MAJOR, 0) == 0
+    return known and major.value >= AMPERE
+
+
+def _cuda_driver() -> ctypes.CDLL | None:
+    """Return CUDA's driver where it is installed and works."""
     for name in ("libcuda.so.1", "nvcuda.dll"):
         try:
             driver = ctypes.CDLL(name)
         except OSError:
             continue
-        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
-            return count.value
-    return 0
+        if driver.cuInit(0) == 0:
+            return driver
+    return None
 
 
 def _open_onnx(path: Path, device: str, threads: int | None) -> Network:

@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 
 from ..errors import WeightsError
+from . import rounds_to_tf32
 
 _CUDA_LIBRARIES = ("libcublasLt.so.13", "libcublasLt.so.12", "cublasLt64_13.dll", "cublasLt64_12.dll")
 _ERRORS_ONLY = 3
@@ -17,7 +18,6 @@ class OnnxNetwork:
     """One ONNX Runtime session; `device` is what the session reports, not what was asked."""
 
     engine = "onnxruntime"
-    precision = "float32"
 
     def __init__(self, path: Path, device: str = "cpu", threads: int | None = None) -> None:
         self._session = _open_session(path, device, threads)
@@ -28,6 +28,7 @@ class OnnxNetwork:
 
     def _describe(self) -> None:
         self.device = "cuda" if "CUDAExecutionProvider" in self._session.get_providers() else "cpu"
+        self.precision = "tf32" if self.device == "cuda" and rounds_to_tf32() else "float32"
         self.inputs = tuple(entry.name for entry in self._session.get_inputs())
         self.shapes = {entry.name: entry.shape for entry in self._session.get_inputs()}
         self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map

@@ -4,42 +4,53 @@ For GPUs where ONNX Runtime has no CUDA session. Only this engine imports torch.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import WeightsError
+from ..networks.arcface import ArcFace, ArcFaceWithMap
+from ..networks.detector import FaceDetector, FaceDetectorConfig
 from ..networks.export import read_state_dict, wrapped
 from ..networks.lite import LiteConfig, SimSwapLite
+from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
 from ..networks.mobilefaceswap import MobileConfig, MobileFaceSwap
-from ..networks.parsing import ParseNet, ParseNetConfig
+from ..networks.painter import Painter, PainterConfig
+from ..networks.parsing import ParseNet, ParseNetConfig, main_head
 from ..networks.points import FacePoints, FacePointsConfig
 from ..networks.simswap import SimSwap, SimSwapConfig, UnitRange
-from . import read_metadata
+from . import read_metadata, rounds_to_tf32
 
-SERVED = (
-    "simswap",
-    "lite",
-    "mobilefaceswap",
-    "parsenet",
-    "facepoints",
-)  # the networks of every frame; the encoder runs once and may stay on the CPU
+SERVED: dict[str, Callable[..., nn.Module]] = {  # what a file calls its network -> the module of its configuration
+    "simswap": lambda **shape: UnitRange(SimSwap(SimSwapConfig(**shape))),
+    "lite": lambda **shape: SimSwapLite(LiteConfig(**shape)),
+    "painter": lambda **shape: Painter(PainterConfig(**shape)),
+    "mobilefaceswap": lambda **shape: MobileFaceSwap(MobileConfig(**shape)),
+    "parsenet": lambda **shape: ParseNet(ParseNetConfig(**shape)),
+    "facepoints": lambda **shape: FacePoints(FacePointsConfig(**shape)),
+    "mobilefacenet": lambda **shape: FaceEncoder(MobileFaceNet(**shape)),
+    "detector": lambda **shape: FaceDetector(FaceDetectorConfig(**shape)),
+    "arcface": ArcFace,
+    "arcface-with-map": lambda: ArcFaceWithMap(ArcFace()),
+    "bisenet-main-head": main_head,
+}
 
 
 class TorchNetwork:
     """One torch module in eval mode."""
 
     engine = "torch"
-    precision = "float32"
 
     def __init__(self, path: Path, device: str = "cpu", threads: int | None = None) -> None:
         self.metadata: Mapping[str, str] = read_metadata(path)
         self.device = device if device == "cpu" or torch.cuda.is_available() else "cpu"
+        tensor_cores = self.device == "cuda" and torch.backends.cudnn.allow_tf32 and rounds_to_tf32()
+        self.precision = "tf32" if tensor_cores else "float32"
         if threads and self.device == "cpu":
             torch.set_num_threads(threads)
         graph = onnx.load(str(path), load_external_data=False).graph
@@ -49,9 +60,11 @@ class TorchNetwork:
 
     @torch.inference_mode()
     def run(self, **arrays: np.ndarray) -> list[np.ndarray]:
-        """Compute the output from one array per input name."""
+        """Compute all outputs from one array per input name."""
         tensors = [torch.from_numpy(arrays[name]).to(self.device) for name in self.inputs]
-        return [self._module(*tensors).cpu().numpy()]
+        outputs = self._module(*tensors)
+        every = (outputs,) if isinstance(outputs, Tensor) else outputs
+        return [output.cpu().numpy() for output in every]
 
 
 def load_module(path: Path, metadata: Mapping[str, str]) -> nn.Module:
@@ -61,22 +74,12 @@ def load_module(path: Path, metadata: Mapping[str, str]) -> nn.Module:
         raise WeightsError(
             f"{path.name} holds {name or 'no network that says its name'}; torch runs {', '.join(SERVED)}"
         )
-    module = _build(name, json.loads(metadata["configuration"]))
+    module = SERVED[name](**_shape(json.loads(metadata["configuration"])))
     inner, _ = wrapped(module)
     inner.load_state_dict(read_state_dict(path))
     return module.eval()
 
 
-def _build(name: str, configuration: dict[str, Any]) -> nn.Module:
-    shape: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in configuration.items()
-    }
-    if name == "lite":
-        return SimSwapLite(LiteConfig(**shape))
-    if name == "mobilefaceswap":
-        return MobileFaceSwap(MobileConfig(**shape))
-    if name == "parsenet":
-        return ParseNet(ParseNetConfig(**shape))
-    if name == "facepoints":
-        return FacePoints(FacePointsConfig(**shape))
-    return UnitRange(SimSwap(SimSwapConfig(**shape)))
+def _shape(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration as its record takes it: with tuples where JSON has lists."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in configuration.items()}

@@ -37,6 +37,16 @@ SAME_PLACE = 0.3  # overlap (IoU) from which the swap's face is the target's
 OUTSIDE_MARGIN = 4  # pixels around a face's rectangle that belong to it: chroma is shared by neighbours
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Portrait:
+    """What was seen in a photo of one person; NaN from a judge that is not there."""
+
+    embedding: np.ndarray  # (D,)
+    descriptor: np.ndarray  # (128,), dlib's
+    size: float  # shorter side of the face's box, pixels
+    thumbnail: np.ndarray  # (160, 160, 3)
+
+
 @dataclass(slots=True, eq=False)
 class Seen:
     """What was seen in the frames judged; a row of NaN where there was no face."""
@@ -45,6 +55,7 @@ class Seen:
     frames: int = 0  # all frames, judged or not
     faces: list[tuple[Face, ...]] = field(default_factory=list)  # the largest first
     embeddings: list[np.ndarray] = field(default_factory=list)  # (D,) each
+    descriptors: list[np.ndarray] = field(default_factory=list)  # (128,) each, dlib's
     angles: list[np.ndarray] = field(default_factory=list)  # (3,) each
     meshes: list[np.ndarray] = field(default_factory=list)  # (468, 2) each
     irises: list[np.ndarray] = field(default_factory=list)  # (2, 2) each, in the target's eyes
@@ -69,13 +80,13 @@ class Examiner:
         self.judges = judges
         self.detector = detector
 
-    def source(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
-        """Return the identity (D,) of a photo's largest face, NaN without a recogniser, and a thumbnail of it."""
+    def source(self, path: Path) -> Portrait:
+        """Look at a photo's largest face."""
         rgb = read_photo(path).frame.rgb
         faces = self.detector.detect(rgb, PHOTO_SIDES)
         if not faces:
             raise NoFaceError(f"no face found in source {path.name}: give a sharp, well lit portrait")
-        return self._embed(rgb, faces[0]), thumbnail(rgb, faces[0])
+        return Portrait(*self._embed(rgb, faces[0]), shorter_side(faces[0]), thumbnail(rgb, faces[0]))
 
     def target(self, path: Path, span: Span) -> Seen:
         """Look at an unswapped photo or clip."""
@@ -113,7 +124,9 @@ class Examiner:
         """
         judges, own = self.judges, faces[0] if faces else square
         seen.faces.append(faces)
-        seen.embeddings.append(self._embed(rgb, own) if own else np.full(1, np.nan, np.float32))
+        embedding, descriptor = self._embed(rgb, own)
+        seen.embeddings.append(embedding)
+        seen.descriptors.append(descriptor)
         seen.angles.append(judges.pose.angles(rgb, square) if square and judges.pose else np.full(3, np.nan))
         seen.meshes.append(
             judges.mesh.points(rgb, square) if square and judges.mesh else np.full((MESH_POINTS, 2), np.nan)
@@ -123,9 +136,11 @@ class Examiner:
             judges.gaze.irises(rgb, mesh) if judges.gaze and np.isfinite(mesh).all() else np.full((2, 2), np.nan)
         )
 
-    def _embed(self, rgb: np.ndarray, face: Face) -> np.ndarray:
-        judge = self.judges.face
-        return judge.embed(rgb, face) if judge else np.full(1, np.nan, np.float32)
+    def _embed(self, rgb: np.ndarray, face: Face | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return what either judge of identity makes of a face, (1,) NaN without it or its judge."""
+        judges = self.judges.face, self.judges.dlib
+        one, other = (judge.embed(rgb, face) if judge and face else np.full(1, np.nan, np.float32) for judge in judges)
+        return one, other
 
 
 class _Pair:
@@ -191,6 +206,11 @@ def sound_equal(target: Path, result: Path, whole: bool = True) -> bool | None:
     return all(_is_run(part, of) for part, of in zip(kept, given, strict=True))
 
 
+def shorter_side(face: Face) -> float:
+    """Return the shorter side of a face's box in pixels."""
+    return float((face.box[2:] - face.box[:2]).min())
+
+
 def overlap(one: Face, other: Face) -> float:
     """Return the intersection over union of two faces' boxes."""
     sides = np.minimum(one.box[2:], other.box[2:]) - np.maximum(one.box[:2], other.box[:2])
@@ -231,12 +251,12 @@ def sample_error(one: av.VideoFrame, other: av.VideoFrame, where: np.ndarray) ->
     return total / count * (255 / ((1 << layout.bits) - 1)) ** 2 if count else float("nan")
 
 
-def thumbnail(rgb: np.ndarray, face: Face) -> np.ndarray:
-    """Cut a loose upright square around a face for a contact sheet."""
-    scale = THUMBNAIL_SIZE / (THUMBNAIL_SHARE * float((face.box[2:] - face.box[:2]).max()))
-    corner = (face.box[:2] + face.box[2:]) / 2 * scale - THUMBNAIL_SIZE / 2
+def thumbnail(rgb: np.ndarray, face: Face, size: int = THUMBNAIL_SIZE, share: float = THUMBNAIL_SHARE) -> np.ndarray:
+    """Cut a loose upright square around a face for a contact sheet: `size` pixels show `share` longer sides of it."""
+    scale = size / (share * float((face.box[2:] - face.box[:2]).max()))
+    corner = (face.box[:2] + face.box[2:]) / 2 * scale - size / 2
     to_crop = np.array([[scale, 0, -corner[0]], [0, scale, -corner[1]]])
-    return warp(rgb, to_crop, (THUMBNAIL_SIZE,) * 2, cv2.BORDER_CONSTANT)
+    return warp(rgb, to_crop, (size, size), cv2.BORDER_CONSTANT)
 
 
 def _flicker(

@@ -18,6 +18,7 @@ from ..models import sha256_of
 from ..stages.align import crop_face, inverse, transform, warp
 from ..stages.tensors import to_tensor
 from ..types import Face
+from .dlib_judge import DlibJudge, open_dlib
 from .options import RAW, JudgeFiles
 
 LEAST_WIDTH = 64  # numbers in an identity vector; a network that gives fewer tells expressions or poses, not people
@@ -32,6 +33,8 @@ FACE_FILE = "weights/identity/mobileface_id_v2.onnx"
 POSE_FILES = ("weights/pose/fsanet-1x1-iter-688590.onnx", "weights/pose/fsanet-var-iter-688590.onnx")
 MESH_FILE = "weights/landmark/facemesh468.onnx"
 GAZE_FILE = "weights/landmark/openseeface_mnv3_gaze32_split_opt.onnx"
+
+NO_DLIB = "dlib's recogniser is not installed (pip install 'faceswap-cli[judges]'): its measures are left out"
 
 _POSE_SIZE, _POSE_SQUARE = 64, 1.5  # of 1.0 to 1.9 boxes the two networks agree best at 1.5, and heed its place least
 _MESH_SIZE, _MESH_SQUARE = 192, 1.5  # MediaPipe's own square, turned so that the eyes lie level
@@ -126,6 +129,7 @@ class Judges:
     """The judges that are there; None for those whose file is absent."""
 
     face: FaceJudge | None
+    dlib: DlibJudge | None
     pose: PoseJudge | None
     mesh: MeshJudge | None
     gaze: GazeJudge | None
@@ -145,14 +149,16 @@ def open_judges(files: JudgeFiles) -> Judges:
         "expression and jitter: --mesh-judge": mesh,
         "gaze (which needs --mesh-judge too): --gaze-judge": gaze if mesh else [],
     }
+    dlib = open_dlib()
     recogniser = FaceJudge(face[0], files.face_range, files.threads) if face else None
     return Judges(
         face=recogniser,
+        dlib=dlib,
         pose=PoseJudge(tuple(pose), files.threads) if pose else None,
         mesh=MeshJudge(mesh[0], files.threads) if mesh else None,
         gaze=GazeJudge(gaze[0], files.threads) if gaze and mesh else None,
         same_person=files.same_person or (recogniser.same_person if recogniser else None),
-        notes=tuple(_told_absent(absent)),
+        notes=(*_told_absent(absent), *([] if dlib else [NO_DLIB])),
     )
 
 

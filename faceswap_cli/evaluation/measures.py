@@ -33,14 +33,28 @@ def share_of_same_person(value: float, ceiling: float) -> float:
     return value / ceiling
 
 
-def retrieval(results: np.ndarray, source: int, gallery: np.ndarray) -> float:
-    """Return the share of frames, 0..1, whose nearest face of a gallery is the source's (identity retrieval, top-1).
+def distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the mean Euclidean distance of two faces' vectors, how dlib compares them: 0 is the same face.
 
-    `results` is (F, D), `gallery` (G, D) holds sources and targets, `source` is the row of the right one. The protocol
-    is FaceShifter's and SimSwap's (section 4: nearest by another recogniser's cosine).
+    `one` is (F, D), `other` (F, D) or (D,).
     """
-    nearest = (_unit(results) @ _unit(gallery).T).argmax(axis=1)
-    return _mean(np.where(_seen(results), nearest == source, np.nan))
+    return _mean(np.linalg.norm(one - other, axis=-1))
+
+
+def retrieval(results: np.ndarray, wanted: int, gallery: np.ndarray) -> float:
+    """Return the share of frames, 0..1, whose nearest face of a gallery is the wanted one (identity retrieval, top-1).
+
+    `results` is (F, D), `gallery` (G, D) holds sources and targets, `wanted` is a row of it: the source's, or the
+    target's to see how often a swap is still taken for it. The protocol is FaceShifter's and SimSwap's (section 4:
+    nearest by another recogniser's cosine).
+    """
+    return retrieval_by_distance(_unit(results), wanted, _unit(gallery))
+
+
+def retrieval_by_distance(results: np.ndarray, wanted: int, gallery: np.ndarray) -> float:
+    """Return the same where the nearest face is the one at the least Euclidean distance."""
+    nearest = (np.square(gallery).sum(axis=1) - 2 * results @ gallery.T).argmin(axis=1)  # less each result's own square
+    return _mean(np.where(_seen(results), nearest == wanted, np.nan))
 
 
 def pose_error(target: np.ndarray, result: np.ndarray) -> float:

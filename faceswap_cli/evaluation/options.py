@@ -31,6 +31,13 @@ MEASURES: dict[str, Measure] = {
     "retrieval": Measure(
         "", "more", "share of frames nearest to the source among all sources, targets and the gallery"
     ),
+    "still_target": Measure("", "less", "share of frames still nearest to the target among the same faces"),
+    "dlib_distance": Measure("", "less", "mean distance to the source by dlib; two photos of one person are below 0.6"),
+    "dlib_distance_target": Measure("", "more", "mean distance to the target's frame by dlib; a copy gives 0"),
+    "dlib_retrieval": Measure("", "more", "retrieval by dlib"),
+    "dlib_target": Measure("", "less", "still_target by dlib"),
+    "source_face": Measure("px", "", "shorter side of the source's face as detected in its photo"),
+    "target_face": Measure("px", "", "the same of the target, mean of the frames"),
     "pose_degrees": Measure("deg", "less", "mean absolute change of yaw, pitch and roll"),
     "pose_l2": Measure("deg", "less", "mean Euclidean change of (yaw, pitch, roll), the papers' posture error"),
     "expression": Measure("", "less", "mean absolute change of mouth and eye openness over the targets' 5-95% span"),

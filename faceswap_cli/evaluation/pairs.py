@@ -53,9 +53,9 @@ def make_swaps(
     wanted: list[tuple[Path, Path]], folder: Path, options: Options, reuse: bool, progress: Progress | None = None
 ) -> list[Pair]:
     """Swap every (source, target) into a folder; `reuse` takes those that are there, else they raise OutputError."""
-    pairs = []
+    pairs, left_out = [], "".join(f"-without-{name}" for name in options.without)
     for number, (source, target) in enumerate(wanted, 1):
-        result = folder / f"{source.stem}-in-{target.stem}{_extension(target)}"
+        result = folder / f"{source.stem}-in-{target.stem}{left_out}{_extension(target)}"
         if not (reuse and result.is_file()):
             swap = swap_image if kind_of(target) == "photo" else swap_video
             swap(source, target, result, options)

@@ -1,7 +1,7 @@
 """List every face of a photo or clip: where and when it is seen, and who is the same person."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from ..media.photo import read_photo
 from ..media.reader import open_clip
 from ..media.sniff import kind_of
 from ..options import Options
+from ..portrait.landmarks import LandmarkFinder
 from ..stages.detect import Detect, Watch, open_detector
-from ..stages.points import PointFinder
 from ..stages.track import Located, Track
 from ..types import Face
 from .clips import PHOTO_SIDES, thumbnail
@@ -32,7 +32,7 @@ class Appearance:
     """One face for as long as it can be followed; in a photo, one face."""
 
     number: int  # from 1, in the order of appearance, the largest first
-    first: float  # seconds
+    first: float  # seconds after the clip's first picture
     face: Face  # in its largest view
     tile: np.ndarray  # (160, 160, 3): that view
     last: float = 0.0
@@ -87,15 +87,16 @@ def sheet_tiles(appearances: list[Appearance]) -> list[np.ndarray]:
 
 
 def _located(path: Path, detector: Detect, options: Options) -> Iterator[Located]:
-    """Yield the frames with all their faces, numbered by track."""
+    """Yield the frames with all their faces, numbered by track, their time counted from the first picture."""
     if kind_of(path) == "photo":
         frame = read_photo(path).frame
-        faces = detector.detect(frame.rgb, PHOTO_SIDES)
+        faces = detector.search(frame.rgb) or detector.detect(frame.rgb, PHOTO_SIDES)
         yield from Track(None).follow([(frame, faces)])
         return
     watch = Watch(detector)
     with open_clip(path) as clip:
-        frames = clip.frames(options.start, options.end)
+        zero = round(clip.start_time / clip.time_base)  # which --start and --end count from too
+        frames = (replace(each, pts=each.pts - zero) for each in clip.frames(options.start, options.end))
         yield from Track(None).follow((frame, watch.look(frame.rgb)) for frame in frames)
 
 
@@ -152,8 +153,8 @@ def _open_encoder(options: Options) -> FaceJudge | None:
     return FaceJudge(models.locate("encoder"), "-1..1", options.threads)
 
 
-def _open_points(options: Options) -> PointFinder | None:
+def _open_points(options: Options) -> LandmarkFinder | None:
     contract = models.entry("points")
     if not models.is_present(contract):
         return None
-    return PointFinder(open_network(models.locate("points"), options.device, options.threads), contract)
+    return LandmarkFinder(open_network(models.locate("points"), options.device, options.threads), contract)

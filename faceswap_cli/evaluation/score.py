@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import NoFaceError, UsageError
 from ..stages.detect import open_detector
 from . import measures
-from .clips import Compared, Examiner, Seen, sound_equal
+from .clips import Compared, Examiner, Portrait, Seen, shorter_side, sound_equal
 from .judges import Judges, open_judges
 from .options import MEASURES, EvaluateOptions, Span
 
@@ -60,7 +60,7 @@ def evaluate(pairs: list[Pair], options: EvaluateOptions, progress: Progress | N
         rows.append(_score(pair, compared, known, options.span))
         if progress is not None:
             progress(number, len(pairs))
-    return Evaluation(tuple(rows), len(known.gallery), judges.notes)
+    return Evaluation(tuple(rows), known.gallery_size if known.galleries else 0, judges.notes)
 
 
 def means(rows: tuple[Row, ...]) -> dict[str, Value]:
@@ -89,39 +89,51 @@ class _Known:
         }
         # The source of a self-swap is its target's own person, who is in the gallery already.
         self.known_sources = list(dict.fromkeys(pair.source for pair in pairs if not pair.is_self))
-        self.others = _embed_gallery(examiner, options.gallery)
+        self.others = _see_gallery(examiner, options.gallery)
         self.span = measures.usual_span(
             np.concatenate([measures.openness(stack(seen.meshes)) for seen in self.targets.values()])
         )
+        self.gallery_size = len(self.known_sources) + len(self.targets) + len(self.others)
+        self.galleries = {kind: self._gallery(kind) for kind in self._kinds()}
 
-        self.gallery = self._gallery() if examiner.judges.face else np.empty((0, 0))
+    def _kinds(self) -> list[str]:
+        """Return which vectors there are: those whose judge is there."""
+        judges = {"embedding": self.judges.face, "descriptor": self.judges.dlib}
+        return [kind for kind, judge in judges.items() if judge is not None]
 
-    def _gallery(self) -> np.ndarray:
+    def _gallery(self, kind: str) -> np.ndarray:
         """Stack the faces (G, D) a swap may be taken for: sources, then targets, then the others."""
-        sources = [self.sources[path][0] for path in self.known_sources]
-        targets = [np.nanmean(stack(seen.embeddings), axis=0) for seen in self.targets.values()]
-        return np.stack([*sources, *targets, *self.others])
+        sources = [getattr(self.sources[path], kind) for path in self.known_sources]
+        targets = [np.nanmean(stack(getattr(seen, f"{kind}s")), axis=0) for seen in self.targets.values()]
+        return np.stack([*sources, *targets, *(getattr(other, kind) for other in self.others)])
+
+    def rows(self, pair: Pair) -> tuple[int, int]:
+        """Return which rows of the gallery are a pair's source and target."""
+        return self.known_sources.index(pair.source), len(self.known_sources) + list(self.targets).index(pair.target)
 
 
 def _score(pair: Pair, compared: Compared, known: _Known, span: Span) -> Row:
     target, seen, judges = known.targets[pair.target], compared.seen, known.judges
-    source, shown = known.sources[pair.source]
+    source = known.sources[pair.source]
     values: dict[str, Value] = {
         "frames": seen.frames,
         "timestamps_equal": compared.timestamps_equal,
         "sound_equal": sound_equal(pair.target, pair.result, span.whole),
-        "crop_psnr": measures.psnr(np.array(compared.crop_errors)),
-        "outside_psnr": measures.psnr(np.array(compared.outside_errors)),
+        "crop_psnr": _psnr(compared.crop_errors),
+        "outside_psnr": _psnr(compared.outside_errors),
         "detection_kept": measures.detection_kept(_found(target), _found(seen)),
         "flicker": _flicker(compared),
+        "source_face": source.size,
+        "target_face": float(np.mean([shorter_side(faces[0]) for faces in target.faces if faces])),
     }
-    values |= _identity(source, target, seen, judges)
-    values["retrieval"] = _retrieval(pair, seen, known) if judges.face and not pair.is_self else None
+    values |= _identity(source.embedding, target, seen, judges) | _distances(source.descriptor, target, seen, judges)
+    if not pair.is_self:
+        values |= _nearest(pair, seen, known)
     values |= _shape(target, seen, known.span)
     if not compared.flicker:  # frames apart do not tremble
         values["jitter"] = None
     ordered = {name: _or_none(values.get(name)) for name in MEASURES}
-    return Row(pair, ordered, (shown, *(compared.thumbnails or ())))
+    return Row(pair, ordered, (source.thumbnail, *(compared.thumbnails or ())))
 
 
 def _identity(source: np.ndarray, target: Seen, seen: Seen, judges: Judges) -> dict[str, Value]:
@@ -139,8 +151,28 @@ def _identity(source: np.ndarray, target: Seen, seen: Seen, judges: Judges) -> d
     }
 
 
-def _retrieval(pair: Pair, seen: Seen, known: _Known) -> float:
-    return measures.retrieval(stack(seen.embeddings), known.known_sources.index(pair.source), known.gallery)
+def _distances(source: np.ndarray, target: Seen, seen: Seen, judges: Judges) -> dict[str, Value]:
+    if judges.dlib is None:
+        return {}
+    before, after = stack(target.descriptors), stack(seen.descriptors)
+    return {
+        "dlib_distance": measures.distance(after, source),
+        "dlib_distance_target": measures.distance(after, before),
+    }
+
+
+def _nearest(pair: Pair, seen: Seen, known: _Known) -> dict[str, Value]:
+    """Tell how often a swap is taken for its source, and how often still for its target, by either judge."""
+    (source, target), found = known.rows(pair), dict[str, Value]()
+    if "embedding" in known.galleries:
+        given, gallery = stack(seen.embeddings), known.galleries["embedding"]
+        found["retrieval"] = measures.retrieval(given, source, gallery)
+        found["still_target"] = measures.retrieval(given, target, gallery)
+    if "descriptor" in known.galleries:
+        given, gallery = stack(seen.descriptors), known.galleries["descriptor"]
+        found["dlib_retrieval"] = measures.retrieval_by_distance(given, source, gallery)
+        found["dlib_target"] = measures.retrieval_by_distance(given, target, gallery)
+    return found
 
 
 def _shape(target: Seen, seen: Seen, span: np.ndarray) -> dict[str, Value]:
@@ -171,15 +203,20 @@ def _flicker(compared: Compared) -> float | None:
     return measures.relative(swapped, own)
 
 
+def _psnr(squared_errors: list[float]) -> float:
+    """Return what is shown: that of equal pictures is endless, which JSON cannot hold."""
+    return min(measures.psnr(np.array(squared_errors)), MOST_PSNR)
+
+
 def _found(seen: Seen) -> np.ndarray:
     return np.array([bool(faces) for faces in seen.faces])
 
 
 def _or_none(value: Value) -> Value:
-    """Turn what cannot be measured, or is endless (equal pictures), into None or a figure that JSON can hold."""
+    """Turn what cannot be measured into None."""
     if value is None or isinstance(value, bool | int):
         return value
-    return None if np.isnan(value) else min(float(value), MOST_PSNR)
+    return None if np.isnan(value) else float(value)
 
 
 def _counts(row: Row, name: str, rows: tuple[Row, ...]) -> bool:
@@ -199,13 +236,13 @@ def _refuse_missing(pairs: list[Pair]) -> None:
                 raise UsageError(f"no such {role}: {path}")
 
 
-def _embed_gallery(examiner: Examiner, folder: Path | None) -> list[np.ndarray]:
-    """Return the identities of the photos in a folder; photos without a face are passed over."""
-    vectors = []
+def _see_gallery(examiner: Examiner, folder: Path | None) -> list[Portrait]:
+    """Look at the photos in a folder; those without a face are passed over."""
+    seen = []
     for path in sorted(folder.rglob("*")) if folder else []:
         if path.suffix.lower() in PICTURES:
             try:
-                vectors.append(examiner.source(path)[0])
+                seen.append(examiner.source(path))
             except NoFaceError:
                 continue
-    return vectors
+    return seen

@@ -6,8 +6,8 @@ the mean (correlation 0.97), its pitch 1.9 (0.92) and its roll 1.1 (0.96).
 
 import numpy as np
 
+from ..portrait.landmarks import LandmarkFinder
 from ..stages.align import crop_face, inverse, transform
-from ..stages.points import PointFinder
 from ..types import Face
 
 # The mean head's points 0 to 47, jaw, brows, nose and eyes: lips move too much. In centimetres, x to the picture's
@@ -74,7 +74,7 @@ def turn_of(points: np.ndarray) -> np.ndarray:
     return np.degrees([yaw, pitch, roll])
 
 
-def turn_seen(rgb: np.ndarray, face: Face, points: PointFinder) -> np.ndarray:
+def turn_seen(rgb: np.ndarray, face: Face, points: LandmarkFinder) -> np.ndarray:
     """Return yaw, pitch and roll (3,) in degrees of a face in an upright picture, see `turn_of`."""
     crop = crop_face(rgb, face, points.template, _CROP)
     return turn_of(transform(points.find(crop.image) * _CROP - 0.5, inverse(crop.to_crop)))

@@ -6,7 +6,6 @@ profile, XMP, resolution, transparency and 16 bits are kept where the output for
 
 import os
 import struct
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from .plan import Seal, output_path, refuse_existing
 from .planes import blend
 from .segments import sync
 from .sequence import EXIF_ORIENTATION_TAG
-from .sniff import kind_of
+from .sniff import is_heif, kind_of
 
 DEFAULTS = Options()
 PICTURE_FORMATS = {(np.uint8, 1): "gray", (np.uint8, 3): "rgb24", (np.uint16, 1): "gray16le", (np.uint16, 3): "rgb48le"}
@@ -63,8 +62,10 @@ def read_photo(path: Path) -> Photo:
     """
     if kind_of(path) == "clip":
         raise UsageError(f"{path.name} is a clip, not a photo: use `faceswap swap-video`")
+    if is_heif(path):
+        _learn_heif(path)
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+        with Image.open(path) as image:
             return _read(path, image)
     except UnidentifiedImageError:
         raise MediaError(f"{path.name} is of a kind of photo that cannot be read here: convert it to PNG") from None
@@ -72,6 +73,17 @@ def read_photo(path: Path) -> Photo:
         raise MediaError(f"{path.name} is too large: {error}") from error
     except LIBRARY_ERRORS as error:
         raise MediaError(f"{path.name} is broken or cut off: {' '.join(str(error).split())}") from error
+
+
+def _learn_heif(path: Path) -> None:
+    """Teach Pillow to read HEIC; UsageError where the package for it is not there."""
+    try:
+        import pillow_heif
+    except ModuleNotFoundError:
+        raise UsageError(
+            f"{path.name} is a HEIC photo, which needs pillow-heif: run `pip install pillow-heif`, or make it a JPEG"
+        ) from None
+    pillow_heif.register_heif_opener(thumbnails=False)
 
 
 def photo_output_path(photo: Photo, output: Path | None, force: bool) -> Path:
@@ -125,12 +137,10 @@ def _write_whole(output: Path, content: bytes, seal: Seal | None) -> None:
 
 def _read(path: Path, image: Image.Image) -> Photo:
     pictures = getattr(image, "n_frames", 1)
-    if pictures > 1 and image.format in ("WEBP", "AVIF", "PNG"):
-        raise MediaError(f"{path.name} is an animation of {pictures} pictures, which cannot be read as a clip")
     metadata = _metadata(path, image)
     orientation = EXIF_ORIENTATIONS.get(metadata.orientation, UPRIGHT)
     samples, notes = _samples(path, image, orientation)
-    if image.format == "MPO":
+    if pictures > 1:  # pages, layers, or the same moment otherwise
         notes = (*notes, f"further pictures in the file are left out: {pictures - 1} (they show the old face)")
     colour, alpha = _split(samples)
     kind = PICTURE_FORMATS[colour.dtype.type, 1 if colour.ndim == 2 else 3]

@@ -6,7 +6,6 @@ byte for byte.
 
 import io
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from .disclosure import DIGITAL_SOURCE_TYPE
 from .encoders import quality_to_scale
 from .orientation import EXIF_ORIENTATIONS
+from .sequence import SUFFIXES
 
 DEFAULT_QUALITY = 75
 # Extension -> how Pillow calls the format. The first is the default for photos of kinds we read but do not write.
@@ -26,12 +26,15 @@ PHOTO_FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jfif": "JPEG",
+    ".jpe": "JPEG",
     ".webp": "WEBP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".avif": "AVIF",
     ".bmp": "BMP",
 }
+NUMBERED_FORMATS = tuple(ending for ending in PHOTO_FORMATS if ending in SUFFIXES)  # as the video library knows them
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KEPT_CHUNKS = {
     b"gAMA",
@@ -227,14 +230,13 @@ def _exif_parts(exif: bytes) -> tuple[dict[int, str], Directories] | None:
     found = Image.Exif()
     directories = {}
     try:
-        with warnings.catch_warnings(action="ignore"):
-            found.load(exif)
-            words = {tag: value for tag, value in found.items() if isinstance(value, str) and value.isascii()}
-            for tag in TIFF_DIRECTORY_TAGS:
-                entries = {name: value for name, value in found.get_ifd(tag).items() if not isinstance(value, dict)}
-                directories[tag] = ImageFileDirectory_v2(ifh=LITTLE_ENDIAN, group=tag)
-                directories[tag].update(entries)
-                directories[tag].tobytes()
+        found.load(exif)
+        words = {tag: value for tag, value in found.items() if isinstance(value, str) and value.isascii()}
+        for tag in TIFF_DIRECTORY_TAGS:
+            entries = {name: value for name, value in found.get_ifd(tag).items() if not isinstance(value, dict)}
+            directories[tag] = ImageFileDirectory_v2(ifh=LITTLE_ENDIAN, group=tag)
+            directories[tag].update(entries)
+            directories[tag].tobytes()
     except BROKEN_EXIF:
         return None
     return words, {tag: directory for tag, directory in directories.items() if directory}

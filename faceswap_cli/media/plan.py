@@ -16,7 +16,7 @@ from ..options import Options
 from .choice import Encoding, choose_encoding, notes_on_pixels
 from .encoders import HDR_WORDS, bits_of, encoder_threads, is_coarser_one_way, is_rgb
 from .orientation import UPRIGHT, Orientation
-from .photo_formats import PHOTO_FORMATS
+from .photo_formats import NUMBERED_FORMATS
 from .rate import even_rate
 from .reader import Clip
 from .sequence import is_numbered, is_sequence, members, metadata_of_first
@@ -145,7 +145,7 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
     numbered = is_sequence(clip.path if output is None or os.path.isdir(output) else output)
     if output is not None:
         _refuse_numbers(output)
-    output = output_path(clip.path, output, tuple(PHOTO_FORMATS if numbered else CONTAINERS), options.force)
+    output = output_path(clip.path, output, NUMBERED_FORMATS if numbered else tuple(CONTAINERS), options.force)
     container = STILLS if numbered else CONTAINERS[output.suffix.lower()]
     _refuse_pixels(container, output, clip, options)
     codec = _codec(clip, container, output, options)
@@ -185,9 +185,9 @@ def plan_output(clip: Clip, output: Path | None, options: Options, recipe: str =
 def _refuse_numbers(output: Path) -> None:
     """Refuse numbers in the name of what is no photo we write; the name of a clip, but for a GIF, may hold any."""
     suffix = output.suffix.lower()
-    if is_numbered(output) and suffix not in PHOTO_FORMATS and CONTAINERS.get(suffix, GIF) is GIF:
+    if is_numbered(output) and suffix not in NUMBERED_FORMATS and CONTAINERS.get(suffix, GIF) is GIF:
         kind = f"{output.suffix} files" if suffix else "files without extension"
-        written = ", ".join(sorted(PHOTO_FORMATS))
+        written = ", ".join(sorted(NUMBERED_FORMATS))
         raise UsageError(f"{output.name}: numbered {kind} cannot be written, only {written}")
 
 
@@ -296,7 +296,7 @@ def _refuse_pixels(container: Container, output: Path, clip: Clip, options: Opti
 
 
 def _notes(clip: Clip, container: Container, codec: str, encoding: Encoding, asked: bool) -> list[str]:
-    notes = [f"{words} are left out" for words in clip.unkept]
+    notes = [*clip.joints_foreseen.told(), *(f"{words} are left out" for words in clip.unkept)]
     notes += [f"{words} of the numbered photos are left out" for words in metadata_of_first(clip.path)]
     if not container.keeps_rotation and clip.display_matrix is not None:
         notes.append(f"{container.muxer} cannot say that a picture lies turned: it is turned upright itself")

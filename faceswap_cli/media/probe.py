@@ -4,7 +4,10 @@ What the reader of frames, the writer and the evaluation ask of a file itself. W
 ends in a MediaError.
 """
 
+import io
+import struct
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,10 +22,15 @@ from av.video.stream import VideoStream
 
 from ..errors import MediaError
 from .colour import side_data_of
+from .moving import unpacked
 from .orientation import EXIF_ORIENTATIONS, UPRIGHT
-from .sequence import exif_orientation, is_sequence, members
+from .sequence import UNREADABLE, exif_orientation, is_sequence, members
+from .sniff import is_packed, moves
 
+FASTEST_RATE = 1000  # pictures a second that a camera takes and an encoder believes
 LARGEST_PICTURE = 1 << 27  # pixels: 16k x 8k
+FILE_PROMISES = frozenset({"matroska", "flv"})  # containers whose header says how long the whole file lasts
+BOX = struct.Struct(">I4sQ")  # length, type; the length where the first one is 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +47,57 @@ class Track:
         return f"{self.kind} track {self.index} ({self.codec}{', ' + self.language if self.language else ''})"
 
 
-def open_container(path: Path) -> InputContainer:
-    """Open a file for reading, whatever bytes its tags hold; MediaError when the library cannot."""
+@contextmanager
+def open_container(path: Path) -> Iterator[InputContainer]:
+    """Open a file for reading, whatever bytes its tags hold.
+
+    Raises MediaError when the library cannot, and when it is left after the system refused a part of the file.
+    """
+    with _opened(path) as file:
+        try:
+            container = av.open(
+                file or str(path.absolute()), "r", options=_demuxer_options(path), metadata_errors="surrogateescape"
+            )
+        except (av.FFmpegError, OSError) as error:
+            _raise_refused(path, file)
+            raise _unreadable(path, error) from error
+        with container:
+            yield container
+    _raise_refused(path, file)
+
+
+def _opened(path: Path) -> "_Watched | io.BytesIO | nullcontext[None]":
+    """Open the file itself, unpacked where it must be; numbered pictures are found by the library."""
+    if is_sequence(path):
+        return nullcontext()
     try:
-        return av.open(str(path.absolute()), options=_demuxer_options(path), metadata_errors="surrogateescape")
-    except (av.FFmpegError, OSError) as error:
-        raise MediaError(f"{path.name} cannot be read as a clip: {reason(error)}") from error
+        if is_packed(path) and moves(path):
+            return unpacked(path)
+        return _Watched(path)
+    except (*UNREADABLE, EOFError, RuntimeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _raise_refused(path: Path, file: object) -> None:
+    if isinstance(file, _Watched) and file.refused is not None:
+        raise MediaError(f"{path.name} cannot be read to its end: {reason(file.refused)}; check the disk it is on")
+
+
+def _unreadable(path: Path, error: BaseException) -> MediaError:
+    return MediaError(f"{path.name} cannot be read as a clip: {reason(error)}")
+
+
+class _Watched(io.FileIO):
+    """A file on disk that remembers what the system refused; a demuxer takes that for the end of the file."""
+
+    refused: OSError | None = None
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        try:
+            return super().read(-1 if size is None else size) or b""
+        except OSError as error:
+            self.refused = error
+            return b""
 
 
 def _demuxer_options(path: Path) -> dict[str, str]:
@@ -76,19 +129,29 @@ def _refuse_giants(stream: VideoStream, path: Path) -> None:
         raise MediaError(f"{path.name}: its pictures of {width} x {height} are too large: scale the clip down first")
 
 
-def packets_of_pictures(container: InputContainer, stream: VideoStream) -> Iterator[Any]:
-    """Read packets up to the end or to where the file breaks off; the last, empty one drains the decoder."""
-    packets = container.demux(stream)
-    while True:
+class PicturePackets:
+    """The packets of pictures up to the end or to where the file breaks off; the last, empty one drains the decoder."""
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self.broken: str | None = None  # why the reading ended before the file did
+        self._container, self._stream = container, stream
+
+    def __iter__(self) -> Iterator[Any]:
         try:
-            yield next(packets)
-        except (StopIteration, av.FFmpegError):
-            return
+            yield from self._container.demux(self._stream)
+        except av.FFmpegError as error:
+            self.broken = reason(error)
+            yield self._drain()
+
+    def _drain(self) -> Packet:
+        packet = Packet()
+        packet.stream, packet.time_base = self._stream, Fraction(self._stream.time_base or 1)
+        return packet
 
 
 def first_picture(container: InputContainer, stream: VideoStream, path: Path) -> av.VideoFrame:
     """Decode the first picture that can be decoded; MediaError where none can."""
-    for packet in packets_of_pictures(container, stream):
+    for packet in PicturePackets(container, stream):
         try:
             pictures = decoded(packet, container)
         except av.FFmpegError:
@@ -118,9 +181,9 @@ def pts_of(stamped: av.VideoFrame | Packet) -> int:
 
 
 def frame_rates(stream: VideoStream) -> list[Fraction]:
-    """Return the frame rates that the library finds, the average first; 25 where it finds none."""
+    """Return the frame rates that the library finds, the average first; 25 where it finds none that can be."""
     rates = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
-    return rates or [Fraction(25)]
+    return [rate for rate in rates if rate <= FASTEST_RATE] or [Fraction(25)]  # of DV, the average is that of its clock
 
 
 def duration_of(container: InputContainer, stream: VideoStream, time_base: Fraction) -> Fraction | None:
@@ -128,6 +191,56 @@ def duration_of(container: InputContainer, stream: VideoStream, time_base: Fract
     if stream.duration:
         return stream.duration * time_base
     return Fraction(container.duration, av.time_base) if container.duration else None
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a file's header says of its end."""
+
+    end: Fraction  # seconds, by the file's own clock
+    of_pictures: bool  # or else of whatever lasts longest
+
+
+def promised_end(container: InputContainer, stream: VideoStream) -> Promise | None:
+    """Read from the header when the pictures should end; None where the library can only guess."""
+    kinds = set(container.format.name.split(","))
+    if "avi" in kinds and stream.frames:
+        return Promise(stream.frames / frame_rates(stream)[0], of_pictures=True)
+    if "mov" in kinds and stream.duration and stream.time_base:
+        return Promise(((stream.start_time or 0) + stream.duration) * stream.time_base, of_pictures=True)
+    if kinds & FILE_PROMISES and container.duration:
+        return Promise(Fraction(container.duration, av.time_base), of_pictures=False)
+    return None
+
+
+def ends_inside_a_box(path: Path) -> bool:
+    """Say whether an MP4-like file (ISO 14496-12) ends before its last box: fragments promise no more than that."""
+    place, size = 0, path.stat().st_size
+    with path.open("rb") as file:
+        while place + 8 <= size:
+            file.seek(place)
+            length, _, longer = BOX.unpack(file.read(BOX.size).ljust(BOX.size, b"\0"))
+            length = {0: size - place, 1: longer}.get(length, length)
+            if length < 8:
+                return False  # no box: not for us to judge
+            place += length
+    return place != size
+
+
+def all_packets(path: Path) -> Iterator[Any]:
+    """Read the packets of all tracks, up to the end or to where the file breaks off."""
+    with open_container(path) as container, suppress(av.FFmpegError):
+        yield from container.demux()
+
+
+def furthest_end(path: Path) -> Fraction:
+    """Return when the last packet of a file ends, in seconds by its own clock."""
+    furthest = Fraction(0)
+    for packet in all_packets(path):
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if packet.size and stamp is not None:
+            furthest = max(furthest, (stamp + (packet.duration or 0)) * packet.time_base)
+    return furthest
 
 
 def display_matrix(path: Path, picture: av.VideoFrame) -> tuple[int, ...] | None:

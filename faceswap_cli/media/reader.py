@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import av
+from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -21,27 +22,35 @@ from av.video.stream import VideoStream
 from ..errors import MediaError, UsageError
 from ..types import Frame
 from .colour import colours_of, mastering_of, side_data_of
+from .damage import Damage, key_of
+from .joints import JUMP_BACK, Joints, Mover, find_joints, is_timed
 from .orientation import UPRIGHT, from_display_matrix
 from .planes import to_working_format, working_format
 from .probe import (
+    PicturePackets,
     Track,
+    all_packets,
     decoded,
     display_matrix,
     duration_of,
+    ends_inside_a_box,
     first_picture,
     frame_rates,
     is_avi,
     main_stream,
     open_container,
-    packets_of_pictures,
+    promised_end,
     pts_of,
     track_of,
 )
-from .sniff import kind_of
+from .sniff import kind_of, unpacked_format
 
 # A seek lands on a key frame at least this far before the wanted moment, so that pictures which refer over a key frame
 # (open groups, recovery points) are whole again when the wanted moment comes.
 SEEK_MARGIN_SECONDS = 4
+
+# Containers that are joined by copying one file behind the other, as cameras and recorders of television do.
+JOINED_FORMATS = frozenset({"mpegts", "mpeg"})
 
 # Without the exact roundings swscale's RGB is one step of 255 too dark on average, and transparency of YUVA at widths
 # that are no multiple of 8 is undefined in the last columns.
@@ -69,12 +78,14 @@ class Clip:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.damaged_packets = 0  # packets that could not be decoded so far; the pictures in them are lost
-        self.scaled_pictures = 0  # of another size than the first, brought to its size
-        self.mended_timestamps = 0  # pictures stamped no later than the one before, moved on by one tick
-        self._closed = False
+        self.damage = Damage()  # seen in the pictures read so far
+        self.joints = Joints()  # of recordings one behind the other
+        self._looked_for_joints = self._closed = False
         with open_container(path) as container:
             self._describe(container)
+            if container.format.name in JOINED_FORMATS:
+                self._find_joints()
+        self.joints_foreseen = self.joints
 
     def _describe(self, container: InputContainer) -> None:
         stream = main_stream(container, self.path)
@@ -84,8 +95,9 @@ class Clip:
         self.average_rate = self.rates[0]
         self.start_time = Fraction(picture.pts or 0) * self.time_base
         self.duration = duration_of(container, stream, self.time_base)
+        self.promise = promised_end(container, stream)
         self.frame_count_estimate = stream.frames or round((self.duration or 0) * self.average_rate)
-        self.codec = stream.codec_context.name
+        self.codec = unpacked_format(self.path) or stream.codec_context.name
         self.container = container.format.name
         self.pixel_format = working_format(picture.format.name)
         self.bits = picture.format.components[0].bits
@@ -108,15 +120,8 @@ class Clip:
 
     def losses(self) -> list[str]:
         """Say what of the pictures read so far was damaged, in words for people."""
-        notes = []
-        if self.damaged_packets:
-            notes.append(f"damaged places in the clip: {self.damaged_packets}; their pictures are missing")
-        if self.scaled_pictures:
-            size = f"{self.stored_width} x {self.stored_height}"
-            notes.append(f"pictures of another size than the first: {self.scaled_pictures}; scaled to {size}")
-        if self.mended_timestamps:
-            notes.append(f"pictures stamped no later than the one before: {self.mended_timestamps}; moved by one tick")
-        return notes
+        late = [] if self.joints is self.joints_foreseen else self.joints.told()
+        return [*late, *self.damage.told((self.stored_width, self.stored_height), len(self.joints.places))]
 
     @property
     def audio(self) -> list[Track]:
@@ -169,8 +174,8 @@ class Clip:
         first = -math.inf if start is None else self._pts_at(start)
         last = math.inf if end is None else self._pts_at(end)
         with open_container(self.path) as container:
-            stamp = "dts" if is_avi(container) else "pts"
-            times = (getattr(packet, stamp) for packet in packets_of_pictures(container, self._stream(container)))
+            stamp, packets = "dts" if is_avi(container) else "pts", PicturePackets(container, self._stream(container))
+            times = (getattr(packet, stamp) for packet in self._packets(packets))
             yield from (time for time in times if time is not None and first <= time < last)
 
     def _stream(self, container: InputContainer) -> VideoStream:
@@ -182,34 +187,94 @@ class Clip:
         return -((-exact.numerator) // exact.denominator)
 
     def _pictures(self, first_pts: int | None) -> Iterator[av.VideoFrame]:
-        """Decode from `first_pts` on: seek, and read from the very beginning where seeking went too far."""
+        yield from self._from(self._strictly_increasing(self._read(first_pts)), first_pts)
+
+    def _read(self, first_pts: int | None, behind: int | None = None) -> Iterator[av.VideoFrame]:
+        """Decode from before `first_pts` on: seek, and read from the very beginning where seeking went too far.
+
+        With `behind` it is done without threads, and damage before that pts is not counted again.
+        """
         with open_container(self.path) as container:
             stream = self._stream(container)
-            stream.thread_type = "AUTO"
-            yield from self._from(self._strictly_increasing(self._sought(container, stream, first_pts)), first_pts)
+            stream.thread_type = ThreadType.AUTO if behind is None else ThreadType.NONE
+            pictures = self._decoded(container, stream, behind)
+            if first_pts is None or not self._seek(container, stream, first_pts):
+                yield from pictures
+                return
+            first = next(pictures, None)
+            if first is not None and first.pts is not None and first.pts <= first_pts:
+                yield first
+                yield from pictures
+                return
+        yield from self._read(None, behind)
 
-    def _sought(self, container: InputContainer, stream: VideoStream, first_pts: int | None) -> Iterator[av.VideoFrame]:
-        if first_pts is None or not _seek(container, stream, first_pts - round(SEEK_MARGIN_SECONDS / self.time_base)):
-            yield from self._decoded(container, stream)
-            return
-        pictures = self._decoded(container, stream)
-        first = next(pictures, None)
-        if first is not None and (first.pts is not None and first.pts <= first_pts):
-            yield first
-            yield from pictures
-            return
-        with open_container(self.path) as afresh:
-            again = self._stream(afresh)
-            again.thread_type = "AUTO"
-            yield from self._decoded(afresh, again)
+    def _seek(self, container: InputContainer, stream: VideoStream, first_pts: int) -> bool:
+        """Go to well before a moment; False where nothing lies there, or where times come more than once."""
+        pts = first_pts - round(SEEK_MARGIN_SECONDS / self.time_base)
+        if self.joints.places or (stream.start_time is not None and pts <= stream.start_time):
+            return False
+        try:
+            container.seek(pts, stream=stream, backward=True)
+        except av.FFmpegError:
+            return False
+        return True
 
-    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    def _decoded(self, container: InputContainer, stream: VideoStream, behind: int | None) -> Iterator[av.VideoFrame]:
         """Decode packet by packet; a damaged packet is counted and passed over."""
-        for packet in packets_of_pictures(container, stream):
+        packets = PicturePackets(container, stream)
+        newest: int | None = None
+        last: int | None = None
+        for packet in self._packets(packets):
+            newest = _later(newest, packet.dts if is_avi(container) else packet.pts)
             try:
-                yield from decoded(packet, container)
+                for picture in decoded(packet, container):
+                    last = _later(last, picture.pts)
+                    yield picture
             except av.FFmpegError:
-                self.damaged_packets += 1
+                if behind is None or packet.pts is None or packet.pts > behind:
+                    self.damage.undecodable.add(key_of(packet))
+        self.damage.broken = packets.broken or self._cut_box()
+        if last is not None and newest is not None and newest > last and behind is None:
+            yield from self._tail(last)
+        elif last is not None:
+            self._compare_with_header(last)
+
+    def _tail(self, last: int) -> Iterator[av.VideoFrame]:
+        """Decode the end once more, without threads: those lose what waits behind a damaged last packet."""
+        for picture in self._read(last, behind=last):
+            if picture.pts is not None and picture.pts > last:
+                yield picture
+
+    def _packets(self, packets: PicturePackets) -> Iterator[Any]:
+        """Give packets at their moved times, and look for joints once a time jumps back."""
+        mover, newest = Mover(), None
+        for packet in packets:
+            if is_timed(packet):
+                if newest is not None and (newest - packet.dts) * self.time_base > JUMP_BACK:
+                    self._find_joints()
+                newest = packet.dts
+            mover.move(packet, self.joints)
+            if packet.is_corrupt:
+                self.damage.marked.add(key_of(packet))
+            yield packet
+
+    def _find_joints(self) -> None:
+        """Read the file's packets in search of joints, once."""
+        if self._looked_for_joints:
+            return
+        self._looked_for_joints = True
+        self.joints = find_joints(lambda: all_packets(self.path))
+        if self.joints.duration is not None:
+            self.duration = self.joints.duration
+            self.frame_count_estimate = round(self.duration * self.average_rate)
+
+    def _cut_box(self) -> str | None:
+        return "its last box is not whole" if "mov" in self.container and ends_inside_a_box(self.path) else None
+
+    def _compare_with_header(self, last: int) -> None:
+        usual = self._usual_duration() * self.time_base
+        if self.promise is not None and not self.joints.places:
+            self.damage.compare(self.promise, last * self.time_base + usual, usual, self.path)
 
     def _strictly_increasing(self, pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         """Give every picture a pts later than the one before; only a broken file needs any change."""
@@ -219,7 +284,7 @@ class Clip:
             if pts is None:
                 pts = 0 if last is None else last + (picture.duration or self._usual_duration())
             elif last is not None and pts <= last:
-                self.mended_timestamps += 1
+                self.damage.mended += 1
                 pts = last + 1
             picture.pts = last = pts
             picture.time_base = self.time_base
@@ -247,7 +312,7 @@ class _Turner:
     def frame(self, picture: av.VideoFrame, index: int) -> Frame:
         size = (self._clip.stored_width, self._clip.stored_height)
         if (picture.width, picture.height) != size:
-            self._clip.scaled_pictures += 1
+            self._clip.damage.scaled += 1
             picture = self._to_working.reformat(picture, *size, format=self._clip.pixel_format)
         picture = to_working_format(picture, self._to_working)
         matrix = self._clip.colours.swscale_matrix
@@ -271,11 +336,5 @@ def open_clip(path: Path) -> Clip:
     return Clip(path)
 
 
-def _seek(container: InputContainer, stream: VideoStream, pts: int) -> bool:
-    if stream.start_time is not None and pts <= stream.start_time:
-        return False
-    try:
-        container.seek(pts, stream=stream, backward=True)
-    except av.FFmpegError:
-        return False
-    return True
+def _later(one: int | None, other: int | None) -> int | None:
+    return other if one is None or (other is not None and other > one) else one

@@ -17,7 +17,7 @@ from ..errors import FaceSwapError, NoFaceError, OutputError
 from ..types import Swapped
 from .encode import PictureEncoder, open_encoder
 from .interrupt import held_back
-from .mux import mux
+from .mux import mux, try_mux
 from .plan import Seal, WritePlan, plan_output, refuse_existing
 from .planes import blend
 from .probe import pts_of, reason
@@ -83,6 +83,7 @@ class ClipWriter:
 
     def __enter__(self) -> Self:
         open_encoder(self.plan)  # refuses before any work what it would refuse at the first frame
+        try_mux(self.plan)  # and what it would refuse behind the last one
         try:
             self._store.open()
         except BaseException as error:

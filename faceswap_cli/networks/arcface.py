@@ -36,9 +36,12 @@ class ArcFace(nn.Module):
 
     def last_map(self, face: Tensor) -> Tensor:
         """Return the map (N, 512, 7, 7) that the embedding is made of."""
-        features = self.maxpool(self.prelu(self.bn1(self.conv1(face))))
-        features = self.layer4(self.layer3(self.layer2(self.layer1(features))))
-        return self.dropout(self.bn2(features))
+        return self.dropout(self.bn2(self.layer4(self.layer3(self.early_maps(face)[-1]))))
+
+    def early_maps(self, face: Tensor) -> list[Tensor]:
+        """Return maps 55 and 28 pixels wide, of 64 and 128 channels: edges and features rather than persons."""
+        fine = self.layer1(self.maxpool(self.prelu(self.bn1(self.conv1(face)))))
+        return [fine, self.layer2(fine)]
 
     def embed(self, last_map: Tensor) -> Tensor:
         """Reduce the last map to the embedding (N, 512)."""

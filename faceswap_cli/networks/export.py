@@ -1,7 +1,7 @@
 """One file per network: ONNX for the engines, and the same file read back into torch by parameter name.
 
-Initialisers carry the state-dict names. Weights of rank 2 and more are stored as float16 under their own name with one
-Cast behind each, which halves the file; engines fold the cast when they load it.
+Initialisers carry the state-dict names. Weights of rank 2 and more of networks of ours are stored as float16 under
+their own name with one Cast behind each, which halves the file; engines fold the cast when they load it.
 """
 
 import copy
@@ -29,12 +29,14 @@ BATCH_COUNTER = "num_batches_tracked"
 class Signature:
     """Names of a graph's outputs, and which axes of its inputs are free: the batch, or (2, 3) for a detector.
 
-    Inputs named in `single` keep the shape of their example: one identity serves a whole batch.
+    Inputs named in `single` keep the shape of their example: one identity serves a whole batch. `half` stores large
+    weights as float16: a trained network loses 2e-4 by it, a published one its exactness.
     """
 
     outputs: tuple[str, ...]
     free_axes: tuple[int, ...] = (0,)
     single: tuple[str, ...] = ()
+    half: bool = True
 
 
 def write_onnx(
@@ -54,7 +56,8 @@ def write_onnx(
     _forget_origin(model)
     _drop_made_biases(model.graph)
     _name_as_state(model.graph, frozen)
-    _store_as_half(model.graph)
+    if signature.half:
+        _store_as_half(model.graph)
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model)
     unfinished = path.with_name(f".{path.name}.part")

@@ -1,11 +1,11 @@
 """SimSwap-lite: SimSwap's identity injection at a fraction of its cost (step: generate).
 
 Encoder, identity blocks and decoder are SimSwap's, at an eighth to a half of a small copy of the crop, with skips.
-Two things differ. Beside the target and the identity vector it is shown the source's own portrait, laid over the target
-(`stages/fit.py`): a vector of 128 numbers from an encoder of a few megabytes does not hold what a face looks like, the
-photo does. And the decoder does not paint the face anew but says how portrait and target become one picture: where the
-portrait counts (a gate) and how the shading changes (a smooth residual). Skin, pores and brows are then real ones at
-any crop size, and a network this small learns it on a CPU. The portrait is first brought to the target's light and
+Two things differ. Beside the target and the identity vector it is shown the source's own portrait, laid over the
+target (`portrait/`): a vector of 128 numbers from an encoder of a few megabytes does not hold what a face looks like,
+the photo does. And the decoder does not paint the face anew but says how portrait and target become one picture: where
+the portrait counts (a gate) and how the shading changes (a smooth residual). Skin, pores and brows are then real ones
+at any crop size, and a network this small learns it on a CPU. The portrait is first brought to the target's light and
 contrast (light.py).
 """
 

@@ -258,3 +258,11 @@ def load_bisenet(state: Mapping[str, Tensor]) -> BiSeNet:
     network = BiSeNet()
     load_strictly(network, state)
     return network.eval()
+
+
+def main_head(network: BiSeNet | None = None) -> BiSeNet:
+    """Return the parser (a fresh one by default) without the two heads that only training uses: no file holds them."""
+    network = network or BiSeNet()
+    for head in ("conv_out16", "conv_out32"):
+        network.set_submodule(head, nn.Identity())
+    return network

@@ -21,7 +21,7 @@ from .layers import load_strictly
 from .mobilefaceswap import PUBLISHED as MOBILE
 from .mobilefaceswap import MobileFaceSwap
 from .paddle import SUFFIX, read_paddle
-from .parsing import BiSeNet, load_bisenet
+from .parsing import BiSeNet, load_bisenet, main_head
 from .pickles import read_state
 from .simswap import (
     OFFICIAL_224,
@@ -68,12 +68,8 @@ def _generator(config: SimSwapConfig, size: int) -> Published:
     )
 
 
-def _main_head(state: State) -> nn.Module:
-    """Build the parser without the two heads that only training uses: their weights have no place in the file."""
-    network = load_bisenet(state)
-    for head in ("conv_out16", "conv_out32"):
-        network.set_submodule(head, nn.Identity())
-    return network
+def _load_main_head(state: State) -> nn.Module:
+    return main_head(load_bisenet(state))
 
 
 def _load_mobile(state: State) -> nn.Module:
@@ -88,7 +84,7 @@ PUBLISHED = {
     "simswap-train": _generator(TRAIN_SHALLOW, 224),
     "simswap-train-deep": _generator(TRAIN_DEEP, 512),
     "simswap-arcface": Published("arcface", ArcFace, load_arcface, {"image": (1, 3, 112, 112)}, "embedding", {}),
-    "bisenet": Published("bisenet-main-head", BiSeNet, _main_head, {"image": (1, 3, 512, 512)}, "logits", {}),
+    "bisenet": Published("bisenet-main-head", BiSeNet, _load_main_head, {"image": (1, 3, 512, 512)}, "logits", {}),
     "mobilefaceswap-224": Published(
         network="mobilefaceswap",
         build=lambda: MobileFaceSwap(MOBILE),
@@ -135,13 +131,13 @@ def _shapes_of(state: State) -> dict[str, torch.Size]:
     return {key: tensor.shape for key, tensor in state.items()}
 
 
-def write_published(name: str, state: State, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write the ONNX file of a published network; raise WeightsError when the state dict is another network's."""
+def write_published(name: str, state: State, path: Path, metadata: Mapping[str, str], *, half: bool) -> None:
+    """Write the ONNX file of a published network, its weights as published or, for half the size, as float16.
+
+    Raises WeightsError when the state dict is another network's.
+    """
     published = PUBLISHED[name]
     head = {"network": published.network, "configuration": json.dumps(published.configuration)}
     examples = {key: torch.rand(shape) for key, shape in published.inputs.items()}
-    write_onnx(published.load(state), examples, path, {**head, **metadata}, _signature(published))
-
-
-def _signature(published: Published) -> Signature:
-    return Signature((published.output,), single=published.single)
+    signature = Signature((published.output,), single=published.single, half=half)
+    write_onnx(published.load(state), examples, path, {**head, **metadata}, signature)

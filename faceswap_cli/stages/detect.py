@@ -1,10 +1,13 @@
 """Find the faces of a frame: the first step of its way.
 
 insightface does the finding, with any folder of ONNX files it understands; its BGR and its Face end at this door.
-A photo is searched at two sizes (`Detect`): faces that fill the picture are only seen small, distant ones only large.
-A clip is watched (`Watch`): once the faces are known, the smallest size that still shows them well is enough.
+A photo is searched (`search`) at two sizes, as faces that fill the picture are only seen small and distant ones only
+large; turned by quarters, for faces that lie; and in tiles, for small ones. A clip is watched (`Watch`, in watch.py):
+once the faces are known, much less is enough.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,21 +20,24 @@ from ..errors import WeightsError
 from ..models import locate
 from ..options import Options
 from ..types import Face
+from .align import inverse, transform
+from .doubles import is_inside, once, surest
+from .views import TURNS, Tile, is_central, standing, tilt, turn_of, turned, turned_back
+from .views import tiles as tiles_of
+from .watch import GOOD_WIDTH, SIDES
+from .watch import Watch as Watch
 
-# Longest side of what the detector sees, in pixels. Measured with SCRFD-2.5G on 22 clips: below 48 px of face width the
-# points begin to jitter, above 330 px faces are missed.
-SIDES = (320, 480, 640)
-_GOOD_WIDTH = (48, 300)
 THRESHOLD = 0.75  # our detector finds 337 of the 337 faces in the clips' sampled frames above it, and 2 false ones
 PACK_THRESHOLD = 0.5  # insightface's own, for the packs published with it: each network has its own scale
 # Shares of the threshold from which a find that falls short of it is counted: alone in a picture, and beside a face.
 # Three portraits of 500 were missed, with finds at 0.5, 0.7 and 1.0 of it. In 1,900 frames and photos, most with a
 # face, 543 finds lie from 0.5 on and 18 from 0.8 on; of 60 looked at all were shoes, hands, plants, prints on clothes.
 _UNSURE_ALONE, _UNSURE_BESIDE = 0.5, 0.8
-_SEARCH_EVERY = 6  # frames between two searches at every size
+# Degrees from the nearest quarter from which points are looked for anew: from 0.04 to 0.06 of the eyes' distance away
+# at 30, 0.15 at 45, and 0.03 and 0.05 anew; the same face seen in another frame's size differs by 0.04.
+_LEANING = 25.0
+_CLOSE_UP = 256  # pixels a side of what the detector sees of a face that leans
 _STRIDE = 32  # sides of the detector's input are multiples of its coarsest stride
-_SAME_FACE = 0.3  # overlap (IoU) from which two boxes show one face
-_INSIDE = 0.8  # share of a weaker box inside a stronger one from which it is the same face at another scale
 _DETECTOR_OUTPUTS = 5  # from so many on insightface takes a network for a detector
 
 
@@ -39,11 +45,25 @@ class Detect(Protocol):
     """Whatever finds faces."""
 
     file: Path  # the network
-    too_small: int  # faces of the last picture that were left out, smaller than Options.min_face
+    min_face: int  # Options.min_face
+    too_small: int  # faces of the last picture that were left out, smaller than that
     unsure: list[float]  # scores of what a somewhat lower threshold would have given, too small ones not among them
 
-    def detect(self, rgb: np.ndarray, sides: tuple[int, ...] = (640, 320)) -> list[Face]:
-        """Return the faces of an upright (H, W, 3) uint8 picture seen at these sizes, the largest first."""
+    def detect(
+        self,
+        rgb: np.ndarray,
+        sides: tuple[int, ...] = (640, 320),
+        turns: tuple[int, ...] = (0,),
+        tiles: Sequence[Tile] = (),
+    ) -> list[Face]:
+        """Return the faces of an upright (H, W, 3) uint8 picture, the largest first.
+
+        It is seen whole, so long and so many quarter turns counter-clockwise, and in these tiles as it stands.
+        """
+        ...
+
+    def search(self, rgb: np.ndarray) -> list[Face]:
+        """Return the faces of an upright (H, W, 3) uint8 photo, any way up, from `min_face` on, the largest first."""
         ...
 
 
@@ -53,33 +73,98 @@ class InsightDetect:
     def __init__(self, folder: Path, threshold: float, options: Options) -> None:
         self._network = _open_pack(folder, options)
         self.file = Path(self._network.model_file)
-        self._min_face = options.min_face
+        self.min_face = options.min_face
         self._threshold = threshold
         self.too_small, self.unsure = 0, list[float]()
 
-    def detect(self, rgb: np.ndarray, sides: tuple[int, ...] = (640, 320)) -> list[Face]:
+    def detect(
+        self,
+        rgb: np.ndarray,
+        sides: tuple[int, ...] = (640, 320),
+        turns: tuple[int, ...] = (0,),
+        tiles: Sequence[Tile] = (),
+    ) -> list[Face]:
         """Return the faces, the largest first; where two sizes show one face, the first size named wins."""
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-        looks = [self._look(bgr, side) for side in sides]
-        found = _once([sure for sure, _ in looks], [])
-        seen = self._large(found)
+        found, weak = self._whole(bgr, sides, turns)
+        return self._settle(bgr, self._with_small(bgr, found, [self._in_tile(bgr, tile, 0) for tile in tiles]), weak)
+
+    def search(self, rgb: np.ndarray) -> list[Face]:
+        """Return the faces of a photo; small ones are looked for as the others stand, else every way up."""
+        bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+        found, weak = self._whole(bgr, (SIDES[-1], SIDES[0]), TURNS)
+        turns = sorted({turn_of(face) for face in found}) or TURNS
+        tiles = list(tiles_of(rgb.shape, self.min_face, SIDES[-1]))
+        small = [surest({turn: self._in_tile(bgr, tile, turn) for turn in turns}) for tile in tiles]
+        return self._settle(bgr, self._with_small(bgr, found, small), weak)
+
+    def _whole(self, bgr: np.ndarray, sides: tuple[int, ...], turns: tuple[int, ...]) -> tuple[list[Face], list[Face]]:
+        """Return the faces of the whole picture, and what falls short of the threshold."""
+        looks = {turn: [self._look(bgr, side, turn) for side in sides] for turn in turns}
+        found = surest({turn: once([sure for sure, _ in by_side], []) for turn, by_side in looks.items()})
+        return found, [face for by_side in looks.values() for _, weak in by_side for face in weak]
+
+    def _with_small(self, bgr: np.ndarray, found: list[Face], in_tiles: list[list[Face]]) -> list[Face]:
+        """Return all faces; those whose points jitter in the whole picture as a tile shows them."""
+        seen = SIDES[-1] / max(bgr.shape[:2])
+        large = [face for face in found if seen * float(face.box[2] - face.box[0]) >= GOOD_WIDTH[0]]
+        small = [[face for face in faces if not any(is_inside(face, each) for each in large)] for faces in in_tiles]
+        return once([large, *small, found], []) if in_tiles else found
+
+    def _settle(self, bgr: np.ndarray, found: list[Face], weak: list[Face]) -> list[Face]:
+        """Leave out what is too small, note what was passed over, and look closer at what leans."""
+        seen = [self._straightened(bgr, face) for face in self._large(found)]
         self.too_small = len(found) - len(seen)
-        self.unsure = self._unsure([face for _, weak in looks for face in weak], found)
+        self.unsure = self._unsure(weak, found)
         return sorted(seen, key=lambda face: -face.area)
 
     def _unsure(self, weak: list[Face], found: list[Face]) -> list[float]:
         """Return the scores of what is worth a word, each find at the size that shows it best."""
         least = (_UNSURE_BESIDE if found else _UNSURE_ALONE) * self._threshold
         surest = sorted((face for face in weak if face.score >= least), key=lambda face: -face.score)
-        return [face.score for face in self._large(_once([[face] for face in surest], found))]
+        return [face.score for face in self._large(once([[face] for face in surest], found))]
 
     def _large(self, faces: list[Face]) -> list[Face]:
-        return [face for face in faces if min(face.box[2:] - face.box[:2]) >= self._min_face]
+        return [face for face in faces if min(face.box[2:] - face.box[:2]) >= self.min_face]
 
-    def _look(self, bgr: np.ndarray, side: int) -> tuple[list[Face], list[Face]]:
-        """Return the faces seen at one size, and what falls short of the threshold."""
+    def _straightened(self, bgr: np.ndarray, face: Face) -> Face:
+        """Return a face that leans with points found where it stands: they are beside the mark the more it leans."""
+        if abs(tilt(face, turn_of(face))) <= _LEANING:
+            return face
+        for _ in range(2):  # where the points are so wrong that the face leans otherwise, once more
+            to_seen = standing(face, _CLOSE_UP)
+            seen = cv2.warpAffine(bgr, to_seen, (_CLOSE_UP, _CLOSE_UP))
+            finds = [find for find in self._find(seen, _CLOSE_UP)[0] if is_central(find, _CLOSE_UP)]
+            if not finds:
+                break
+            before, face = face, replace(face, points=transform(finds[0].points, inverse(to_seen)).astype(np.float32))
+            if abs(tilt(face, 0) - tilt(before, 0)) <= _LEANING:
+                break
+        return face
+
+    def _look(self, bgr: np.ndarray, side: int, turn: int) -> tuple[list[Face], list[Face]]:
+        """Return the faces of a whole picture seen at one size, one way up, and what falls short of the threshold."""
         if min(bgr.shape[:2]) * side < 2 * max(bgr.shape[:2]):
             return [], []  # a line, which vanishes when it is scaled
+        if not turn:
+            return self._find(bgr, side)
+        whole = Tile(0, 0, bgr.shape[1], bgr.shape[0], side / max(bgr.shape[:2]))
+        sure, weak = self._turned(whole.cut(bgr), turn)
+        return [whole.to_picture(face) for face in sure], [whole.to_picture(face) for face in weak]
+
+    def _in_tile(self, bgr: np.ndarray, tile: Tile, turn: int) -> list[Face]:
+        """Return the faces of a tile that are whole in it."""
+        faces = [tile.to_picture(face) for face in self._turned(tile.cut(bgr), turn)[0]]
+        return [face for face in faces if tile.shows_whole(face, bgr.shape)]
+
+    def _turned(self, bgr: np.ndarray, turn: int) -> tuple[list[Face], list[Face]]:
+        height, width = bgr.shape[:2]
+        looks = self._find(turned(bgr, turn), max(height, width))
+        sure, weak = ([turned_back(face, turn, width, height) for face in faces] for faces in looks)
+        return sure, weak
+
+    def _find(self, bgr: np.ndarray, side: int) -> tuple[list[Face], list[Face]]:
+        """Return the faces the network finds, and what falls short of the threshold."""
         least = _UNSURE_ALONE * self._threshold
         boxes, points = self._network.detect(bgr, input_size=_input_size(bgr, side), det_thresh=least)
         faces = [
@@ -88,42 +173,6 @@ class InsightDetect:
         ]
         sure = int((boxes[:, 4] >= self._threshold).sum())  # they come first
         return faces[:sure], faces[sure:]
-
-
-class Watch:
-    """Find the faces of consecutive frames with as little looking as keeps them all.
-
-    Every few frames, and at once when a face is lost, all sizes are searched; between, one size is.
-    """
-
-    def __init__(self, detect: Detect) -> None:
-        self._detect = detect
-        self._side: int | None = None
-        self._since_search = 0
-        self._previous: list[Face] = []
-
-    def look(self, rgb: np.ndarray) -> list[Face]:
-        """Return the faces of the next frame, the largest first."""
-        self._since_search += 1
-        if self._side is not None and self._since_search < _SEARCH_EVERY:
-            faces = self._detect.detect(rgb, (self._side,))
-            if not self._lost_any(faces):
-                self._previous = faces
-                return faces
-        return self._search(rgb)
-
-    def _search(self, rgb: np.ndarray) -> list[Face]:
-        """Look at all sizes, the one in use first, so that known faces keep the look of their points."""
-        first = self._side or SIDES[-1]
-        faces = self._detect.detect(rgb, (first, *(side for side in (SIDES[-1], SIDES[0]) if side != first)))
-        self._side = _choose_side(faces, rgb.shape, self._side)
-        self._since_search, self._previous = 0, faces
-        return faces
-
-    def _lost_any(self, faces: list[Face]) -> bool:
-        if not faces:
-            return True
-        return any(not any(_overlap(old, new) > 0 for new in faces) for old in self._previous)
 
 
 def open_detector(face_pack: Path | None, options: Options) -> Detect:
@@ -180,37 +229,3 @@ def _input_size(image: np.ndarray, side: int) -> tuple[int, int]:
     scale = side / max(height, width)
     columns, rows = (max(1, int(np.ceil(length * scale / _STRIDE - 1e-6))) for length in (width, height))
     return columns * _STRIDE, rows * _STRIDE
-
-
-def _choose_side(faces: list[Face], shape: tuple[int, ...], current: int | None) -> int | None:
-    """Return the smallest side at which every face is wide enough; the current one while it serves."""
-    if not faces:
-        return None
-    widths = [float(face.box[2] - face.box[0]) / max(shape[:2]) for face in faces]
-    fitting = [side for side in SIDES if min(widths) * side >= _GOOD_WIDTH[0] and max(widths) * side <= _GOOD_WIDTH[1]]
-    if current in fitting:
-        return current
-    return fitting[0] if fitting else None
-
-
-def _once(looks: list[list[Face]], known: list[Face]) -> list[Face]:
-    """Return the faces of all looks that are none of those known, each as the first look with it shows it."""
-    found: list[Face] = []
-    for faces in looks:
-        found += [face for face in faces if not any(_is_same(face, other) for other in (*known, *found))]
-    return found
-
-
-def _is_same(weak: Face, strong: Face) -> bool:
-    if _overlap(weak, strong) > _SAME_FACE:
-        return True
-    low, high = np.maximum(weak.box[:2], strong.box[:2]), np.minimum(weak.box[2:], strong.box[2:])
-    shared = float(np.prod(np.maximum(high - low, 0)))
-    return weak.score < strong.score and shared > _INSIDE * min(weak.area, strong.area)
-
-
-def _overlap(one: Face, other: Face) -> float:
-    """Return the intersection over union of two boxes."""
-    low, high = np.maximum(one.box[:2], other.box[:2]), np.minimum(one.box[2:], other.box[2:])
-    shared = float(np.prod(np.maximum(high - low, 0)))
-    return shared / max(one.area + other.area - shared, 1e-6)

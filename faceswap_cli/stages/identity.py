@@ -6,6 +6,7 @@ crop; published bundles that do it otherwise say so in their contract.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -16,11 +17,8 @@ from ..models import Entry
 from ..types import Face, Frame, Identity, SourcePhoto
 from .align import crop_face
 from .detect import Detect
-from .points import ahead
-from .portrait import Portraitist
 from .tensors import to_tensor
 
-_TURNED = 0.2  # of `ahead`, below which half of a face is missing
 # Cosine of two photos, or groups of them, from which they show one person, and from which hardly a doubt is left. Of
 # 340 pairs of one person's colour photos none is below 0.2, 0.4 % are below 0.3; of pairs of strangers 91 % and 99 %.
 # One person's photos below it have dark glasses, look aside or are decades apart, and make no good average either.
@@ -29,7 +27,7 @@ _BORDER = 0.5  # share of a photo's shorter side put around it where no face was
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
+class SeenPhoto:
     """A photo with the face that is meant."""
 
     photo: SourcePhoto
@@ -50,6 +48,7 @@ class Encoder:
         self._network = network
         self._contract = contract
         self._crop_template, self._crop_size = crop_template, crop_size
+        self._one_at_a_time = Lock()  # who is meant is told while swaps are looked at, and not every engine takes both
 
     def embed(self, rgb: np.ndarray, face: Face) -> np.ndarray:
         """Return the identity (D,) float32, L2 norm 1, of a face in an upright picture."""
@@ -58,30 +57,27 @@ class Encoder:
             # Nearest, as SimSwap's test scripts do by torch's default.
             crop = cv2.resize(crop, (self._contract.size,) * 2, interpolation=cv2.INTER_NEAREST)
         tensor = to_tensor([crop], self._contract.input_range)
-        return _unit(self._network.run(**{self._network.inputs[0]: tensor})[0][0])
+        with self._one_at_a_time:
+            return _unit(self._network.run(**{self._network.inputs[0]: tensor})[0][0])
 
 
-def embed_source(
-    photos: Sequence[SourcePhoto | Frame],
-    detect: Detect,
-    encoder: Encoder,
-    portraitist: Portraitist | None = None,
-    one_person: bool = True,
-) -> tuple[Identity, list[str]]:
-    """Return the identity of the person in the photos, averaged over them, and notes for the user.
+def find_sources(photos: Sequence[SourcePhoto | Frame], detect: Detect) -> tuple[list[SeenPhoto], list[str]]:
+    """Return the source's photos with the face that is meant in each, and notes for the user.
 
-    The portrait, where a portraitist is given, comes from the photo that shows most of the face. Raises NoFaceError
-    when a photo shows no face, UsageError where one has fewer faces than were counted on, and, with `one_person`, where
-    the photos look like different people.
+    Raises NoFaceError when a photo shows no face, UsageError where one has fewer faces than were counted on.
     """
     seen = [_look_at(photo, detect) for photo in _named(photos)]
+    return seen, [note for each in seen for note in _told_others(each)]
+
+
+def identify(seen: list[SeenPhoto], encoder: Encoder, one_person: bool = True) -> tuple[Identity, list[str]]:
+    """Return the identity of the person in some photos, averaged over them, and notes for the user.
+
+    Raises UsageError, with `one_person`, where the photos look like different people.
+    """
     embeddings = [encoder.embed(each.rgb, each.face) for each in seen]
-    notes = [note for each in seen for note in _told_others(each)]
-    notes += _check_people(seen, embeddings, encoder) if one_person else []
-    portrait = portraitist.best([(each.rgb, each.face) for each in seen]) if portraitist else None
-    if portrait is not None and ahead(portrait.points) < _TURNED:
-        notes.append("the source looks past the camera: a photo in which both cheeks are seen makes a better swap")
-    return Identity(_unit(np.mean(embeddings, axis=0)), encoder.space, portrait), notes
+    notes = _check_people(seen, embeddings, encoder) if one_person else []
+    return Identity(_unit(np.mean(embeddings, axis=0)), encoder.space), notes
 
 
 def _named(photos: Sequence[SourcePhoto | Frame]) -> list[SourcePhoto]:
@@ -92,9 +88,9 @@ def _named(photos: Sequence[SourcePhoto | Frame]) -> list[SourcePhoto]:
     ]
 
 
-def _look_at(photo: SourcePhoto, detect: Detect) -> _Seen:
+def _look_at(photo: SourcePhoto, detect: Detect) -> SeenPhoto:
     """Find the face meant in a photo."""
-    rgb, faces = _find_faces(photo.frame.rgb, detect)
+    rgb, faces = find_faces(photo.frame.rgb, detect)
     if not faces:
         height, width = photo.frame.rgb.shape[:2]
         raise NoFaceError(
@@ -106,10 +102,10 @@ def _look_at(photo: SourcePhoto, detect: Detect) -> _Seen:
         raise UsageError(
             f"{photo.name}#{photo.face} cannot be: {photo.name} shows {count}, the largest is {photo.name}#1"
         )
-    return _Seen(photo, rgb, faces)
+    return SeenPhoto(photo, rgb, faces)
 
 
-def _told_others(seen: _Seen) -> list[str]:
+def _told_others(seen: SeenPhoto) -> list[str]:
     """Say that a photo shows others too, unless one of its faces was asked for."""
     name = seen.photo.name
     if seen.photo.face is not None or len(seen.faces) == 1:
@@ -118,7 +114,7 @@ def _told_others(seen: _Seen) -> list[str]:
     return [f"the source's {name} shows {count} faces: the largest is taken; {name}#2 takes the second largest"]
 
 
-def _check_people(seen: list[_Seen], embeddings: list[np.ndarray], encoder: Encoder) -> list[str]:
+def _check_people(seen: list[SeenPhoto], embeddings: list[np.ndarray], encoder: Encoder) -> list[str]:
     """Raise UsageError where the photos show different people; return a note where they may."""
     people = _people(embeddings, _SAME_PERSON)
     if len(people) > 1:
@@ -154,7 +150,7 @@ def _likeness(embeddings: list[np.ndarray], one: list[int], other: list[int]) ->
     return float(means[0] @ means[1])
 
 
-def _told_better(seen: list[_Seen], embeddings: list[np.ndarray], encoder: Encoder) -> str:
+def _told_better(seen: list[SeenPhoto], embeddings: list[np.ndarray], encoder: Encoder) -> str:
     """Name the smaller face of a photo with several that looks like the photos beside it, if there is one."""
     for number, each in enumerate(seen):
         beside = _unit(np.sum(embeddings[:number] + embeddings[number + 1 :], axis=0))
@@ -165,17 +161,18 @@ def _told_better(seen: list[_Seen], embeddings: list[np.ndarray], encoder: Encod
     return ""
 
 
-def _told_people(seen: list[_Seen], people: list[list[int]]) -> str:
+def _told_people(seen: list[SeenPhoto], people: list[list[int]]) -> str:
     return " / ".join(", ".join(seen[number].photo.name for number in group) for group in people)
 
 
-def _find_faces(rgb: np.ndarray, detect: Detect) -> tuple[np.ndarray, list[Face]]:
-    faces = detect.detect(rgb)
+def find_faces(rgb: np.ndarray, detect: Detect) -> tuple[np.ndarray, list[Face]]:
+    """Return the faces of a portrait, the largest first, and the picture they lie in: with room around tight ones."""
+    faces = detect.search(rgb)
     if faces:
         return rgb, faces
     margin = round(min(rgb.shape[:2]) * _BORDER)
     roomy = cv2.copyMakeBorder(rgb, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
-    return roomy, detect.detect(roomy)
+    return roomy, detect.search(roomy)
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -5,10 +5,11 @@ template's place for the face serves. Either edge is softened in proportion to t
 border, so that no square can show. In a clip a parsed mask is steadied by those of the frames just before it.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -16,9 +17,11 @@ import numpy as np
 from ..types import Crop
 from .align import inverse, transform
 from .parse import FACE_CLASSES, GLASSES, class_share, disc, main_part
-from .past import Past, lately
 
 FOREIGN_CLASSES = (0, 16)  # background, under which parsers put hands and things, and cloth
+
+MASKS_BACK = 4  # frames that masks are steadied by
+GLASSES_BACK = 12  # frames over which it is told whether glasses are worn
 
 _TWO_THINGS = 1.0  # difference of two frames' weights from which they show two things and not one that trembles
 
@@ -30,13 +33,27 @@ _SURE = 0.9  # share of the foreign classes from which an eye may be taken as co
 _INVISIBLE = 1 / 512  # weights below this change no 8-bit sample
 
 
+class Remember(Protocol):
+    """Whatever keeps what the last frames of a clip showed, by track: `portrait/history.py`."""
+
+    def frames(self, name: str, count: int) -> deque[dict[int, Any]]:
+        """Return what was noted under a name in the last frames; append what is seen now."""
+        ...
+
+    def running_mean(self, name: str, count: int, now: dict[int, float]) -> dict[int, float]:
+        """Note what is seen of each track; return the mean of that and of the frames before."""
+        ...
+
+
 class Mask(Protocol):
     """Whatever tells the face from the rest."""
 
-    def mask(self, crops: list[Crop], past: Past | None = None) -> list[np.ndarray]:
+    history: int  # frames before one that its mask depends on
+
+    def mask(self, crops: list[Crop], history: Remember | None = None) -> list[np.ndarray]:
         """Return the weights (S, S) float32 in [0, 1] of the swapped pixels, one array per crop.
 
-        `past` belongs to one run through a clip, whose frames are given one after another.
+        `history` belongs to one run through a clip, whose frames are given one after another.
         """
         ...
 
@@ -54,22 +71,23 @@ class ParsedMask:
 
     def __init__(self, blur: float, *, keeps_glasses: bool = False) -> None:
         self._blur, self._keeps_glasses = blur, keeps_glasses
+        self.history = MASKS_BACK + (GLASSES_BACK if keeps_glasses else 0)
 
-    def mask(self, crops: list[Crop], past: Past | None = None) -> list[np.ndarray]:
-        """Return the softened weights, one array per crop a parser has looked at; steadied where there is a past."""
+    def mask(self, crops: list[Crop], history: Remember | None = None) -> list[np.ndarray]:
+        """Return the softened weights, one array per crop a parser has looked at; steadied where there is a history."""
         faces = [_see(crop) for crop in crops]
         if self._keeps_glasses:
             faces = [
                 face * (1 - worn * _glasses(crop))
-                for crop, face, worn in zip(crops, faces, _worn(crops, past), strict=True)
+                for crop, face, worn in zip(crops, faces, _worn(crops, history), strict=True)
             ]
-        if past is not None:
+        if history is not None:
+            frames = history.frames("masks", MASKS_BACK)
             seen = {crop.face.track: _Seen(face, _to_seen(crop, face)) for crop, face in zip(crops, faces, strict=True)}
             faces = [
-                _steadied(now, [before[track] for before in past.masks if track in before])
-                for track, now in seen.items()
+                _steadied(now, [before[track] for before in frames if track in before]) for track, now in seen.items()
             ]
-            past.masks.append(seen)
+            frames.append(seen)
         return [
             soften(cv2.resize(face, crop.image.shape[1::-1], interpolation=cv2.INTER_LINEAR), self._blur)
             for crop, face in zip(crops, faces, strict=True)
@@ -79,10 +97,12 @@ class ParsedMask:
 class OvalMask:
     """An oval from above the brows to the chin, placed by the five points; for use where no parser is."""
 
+    history = 0
+
     def __init__(self, blur: float) -> None:
         self._blur = blur
 
-    def mask(self, crops: list[Crop], past: Past | None = None) -> list[np.ndarray]:
+    def mask(self, crops: list[Crop], history: Remember | None = None) -> list[np.ndarray]:
         """Return the softened oval, one array per crop; it is as steady as the points, whatever was before."""
         return [soften(_oval(crop), self._blur) for crop in crops]
 
@@ -103,20 +123,21 @@ def _glasses(crop: Crop) -> np.ndarray:
     return cv2.dilate(class_share(_classes(crop), (GLASSES,)), disc(1))
 
 
-def _worn(crops: list[Crop], past: Past | None) -> list[float]:
+def _worn(crops: list[Crop], history: Remember | None) -> list[float]:
     """Return how surely each face wears glasses, in [0, 1]: by how many the parser sees now and in the frames before.
 
     Dark sockets of a blurred face look like glasses for a moment, and what comes and goes is seen more than either.
     """
     shares = [float(class_share(_classes(crop), (GLASSES,)).mean()) for crop in crops]
-    if past is not None:
-        shares = lately(past.glasses, [crop.face.track for crop in crops], shares)
+    if history is not None:
+        seen = dict(zip([crop.face.track for crop in crops], shares, strict=True))
+        shares = list(history.running_mean("glasses", GLASSES_BACK, seen).values())
     return [float(np.clip((share - _GLINT) / _GLINT, 0, 1)) for share in shares]
 
 
 def _classes(crop: Crop) -> np.ndarray:
-    assert crop.classes is not None, "a parser looks at crops before they are masked"
-    return crop.classes
+    assert crop.class_probs is not None, "a parser looks at crops before they are masked"
+    return crop.class_probs
 
 
 def soften(mask: np.ndarray, blur: float) -> np.ndarray:

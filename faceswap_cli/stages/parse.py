@@ -25,8 +25,6 @@ HAIR = 17
 # skin, brows, eyes, glasses, nose, mouth, lips, as SimSwap's use_mask takes them
 FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
 
-_NOTHING = 0.02  # a share up to which a pixel shows nothing
-
 
 class Parser:
     """Looks at crops in the template its network was trained on."""
@@ -39,7 +37,7 @@ class Parser:
 
     def look(self, crops: list[Crop]) -> list[Crop]:
         """Return the crops with what their pixels are."""
-        return [replace(crop, classes=self.parse(crop.image)) for crop in crops]
+        return [replace(crop, class_probs=self.parse(crop.image)) for crop in crops]
 
     def parse(self, image: np.ndarray) -> np.ndarray:
         """Return the share of each class (19, P, P) float32, 1 in all, in a crop's picture (S, S, 3) uint8.
@@ -79,15 +77,6 @@ def main_part(face: np.ndarray) -> np.ndarray:
     cv2.drawContours(part, [max(contours, key=cv2.contourArea)], -1, 1, cv2.FILLED)
     inside, nearby = cv2.erode(part, disc(2)), cv2.dilate(part, disc(1))
     return np.maximum(face * nearby, inside).astype(np.float32)
-
-
-def around_share(share: np.ndarray, margin: int) -> tuple[slice, slice]:
-    """Return the rows and columns of (P, P) that show some of it, with a margin of so many; some must be shown."""
-    bounds = []
-    for axis in (1, 0):
-        some = np.flatnonzero(share.max(axis=axis) > _NOTHING)
-        bounds.append(slice(max(int(some[0]) - margin, 0), min(int(some[-1]) + 1 + margin, len(share))))
-    return bounds[0], bounds[1]
 
 
 def disc(radius: float) -> np.ndarray:

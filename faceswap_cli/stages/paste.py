@@ -3,6 +3,8 @@
 Only the rectangle the mask covers is computed and handed on; what lies outside it is never touched.
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -10,9 +12,7 @@ from ..types import Crop, Patch
 from .align import inverse, transform, warp
 
 
-def paste(
-    frame_shape: tuple[int, ...], crop: Crop, swapped: np.ndarray, weights: np.ndarray, opacity: float
-) -> Patch | None:
+def paste(frame_shape: tuple[int, ...], crop: Crop, swapped: np.ndarray, weights: np.ndarray) -> Patch | None:
     """Return the rectangle of new pixels in the frame, or None where the mask is empty or lies outside the frame.
 
     `swapped` is (S, S, 3) uint8, `weights` (S, S) float32 in [0, 1], zero on its border.
@@ -25,8 +25,32 @@ def paste(
     to_patch = to_frame - [[0, 0, x0], [0, 0, y0]]
     shape = (y1 - y0, x1 - x0)
     pixels = warp(swapped, to_patch, shape, cv2.BORDER_REPLICATE)
-    alpha = np.clip(warp(weights, to_patch, shape, cv2.BORDER_CONSTANT), 0, 1) * np.float32(opacity)
+    alpha = np.clip(warp(weights, to_patch, shape, cv2.BORDER_CONSTANT), 0, 1)
     return Patch(x0, y0, pixels, alpha)
+
+
+def overlaid(under: Patch | None, over: Patch | None, opacity: float) -> Patch | None:
+    """Return one patch that does what one does and then the other, as far as `opacity` says.
+
+    None where nothing is pasted: a face that is hidden keeps its shape too.
+    """
+    if over is None:
+        return None
+    if under is None:
+        return replace(over, alpha=over.alpha * np.float32(opacity))
+    patches = (under, over)
+    x0, y0 = min(each.x for each in patches), min(each.y for each in patches)
+    x1 = max(each.x + each.alpha.shape[1] for each in patches)
+    y1 = max(each.y + each.alpha.shape[0] for each in patches)
+    rgb, alpha = np.zeros((y1 - y0, x1 - x0, 3), np.float32), np.zeros((y1 - y0, x1 - x0), np.float32)
+    for each in patches:
+        height, width = each.alpha.shape
+        there = slice(each.y - y0, each.y - y0 + height), slice(each.x - x0, each.x - x0 + width)
+        total = each.alpha + alpha[there] * (1 - each.alpha)
+        share = each.alpha / np.maximum(total, 1e-6)
+        rgb[there] += share[..., None] * (each.rgb - rgb[there])
+        alpha[there] = total
+    return Patch(x0, y0, np.rint(rgb).astype(np.uint8), alpha * np.float32(opacity))
 
 
 def _covered(

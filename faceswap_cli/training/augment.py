@@ -1,7 +1,7 @@
 """Augment a batch on the device it is trained on: moves, then what cameras, networks and light do to a picture.
 
 The same damages as `degrade`, for a whole batch of (N, 3, S, S) in [0, 1] at once; each picture draws its own. Random
-numbers come from torch's generators, whose states a checkpoint keeps.
+numbers come from torch's generators, which every step seeds.
 """
 
 import torch

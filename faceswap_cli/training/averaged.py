@@ -24,6 +24,7 @@ class Averaged(Generic[Network]):
     decay: float  # of the average, once it has seen enough steps
     step: int = 0
     progress: float = 0.0  # share of the run that is done, 0..1: sets the learning rate
+    steepest: float = 5.0  # norm to which gradients are clipped
 
     def rate(self, options: TrainOptions, usual: float) -> float:
         """Return the learning rate of the next step, from the one the run is told or the network's usual one."""
@@ -41,7 +42,7 @@ class Averaged(Generic[Network]):
         set_rate(self.optimiser, rate)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.steepest)
         self.optimiser.step()
         update_average(self.average, self.network, min(self.decay, (1 + self.step) / (10 + self.step)))
 

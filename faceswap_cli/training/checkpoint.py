@@ -1,15 +1,13 @@
-"""Keep what a run needs to go on exactly: networks, optimisers, step and every random state.
+"""Keep what a run needs to go on exactly: networks, optimisers and step; random numbers are seeded anew at each step.
 
 A checkpoint is written beside the last one, flushed, then renamed over it: a crash at any moment leaves a whole file.
 Loading uses torch's weights-only reader: a checkpoint is data, never code.
 """
 
 import os
-import random
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..errors import OutputError, WeightsError
@@ -41,36 +39,3 @@ def load(path: Path) -> dict[str, Any]:
         raise WeightsError(
             f"{path} is not a readable checkpoint ({type(error).__name__}): start without --resume"
         ) from error
-
-
-def random_state(generator: np.random.Generator) -> dict[str, Any]:
-    """Collect every random state a step draws from."""
-    state: dict[str, Any] = {"torch": torch.get_rng_state(), "numpy": _plain(generator.bit_generator.state)}
-    version, internal, gauss = random.getstate()
-    state["python"] = [version, list(internal), gauss]
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
-    return state
-
-
-def restore_random_state(state: dict[str, Any], generator: np.random.Generator) -> None:
-    """Put back what `random_state` collected."""
-    torch.set_rng_state(state["torch"])
-    generator.bit_generator.state = _unplain(state["numpy"])
-    version, internal, gauss = state["python"]
-    random.setstate((version, tuple(internal), gauss))
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
-
-
-def _plain(value: Any) -> Any:
-    """Turn 128-bit integers into text: the weights-only reader takes no others."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return f"int:{value}" if isinstance(value, int) else value
-
-
-def _unplain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _unplain(item) for key, item in value.items()}
-    return int(value[4:]) if isinstance(value, str) and value.startswith("int:") else value

@@ -4,7 +4,6 @@ Crops lie in SimSwap's frontal template. What the identity encoder sees is cut f
 template is smaller than SimSwap's, so nothing is missing.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +13,11 @@ import torch
 from torch import Tensor
 
 from ..errors import UsageError
+from ..evaluation.splits import is_held_out
 from ..stages.align import similarity
 from .pack import Row, read_crop, read_label, read_rows
 
 ENCODER_SIZE = 112
-HELD_OUT_SHARE = 0.1
 OUTSIDE_SIZE = 64
 FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)  # skin, brows, eyes, glasses, nose, mouth, lips
 
@@ -83,17 +82,14 @@ def _outside(label: np.ndarray) -> np.ndarray:
     return 1 - cv2.dilate(face, np.ones((5, 5), np.uint8))
 
 
-def is_held_out(person: str) -> bool:
-    """Tell whether a person is kept out of training: the same answer in every set, run and network."""
-    return int(hashlib.sha256(person.encode()).hexdigest()[:8], 16) < HELD_OUT_SHARE * 2**32
-
-
-def encoder_crop(image: np.ndarray, points: np.ndarray, jitter: np.ndarray | None = None) -> np.ndarray:
+def encoder_crop(
+    image: np.ndarray, points: np.ndarray, jitter: np.ndarray | None = None, template: str = "arcface"
+) -> np.ndarray:
     """Cut the encoder's aligned crop, (112, 112, 3) uint8.
 
     `jitter` is (rotation in radians, log of the scale, shift x, shift y in crop pixels) around the crop's centre.
     """
-    to_crop = similarity(points, "arcface", ENCODER_SIZE)
+    to_crop = similarity(points, template, ENCODER_SIZE)
     if jitter is not None:
         to_crop = _moved(to_crop, jitter, ENCODER_SIZE)
     return _warp(image, to_crop, ENCODER_SIZE)

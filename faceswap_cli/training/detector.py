@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -126,18 +126,28 @@ def _start(options: TrainOptions, device: torch.device) -> Averaged[FaceDetector
 def _batches(pictures: Pictures, options: TrainOptions, step: int) -> Iterator[tuple[Tensor, Wanted]]:
     """Yield images (B, 3, S, S) as the network takes them and their faces, from `step` on; each step has its seed."""
     textures = backgrounds(pictures)
-    cv2.setNumThreads(1)  # the pool below uses the cores; OpenCV's own threads would only get in the way
 
     def draw(seed: tuple[int, int, int], size: int) -> Tile:
         return training_tile(pictures, size, np.random.default_rng(seed), textures)
 
-    with ThreadPoolExecutor(max(1, torch.get_num_threads() - 1)) as pool:
+    with opencv_single_threaded(), ThreadPoolExecutor(max(1, torch.get_num_threads() - 1)) as pool:
         while True:
             batch, size = _shape(step, options.batch or BATCH, options.size or SIZE)
             seeds = [(options.seed, step, place) for place in range(batch)]
             tiles = list(pool.map(draw, seeds, [size] * batch))
             yield (to_tensor(np.stack([tile.image for tile in tiles])) * 255 - 127.5) / 128, gather(tiles)
             step += 1
+
+
+@contextmanager
+def opencv_single_threaded() -> Iterator[None]:
+    """Keep OpenCV, in the whole process, from threads of its own beside a pool that uses the cores already."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _shape(step: int, batch: int, size: int) -> tuple[int, int]:

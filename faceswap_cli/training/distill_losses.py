@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..networks.arcface import ArcFace, ArcFaceWithMap
 from ..networks.mobilefacenet import MobileFaceNet, imagenet_normalise
 from .data import ENCODER_SIZE
 
@@ -43,7 +44,7 @@ def reconstruction(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def perceptual(student: Tensor, teacher: Tensor, encoder: nn.Module) -> Tensor:
-    """Return (N,): the squared distance in a MobileFaceNet's early maps, as a share of the teacher's own square."""
+    """Return (N,): the squared distance in an encoder's early maps, as a share of the teacher's own square."""
     found, wanted = _maps(student, encoder), _maps(teacher, encoder)
     shares = [
         (ours.float() - theirs.float()).square().mean(dim=(1, 2, 3)) / theirs.float().square().mean()
@@ -69,6 +70,10 @@ def _sharpness(image: Tensor) -> Tensor:
 def _maps(image: Tensor, encoder: nn.Module) -> list[Tensor]:
     small = functional.interpolate(image, size=(ENCODER_SIZE, ENCODER_SIZE), mode="bilinear", antialias=True)
     features, maps = imagenet_normalise(small), []
+    if isinstance(encoder, ArcFaceWithMap):
+        encoder = encoder.encoder
+    if isinstance(encoder, ArcFace):
+        return encoder.early_maps(features)
     for block in cast(MobileFaceNet, encoder).blocks()[: max(PERCEPTUAL_MAPS) + 1]:
         features = block(features)
         maps.append(features)

@@ -1,13 +1,16 @@
 """The identity encoders a training uses: load them, and let them look at a whole set once."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import models
 from .._version import __version__
+from ..engines import read_metadata
+from ..engines.torch import load_module
 from ..errors import WeightsError
 from ..networks.export import read_state_dict
 from ..networks.layers import load_strictly
@@ -16,16 +19,19 @@ from .data import FaceSet, encoder_crop, to_tensor
 from .losses import IdentityJudge
 from .remembered import digest, remembered
 from .run import channels_last
+from .spaces import OURS, space_of
 
 
-def load_encoders(teacher: Path | None) -> list[MobileFaceNet]:
-    """Return the encoders a generator is judged by: the given one and the embedded one, as far as they exist."""
-    encoders = [] if teacher is None else [load_encoder(teacher)]
-    try:
+def load_encoders(teacher: Path | None) -> list[nn.Module]:
+    """Return the encoders a generator is judged by: the given one and, where it is of the same space, the embedded one.
+
+    Raises WeightsError for a file that holds no encoder, and for an embedded one that was altered.
+    """
+    encoders: list[nn.Module] = [] if teacher is None else [_read_any(models.file_of(teacher))]
+    if encoders and space_of(encoders[0]) is not OURS:
+        return encoders
+    if not encoders or models.is_present(models.entry("encoder")):  # an altered one is refused, never left out
         encoders.append(load_encoder(models.locate("encoder")))
-    except WeightsError:
-        if not encoders:
-            raise
     return encoders
 
 
@@ -46,6 +52,19 @@ def read_encoder(path: Path) -> MobileFaceNet:
     return network
 
 
+def names_of(encoders: Sequence[nn.Module]) -> list[str]:
+    """Return what tells encoders from any others, so that a run goes on with those it began with."""
+    states = [encoder.state_dict() for encoder in encoders]
+    return [digest(sorted(state), (state[key].numpy() for key in sorted(state)))[:12] for state in states]
+
+
+def _read_any(path: Path) -> nn.Module:
+    """Return a frozen encoder: a MobileFaceNet, or an ArcFace that was imported."""
+    if path.suffix == ".onnx" and read_metadata(path).get("network", "").startswith("arcface"):
+        return channels_last(load_module(path, read_metadata(path))).requires_grad_(False)
+    return load_encoder(path)
+
+
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     state = torch.load(path, map_location="cpu", weights_only=True)
     return state.get("average", state.get("network", state))
@@ -61,11 +80,17 @@ def load_embeddings(faces: FaceSet, judge: IdentityJudge, device: torch.device, 
 
 @torch.no_grad()
 def embed_faces(faces: FaceSet, judge: IdentityJudge, device: torch.device) -> Tensor:
-    """Return (encoders, N, 128), L2 norm 1: every face of a set as each encoder sees it and its mirror image."""
+    """Return (encoders, N, D), L2 norm 1: every face of a set as each encoder sees it and its mirror image."""
     rows = np.array_split(np.arange(len(faces)), max(1, len(faces) // 64))
     parts = []
     for part in rows:
-        crops = to_tensor([encoder_crop(faces.images[row], faces.points[row]) for row in part]).to(device)
-        both = [judge.embed(crops, index) + judge.embed(crops.flip(3), index) for index in range(len(judge.encoders))]
+        cut = [encoder_crop(faces.images[row], faces.points[row], None, judge.space.template) for row in part]
+        crops = to_tensor(cut).to(device)
+        both = [_embed_both_ways(judge, crops, index) for index in range(len(judge.encoders))]
         parts.append(torch.nn.functional.normalize(torch.stack(both), dim=2))
     return torch.cat(parts, dim=1).cpu()
+
+
+def _embed_both_ways(judge: IdentityJudge, crops: Tensor, encoder: int) -> Tensor:
+    vectors = judge.embed(crops, encoder)
+    return vectors + judge.embed(crops.flip(3), encoder) if judge.space.symmetric else vectors

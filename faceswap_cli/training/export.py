@@ -11,18 +11,19 @@ from ..errors import OutputError, UsageError, WeightsError
 from ..networks.export import Signature, write_onnx
 from ..networks.lite import SimSwapLite
 from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
-from ..networks.simswap import UnitRange
+from ..networks.painter import Painter, PainterConfig
 from .checkpoint import LAST, load
 from .detector import build_detector, write_detector
 from .distill import SIZE as MOBILE_SIZE
 from .distill import build_student
+from .generators import build_generator, configuration, network_of
 from .parser import build_parser, write_parser
+from .plan import SIZE
 from .points import build_points, write_points
 from .prepare import TEMPLATE
 from .settings import DistillSettings, SwapSettings
-from .swap import SIZE, build_generator
+from .spaces import OURS, described, space_called
 
-SPACE = "mobilefacenet-128"
 ENLARGED = 2  # times the size at which a MobileFaceSwap that is shown a portrait thinks: the crop's it is exported for
 
 
@@ -59,18 +60,32 @@ def _limited(state: dict[str, Any], change: float) -> dict[str, Any]:
 
 
 def _write_generator(state: dict[str, Any], path: Path) -> None:
-    """Write the moving average; the lite network at its full crop size, whatever it was trained at."""
-    settings = SwapSettings(**state["settings"])
-    generator = build_generator(settings)
+    """Write the moving average: the lite network at its full crop size, any other at that it was trained at."""
+    generator = build_generator(SwapSettings(**state["settings"]))
     generator.load_state_dict(state["average"])
-    size = generator.config.size if isinstance(generator, SimSwapLite) else SIZE
-    config = _configuration(generator)
-    examples = {"target": torch.rand(1, 3, size, size), "identity": torch.randn(1, config["latent"])}
-    metadata = {"network": settings.network, "configuration": json.dumps(config), "size": str(size), **_crop_metadata()}
+    shape = configuration(generator)
+    size = generator.config.size if isinstance(generator, SimSwapLite) else state.get("size", SIZE)
+    examples = {"target": torch.rand(1, 3, size, size), "identity": torch.randn(1, shape["latent"])}
+    metadata = {"network": network_of(generator), "configuration": json.dumps(shape), "size": str(size)}
     if isinstance(generator, SimSwapLite):
         examples["portrait"] = torch.rand(1, 4, size, size)
         metadata["points"] = "points"
-    write_onnx(generator, examples, path, metadata, Signature(("image",)))
+    write_onnx(generator, examples, path, metadata | _crop_metadata(state), Signature(("image",)))
+
+
+def _write_painter(state: dict[str, Any], path: Path) -> None:
+    """Write the moving average; it takes crops of its full size, whatever it was trained at."""
+    painter = Painter(PainterConfig(**state["configuration"]))
+    painter.load_state_dict(state["average"])
+    size = painter.config.size
+    examples = {
+        "target": torch.rand(1, 3, size, size),
+        "identity": torch.randn(1, painter.config.latent),
+        "portrait": torch.rand(1, 4, size, size),
+    }
+    metadata = {"network": "painter", "configuration": json.dumps(asdict(painter.config)), "size": str(size)}
+    metadata |= {"points": "points", **_crop_metadata(state)}
+    write_onnx(painter, examples, path, metadata, Signature(("image",)))
 
 
 def _write_mobile(state: dict[str, Any], path: Path) -> None:
@@ -78,14 +93,15 @@ def _write_mobile(state: dict[str, Any], path: Path) -> None:
     student = build_student(DistillSettings(**state["settings"]))
     student.load_state_dict(state["average"])
     config = student.config
-    size = ENLARGED * config.working if config.portrait else MOBILE_SIZE
-    examples = {"target": torch.rand(1, 3, size, size), "identity": torch.randn(1, config.latent)}
+    size = ENLARGED * config.working if config.portrait else state.get("size", MOBILE_SIZE)
+    space = space_called(state.get("space", OURS.name))
+    examples = {"target": torch.rand(1, 3, size, size), "identity": torch.randn(1, space.dimension)}
     metadata = {"network": "mobilefaceswap", "configuration": json.dumps(asdict(config)), "size": str(size)}
     if config.portrait:
         examples["portrait"] = torch.rand(1, 4, size, size)
         metadata["points"] = "points"
     signature = Signature(("image",), single=("identity",))
-    write_onnx(student, examples, path, {**metadata, **_crop_metadata()}, signature)
+    write_onnx(student, examples, path, metadata | _crop_metadata(state), signature)
 
 
 def _write_encoder(state: dict[str, Any], path: Path) -> None:
@@ -97,7 +113,7 @@ def _write_encoder(state: dict[str, Any], path: Path) -> None:
         "size": "112",
         "template": "arcface",
         "input_range": "-1..1",
-        "space": SPACE,
+        "space": OURS.name,
     }
     write_onnx(FaceEncoder(network), {"image": torch.rand(1, 3, 112, 112)}, path, metadata, Signature(("embedding",)))
 
@@ -114,16 +130,14 @@ def _write_points(state: dict[str, Any], path: Path) -> None:
     write_points(build_points(state["configuration"], state["average"]), path)
 
 
-def _configuration(generator: SimSwapLite | UnitRange) -> dict[str, Any]:
-    return asdict(generator.config if isinstance(generator, SimSwapLite) else generator.generator.config)
-
-
-def _crop_metadata() -> dict[str, str]:
-    return {"template": TEMPLATE, "input_range": "0..1", "space": SPACE}
+def _crop_metadata(state: dict[str, Any]) -> dict[str, str]:
+    space = space_called(state.get("space", OURS.name))
+    return {"template": TEMPLATE, "input_range": "0..1", **described(space)}
 
 
 WRITERS = {
     "generator": _write_generator,
+    "painter": _write_painter,
     "mobile": _write_mobile,
     "encoder": _write_encoder,
     "detector": _write_detector,

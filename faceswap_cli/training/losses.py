@@ -1,17 +1,20 @@
 """The terms of a generator's loss, one function each (SimSwap, section 3.4, and what the lite network adds)."""
 
+from collections.abc import Sequence
+
 import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..networks.light import luma
-from ..networks.mobilefacenet import MobileFaceNet, imagenet_normalise
+from ..networks.mobilefacenet import imagenet_normalise
 from ..stages.align import TEMPLATES, similarity
 from .data import ENCODER_SIZE
+from .settings import Maps
+from .spaces import space_of
 
-WEAK_MAPS = (3, 4)  # of a patch discriminator's hidden maps 0..4: the deep ones, which know pose and expression
-ALL_MAPS = (0, 1, 2, 3, 4)
+WEAK = 2  # hidden maps of a patch discriminator that weak matching takes: the deepest, which know pose and expression
 CONTRAST_MARGIN = 0.2
 PLAIN = 0.02  # standard deviation of brightness around a pixel at which detail hides half of a change
 
@@ -20,22 +23,23 @@ class IdentityJudge(nn.Module):
     """Encoders that say who is in a generated crop, looking at it as cameras and detectors would.
 
     Every look is a little turned, scaled, shifted, and often blurred: a generator cannot please it with a pattern that
-    only one exact pixel grid carries. One of the encoders is drawn for each batch.
+    only one exact pixel grid carries. One of the encoders, all of one space, is drawn for each batch.
     """
 
     place: Tensor  # what `_encoder_place` returns
 
-    def __init__(self, encoders: list[MobileFaceNet], crop_size: int) -> None:
+    def __init__(self, encoders: Sequence[nn.Module], crop_size: int) -> None:
         super().__init__()
+        self.space = space_of(encoders[0])
         self.encoders = nn.ModuleList(encoders).requires_grad_(False).eval()
-        self.register_buffer("place", _encoder_place(crop_size), persistent=False)
+        self.register_buffer("place", _encoder_place(crop_size, self.space.template), persistent=False)
 
     def train(self, mode: bool = True) -> "IdentityJudge":
         """Stay in evaluation mode."""
         return super().train(False)
 
     def forward(self, crops: Tensor, encoder: int) -> Tensor:
-        """Return (N, 128), L2 norm 1, of crops (N, 3, S, S) in [0, 1] as one encoder sees them, jittered."""
+        """Return (N, D), L2 norm 1, of crops (N, 3, S, S) in [0, 1] as one encoder sees them, jittered."""
         return self.embed(_blurred(self._cut(crops, _jitter(len(crops), crops.device))), encoder)
 
     def look(self, crops: Tensor, encoder: int) -> Tensor:
@@ -43,7 +47,7 @@ class IdentityJudge(nn.Module):
         return self.embed(self._cut(crops, torch.eye(3, device=crops.device).expand(len(crops), 3, 3)), encoder)
 
     def embed(self, faces: Tensor, encoder: int) -> Tensor:
-        """Return (N, 128), L2 norm 1, of the encoders' own crops (N, 3, 112, 112) in [0, 1]."""
+        """Return (N, D), L2 norm 1, of the encoders' own crops (N, 3, 112, 112) in [0, 1]."""
         return functional.normalize(self.encoders[encoder](imagenet_normalise(faces)).float())
 
     def _cut(self, crops: Tensor, moves: Tensor) -> Tensor:
@@ -97,19 +101,40 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
 
 
-def feature_matching(fake: list[Tensor], real: list[Tensor], maps: tuple[int, ...]) -> Tensor:
-    """Return the sum over `maps` of the mean L1 distance between one discriminator's hidden maps.
+def hinge_generator(fake: Tensor) -> Tensor:
+    """Return the generator's side of the hinge loss on logits of one scale: it wants them high."""
+    return -fake.mean()
 
-    The target's maps are detached. SimSwap, equation 7: only the last maps, so that texture is free to change.
+
+def feature_matching(fake: list[Tensor], real: list[Tensor], maps: Maps) -> Tensor:
+    """Return the sum of the mean L1 distances between hidden maps of one discriminator, whose last map are its logits.
+
+    The target's maps are detached. SimSwap, equation 7: only the last ones ("weak"), so that texture is free to change.
     """
-    return torch.stack([functional.l1_loss(fake[index], real[index].detach()) for index in maps]).sum()
+    first = {"weak": -1 - WEAK, "all": 0}[maps]
+    hidden = zip(fake[first:-1], real[first:-1], strict=True)
+    return torch.stack([functional.l1_loss(ours, theirs.detach()) for ours, theirs in hidden]).sum()
 
 
-def gradient_penalty(logits: list[Tensor], image: Tensor) -> Tensor:
+def r1_penalty(logits: list[Tensor], image: Tensor) -> Tensor:
     """Return R1: the mean squared norm of the logits' gradient at real images (Mescheder et al. 2018)."""
     total = torch.stack([scale.float().sum() for scale in logits]).sum()
     (gradient,) = torch.autograd.grad(total, image, create_graph=True)
     return gradient.float().square().sum(dim=(1, 2, 3)).mean()
+
+
+def blend_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    """Return how far the norm of the logits' gradient is from 1 on random blends of real and made images, squared.
+
+    Mean over batch and scales. WGAN-GP (Gulrajani et al. 2017), which SimSwap's paper names.
+    """
+    share = torch.rand(len(real), 1, 1, 1, device=real.device)
+    blend = torch.lerp(fake.detach(), real.detach(), share).requires_grad_(True)
+    penalties = []
+    for maps in discriminator(blend):
+        (gradient,) = torch.autograd.grad(maps[-1].float().sum(), blend, create_graph=True)
+        penalties.append((gradient.float().flatten(1).norm(dim=1) - 1).square().mean())
+    return torch.stack(penalties).mean()
 
 
 def _smooth(image: Tensor, like: Tensor) -> Tensor:
@@ -120,9 +145,9 @@ def _smooth(image: Tensor, like: Tensor) -> Tensor:
     return PLAIN / (PLAIN + contrast)
 
 
-def _encoder_place(crop_size: int) -> Tensor:
+def _encoder_place(crop_size: int, template: str) -> Tensor:
     """Return (1, 3, 3): coordinates [-1, 1] of an encoder crop -> coordinates [-1, 1] of SimSwap's frontal crop."""
-    to_encoder = similarity(TEMPLATES["simswap-frontal"][0] * crop_size, "arcface", ENCODER_SIZE)
+    to_encoder = similarity(TEMPLATES["simswap-frontal"][0] * crop_size, template, ENCODER_SIZE)
     pixels = torch.eye(3, dtype=torch.float64)
     pixels[:2] = torch.from_numpy(to_encoder)
     return (_to_unit(crop_size) @ torch.linalg.inv(pixels) @ torch.linalg.inv(_to_unit(ENCODER_SIZE))).float()[None]

@@ -12,7 +12,7 @@ import numpy as np
 from ..engines import open_network
 from ..errors import WeightsError
 from ..networks.points import POINTS
-from ..stages.points import EYES, MIRRORED, MOUTH_CORNERS, NOSE_TIP
+from ..portrait.landmarks import EYES, MIRRORED, MOUTH_CORNERS, NOSE_TIP
 from ..stages.tensors import to_tensor
 
 SIZE, CELLS = 224, 28

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 
-NETWORKS = ("generator", "encoder", "detector", "parser", "points", "beard")
+NETWORKS = ("generator", "painter", "encoder", "detector", "parser", "points", "beard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +67,22 @@ class PrepareOptions:
     face_pack: Path | None = None
     det_threshold: float = 0.5
     threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripletOptions:
+    """What `faceswap triplets` is told."""
+
+    data: tuple[Path, ...]  # packs made by `faceswap prepare`, 448 pixels a side or near it
+    output: Path = Path("runs/triplets")
+    count: int = 20_000  # rows in all
+    pairs: int = 4  # every so many rows has no answer
+    size: int = 256  # side of the pictures that are kept
+    model: str = "lite"  # what swaps
+    workers: int = 1  # processes
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("count", "size", "workers", "pairs"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}: give a value above 0")

@@ -6,10 +6,11 @@ Rows are appended after the bytes they point to, so a pack cut off at any moment
 """
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import cv2
 import numpy as np
@@ -45,8 +46,7 @@ class PackWriter:
         self._folder = folder
         self._shard = max((int(path.stem[-5:]) for path in folder.glob("crops-*.bin")), default=0)
         self._bytes = self._open_shard()
-        self._index = (folder / INDEX).open("a", encoding="utf-8")
-        self._seen = (folder / SEEN).open("a", encoding="utf-8")
+        self._index, self._seen = open_lines(folder / INDEX), open_lines(folder / SEEN)
 
     def __enter__(self) -> "PackWriter":
         return self
@@ -102,6 +102,15 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
         except json.JSONDecodeError:
             return
+
+
+def open_lines(path: Path) -> TextIO:
+    """Open JSON lines to append to; a last line that was cut off is taken away, or the next would be lost with it."""
+    if path.is_file():
+        whole = path.read_bytes()
+        if not whole.endswith(b"\n"):
+            os.truncate(path, whole.rfind(b"\n") + 1)
+    return path.open("a", encoding="utf-8")
 
 
 def read_crop(folder: Path, row: Row) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Several workers of one run (torchrun): each draws its own batches, gradients are averaged before every step.
 
-All end with the same step: one that went on alone would wait for the others' gradients for ever.
+All begin with the same weights, as their networks are made from the same seed, and keep the same, as their gradients
+are. All end with the same step: one that went on alone would wait for the others' gradients for ever.
 """
 
 import os
@@ -25,13 +26,14 @@ def is_first(worker: int) -> bool:
     return worker == 0
 
 
-def any_worker(is_so: bool) -> bool:
-    """Tell whether something is so for one worker at least; all workers must ask, or those that do wait for ever."""
+def largest(value: float) -> float:
+    """Return the largest of the workers' numbers to all; all must ask, or those that do wait for ever."""
     if not distributed.is_initialized():
-        return is_so
-    votes = torch.tensor(float(is_so), device="cuda" if distributed.get_backend() == "nccl" else "cpu")
+        return value
+    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+    votes = torch.tensor(value, dtype=torch.float64, device=device)
     distributed.all_reduce(votes, distributed.ReduceOp.MAX)
-    return bool(votes)
+    return float(votes)
 
 
 def average_gradients(network: nn.Module) -> None:

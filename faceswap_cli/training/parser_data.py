@@ -13,9 +13,9 @@ import numpy as np
 from numpy.random import Generator
 
 from ..errors import MediaError, UsageError
+from ..evaluation.splits import is_held_out
 from ..stages.align import similarity, warp
 from ..stages.parse import GLASSES
-from .data import is_held_out
 from .degrade import degrade
 from .eyewear import wear_glasses
 from .labels import read_classes

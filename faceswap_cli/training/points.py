@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..errors import UsageError
 from ..networks.export import Signature, read_metadata, read_state_dict, write_onnx
 from ..networks.points import POINTS, FacePoints, FacePointsConfig
-from ..stages.points import MIRRORED
+from ..portrait.landmarks import MIRRORED
 from .augment import degrade_batch, draw_moves, moved
 from .averaged import Averaged, begin, fields_of
 from .checkpoint import load, save

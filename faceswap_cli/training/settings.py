@@ -4,14 +4,18 @@ The defaults are the recipe of the embedded SimSwap-lite. Settings with network 
 paper's numbers give SimSwap as published; README lists them.
 """
 
+import math
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ..errors import UsageError
 
 Maps = Literal["weak", "all", "none"]
+Record = TypeVar("Record")
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", dict: "a table", list: "a list"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,25 +38,24 @@ class SwapSettings:
     expression: float = 70.0  # landmarks of the swap against the target's, where --landmarks is given; not in the paper
     smoothness: float = 80.0  # variation and size of the lite network's residual, on smooth skin above all
     shut: float = 2.0  # how far its gate is shut where the portrait may be used
-    gradient_penalty: float = 0.0  # R1 on real images
+    gradient_penalty: float = 0.0  # weight of the penalty that keeps the discriminator smooth; paper: 1e-5
+    penalty: Literal["r1", "blends"] = "r1"  # R1 on real images, or, the paper's, WGAN-GP on blends of real and made
 
     reconstruction_only: int = 0  # first steps with reconstruction alone: needed by networks that paint the whole face
     identity_ramp: int = 300  # steps over which the identity loss rises after that
     adversarial_from: int = 400  # step at which the adversary sets in; it trains alone for the 100 steps before
-    discriminator_width: int = 32
+    discriminator_width: int = 32  # channels after its first convolution; published: 64
+    discriminator_max_width: int = 256  # where their doubling ends; published: 512
+    discriminator_norm: Literal["spectral", "batch"] = "spectral"  # published: batch
+    generator_rate: float = 1e-3  # step size of Adam, where --learning-rate gives none; published: 2e-4, later 4e-4
     discriminator_rate: float = 2e-4
+    schedule: Literal["cosine", "constant"] = "cosine"  # of both step sizes; the paper's is constant
     beta1: float = 0.5  # of Adam; paper: 0
-    average: float = 0.995  # decay of the exponential moving average that is exported
+    beta2: float = 0.999
+    average: float = 0.995  # decay of the exponential moving average that is exported; 0, the paper: none
 
     def __post_init__(self) -> None:
-        if self.network not in ("lite", "simswap"):
-            raise UsageError(f"network is {self.network!r}: choose lite or simswap")
-        if self.matched_maps not in ("weak", "all", "none"):
-            raise UsageError(f"matched_maps is {self.matched_maps!r}: choose weak, all or none")
-        if self.same_every < 2:
-            raise UsageError(
-                f"same_every is {self.same_every}: give 2 or more, so that different people are swapped too"
-            )
+        _check_schedule(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +81,7 @@ class DistillSettings:
     average: float = 0.995  # decay of the exponential moving average that is exported
 
     def __post_init__(self) -> None:
-        if self.same_every < 2:
-            raise UsageError(
-                f"same_every is {self.same_every}: give 2 or more, so that different people are swapped too"
-            )
+        _check_schedule(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +90,6 @@ class BeardSettings:
 
     bearded: list[str] = field(default_factory=list)
     unsure: list[str] = field(default_factory=list)  # stubble, shadow: nothing is learnt from them
-
-
-Record = TypeVar("Record", SwapSettings, DistillSettings, BeardSettings)
 
 
 def read_settings(path: Path | None) -> SwapSettings:
@@ -106,10 +103,63 @@ def read_record(path: Path | None, record: type[Record]) -> Record:
         return record()
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} is not a readable TOML file ({error})") from error
-    names = {entry.name for entry in fields(record)}
-    unknown = sorted(set(values) - names)
+    return make_record(record, values, str(path))
+
+
+def make_record(record: type[Record], values: Mapping[str, Any], where: str) -> Record:
+    """Make a record of values whose names and types fit it, tuples of lists; raise UsageError, saying where, else."""
+    kinds = get_type_hints(record)
+    known = {entry.name: kinds[entry.name] for entry in fields(record)}  # type: ignore[arg-type]  # a record's class
+    unknown = sorted(set(values) - set(known))
     if unknown:
-        raise UsageError(f"{path} sets {', '.join(unknown)}: known are {', '.join(sorted(names))}")
-    return record(**values)
+        raise UsageError(f"{where} sets {', '.join(unknown)}: known are {', '.join(sorted(known))}")
+    for name, value in values.items():
+        if not _fits(value, known[name]):
+            raise UsageError(f"{where} sets {name} to {value!r}: give {_described(known[name])}")
+    made = {name: tuple(value) if get_origin(known[name]) is tuple else value for name, value in values.items()}
+    try:
+        return record(**made)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Tell whether a value may stand for a kind: whole numbers are numbers, but true and false are not."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return value in inner
+    if origin in (list, tuple):
+        wanted = inner[:1] * len(value) if origin is list and isinstance(value, list) else inner
+        return isinstance(value, list | tuple) and len(value) == len(wanted) and all(map(_fits, value, wanted))
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, origin or kind)
+
+
+def _described(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(repr, get_args(kind)))}"
+    if get_origin(kind) is tuple:
+        return f"a list of {len(get_args(kind))}"
+    return KINDS[get_origin(kind) or kind]
+
+
+def _check_schedule(settings: SwapSettings | DistillSettings) -> None:
+    """Raise UsageError for a number that training cannot mean."""
+    for entry in fields(settings):
+        value = getattr(settings, entry.name)
+        if isinstance(value, int | float) and value < 0:
+            raise UsageError(f"{entry.name} is {value}: give 0 or more")
+    for name in ("beta1", "beta2", "average"):
+        if getattr(settings, name, 0) >= 1:
+            raise UsageError(f"{name} is {getattr(settings, name)}: give less than 1")
+    if settings.discriminator_width < 1 or getattr(settings, "discriminator_max_width", 1) < 1:
+        raise UsageError("a discriminator needs channels: give its widths as 1 or more")
+    if settings.same_every < 2:
+        raise UsageError(
+            f"same_every is {settings.same_every}: give 2 or more, so that different people are swapped too"
+        )

@@ -9,53 +9,67 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import UsageError, WeightsError
 from ..networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
-from ..networks.export import read_state_dict
-from ..networks.lite import Changes, LiteConfig, SimSwapLite, apply_changes
-from ..networks.simswap import SimSwap, SimSwapConfig, UnitRange
-from .checkpoint import load, random_state, restore_random_state, save
+from ..networks.lite import Changes, SimSwapLite, apply_changes
+from .checkpoint import save
 from .encoders import load_embeddings, load_encoders
 from .expression import ExpressionJudge, load_expression_judge
+from .generators import Generator, build_generator, copy_weights
 from .losses import (
-    ALL_MAPS,
-    WEAK_MAPS,
     IdentityJudge,
+    blend_penalty,
     contrast_loss,
     feature_matching,
-    gradient_penalty,
     hinge_discriminator,
+    hinge_generator,
     identity_loss,
     light_loss,
     outside_loss,
+    r1_penalty,
     shut_loss,
     smoothness_loss,
 )
 from .options import TrainOptions
 from .parallel import is_first, join_workers
+from .plan import Plan, make_plan
 from .portraits import load_portraits
-from .run import Run, autocast, channels_last, cosine_rate, descend, set_rate, start_torch, update_average
-from .settings import SwapSettings, read_settings
+from .run import (
+    Means,
+    Run,
+    autocast,
+    channels_last,
+    descend,
+    rate_factor,
+    seed_step,
+    set_rate,
+    start_torch,
+    update_average,
+)
+from .settings import SwapSettings
 from .swap_data import Batch, Known, SwapData, load_swap_faces
 from .swap_measure import measure
 
-STEPS, BATCH, SIZE, LEARNING_RATE = 5000, 16, 112, 1e-3
-SMALLEST = 96  # below it the coarse discriminator has no patch left
-BETA2 = 0.999  # paper, section 4
+STEPS, BATCH = 5000, 16
+HALVED_FOUR_TIMES = 96  # pixels; below it the coarse discriminator, with a fourth halving, has no patch left
 WARM_UP = 100  # steps the discriminator trains alone before it counts
+NETWORKS = ("generator", "average", "discriminator")
+OPTIMISERS = ("generator_optimiser", "discriminator_optimiser")
+LOSSES = (  # every one a step can have: the columns of the log
+    "discriminator", "gradient_penalty", "outside", "light", "reconstruction", "smoothness", "shut", "expression",
+    "identity", "contrast", "adversarial", "feature_matching",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
 class Players:
     """The networks of a run and their optimisers."""
 
-    generator: nn.Module
-    average: nn.Module  # moving average of the generator: what is measured and exported
+    generator: Generator
+    average: Generator  # moving average of the generator: what is measured and exported
     discriminator: TwoScaleDiscriminator
     judge: IdentityJudge
     expression: ExpressionJudge | None
@@ -65,69 +79,73 @@ class Players:
 
 def train(options: TrainOptions) -> None:
     """Train until the steps or the minutes are used up, then leave the last checkpoint in the run's folder."""
-    settings = read_settings(options.config)
-    run = Run(options)
+    encoders = load_encoders(options.teacher)
+    plan = make_plan(options, encoders)
+    settings, run = plan.settings, Run(options)
     device = start_torch(options)
     worker = join_workers(device)
-    generator = np.random.default_rng([options.seed, worker])
-    size = options.size or SIZE
-    if size % 16 or size < SMALLEST:
-        raise UsageError(f"size is {size}: give a multiple of 16 from {SMALLEST} on")
-    judge = IdentityJudge(load_encoders(options.teacher), size).to(device)
-    faces, targets = load_swap_faces(options, size)
+    judge = IdentityJudge(encoders, plan.size).to(device)
+    faces, targets = load_swap_faces(options, plan.size)
     portraits = load_portraits(faces, run.folder / "portraits.npz", options.threads)
     known = Known(load_embeddings(faces, judge, device, run.folder / "embeddings.npz"), portraits)
-    data = SwapData(faces, targets, known, size, device)
-    players = build_players(settings, judge, options, device)
-    steps, batch_size = options.steps or STEPS, options.batch or BATCH
-    step = resume(run, players, generator) if options.resume else 0
-    run.start(step, batch_size)
+    data = SwapData(faces, targets, known, plan.size, device)
+    players = build_players(plan, judge, options.landmarks, device)
+    batch_size, means = options.batch or BATCH, Means(LOSSES)
+    step, done = resume(plan.kept, players) if plan.kept is not None else (0, 0.0)
+    run.start(step, batch_size, done)
 
-    while step < steps and not run.out_of_time():
-        rate = cosine_rate(step, steps)
-        set_rate(players.generator_optimiser, (options.learning_rate or LEARNING_RATE) * rate)
+    while (progress := run.progress(step, STEPS)) < 1 and not run.out_of_time():
+        generator = seed_step(options, worker, step)
+        rate = rate_factor(step, progress) if settings.schedule == "cosine" else 1.0
+        set_rate(players.generator_optimiser, (options.learning_rate or settings.generator_rate) * rate)
         set_rate(players.discriminator_optimiser, settings.discriminator_rate * rate)
         batch = data.draw(batch_size, same=step % settings.same_every == 0, generator=generator)
         waits = options.init_from is not None and settings.adversarial_from <= step < WARM_UP
         losses, fake = ({}, None) if waits else generator_step(players, batch, settings, step)
         if step >= settings.adversarial_from - WARM_UP:
             losses |= discriminator_step(players, batch, settings, fake)
+        means.add(losses)
         step += 1
         if is_first(worker) and step % options.save_every == 0:
             row = measure(players.average, judge, data, run.folder / "samples" / f"{step:07d}.png")
-            run.log({"step": step, "images_per_second": run.images_per_second(step), **row, **_named(losses)})
-            checkpoint(run.last, players, step, generator, settings)
+            run.log({"step": step, "images_per_second": run.images_per_second(step), **row, **means.take()})
+            checkpoint(run.last, players, plan, step, progress)
     if is_first(worker):
-        checkpoint(run.last, players, step, generator, settings)
+        checkpoint(run.last, players, plan, step, progress)
 
 
-def build_players(settings: SwapSettings, judge: IdentityJudge, options: TrainOptions, device: torch.device) -> Players:
-    """Return fresh networks, the generator from `options.init_from` where it is given."""
-    fresh = build_generator(settings)
-    if options.init_from is not None:
-        fresh.load_state_dict(read_generator(options.init_from))
-    generator, average = fresh, build_generator(settings)
+def build_players(plan: Plan, judge: IdentityJudge, landmarks: Path | None, device: torch.device) -> Players:
+    """Return fresh networks, the generator with the weights of the plan's origin where it has one."""
+    settings = plan.settings
+    generator, average = build_generator(settings), build_generator(settings)
+    if plan.origin is not None:
+        copy_weights(plan.origin, generator)
     average.load_state_dict(generator.state_dict())
     average.requires_grad_(False).eval()
-    discriminator = TwoScaleDiscriminator(DiscriminatorConfig(width=settings.discriminator_width))
+    discriminator = build_discriminator(settings, plan.size)
     for network in (generator, average, discriminator):
         channels_last(network.to(device))
+    betas = settings.beta1, settings.beta2
     return Players(
         generator,
         average,
         discriminator,
         judge,
-        None if options.landmarks is None else load_expression_judge(options.landmarks).to(device),
-        torch.optim.Adam(generator.parameters(), betas=(settings.beta1, BETA2)),
-        torch.optim.Adam(discriminator.parameters(), betas=(settings.beta1, BETA2)),
+        None if landmarks is None else load_expression_judge(landmarks).to(device),
+        torch.optim.Adam(generator.parameters(), betas=betas),
+        torch.optim.Adam(discriminator.parameters(), betas=betas),
     )
 
 
-def build_generator(settings: SwapSettings) -> SimSwapLite | UnitRange:
-    """Return the network the settings name, untrained; images in [0, 1] both ways."""
-    if settings.network == "lite":
-        return SimSwapLite(LiteConfig(**settings.shape))
-    return UnitRange(SimSwap(SimSwapConfig(**settings.shape)))
+def build_discriminator(settings: SwapSettings, size: int) -> TwoScaleDiscriminator:
+    """Return fresh discriminators for crops of `size`; the published ones are 64 to 512 wide, with batch norms."""
+    config = DiscriminatorConfig(
+        width=settings.discriminator_width,
+        max_width=settings.discriminator_max_width,
+        halvings=4 if size >= HALVED_FOUR_TIMES else 3,
+        norm=settings.discriminator_norm,
+    )
+    return TwoScaleDiscriminator(config)
 
 
 def generate(generator: nn.Module, batch: Batch) -> tuple[Tensor, Changes | None]:
@@ -153,9 +171,12 @@ def discriminator_step(
     losses = {
         "discriminator": torch.stack([hinge_discriminator(r[-1].float(), f[-1].float()) for r, f in pairs]).mean()
     }
-    if settings.gradient_penalty:
-        penalty = gradient_penalty([scale[-1] for scale in real_scales], real)
+    if settings.gradient_penalty and settings.penalty == "r1":
+        penalty = r1_penalty([scale[-1] for scale in real_scales], real)
         losses["gradient_penalty"] = 0.5 * settings.gradient_penalty * penalty
+    elif settings.gradient_penalty:
+        with autocast(real.device):
+            losses["gradient_penalty"] = settings.gradient_penalty * blend_penalty(players.discriminator, real, fake)
     descend(losses, players.discriminator, players.discriminator_optimiser)
     return losses
 
@@ -166,7 +187,7 @@ def generator_step(
     """Teach the generator; return its losses, weighted as they were summed, and the swaps it made (detached)."""
     fake, changes = generate(players.generator, batch)
     losses = _attribute_losses(fake, changes, batch, settings)
-    ramp = min(1.0, max(0.0, (step - settings.reconstruction_only + 1) / settings.identity_ramp))
+    ramp = min(1.0, max(0.0, (step - settings.reconstruction_only + 1) / max(1, settings.identity_ramp)))
     if ramp > 0:
         losses |= {name: ramp * loss for name, loss in _identity_losses(fake, batch, players.judge, settings).items()}
     if players.expression is not None:
@@ -215,45 +236,24 @@ def _adversarial_losses(
             real_scales = discriminator(batch.target)
     discriminator.requires_grad_(True)
     losses = {
-        "adversarial": -settings.adversarial * torch.stack([maps[-1].float().mean() for maps in fake_scales]).mean()
+        "adversarial": settings.adversarial * torch.stack([hinge_generator(m[-1].float()) for m in fake_scales]).mean()
     }
     if settings.matched_maps != "none":
-        maps = WEAK_MAPS if settings.matched_maps == "weak" else ALL_MAPS
         pairs = zip(fake_scales, real_scales, strict=True)
-        matching = torch.stack([feature_matching(f, r, maps) for f, r in pairs]).sum()
+        matching = torch.stack([feature_matching(f, r, settings.matched_maps) for f, r in pairs]).sum()
         losses["feature_matching"] = settings.feature_matching * matching
     return losses
 
 
-def checkpoint(path: Path, players: Players, step: int, generator: np.random.Generator, settings: SwapSettings) -> None:
+def checkpoint(path: Path, players: Players, plan: Plan, step: int, progress: float) -> None:
     """Write everything the run needs to go on exactly."""
-    state: dict[str, Any] = {"kind": "generator", "step": step, "settings": asdict(settings)}
-    for name in ("generator", "average", "discriminator", "generator_optimiser", "discriminator_optimiser"):
-        state[name] = getattr(players, name).state_dict()
-    save(path, {**state, "random": random_state(generator)})
+    state: dict[str, Any] = {"kind": "generator", "step": step, "progress": progress}
+    state |= {"settings": asdict(plan.settings), "size": plan.size, "space": plan.space.name, "encoders": plan.encoders}
+    save(path, state | {name: getattr(players, name).state_dict() for name in (*NETWORKS, *OPTIMISERS)})
 
 
-def resume(run: Run, players: Players, generator: np.random.Generator) -> int:
-    """Put a checkpoint back and return its step."""
-    state = load(run.last)
-    for name in ("generator", "average", "discriminator", "generator_optimiser", "discriminator_optimiser"):
-        getattr(players, name).load_state_dict(state[name])
-    restore_random_state(state["random"], generator)
-    return state["step"]
-
-
-def read_generator(path: Path) -> dict[str, Tensor]:
-    """Return a generator's parameters from a shipped ONNX file or a checkpoint (its moving average)."""
-    if path.suffix == ".onnx":
-        return read_state_dict(path)
-    state = load(path)
-    if state.get("kind") != "generator":
-        raise WeightsError(f"{path} holds no generator (it holds {state.get('kind', 'something else')})")
-    return state["average"]
-
-
-def _named(losses: dict[str, Tensor]) -> dict[str, float]:
-    """Return every loss a step can have as a number, so that the log's columns stay the same."""
-    names: tuple[str, ...] = ("discriminator", "gradient_penalty", "outside", "light", "reconstruction", "smoothness")
-    names += ("shut", "expression", "identity", "contrast", "adversarial", "feature_matching")
-    return {name: float(losses[name].detach()) if name in losses else float("nan") for name in names}
+def resume(kept: dict[str, Any], players: Players) -> tuple[int, float]:
+    """Put a checkpoint back and return its step and which share of its run was done."""
+    for name in (*NETWORKS, *OPTIMISERS):
+        getattr(players, name).load_state_dict(kept[name])
+    return kept["step"], kept.get("progress", 0.0)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..networks.lite import SimSwapLite
 from ..networks.mobilefaceswap import MobileFaceSwap
+from ..networks.painter import Painter
 from .losses import IdentityJudge
 from .run import write_sheet
 from .swap_data import SwapData
@@ -33,7 +34,7 @@ def measure(generator: nn.Module, judge: IdentityJudge, data: SwapData, sheet: P
     pictures = torch.from_numpy(data.faces.images[sources[:SHOWN]]).permute(0, 3, 1, 2) / 255
     shown_sources = nn.functional.interpolate(pictures, size=crops.shape[-2:], mode="bilinear", antialias=True)
     columns = [part[:SHOWN].cpu() for part in (shown_sources, crops, swapped, again)]
-    write_sheet(sheet, [[_to_picture(image) for image in row] for row in columns])
+    write_sheet(sheet, [[to_picture(image) for image in row] for row in columns])
     found = torch.stack([judge.look(swapped, index).cpu() for index in range(len(judge.encoders))])
     return {
         "cosine_source": float((found * data.embeddings[:, sources]).sum(-1).mean()),
@@ -46,7 +47,7 @@ def sees_portrait(generator: nn.Module) -> bool:
     """Tell whether a generator of ours takes a portrait beside target and identity."""
     if isinstance(generator, MobileFaceSwap):
         return generator.config.portrait
-    return isinstance(generator, SimSwapLite)
+    return isinstance(generator, SimSwapLite | Painter)
 
 
 def _generate(generator: nn.Module, *inputs: Tensor) -> Tensor:
@@ -54,5 +55,6 @@ def _generate(generator: nn.Module, *inputs: Tensor) -> Tensor:
     return torch.cat([generator(*part) for part in zip(*(each.split(16) for each in inputs), strict=True)])
 
 
-def _to_picture(image: Tensor) -> np.ndarray:
+def to_picture(image: Tensor) -> np.ndarray:
+    """Return (H, W, 3) uint8 of a picture (3, H, W) in [0, 1]."""
     return (image.permute(1, 2, 0).clamp(0, 1) * 255).round().byte().numpy()

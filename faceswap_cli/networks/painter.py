@@ -1,0 +1,168 @@
+"""SimSwap-lite: SimSwap's identity injection, painting over the source's own portrait (step: generate).
+
+Encoder, identity blocks and decoder are SimSwap's (Chen et al. 2020, figure 2), made small, with skips. Beside target
+and identity vector it is shown the source's portrait laid over the target and brought to its light (light.py): the
+composite. It paints at `working` pixels a side: how colours change (an affine map of each neighbourhood's colours), how
+much of the composite's middle and fine detail is kept, and what is to be added. What is finer than it paints comes from
+the composite, as much of it as the network lets through, so that pores and lashes are real ones at any crop size.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .layers import resized, shrunk
+from .light import LightMatch, lit
+from .simswap import IdentityBlock
+
+SEEN = 10  # channels shown: composite, target, portrait and how far it may be used
+LIGHT_SIDE = 112  # side at which the portrait's light is matched
+COARSE = 4  # pixels at working size that count as one for what is neither middle nor fine detail
+GAIN = 0.1  # what an identity block counts at first: its norms would drown the colours that were seen
+MIX, SHIFT, ADDED = 0.5, 0.3, 0.3  # most by which colours are mixed, shifted, and brightness added in each
+
+
+@dataclass(frozen=True, slots=True)
+class PainterConfig:
+    """Shape of the network."""
+
+    size: int = 448  # side of the crop it takes and returns
+    working: int = 192  # side at which it paints: a multiple of 32
+    width: int = 32  # channels at half the working size; doubled at a quarter and again at an eighth
+    blocks: int = 3  # identity blocks at an eighth of the working size
+    latent: int = 128  # length of the identity vector
+
+
+class Painting(NamedTuple):
+    """What a network paints; w is the working size."""
+
+    composite: Tensor  # (N, 3, w, w) in [0, 1]: the portrait in the target's light, over the target
+    colour: Tensor  # (N, 12, w/8, w/8) in [-1, 1]: changes of a 3 x 4 matrix of colours, row by row
+    detail: Tensor  # (N, 2, w, w) in [-1, 1]: changes of middle and of fine detail; -1 leaves none
+    added: Tensor  # (N, 3, w, w) in [-1, 1], times `ADDED`
+
+
+class Painter(nn.Module):
+    """Generator: target (N, 3, S, S), identity (N, latent), portrait (N, 4, S, S) -> (N, 3, S, S).
+
+    Pictures are in [0, 1]; the portrait's fourth channel says how far each of its pixels may be used.
+    """
+
+    def __init__(self, config: PainterConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or PainterConfig()
+        fine, middle, coarse = config.width, 2 * config.width, 4 * config.width
+        self.light = LightMatch()
+        self.stem = nn.Conv2d(4 * SEEN, fine, 3, padding=1)
+        self.fine = Residual(fine)
+        self.down1 = nn.Conv2d(fine, middle, 3, 2, 1)
+        self.middle = nn.Sequential(Residual(middle), Residual(middle))
+        self.down2 = nn.Conv2d(middle, coarse, 3, 2, 1)
+        self.coarse = nn.Sequential(Residual(coarse), Residual(coarse))
+        self.BottleNeck = nn.ModuleList(IdentityBlock(coarse, config.latent) for _ in range(config.blocks))
+        self.gains = nn.Parameter(torch.full((config.blocks, 1), GAIN))
+        self.up2 = nn.Conv2d(coarse, middle, 3, padding=1)
+        self.detail2 = Residual(middle)
+        self.up1 = nn.Conv2d(middle, fine, 3, padding=1)
+        self.detail1 = Residual(fine)
+        self.colour = _silent(nn.Conv2d(middle, 12, 3, padding=1))
+        self.paint = _silent(nn.Conv2d(fine, 4 * 5, 3, padding=1))
+
+    def forward(self, target: Tensor, identity: Tensor, portrait: Tensor) -> Tensor:
+        """Return the target's crop with the source's face."""
+        light = self.light(*_seen(target, portrait, LIGHT_SIDE))
+        composite = laid_over(target, portrait, lit(portrait[:, :3], light))
+        small, seen = (_at(picture, self.config.working) for picture in (composite, target))
+        return carried(composite, self.paint_over(small, seen, identity, portrait))
+
+    def paint_over(self, composite: Tensor, target: Tensor, identity: Tensor, portrait: Tensor) -> Painting:
+        """Return what to do with a composite (N, 3, w, w), shown the target (N, 3, w, w) and the portrait."""
+        seen = _at(portrait, self.config.working)
+        identity = identity * self.config.latent**0.5  # unit variance: the styles learn as fast as the convolutions
+        shown = torch.cat([2 * composite - 1, 2 * target - 1, (2 * seen[:, :3] - 1) * seen[:, 3:], seen[:, 3:]], dim=1)
+        fine = self.fine(self.stem(functional.pixel_unshuffle(shown, 2)))
+        middle = self.middle(_activated(self.down1(fine)))
+        features = self.coarse(_activated(self.down2(middle)))
+        for block, gain in zip(self.BottleNeck, self.gains, strict=True):
+            features = features + gain * (block(features, identity) - features)
+        features = self.detail2(self.up2(_doubled(features)) + middle)
+        colour = torch.tanh(self.colour(functional.avg_pool2d(features, 2)))
+        paint = self.paint(_activated(self.detail1(self.up1(_doubled(features)) + fine)))
+        paint = torch.tanh(functional.pixel_shuffle(paint, 2))
+        return Painting(composite, colour, paint[:, :2], paint[:, 2:])
+
+
+class Residual(nn.Module):
+    """Two convolutions whose result is added; it begins as the identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features (N, width, h, w)."""
+        return features + self.conv2(_activated(self.conv1(_activated(features))))
+
+
+def laid_over(target: Tensor, portrait: Tensor, face: Tensor) -> Tensor:
+    """Return the target (N, 3, S, S) with a face (N, 3, S, S) where the portrait (N, 4, S, S) may be used."""
+    return target + portrait[:, 3:] * (face - target)
+
+
+def painted(painting: Painting) -> Tensor:
+    """Return the picture (N, 3, w, w) that a painting makes of its composite, in [0, 1]."""
+    composite, colour, detail, added = (each.float() for each in painting)
+    middle = functional.avg_pool2d(composite, 3, stride=1, padding=1, count_include_pad=False)
+    broad = resized(functional.avg_pool2d(composite, COARSE), composite)
+    picture = broad + (1 + detail[:, :1]) * (middle - broad) + (1 + detail[:, 1:]) * (composite - middle)
+    matrix = resized(colour, composite)
+    red, green, blue = picture[:, 0:1], picture[:, 1:2], picture[:, 2:3]
+    mixed = [
+        MIX * (row[:, 0:1] * red + row[:, 1:2] * green + row[:, 2:3] * blue) + SHIFT * row[:, 3:4]
+        for row in matrix.split(4, dim=1)
+    ]
+    return (picture + torch.cat(mixed, dim=1) + ADDED * added).clamp(0, 1)
+
+
+def carried(composite: Tensor, painting: Painting) -> Tensor:
+    """Return a painting at the size of its full composite (N, 3, S, S), with the detail that only this one has."""
+    picture = painted(painting)
+    if composite.shape[-1] == picture.shape[-1]:
+        return picture
+    finer = composite - resized(painting.composite, composite)
+    kept = resized(1 + painting.detail[:, 1:].float(), composite)
+    return (resized(picture, composite) + kept * finer).clamp(0, 1)
+
+
+def _seen(target: Tensor, portrait: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return target, portrait and how far it may be used, at the side at which light is matched."""
+    seen = _at(portrait, side)
+    return _at(target, side), seen[:, :3], seen[:, 3:]
+
+
+def _at(picture: Tensor, side: int) -> Tensor:
+    """Return a picture (N, C, S, S) at another size, smaller or larger."""
+    if picture.shape[-1] >= side:
+        return shrunk(picture, side)
+    return functional.interpolate(picture, size=(side, side), mode="bilinear", align_corners=False)
+
+
+def _activated(features: Tensor) -> Tensor:
+    return functional.leaky_relu(features, 0.2)
+
+
+def _doubled(features: Tensor) -> Tensor:
+    return functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def _silent(convolution: nn.Conv2d) -> nn.Conv2d:
+    """Start a head near 0 everywhere: an untrained network returns its composite."""
+    assert convolution.bias is not None
+    nn.init.normal_(convolution.weight, std=1e-3)
+    nn.init.zeros_(convolution.bias)
+    return convolution

@@ -1,0 +1,77 @@
+"""Leave a target its beard: hair stays the target's, and half a beard is the first thing seen in a swap.
+
+A portrait ends in the midst of a beard, smooth or with one of another shape and colour. Of the lower face of somebody
+who wears one, only the lips are covered.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import cv2
+import numpy as np
+
+from ...stages.parse import disc
+from ..history import History
+from ..landmarks import JAW, LIPS, NOSE_TIP
+from ..protocols import FrameStep, Phase
+from ..records import FaceState
+from ..regions import DRAWN, polygon, ramp
+
+_EARS = slice(JAW.start + 2, JAW.stop - 2)  # landmarks of the jaw from below one ear to below the other
+_WINGS = (35, 33, 31)  # of the nose, and its root between them, from the picture's right
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Shares of the side, where nothing else is said."""
+
+    sure: tuple[float, float] = (0.75, 0.95)  # probabilities: up to the first smooth, from the second on bearded
+    under: float = 0.2  # of the way from the nose's root to its tip: a moustache reaches under it
+    cheek: float = 0.5  # of the way from the jaw to the nose's wing: how high a beard grows on a cheek there
+    soft: float = 0.025  # how soft the edge is
+    lips: float = 0.008  # by how much lips are larger than their landmarks,
+    lips_soft: float = 0.01  # and how soft
+
+
+@dataclass(frozen=True)
+class Beard(FrameStep):
+    """The target's beard, left uncovered."""
+
+    name: ClassVar[str] = "beard"
+    phase: ClassVar[Phase] = Phase.COVER
+    reads: ClassVar[tuple[str, ...]] = ("crop.face", "beard_prob", "landmarks", "coverage")
+    writes: ClassVar[tuple[str, ...]] = ("coverage",)
+    history: ClassVar[int] = 12
+    settings: Settings = Settings()
+
+    def over(self, faces: list[FaceState], history: History | None) -> list[FaceState]:
+        """Uncover it as far as each face counts as bearded."""
+        return [self._uncovered(face, beard) for face, beard in zip(faces, self.bearded(faces, history), strict=True)]
+
+    def bearded(self, faces: list[FaceState], history: History | None) -> list[float]:
+        """Return how far, in [0, 1], each face counts as bearded.
+
+        In a clip by the mean of now and the frames before: whoever shaves does so out of sight.
+        """
+        probs = [face.beard_prob for face in faces]
+        if history is not None:
+            seen = {face.crop.face.track: face.beard_prob for face in faces}
+            probs = list(history.running_mean(self.name, self.history, seen).values())
+        return [ramp(prob, self.settings.sure) for prob in probs]
+
+    def _uncovered(self, face: FaceState, beard: float) -> FaceState:
+        if beard <= 0:
+            return face
+        return replace(face, coverage=face.coverage * (1 - beard * self.grown(face.landmarks, len(face.coverage))))
+
+    def grown(self, landmarks: np.ndarray, size: int) -> np.ndarray:
+        """Return (size, size) float32 in [0, 1]: where a face of landmarks (66, 2) would have a beard; no lips."""
+        settings = self.settings
+        nose = landmarks[list(_WINGS)] + settings.under * (landmarks[NOSE_TIP] - landmarks[_WINGS[1]])
+        jaw = landmarks[_EARS]
+        cheeks = [end + settings.cheek * (wing - end) for end, wing in ((jaw[-1], nose[0]), (jaw[0], nose[-1]))]
+        beard = polygon(np.vstack([jaw, cheeks[:1], nose, cheeks[1:]]), DRAWN)
+        lips = cv2.dilate(polygon(cv2.convexHull(landmarks[LIPS]), DRAWN), disc(settings.lips * DRAWN))
+        free = 1 - cv2.GaussianBlur(lips, (0, 0), settings.lips_soft * DRAWN)
+        soft = cv2.GaussianBlur(beard, (0, 0), settings.soft * DRAWN) * free
+        return cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,96 @@
+"""Give swapped skin the grain of its target, pores or a camera's noise, after the generator.
+
+A portrait that was enlarged, or blurred to the target's sharpness, has none, and skin without any beside a neck that
+has it looks airbrushed; one with more looks like sand in a smooth film. What is added is the target's own, found by a
+high pass on its skin, so that it fits in size, strength and time; what is taken away is the swap's. Strong edges, which
+are wrinkles and brows, are held down to the grain's strength.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import cv2
+import numpy as np
+
+from ...stages.parse import SKIN, class_share
+from ...types import Crop
+from ..protocols import FaceStep, Phase
+from ..records import FaceState
+
+_MEAN = float(np.sqrt(np.pi / 2))  # deviation over mean distance of a bell
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Levels are of 255."""
+
+    fine: float = 1.2  # pixels of the crop: deviation of the high pass
+    edge: int = 16  # levels: what differs by more is an edge, and no grain
+    strongest: float = 2.5  # deviations to which grain is held
+    least: tuple[float, float] = (0.5, 1.0)  # difference of variances up to which nothing is done, and from which all
+    sure: float = 0.9  # share of skin from which its grain is measured
+    fewest: int = 200  # pixels of it; from fewer no grain is told
+
+
+@dataclass(frozen=True)
+class Grain(FaceStep):
+    """The swap with the target's grain."""
+
+    name: ClassVar[str] = "grain"
+    phase: ClassVar[Phase] = Phase.FINISH
+    reads: ClassVar[tuple[str, ...]] = ("image", "crop.image", "crop.class_probs", "laid")
+    writes: ClassVar[tuple[str, ...]] = ("image",)
+    settings: Settings = Settings()
+
+    def apply(self, face: FaceState) -> FaceState:
+        """Write it."""
+        return replace(face, image=self.grained(face.image, face.crop, face.laid))
+
+    def grained(self, image: np.ndarray, crop: Crop, laid: np.ndarray) -> np.ndarray:
+        """Return a swapped picture (S, S, 3) uint8 with its crop's grain where a portrait (S, S, 4) is laid.
+
+        One whose crop was not parsed comes back as it is.
+        """
+        if crop.class_probs is None:
+            return image
+        left, top, width, height = cv2.boundingRect(laid[..., 3])
+        part = slice(top, top + height), slice(left, left + width)
+        skin = cv2.resize(class_share(crop.class_probs, SKIN), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)[part]
+        skin = skin * (laid[part][..., 3] / np.float32(255))
+        sure = (skin > self.settings.sure).astype(np.uint8)
+        if int(np.count_nonzero(sure)) < self.settings.fewest:
+            return image
+        change, certain = self._change(crop.image[part], image[part], sure)
+        if certain <= 0:
+            return image
+        change *= np.float32(certain) * skin
+        result = image.copy()
+        result[part] = cv2.add(image[part], cv2.merge([change] * 3), dtype=cv2.CV_8U)
+        return result
+
+    def _change(self, crop: np.ndarray, image: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return what is to be added to a swap, (h, w) float32, and how surely, by what is surely skin in both."""
+        target, swapped = self._smooth(crop), self._smooth(image)
+        wanted, own = self._strength(*target, sure), self._strength(*swapped, sure)
+        lacking, (low, high) = wanted * wanted - own * own, self.settings.least
+        certain = min((abs(lacking) - low) / (high - low), 1.0)
+        if certain <= 0:
+            return target[1], certain
+        if lacking > 0:
+            return float(np.sqrt(lacking)) / wanted * self._grain(*target, wanted), certain
+        return (wanted / own - 1) * self._grain(*swapped, own), certain
+
+    def _grain(self, grey: np.ndarray, blurred: np.ndarray, strength: float) -> np.ndarray:
+        """Return (h, w) float32: what is fine in a picture, held to a grain's strength."""
+        fine, most = cv2.subtract(grey, blurred, dtype=cv2.CV_32F), self.settings.strongest * strength
+        held: np.ndarray = np.clip(fine, -most, most)
+        return held
+
+    def _smooth(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the brightness (h, w) uint8 of a picture, and the same without what is fine."""
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        return grey, cv2.GaussianBlur(grey, (0, 0), self.settings.fine)
+
+    def _strength(self, grey: np.ndarray, blurred: np.ndarray, where: np.ndarray) -> float:
+        """Return the grain's deviation, levels of 255, where a mask (h, w) uint8 is not 0."""
+        return _MEAN * cv2.mean(np.minimum(cv2.absdiff(grey, blurred), np.uint8(self.settings.edge)), where)[0]

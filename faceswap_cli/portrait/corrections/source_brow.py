@@ -1,0 +1,77 @@
+"""Draw the brow that hair hides from the other one, mirrored, once per source.
+
+Half a pair of brows is the first thing seen in a swap. Only brows: cheeks and foreheads that hair covers are filled
+well enough by the target's own.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import cv2
+import numpy as np
+
+from ...stages.parse import disc
+from ..landmarks import BROWS, frontality
+from ..protocols import Phase, SourceStep
+from ..records import Portrait
+from ..warp import mirrored_onto
+
+_HALVES = (slice(BROWS.start, BROWS.start + 5), slice(BROWS.start + 5, BROWS.stop))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """When a brow is hidden, and how it is drawn."""
+
+    width: float = 0.05  # share of the side that a brow is high, with the skin around it
+    hidden: float = 0.7  # valid share of a brow below which it is drawn,
+    seen: float = 0.8  # if the other one reaches this
+    frontality: float = 0.5  # below it the far brow lies along the face's outline
+    gain: tuple[float, float] = (0.6, 1.6)  # least and most by which its colours are brought to this side's light
+
+
+@dataclass(frozen=True)
+class Brow(SourceStep):
+    """A hidden brow, drawn."""
+
+    name: ClassVar[str] = "brow"
+    phase: ClassVar[Phase] = Phase.REPAIR
+    reads: ClassVar[tuple[str, ...]] = ("image", "valid_mask", "landmarks")
+    writes: ClassVar[tuple[str, ...]] = ("image", "valid_mask")
+    settings: Settings = Settings()
+
+    def apply(self, portrait: Portrait) -> Portrait:
+        """Draw a brow that is hidden from its mirror image where that shows it."""
+        if frontality(portrait.landmarks) < self.settings.frontality:
+            return portrait
+        bands = [self._band(portrait.landmarks[half], portrait.image.shape[0]) for half in _HALVES]
+        seen = [float((portrait.valid_mask * band).sum() / max(float(band.sum()), 1.0)) for band in bands]
+        hidden = int(np.argmin(seen))
+        if seen[hidden] >= self.settings.hidden or seen[1 - hidden] < self.settings.seen:
+            return portrait
+        return self._drawn(portrait, bands[hidden])
+
+    def _band(self, brow: np.ndarray, size: int) -> np.ndarray:
+        """Return (size, size) float32 in [0, 1]: a brow, of landmarks (5, 2), and the skin around it."""
+        band, width = np.zeros((size, size), np.float32), self.settings.width
+        line = np.rint(brow * size - 0.5).astype(np.int32)
+        cv2.polylines(band, [line], isClosed=False, color=1.0, thickness=max(1, round(2 * width * size)))
+        return cv2.GaussianBlur(band, (0, 0), width / 4 * size)
+
+    def _drawn(self, portrait: Portrait, band: np.ndarray) -> Portrait:
+        other = mirrored_onto(portrait)
+        share = band * other.valid_mask * (1 - portrait.valid_mask)
+        around = cv2.dilate(band, disc(2 * self.settings.width * band.shape[0]))
+        lit = other.image * self._gain(portrait, other.image, around * other.valid_mask)
+        valid = portrait.valid_mask + share
+        part = share / np.maximum(valid, 1e-3)  # by what is valid: the hair around the brow is not mixed in
+        picture = portrait.image + part[..., None] * (np.clip(lit, 0, 255) - portrait.image)
+        image, valid = np.rint(picture).astype(np.uint8), np.minimum(valid, 1).astype(np.float32)
+        return replace(portrait, image=image, valid_mask=valid)
+
+    def _gain(self, portrait: Portrait, image: np.ndarray, where: np.ndarray) -> np.ndarray:
+        """Return (3,): what brings the mirror image to the portrait's colours, measured where both show skin."""
+        weight = (where * portrait.valid_mask)[..., None]
+        ours, theirs = ((weight * each).sum(axis=(0, 1)) for each in (portrait.image, image))
+        gain: np.ndarray = np.clip((ours + 1) / (theirs + 1), *self.settings.gain)
+        return gain

@@ -1,0 +1,107 @@
+"""Smooth the folds of a source's smile, once per source, for targets that do not smile.
+
+A portrait that smiles has deep folds from the nose past the corners of the mouth. Squeezed over a mouth at rest they
+look carved, and make any face old. What is darker there than the skin on both sides is filled with that skin's colour,
+and the sharp line at its bottom with skin as rough as around; stubble and beards, dark all over, stay.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import cv2
+import numpy as np
+
+from ...stages.parse import disc
+from ..landmarks import MOUTH_CORNERS, NOSE
+from ..protocols import Phase, SourceStep
+from ..records import Portrait, Variant, View
+from ..regions import FRACTION, fixed_point, polygon
+
+_WINGS = (31, 35)  # of the nose, above either corner of the mouth
+_OUTWARDS = (-1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Lengths are shares of the side."""
+
+    share: float = 0.95  # of a fold's depth that is filled: some of it is the face's own
+    wide: float = 0.03  # half the widest fold
+    fine: float = 0.004  # pores finer than this stay
+    even: float = 0.008  # the filling is as even as this
+    deep: float = 8.0  # levels of 255 beyond the usual depth from which skin is wholly a fold
+    rough: float = 2.0  # times the usual depth of pores: a fine line in a fold is no deeper
+    around: tuple[float, float] = (0.006, 0.004)  # by which a fold's line is widened, and how softly
+    zone: float = 0.12  # how wide the zone of a fold is,
+    soft: float = 0.02  # and how soft its edge
+    nostril: float = 0.012  # by which the nose is larger than its landmarks
+    away: float = 0.045  # by which folds lie outside of nose and mouth
+
+
+@dataclass(frozen=True)
+class SmoothFolds(SourceStep):
+    """Every look of the portrait, without the folds of its smile."""
+
+    name: ClassVar[str] = "smile_folds"
+    phase: ClassVar[Phase] = Phase.VARIANTS
+    reads: ClassVar[tuple[str, ...]] = ("views",)
+    writes: ClassVar[tuple[str, ...]] = ("views",)
+    settings: Settings = Settings()
+
+    def apply(self, portrait: Portrait) -> Portrait:
+        """Add it to each variant of each view."""
+        return replace(portrait, views=tuple(self._smoothed_view(view) for view in portrait.views))
+
+    def _smoothed_view(self, view: View) -> View:
+        def smooth(variant: Variant) -> Variant:
+            image, valid = variant.layers[..., :3], variant.layers[..., 3]
+            image = self.smoothed(np.ascontiguousarray(image), view.portrait.landmarks)
+            return replace(variant, smooth=np.dstack([image, valid]))
+
+        return replace(
+            view,
+            plain=smooth(view.plain),
+            closed=view.closed and smooth(view.closed),
+            mouthless=view.mouthless and smooth(view.mouthless),
+        )
+
+    def smoothed(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        """Return a picture (S, S, 3) uint8 of a face of landmarks (66, 2) without the folds of its smile."""
+        size, settings = image.shape[0], self.settings
+        picture = image.astype(np.float32)
+        seen = cv2.GaussianBlur(picture, (0, 0), settings.fine * size)
+        filled = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, disc(settings.wide * size))
+        depth = np.maximum(cv2.GaussianBlur(filled, (0, 0), settings.even * size) - seen, 0)
+        zone = self._zone(landmarks, size)
+        if not (zone > 0.5).any():  # landmarks in a heap, which are no face
+            return image
+        deeper = np.maximum(depth - np.median(depth[zone > 0.5], axis=0), 0)  # than stubble, which is as deep as a fold
+        fine = picture - seen
+        least = -settings.rough * np.median(np.abs(fine[zone > 0.5]), axis=0)
+        smoother = np.clip(2 * zone - 0.3, 0, 1) * self._lines(deeper.mean(axis=2), size)
+        pores = smoother[..., None] * np.maximum(least - fine, 0)
+        lighter = picture + pores + settings.share * zone[..., None] * deeper
+        return np.rint(np.minimum(lighter, 255)).astype(np.uint8)
+
+    def _lines(self, depth: np.ndarray, size: int) -> np.ndarray:
+        """Return (size, size) float32 in [0, 1]: where folds so deep are, and close around."""
+        wider, softly = self.settings.around
+        there = cv2.dilate(np.clip(depth / self.settings.deep, 0, 1), disc(wider * size))
+        return cv2.GaussianBlur(there, (0, 0), softly * size)
+
+    def _zone(self, landmarks: np.ndarray, size: int) -> np.ndarray:
+        """Return (size, size) float32 in [0, 1]: along both folds, from above the nose's wings to below the mouth.
+
+        The nose, whose nostrils are dark, is no part of it.
+        """
+        zone, settings = np.zeros((size, size), np.float32), self.settings
+        for wing, corner, side in zip(_WINGS, MOUTH_CORNERS, _OUTWARDS, strict=True):
+            nose, mouth = landmarks[wing], landmarks[corner]
+            down, out = mouth - nose, np.array([side * settings.away, 0])
+            below = mouth + 0.9 * out + np.array([0.1, 0.55]) * down
+            path = np.array([nose - 0.1 * down + 0.6 * out, nose + 0.5 * down + 1.6 * out, mouth + 1.4 * out, below])
+            thickness = round(settings.zone * size)
+            cv2.polylines(zone, [fixed_point(path * size)], False, 1.0, thickness, cv2.LINE_8, FRACTION)
+        nose = cv2.dilate(polygon(cv2.convexHull(landmarks[NOSE]), size), disc(settings.nostril * size))
+        soft_nose = cv2.GaussianBlur(nose, (0, 0), settings.nostril / 2 * size)
+        return cv2.GaussianBlur(zone, (0, 0), settings.soft * size) * (1 - soft_nose)

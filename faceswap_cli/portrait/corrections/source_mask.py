@@ -1,0 +1,53 @@
+"""Say which pixels of a source's photo are its face: what may be laid, once per source.
+
+That is the face without its eyes and teeth, which stay the target's, and without hair.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import cv2
+import numpy as np
+
+from ...stages.parse import EYES, FACE_CLASSES, HAIR, MOUTH, class_share, disc, main_part
+from ..protocols import Phase, SourceStep
+from ..records import Portrait
+
+_NEVER = (MOUTH, HAIR)  # not even in the midst of a face
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Shares of the side."""
+
+    rim: float = 0.015  # by which the mask is drawn in, so that no hair or background comes along
+    lids: float = 0.004  # over which it ends at the eyes: lids come along, what they show does not
+
+
+@dataclass(frozen=True)
+class ValidMask(SourceStep):
+    """The mask of a photo that a parser looked at; without one all of it is valid."""
+
+    name: ClassVar[str] = "valid_mask"
+    phase: ClassVar[Phase] = Phase.OBSERVE
+    reads: ClassVar[tuple[str, ...]] = ("class_probs", "image")
+    writes: ClassVar[tuple[str, ...]] = ("valid_mask",)
+    switchable: ClassVar[bool] = False
+    settings: Settings = Settings()
+
+    def apply(self, portrait: Portrait) -> Portrait:
+        """Write the mask."""
+        if portrait.class_probs is None:
+            return portrait
+        return replace(portrait, valid_mask=self.valid(portrait.class_probs, portrait.image.shape[0]))
+
+    def valid(self, class_probs: np.ndarray, size: int) -> np.ndarray:
+        """Return (size, size) float32 in [0, 1]: which pixels of a crop with class probabilities may be laid."""
+        parsed = main_part(class_share(class_probs, FACE_CLASSES)) * (1 - class_share(class_probs, _NEVER))
+        face, eyes = (
+            cv2.resize(each, (size, size), interpolation=cv2.INTER_LINEAR)
+            for each in (parsed, class_share(class_probs, EYES))
+        )
+        drawn_in = cv2.erode(face, disc(self.settings.rim * size))
+        lids = cv2.GaussianBlur(eyes, (0, 0), self.settings.lids * size)
+        return cv2.GaussianBlur(drawn_in, (0, 0), self.settings.rim * size / 2) * (1 - lids)

@@ -1,0 +1,44 @@
+"""What the last frames of a clip showed, for steps and masks that steady what trembles."""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .protocols import Step
+
+
+class History:
+    """What was seen in a run through a clip, by track: a few frames and no more, so a resumed run has it too.
+
+    Each step reads and appends its own, under its name; what is kept stands still in the frame rather than in the crop,
+    which hangs on points that tremble themselves.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, deque[dict[int, Any]]] = {}
+
+    def frames(self, name: str, count: int) -> deque[dict[int, Any]]:
+        """Return what was noted under a name in the last `count` frames, the oldest first; append what is seen now."""
+        return self._kept.setdefault(name, deque(maxlen=count))
+
+    def running_mean(self, name: str, count: int, now: dict[int, float]) -> dict[int, float]:
+        """Note what is seen of each track; return the mean of that and of the frames before that show it."""
+        frames = self.frames(name, count)
+        frames.append(now)
+        return {track: float(np.mean([seen[track] for seen in frames if track in seen])) for track in now}
+
+
+def reach(steps: Iterable["Step"], mask: int) -> int:
+    """Return how many frames before one what is done with it can depend on.
+
+    A step depends on the frames it looks at, and on all that what it reads depends on; so does the mask, which looks at
+    `mask` frames of the crops' class probabilities.
+    """
+    frames: dict[str, int] = {}
+    for step in steps:
+        needed = step.history + max((frames.get(name, 0) for name in step.reads), default=0)
+        frames |= {name: max(needed, frames.get(name, 0)) for name in step.writes}
+    return max([*frames.values(), mask + frames.get("crop.class_probs", 0)])

@@ -1,0 +1,103 @@
+"""Find the irises of a face in its crop.
+
+An iris is found in what the parser calls an eye: in the middle rows, where no lashes are, it is the darkest part as
+wide as an iris can be.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..stages.parse import EYES
+from .regions import ramp
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Eye:
+    """One eye of a picture, cut out."""
+
+    place: tuple[slice, slice]  # rows and columns of the picture
+    image: np.ndarray  # (h, w, 3) float32
+    opening: np.ndarray  # (h, w) float32 in [0, 1]: how far a pixel is eye
+    radius: float  # of the iris, pixels
+    distance: np.ndarray  # (h, w) float32: from the iris's centre, in its radii
+    iris: np.ndarray  # (3,): its colour
+    white: np.ndarray  # (3,): the colour beside it
+    trust: float  # in (0, 1]: how surely it is seen
+
+
+@dataclass(frozen=True, slots=True)
+class IrisFinder:
+    """Finds the irises of open eyes."""
+
+    radius: float = 0.21  # of an iris, over an eye's width: 11.7 mm across in an opening of 28 to 30
+    least: int = 12  # pixels: of a narrower eye no colour is seen
+    middle: float = 0.55  # share of an eye's height that is looked at: the rest is lashes and their shadow
+    iris: tuple[float, float] = (0.45, 0.9)  # distances from its centre, in its radii, of what is iris
+    white: tuple[float, float] = (1.25, 2.1)  # and of what is white
+    darker: tuple[float, float] = (12.0, 32.0)  # levels darker than the white: from the second on surely an iris
+    open: tuple[float, float] = (0.15, 0.25)  # height over width of an eye: from the second on it is open, surely
+
+    def find(self, image: np.ndarray, class_probs: np.ndarray) -> list[Eye]:
+        """Return the open eyes of a picture (S, S, 3) uint8 of class probabilities (19, P, P)."""
+        found = (self._eye(image, class_probs[label]) for label in EYES)
+        return [eye for eye in found if eye is not None]
+
+    def _eye(self, image: np.ndarray, share: np.ndarray) -> Eye | None:
+        size = image.shape[0]
+        opening = cv2.resize(share, (size, size), interpolation=cv2.INTER_LINEAR)
+        left, top, width, height = cv2.boundingRect((opening > 0.5).astype(np.uint8))
+        if width < self.least or height < self.open[0] * width:
+            return None
+        margin = round(0.3 * width)
+        place = (
+            slice(max(top - margin, 0), min(top + height + margin, size)),
+            slice(max(left - margin, 0), min(left + width + margin, size)),
+        )
+        part, opening = image[place].astype(np.float32), opening[place]
+        radius = self.radius * width
+        found = self._iris(part @ LUMA, opening, radius)
+        if found is None:
+            return None
+        x, y, darker = found
+        rows, columns = np.indices(opening.shape, dtype=np.float32)
+        distance = np.hypot(columns - x, rows - y) / radius
+        iris, white = (
+            part[(distance > low) & (distance < high) & (opening > 0.7)] for low, high in (self.iris, self.white)
+        )
+        trust = ramp(darker, self.darker) * ramp(height / width, self.open)
+        if min(len(iris), len(white)) < 4 or trust == 0:
+            return None
+        # without highlights, without lids
+        return Eye(place, part, opening, radius, distance, _middle(iris, 0, 0.75), _middle(white, 0.5, 1), trust)
+
+    def _iris(self, brightness: np.ndarray, opening: np.ndarray, radius: float) -> tuple[float, float, float] | None:
+        """Return x and y of an iris's centre and by how many levels it is darker than what is beside it.
+
+        Both arrays are (h, w), the radius is in pixels. None where there is no iris.
+        """
+        count = opening.shape[1]
+        total = opening.sum(axis=0) + np.float32(1e-3)
+        rows = np.arange(opening.shape[0], dtype=np.float32)[:, None]
+        middle = (opening * rows).sum(axis=0) / total
+        looked_at = opening * np.clip((self.middle * total / 2 - np.abs(rows - middle)) / 2 + 0.5, 0, 1)
+        weight, light = looked_at.sum(axis=0), (looked_at * brightness).sum(axis=0)
+        across = np.abs(np.arange(count)[:, None] - np.arange(count)) / radius
+        disc, beside = np.sqrt(np.clip(1 - across**2, 0, 1)), ((across > 1.15) & (across < 2)).astype(np.float32)
+        inside, outside = disc @ weight, beside @ weight
+        darker = (beside @ light) / np.maximum(outside, 1) - (disc @ light) / np.maximum(inside, 1)
+        darker = darker * np.clip(4 * outside / np.maximum(inside, 1), 0, 1)  # an iris has white beside it
+        darker[(total < 0.6 * radius) | (inside < 1) | (outside < 1)] = -np.inf
+        x = int(darker.argmax())
+        return (float(x), float(middle[x]), float(darker[x])) if np.isfinite(darker[x]) else None
+
+
+def _middle(pixels: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Return the median colour (3,) of those pixels (P, 3) whose brightness lies between two quantiles."""
+    ordered = pixels[np.argsort(pixels @ LUMA)]
+    first = int(low * len(ordered))
+    colour: np.ndarray = np.median(ordered[first : max(round(high * len(ordered)), first + 1)], axis=0)
+    return colour

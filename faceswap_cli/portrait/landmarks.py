@@ -1,0 +1,76 @@
+"""Find the 66 landmarks of a face in its crop, what a portrait is laid by, and tell whether it has a beard.
+
+Their order is that of `networks/points.py`, the network called `points`. Places are shares of the crop's side, so they
+hold at any size.
+"""
+
+import cv2
+import numpy as np
+
+from ..engines import Network
+from ..errors import WeightsError
+from ..models import Entry
+from ..stages.tensors import to_tensor
+
+JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)
+EYES = (slice(36, 42), slice(42, 48))
+OPENING = slice(58, 66)  # the inner edge of the lips
+LIPS = slice(48, 66)
+MOUTH_CORNERS = (58, 62)
+INNER_LIPS = ((58, 58), (59, 65), (60, 64), (61, 63), (62, 62))  # from corner to corner, above and below
+
+# What each point is called in the mirrored picture.
+_JAW_SWAPPED, _BROWS_SWAPPED = range(16, -1, -1), range(26, 16, -1)
+_NOSE_SWAPPED = (*range(27, 31), *range(35, 30, -1))
+_EYES_SWAPPED = (45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40)
+_LIPS_SWAPPED = (*range(52, 47, -1), *range(57, 52, -1), *range(62, 57, -1), *range(65, 62, -1))
+MIRRORED = np.array([*_JAW_SWAPPED, *_BROWS_SWAPPED, *_NOSE_SWAPPED, *_EYES_SWAPPED, *_LIPS_SWAPPED])
+
+BRIDGE, NOSE_TIP, CHIN = 27, 30, 8
+# landmarks of the brows, and how far above each the hairline lies, as a share of the way from chin to bridge
+LIFTED = ([17, 19, 21, 22, 24, 26], [0.25, 0.38, 0.42, 0.42, 0.38, 0.25])
+
+
+class LandmarkFinder:
+    """Looks at crops in the template its network was trained on."""
+
+    def __init__(self, network: Network, contract: Entry) -> None:
+        self.template = contract.template
+        self._network = network
+        self._size = int(network.metadata.get("size", 0))
+        if self._size == 0:
+            raise WeightsError(f"{contract.file} does not say the size of its input: train it again or reinstall")
+
+    def find(self, image: np.ndarray) -> np.ndarray:
+        """Return (66, 2) float32, x and y as shares of the side, of a crop (S, S, 3) uint8."""
+        return self.look(image)[0]
+
+    def look(self, image: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return the same, and how surely the face has a beard, 0..1; 0 from a network that does not tell."""
+        seen = cv2.resize(image, (self._size, self._size), interpolation=cv2.INTER_AREA)
+        points, *beard = self._network.run(**{self._network.inputs[0]: to_tensor([seen], "0..1")})
+        return points[0], float(beard[0][0, 0]) if beard else 0.0
+
+
+def with_forehead(landmarks: np.ndarray) -> np.ndarray:
+    """Return landmarks (..., 66, 2) and six more above the brows, where a face of such a length has its hairline."""
+    up = landmarks[..., [BRIDGE], :] - landmarks[..., [CHIN], :]
+    rows, heights = LIFTED
+    return np.concatenate([landmarks, landmarks[..., rows, :] + np.array(heights)[:, None] * up], axis=-2).astype(
+        np.float32
+    )
+
+
+def mirrored_landmarks(landmarks: np.ndarray) -> np.ndarray:
+    """Return landmarks (66, 2), shares of the side, as they are called and lie in the mirrored crop."""
+    there = landmarks[MIRRORED]
+    return np.column_stack([1 - there[:, 0], there[:, 1]]).astype(np.float32)
+
+
+def frontality(landmarks: np.ndarray) -> float:
+    """Return how far a face with these landmarks (66, 2) looks ahead: 1 into the camera, 0 past it.
+
+    It is the ratio of the nose's distances from either edge of the face.
+    """
+    left, right = landmarks[NOSE_TIP, 0] - landmarks[JAW, 0].min(), landmarks[JAW, 0].max() - landmarks[NOSE_TIP, 0]
+    return float(max(min(left, right), 0) / max(left, right, 1e-6))

@@ -1,0 +1,54 @@
+"""Measure a mouth in the parser's class probabilities, near where its landmarks lie."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..stages.parse import LIPS, MOUTH, class_share
+from .landmarks import EYES, INNER_LIPS, MOUTH_CORNERS
+from .records import Mouth
+from .regions import column
+
+
+@dataclass(frozen=True, slots=True)
+class MouthGauge:
+    """Measures mouths; its numbers are shares of the width between the corners."""
+
+    reach: float = 0.7  # how far from its landmarks lips are looked for
+    thick: float = 0.03  # a column of lips of that height lies within the mouth
+
+    def measure(self, landmarks: np.ndarray, class_probs: np.ndarray) -> Mouth:
+        """Return width and aspect ratio of a mouth, by landmarks (66, 2) and class probabilities (19, P, P)."""
+        return Mouth(self.width(landmarks, class_probs), self.aspect_ratio(landmarks, class_probs))
+
+    def aspect_ratio(self, landmarks: np.ndarray, class_probs: np.ndarray) -> float:
+        """Return how high the opening of a mouth is by its class, over the width between the corners."""
+        width, opening = corner_distance(landmarks), class_share(class_probs, (MOUTH,))
+        pairs = INNER_LIPS[1:-1]
+        gap = max(column(opening, landmarks[list(pair)].mean(axis=0), self.reach * width)[0] for pair in pairs)
+        return gap / max(width, 1e-6)
+
+    def width(self, landmarks: np.ndarray, class_probs: np.ndarray) -> float:
+        """Return how wide a mouth is by its classes, in shares of the side; 0 where none is seen near its landmarks."""
+        return float(self.present(landmarks, class_share(class_probs, (MOUTH, *LIPS)))[1].mean())
+
+    def present(self, landmarks: np.ndarray, lips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return where lips (P, P) are looked for, (P, P) bool, and which columns show them, (P,) in [0, 1]."""
+        size, width = len(lips), corner_distance(landmarks)
+        places = (np.arange(size) + 0.5) / size
+        middle = landmarks[list(MOUTH_CORNERS)].mean(axis=0)
+        around = np.abs(places - middle[1])[:, None] <= self.reach * width
+        around = around & (np.abs(places - middle[0]) <= self.reach * width)
+        heights = (lips * around).sum(axis=0) / size
+        return around, np.clip(heights / max(self.thick * width, 1e-6), 0, 1)
+
+
+def corner_distance(landmarks: np.ndarray) -> float:
+    """Return how far the corners of the mouth of landmarks (66, 2) lie apart."""
+    return float(np.linalg.norm(landmarks[MOUTH_CORNERS[0]] - landmarks[MOUTH_CORNERS[1]]))
+
+
+def over_eyes(width: float, landmarks: np.ndarray) -> float:
+    """Return a width, as a share of the side, over the distance of the eyes of landmarks (66, 2)."""
+    eyes = [landmarks[eye].mean(axis=0) for eye in EYES]
+    return width / max(float(np.linalg.norm(eyes[0] - eyes[1])), 1e-6)

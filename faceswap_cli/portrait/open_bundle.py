@@ -1,0 +1,109 @@
+"""Open the networks of a bundle and learn who the source is: all that happens before the first frame."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..engines import Network, gpu_count, open_network
+from ..errors import NoFaceError
+from ..media.photo import read_photo
+from ..options import Options
+from ..stages.bundle import Bundle, Part
+from ..stages.detect import Detect
+from ..stages.generate import NetworkGenerator
+from ..stages.identity import Encoder, find_faces, find_sources, identify
+from ..stages.mask import Mask, OvalMask, ParsedMask
+from ..stages.parse import Parser
+from ..stages.specialise import open_generator
+from ..stages.who import Meant, Reference
+from ..types import Frame, Identity, SourcePhoto
+from .finisher import Finisher
+from .fitter import Fitter
+from .landmarks import LandmarkFinder, frontality
+from .recipe import RECIPE
+from .records import Source
+from .source import Portraitist
+
+_PAST_THE_CAMERA = "the source looks past the camera: a photo in which both cheeks are seen makes a better swap"
+_TURNED = 0.2  # frontality below which half of a face is missing
+
+
+class OpenBundle:
+    """The networks of a bundle as stages that are ready to be used, and what is to be told of them."""
+
+    def __init__(self, bundle: Bundle, options: Options) -> None:
+        self.notes: list[str] = []
+        self.recipe = RECIPE.without(options.without).shaped(options.shape)
+        self._bundle, self._options = bundle, options
+        contract = bundle.generator.contract
+        crop = (contract.identity_template, contract.identity_size)
+        self.encoder = Encoder(self._open(bundle.encoder), bundle.encoder.contract, *crop)
+        self.parser = None if bundle.parser is None else Parser(self._open(bundle.parser), bundle.parser.contract)
+        self.masker = self._choose_mask()
+        points = bundle.points
+        self.landmarks = None if points is None else LandmarkFinder(self._open(points), points.contract)
+
+    def source(self, photos: Sequence[SourcePhoto | Frame], detect: Detect) -> Source:
+        """Return who is in the source's photos; raises what `find_sources` and `identify` raise."""
+        seen, notes = find_sources(photos, detect)
+        identity, doubts = identify(seen, self.encoder, one_person=not self._options.force_average)
+        self.notes += notes + doubts
+        if self.landmarks is None:
+            return Source(identity, None)
+        size = self._bundle.generator.contract.size
+        portraitist = Portraitist(self.landmarks, self.parser, size, self.recipe)
+        portrait = portraitist.best([(each.rgb, each.face) for each in seen])
+        if frontality(portrait.landmarks) < _TURNED:
+            self.notes.append(_PAST_THE_CAMERA)
+        return Source(identity, portrait)
+
+    def meant(self, detect: Detect) -> Meant | None:
+        """Return what tells who is meant by photos, None without any; raise NoFaceError where one shows no face."""
+        references = [self._reference(*each, detect) for each in self._options.references.items()]
+        return Meant(self.encoder, references, self._options.similarity) if references else None
+
+    def _reference(self, path: Path, is_meant: bool, detect: Detect) -> Reference:
+        rgb, faces = find_faces(read_photo(path).frame.rgb, detect)
+        if not faces:
+            raise NoFaceError(f"no face found in {path.name}, which is to say who is meant: give a portrait of them")
+        if len(faces) > 1:
+            self.notes.append(f"{path.name} shows {len(faces)} faces: the largest says who is meant")
+        return Reference(self.encoder.embed(rgb, faces[0]), is_meant)
+
+    def generator(self, identity: Identity) -> tuple[NetworkGenerator, Network]:
+        """Return the generator with its identity set, and its network."""
+        part = self._bundle.generator
+        network = open_generator(part, identity, self._options)
+        self.notes += _told_device(network, self._options)
+        return NetworkGenerator(network, part.contract, identity), network
+
+    def fitter(self, source: Source) -> Fitter | None:
+        """Return what fits the source's portrait to faces, None for a generator that is shown none."""
+        if source.portrait is None or self.landmarks is None:
+            return None
+        return Fitter(source.portrait, self.landmarks, self.recipe)
+
+    def finisher(self) -> Finisher:
+        """Return what finishes swapped faces."""
+        return Finisher(self.recipe)
+
+    def _choose_mask(self) -> Mask:
+        if self.parser is None:
+            self.notes.append(
+                "no face parser is installed: an oval mask is used, hair and hands over the face are not kept"
+            )
+            return OvalMask(self._options.mask_blur)
+        # a generator that paints the face paints its glasses too; a portrait laid over them would leave halves
+        keeps = self._bundle.points is not None
+        return ParsedMask(self._options.mask_blur, keeps_glasses=keeps)
+
+    def _open(self, part: Part) -> Network:
+        return open_network(part.path, self._options.device, self._options.threads)
+
+
+def _told_device(network: Network, options: Options) -> list[str]:
+    """Say once when the CPU does the work although a GPU was asked for or is there."""
+    if network.device == "cuda" or options.device == "cpu" or (options.device == "auto" and gpu_count() == 0):
+        return []
+    if gpu_count() == 0:
+        return ["no CUDA device is seen on this machine, the CPU does the work"]
+    return ["no GPU could be used, the CPU does the work: `faceswap doctor` says why"]

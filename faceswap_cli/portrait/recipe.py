@@ -1,0 +1,148 @@
+"""The laying of a portrait as one ordered list: the only place where the order of corrections is decided.
+
+Read it from top to bottom: what happens to the source's photo, once; then to every face of every frame, before the
+generator and after it. To add a correction, write its steps (see protocols.py) and give each its line here.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import cast
+
+from ..errors import UsageError
+from .corrections.beard import Beard
+from .corrections.brow_shape import BrowShape
+from .corrections.close_mouth import CloseMouth, LipLine
+from .corrections.coverage import Cover, Coverage
+from .corrections.erase_brow import EraseBrow
+from .corrections.eyelids import Eyelids
+from .corrections.fold_guard import FoldGuard
+from .corrections.grain import Grain
+from .corrections.head_shape import HeadShape
+from .corrections.head_shape import Settings as ShapeSettings
+from .corrections.iris_colour import IrisColour
+from .corrections.join_views import JoinViews
+from .corrections.measure_mouth import MeasureMouth
+from .corrections.open_lips import OpenLips
+from .corrections.own_lips import OwnLips, OwnLipsPainted
+from .corrections.sharpness import Sharpness
+from .corrections.smile_folds import SmileFolds
+from .corrections.source_brow import Brow
+from .corrections.source_eyes import SourceEyes
+from .corrections.source_folds import SmoothFolds
+from .corrections.source_glasses import Glasses
+from .corrections.source_landmarks import SourceEyelids, SourceOpenLips
+from .corrections.source_light import Light
+from .corrections.source_mask import ValidMask
+from .corrections.source_mirror import Mirror, PlainView
+from .corrections.source_mouth import ClosedMouth, Mouthless, SourceLips
+from .corrections.source_shape import SourceShape
+from .corrections.source_sharpness import Softness
+from .corrections.steadying import Steadying
+from .corrections.teeth import Teeth
+from .corrections.warp_views import WarpViews
+from .history import reach
+from .protocols import FrameStep, Phase, SourceStep, Step
+
+STEPS: tuple[Step, ...] = (
+    # what the source's photo shows
+    ValidMask(),
+    Glasses(),
+    SourceShape(),
+    SourceEyelids(),
+    SourceOpenLips(),
+    SourceEyes(),
+    SourceLips(),
+    # its photo, repainted
+    Brow(),
+    Light(),
+    # what it looks like otherwise
+    PlainView(),
+    Mirror(),
+    ClosedMouth(),
+    Mouthless(),
+    SmoothFolds(),
+    Softness(),
+    # from here on for every face of every frame. Target geometry: whatever moves the target itself stands first
+    HeadShape(),
+    # landmarks
+    Eyelids(),
+    OpenLips(),
+    Steadying(),
+    BrowShape(),
+    # expression
+    MeasureMouth(),
+    CloseMouth(),
+    OwnLips(),
+    SmileFolds(),
+    # warp
+    WarpViews(),
+    # cover
+    FoldGuard(),
+    JoinViews(),
+    Coverage(),
+    Teeth(),
+    LipLine(),
+    Beard(),
+    Cover(),
+    # colour
+    Sharpness(),
+    OwnLipsPainted(),
+    # target
+    EraseBrow(),
+    IrisColour(),
+    # after the generator
+    Grain(),
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Steps in their order."""
+
+    steps: tuple[Step, ...] = STEPS
+
+    @property
+    def corrections(self) -> tuple[str, ...]:
+        """The names of what can be left out, in the order of their first steps."""
+        return tuple(dict.fromkeys(step.name for step in self.steps if step.switchable))
+
+    @property
+    def digest(self) -> str:
+        """What tells this recipe with all its numbers from any other (SHA-256)."""
+        return hashlib.sha256(
+            "\n".join(f"{step.name} {step.history} {step}" for step in self.steps).encode()
+        ).hexdigest()
+
+    def without(self, names: tuple[str, ...]) -> "Recipe":
+        """Return the recipe without some corrections; raise UsageError for a name that is none of them."""
+        unknown = [name for name in names if name not in self.corrections]
+        if unknown:
+            raise UsageError(f"no correction is called {unknown[0]!r}: choose of {', '.join(self.corrections)}")
+        return Recipe(tuple(step for step in self.steps if step.name not in names))
+
+    def shaped(self, strength: float) -> "Recipe":
+        """Return the recipe with so much, 0..1, of the source's shape on the target's head; 0 leaves the step out."""
+        if strength == 0:
+            return Recipe(tuple(step for step in self.steps if step.name != HeadShape.name))
+        shaped = HeadShape(ShapeSettings(strength))
+        return Recipe(tuple(shaped if isinstance(step, HeadShape) else step for step in self.steps))
+
+    def of_source(self, phase: Phase) -> list[SourceStep]:
+        """Return the steps of a phase that runs once per source."""
+        assert phase.once_per_source
+        return [cast(SourceStep, step) for step in self.steps if step.phase is phase]
+
+    def of_frame(self, *, after_generator: bool) -> list[FrameStep]:
+        """Return the steps that run for every frame, before the generator or after it."""
+        return [
+            cast(FrameStep, step)
+            for step in self.steps
+            if not step.phase.once_per_source and (step.phase is Phase.FINISH) == after_generator
+        ]
+
+    def reach(self, mask: int) -> int:
+        """Return how many frames before one what is done with it can depend on; see `history.reach`."""
+        return reach([step for step in self.steps if not step.phase.once_per_source], mask)
+
+
+RECIPE = Recipe()

@@ -1,0 +1,57 @@
+"""Regions of a crop: polygons and ramps between places, what shows some of a class, columns of it, fillings."""
+
+import cv2
+import numpy as np
+
+DRAWN = 224  # side at which soft masks and fillings are drawn: a larger one is enlarged from it
+FRACTION = 4  # bits of a pixel that OpenCV draws to
+_NOTHING = 0.02  # a share up to which a pixel shows nothing
+
+
+def ramp(value: float, ends: tuple[float, float]) -> float:
+    """Return 0 up to the first end, 1 from the second on, and in between what lies between."""
+    return float(np.clip((value - ends[0]) / (ends[1] - ends[0]), 0, 1))
+
+
+def polygon(corners: np.ndarray, size: int) -> np.ndarray:
+    """Return (size, size) float32: 1 within corners (K, 2), shares of the side."""
+    mask = np.zeros((size, size), np.float32)
+    places = fixed_point(corners.reshape(-1, 2) * size - 0.5)
+    cv2.fillPoly(mask, [places], 1.0, lineType=cv2.LINE_8, shift=FRACTION)
+    return mask
+
+
+def fixed_point(places: np.ndarray) -> np.ndarray:
+    """Return places (K, 2) in pixels as OpenCV draws them to a part of one, int32 with `FRACTION` bits of it."""
+    return np.rint(places * (1 << FRACTION)).astype(np.int32)
+
+
+def around_share(share: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """Return the rows and columns of (P, P) that show some of it, with a margin of so many; some must be shown."""
+    bounds = []
+    for axis in (1, 0):
+        some = np.flatnonzero(share.max(axis=axis) > _NOTHING)
+        bounds.append(slice(max(int(some[0]) - margin, 0), min(int(some[-1]) + 1 + margin, len(share))))
+    return bounds[0], bounds[1]
+
+
+def column(share: np.ndarray, place: np.ndarray, reach: float) -> tuple[float, float]:
+    """Return how much of the column through a place (2,), within `reach` of it, is shared (P, P), and its middle."""
+    size = share.shape[0]
+    x, y = map(float, place)
+    across = float(np.clip(x * size - 0.5, 0, size - 1.001))
+    left, part = int(across), across - int(across)
+    rows = (np.arange(size) + 0.5) / size
+    shares = ((1 - part) * share[:, left] + part * share[:, left + 1]) * (np.abs(rows - y) <= reach)
+    total = float(shares.sum())
+    return total / size, float((shares * rows).sum()) / total if total > 0 else y
+
+
+def inpainted(image: np.ndarray, where: np.ndarray, reach: float) -> np.ndarray:
+    """Return a picture (S, S, 3) uint8, as fine as `where` (P, P) uint8, filled where that is 1 by what is around.
+
+    `reach` is the share of the side from which colours are taken.
+    """
+    small = cv2.resize(image, where.shape[::-1], interpolation=cv2.INTER_AREA)
+    filled = cv2.inpaint(small, where, reach * len(where), cv2.INPAINT_TELEA)
+    return cv2.resize(filled, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,87 @@
+"""Tell where shots begin: the part of tracking that keeps what belongs to one shot out of the next.
+
+A cut changes the whole picture at once and for good. A flash does so too, but the picture before it is back after a few
+frames, or is seen through it; a moving camera changes every frame alike. So frames wait until those after them are
+known. Fades and dissolves are no cuts: whom they bring in is new, and tracking notices that by itself.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+import cv2
+import numpy as np
+
+from ..types import Face, Frame
+
+FLASH = 3  # frames that a flash lasts at most, and that come out behind
+
+_CUT = 22.0  # mean change of brightness (0..255) from which a frame may begin a new shot
+_CUT_RATIO = 3.0  # and so many times the usual change, else it is a moving camera
+_BACK = 11.0  # change up to which two frames show the same scene
+_SEEN_THROUGH = 0.9  # correlation from which they do in another light
+_USUAL = 8  # changes whose median is the usual one
+_THUMBNAIL = (32, 18)
+
+
+def by_shot(sightings: Iterable[tuple[Frame, list[Face]]]) -> Iterator[tuple[int, Frame, list[Face]]]:
+    """Yield frames and faces with the number of their shot, from 0, FLASH frames behind."""
+    shots, waiting = _Shots(), deque[tuple[Frame, list[Face]]]()
+    for frame, faces in sightings:
+        shots.take(frame.rgb)
+        waiting.append((frame, faces))
+        if len(waiting) > FLASH:
+            yield shots.next(), *waiting.popleft()
+    while waiting:
+        yield shots.next(), *waiting.popleft()
+
+
+class _Shots:
+    """Count the shots of frames that are known a few ahead."""
+
+    def __init__(self) -> None:
+        self._thumbnails: deque[np.ndarray] = deque()  # of FLASH + 1 frames before the next one, of it, and ahead
+        self._position = 0  # of the next one among them
+        self._shot = 0
+        self._changes: deque[float] = deque(maxlen=_USUAL)
+
+    def take(self, rgb: np.ndarray) -> None:
+        """Look at the newest frame."""
+        # A few hundred samples are enough, and cost nothing on 4K.
+        step = max(1, min(rgb.shape[:2]) // 72)
+        small = cv2.resize(rgb[::step, ::step], _THUMBNAIL, interpolation=cv2.INTER_AREA)
+        self._thumbnails.append(small.astype(np.float32))
+
+    def next(self) -> int:
+        """Return the shot of the next frame."""
+        if self._position > 0 and self._begins():
+            self._shot += 1
+        self._position += 1
+        while self._position > FLASH + 1:
+            self._thumbnails.popleft()
+            self._position -= 1
+        return self._shot
+
+    def _begins(self) -> bool:
+        known, now = list(self._thumbnails), self._position
+        change = _change(known[now - 1], known[now])
+        usual = float(np.median(self._changes)) if self._changes else 0.0
+        self._changes.append(change)
+        if change <= max(_CUT, _CUT_RATIO * usual):
+            return False
+        around = [
+            (before, after)
+            for back, before in enumerate(reversed(known[:now]))
+            for after in known[now : now + FLASH + 1 - back]
+        ]
+        return not any(_same_scene(*pair) for pair in around)
+
+
+def _change(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(one - other).mean())
+
+
+def _same_scene(one: np.ndarray, other: np.ndarray) -> bool:
+    if _change(one, other) <= _BACK:
+        return True
+    varying = [(each - each.mean(axis=(0, 1))).ravel() for each in (one, other)]
+    return float(varying[0] @ varying[1]) > _SEEN_THROUGH * float(np.prod([np.linalg.norm(each) for each in varying]))

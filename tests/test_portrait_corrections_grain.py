@@ -1,0 +1,74 @@
+"""Swapped skin has its target's grain: neither less nor more, and none of its lines."""
+
+import numpy as np
+import pytest
+
+from faceswap_cli.portrait.corrections.grain import Grain
+from faceswap_cli.types import Crop, Face
+
+SIZE, CELLS = 224, 56
+INNER = slice(60, 160)
+FACE = Face(np.array([0, 0, SIZE, SIZE], np.float32), np.zeros((5, 2), np.float32), 1.0)
+
+
+def picture(deviation: float, seed: int = 0) -> np.ndarray:
+    """Skin with such a noise."""
+    noise = np.random.default_rng(seed).normal(0, deviation, (SIZE, SIZE, 1))
+    return np.rint(np.clip(noise + np.array([180, 140, 120]), 0, 255)).astype(np.uint8)
+
+
+def crop_of(image: np.ndarray, skin: float = 1.0) -> Crop:
+    classes = np.zeros((19, CELLS, CELLS), np.float32)
+    classes[1], classes[0] = skin, 1 - skin
+    return Crop(image, np.eye(2, 3), FACE, classes)
+
+
+def laid(alpha: int = 255) -> np.ndarray:
+    layers = np.zeros((SIZE, SIZE, 4), np.uint8)
+    layers[20:200, 30:190, 3] = alpha
+    return layers
+
+
+def grain_of(image: np.ndarray) -> float:
+    return float(image[INNER, INNER, 1].std())
+
+
+@pytest.mark.parametrize("own", [0.0, 2.0])
+def test_smooth_skin_gets_the_grain_that_it_lacks(own: float) -> None:
+    target = picture(5.0)
+    result = Grain().grained(picture(own, seed=1), crop_of(target), laid())
+    assert grain_of(result) == pytest.approx(grain_of(target), rel=0.15)
+    assert abs(float(result[INNER, INNER].mean()) - float(picture(0.0).mean())) < 0.5
+
+
+def test_skin_loses_the_grain_that_its_film_has_not() -> None:
+    image, target = picture(5.0), picture(1.0, seed=1)
+    image[100:103, 60:160] = 20  # a wrinkle, which stays
+    result = Grain().grained(image, crop_of(target), laid())
+    rest = result[110:160, INNER, 1]
+    assert float(rest.std()) < 0.6 * float(image[110:160, INNER, 1].std())
+    assert result[101, INNER].mean() < 40
+
+
+def test_a_clean_film_stays_clean() -> None:
+    image = picture(0.0)
+    assert Grain().grained(image, crop_of(picture(0.4)), laid()) is image
+
+
+def test_the_lines_of_the_target_do_not_come_along() -> None:
+    target = picture(3.0)
+    target[100:103, 60:160] = 20  # a brow's hair, or a wrinkle
+    result = Grain().grained(picture(0.0), crop_of(target), laid()).astype(int)
+    assert np.abs(result - picture(0.0))[95:108].max() < 12
+
+
+def test_only_skin_beneath_a_portrait_is_changed() -> None:
+    image, target = picture(0.0), picture(5.0)
+    np.testing.assert_array_equal(Grain().grained(image, crop_of(target), laid())[:18], image[:18])
+    assert Grain().grained(image, crop_of(target, skin=0.0), laid()) is image
+    assert Grain().grained(image, crop_of(target), laid(alpha=0)) is image
+
+
+def test_a_crop_that_was_not_parsed_stays() -> None:
+    image = picture(0.0)
+    assert Grain().grained(image, Crop(picture(5.0), np.eye(2, 3), FACE), laid()) is image

@@ -1,0 +1,65 @@
+"""A portrait is blurred as far as its target is softer, and not at all where that is sharp."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from faceswap_cli.portrait.corrections.sharpness import Sharpness
+from faceswap_cli.portrait.corrections.source_sharpness import Softness
+from faceswap_cli.portrait.records import Portrait
+from faceswap_cli.portrait.softness import SharpnessGauge, blurred
+from tests.test_portrait_fitter import SIZE, face_points
+
+
+def face(contrast: float = 1.0) -> np.ndarray:
+    """A face with sharp brows, eyes, nostrils and lips, and some pores."""
+    image = np.full((SIZE, SIZE, 3), (200, 160, 140), np.float32)
+    image += np.random.default_rng(0).normal(0, 2, (SIZE, SIZE, 1))
+    points = face_points()
+    for part in (slice(17, 22), slice(22, 27), slice(36, 42), slice(42, 48), slice(48, 58)):
+        place = np.rint(points[part] * SIZE).astype(np.int32)
+        cv2.polylines(image, [place], part.start >= 36, (200 - 140 * contrast,) * 3, 3)
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def blur_for(source: Portrait, target: np.ndarray, landmarks: np.ndarray) -> float:
+    softness = Softness().apply(source).softness
+    assert softness is not None
+    return Sharpness().blur(softness, target, landmarks)
+
+
+def portrait() -> Portrait:
+    return Portrait(face(), np.ones((SIZE, SIZE), np.float32), face_points())
+
+
+def test_a_blurred_face_is_less_sharp_and_a_pale_one_is_not() -> None:
+    values = [SharpnessGauge().sharpness(blurred(face(), each), face_points()) for each in (0.0, 0.8, 1.5)]
+    assert values[0] > 1.1 * values[1] > 1.2 * values[2]
+    assert SharpnessGauge().sharpness(face(contrast=0.4), face_points()) == pytest.approx(values[0], rel=0.1)
+
+
+@pytest.mark.parametrize("blur", [0.8, 1.2, 1.8])
+def test_the_targets_blur_is_found(blur: float) -> None:
+    assert blur_for(portrait(), blurred(face(), blur), face_points()) == pytest.approx(blur, rel=0.25)
+
+
+def test_over_a_sharp_face_nothing_is_blurred() -> None:
+    assert blur_for(portrait(), face(), face_points()) == 0
+    soft = replace(portrait(), image=blurred(face(), 1.5))
+    assert blur_for(soft, face(), face_points()) == 0
+    image = face()
+    assert blurred(image, 0.0) is image
+
+
+def test_points_in_a_heap_are_no_error() -> None:
+    for place in (-3.0, 0.5, 4.0):
+        assert np.isfinite(SharpnessGauge().sharpness(face(), np.full((66, 2), place, np.float32)))
+
+
+def test_at_any_size() -> None:
+    large = cv2.resize(face(), (2 * SIZE, 2 * SIZE), interpolation=cv2.INTER_CUBIC)
+    assert SharpnessGauge().sharpness(large, face_points()) == pytest.approx(
+        SharpnessGauge().sharpness(face(), face_points()), rel=0.1
+    )

@@ -1,0 +1,272 @@
+"""The recipe: its order, what its steps say of themselves, and that each of its corrections can be left out."""
+
+import hashlib
+import sys
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from faceswap_cli.api import recipe_of, swap_image
+from faceswap_cli.errors import UsageError
+from faceswap_cli.media.photo import read_photo
+from faceswap_cli.media.reader import open_clip
+from faceswap_cli.options import Options
+from faceswap_cli.portrait import recipe as module
+from faceswap_cli.portrait.corrections.eyelids import Eyelids
+from faceswap_cli.portrait.finisher import Finisher
+from faceswap_cli.portrait.fitter import Fitter
+from faceswap_cli.portrait.history import History, reach
+from faceswap_cli.portrait.open_bundle import OpenBundle
+from faceswap_cli.portrait.protocols import Phase
+from faceswap_cli.portrait.recipe import RECIPE, Recipe
+from faceswap_cli.portrait.records import FaceState, Portrait
+from faceswap_cli.portrait.source import Portraitist
+from faceswap_cli.stages.align import crop_face
+from faceswap_cli.stages.bundle import find_bundle
+from faceswap_cli.stages.detect import Detect, open_detector
+from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK
+from faceswap_cli.types import Crop
+
+OPTIONS = Options(device="cpu", threads=1)
+OBAMA, LAUGH, BEARDED = "face_recognition/obama.jpg", "simswap/mouth_open.jpg", "simswap/Iron_man.jpg"
+FRINGE, STILL, SOFT = "deepface/img8.jpg", "deepface/img7.jpg", "face_recognition/alex-lacamoire.png"
+TURNED, PROFILE, SMILE = (
+    "face_recognition/obama2.jpg",
+    "edge_liveportrait/s10.jpg",
+    "public_domain/astronaut_collins_nasa.png",
+)
+GLASSES = "../faces/celebahq/images/01a16a82ec1c42cab59a4dda09aab006.jpg"
+# source and target whose swap each correction changes; a clip for what needs earlier frames
+CHANGED = {
+    "glasses": (GLASSES, OBAMA),
+    "shape": (OBAMA, BEARDED),
+    "eyelids": (OBAMA, BEARDED),
+    "open_lips": (OBAMA, LAUGH),
+    "iris_colour": (OBAMA, BEARDED),
+    "own_lips": (OBAMA, STILL),
+    "brow": (FRINGE, OBAMA),
+    "light": (BEARDED, OBAMA),
+    "mirror": (TURNED, OBAMA),
+    "close_mouth": (SMILE, STILL),
+    "smile_folds": (OBAMA, STILL),
+    "sharpness": (OBAMA, SOFT),
+    "steadying": (OBAMA, "lp_d14.mp4"),
+    "brow_shape": (OBAMA, BEARDED),
+    "fold_guard": (OBAMA, PROFILE),
+    "teeth": (OBAMA, LAUGH),
+    "beard": (OBAMA, BEARDED),
+    "erase_brow": (FRINGE, OBAMA),
+    "grain": (OBAMA, BEARDED),
+}
+
+
+class Bench:
+    """The networks, opened once, and what they make of pairs; the laid portrait stands for the generator's picture."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.detector: Detect = open_detector(None, OPTIONS)
+        self.opened = OpenBundle(find_bundle(OPTIONS), OPTIONS)
+        self.template, self.size = "simswap-frontal", 448
+        self.frames = cache(self.frames)  # type: ignore[method-assign]
+        self.crops = cache(self.crops)  # type: ignore[method-assign]
+        self.made = cache(self.made)  # type: ignore[method-assign]
+
+    def frames(self, name: str) -> list[np.ndarray]:
+        if name.endswith(".mp4"):
+            with open_clip(self.data / "clips" / name) as clip:
+                return [frame.rgb for frame, _ in zip(clip.frames(), range(2), strict=False)]
+        return [read_photo(self.data / "photos" / name).frame.rgb]
+
+    def crops(self, name: str) -> list[Crop]:
+        frames = self.frames(name)
+        faces = [self.detector.detect(rgb)[0] for rgb in frames]
+        cut = [crop_face(rgb, face, self.template, self.size) for rgb, face in zip(frames, faces, strict=True)]
+        assert self.opened.parser is not None
+        return self.opened.parser.look(cut)
+
+    def portrait(self, source: str, recipe: Recipe) -> Portrait:
+        landmarks = self.opened._landmarks
+        assert landmarks is not None
+        rgb = read_photo(self.data / "photos" / source).frame.rgb
+        return Portraitist(landmarks, self.opened.parser, self.size, recipe).take(rgb, self.detector.detect(rgb)[0])
+
+    def made(self, source: str, target: str, without: tuple[str, ...] = ()) -> str:
+        """Digest all that a pair comes to: what the generator sees, and a picture, finished."""
+        recipe = RECIPE.without(without)
+        assert self.opened._landmarks is not None
+        fitter, history = Fitter(self.portrait(source, recipe), self.opened._landmarks, recipe), History()
+        for crop, rgb in zip(self.crops(target), self.frames(target), strict=True):
+            faces = fitter.fit([crop], history if target.endswith(".mp4") else None, rgb)
+            images = Finisher(recipe).finish(faces, [over(face) for face in faces])
+            found = b"".join([faces[0].crop.image.tobytes(), faces[0].laid.tobytes(), images[0].tobytes()])
+        return hashlib.sha256(found).hexdigest()
+
+
+def over(face: FaceState) -> np.ndarray:
+    share = face.laid[..., 3:].astype(np.float32) / 255
+    return np.rint(face.crop.image * (1 - share) + face.laid[..., :3] * share).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def bench(data: Path) -> Bench:
+    return Bench(data)
+
+
+def test_steps_stand_in_the_order_of_their_phases() -> None:
+    order = list(Phase)
+    places = [order.index(step.phase) for step in RECIPE.steps]
+    assert places == sorted(places)
+    assert order[:3] == [phase for phase in order if phase.once_per_source]
+
+
+def test_what_a_step_reads_is_there() -> None:
+    seen = {"image", "landmarks", "class_probs", "valid_mask"}
+    for step in RECIPE.steps:
+        if step.phase.once_per_source:
+            assert set(step.reads) <= seen, step.name
+            seen |= set(step.writes)
+    made = {"landmarks", "beard_prob", "image", "frame", *(f"source.{name}" for name in seen)}
+    made |= {f"crop.{name}" for name in ("image", "class_probs", "face", "to_crop")}
+    defaults = {"goals", "closing", "own_lips", "smoothing", "mouth"}  # what is left out counts as not done
+    for step in RECIPE.steps:
+        if not step.phase.once_per_source:
+            assert set(step.reads) <= made | defaults, step.name
+            made |= set(step.writes)
+
+
+def test_what_runs_once_and_what_runs_for_every_frame_are_files_apart() -> None:
+    files = [{type(step).__module__ for step in RECIPE.steps if step.phase.once_per_source is once} for once in (0, 1)]
+    assert not files[0] & files[1]
+    assert all(name.rpartition(".")[2].startswith("source_") for name in files[1])
+
+
+def test_every_number_of_a_step_is_frozen() -> None:
+    for step in RECIPE.steps:
+        for record in (step, step.settings):
+            assert record.__dataclass_params__.frozen, record
+
+
+@dataclass(frozen=True)
+class Watched(FaceState):
+    """A face that notes which of its fields a step reads, and not those that are copied."""
+
+    noted: ClassVar[set[str]] = set()
+    names: ClassVar[set[str]] = {field.name for field in fields(FaceState)}
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in Watched.names and sys._getframe(1).f_globals["__name__"] != "dataclasses":
+            Watched.noted.add(name)
+        return object.__getattribute__(self, name)
+
+
+@pytest.mark.parametrize("pair", [(LAUGH, OBAMA), (OBAMA, LAUGH)])
+def test_steps_read_and_write_what_they_declare(bench: Bench, pair: tuple[str, str]) -> None:
+    assert bench.opened._landmarks is not None
+    source, (crop,) = bench.portrait(pair[0], RECIPE), bench.crops(pair[1])
+    (rgb,) = bench.frames(pair[1])
+    face = Watched(source, crop, *bench.opened._landmarks.look(crop.image), frame=rgb)
+    for step in RECIPE.of_frame(after_generator=False) + RECIPE.of_frame(after_generator=True):
+        if step.phase is Phase.FINISH:
+            face = replace(face, image=over(face))
+        Watched.noted.clear()
+        (after,) = step.over([face], History())
+        read, written = set(Watched.noted), changed(face, after)
+        assert read <= {name.partition(".")[0] for name in step.reads}, step.name
+        assert written <= set(step.writes), step.name
+        face = after
+
+
+def changed(before: FaceState, after: FaceState) -> set[str]:
+    names = {name for name in Watched.names - {"crop"} if getattr(before, name) is not getattr(after, name)}
+    parts = ("image", "class_probs", "to_crop", "face")
+    return names | {f"crop.{part}" for part in parts if getattr(before.crop, part) is not getattr(after.crop, part)}
+
+
+def test_each_correction_is_tried_and_the_readme_names_them_in_their_order() -> None:
+    assert CHANGED.keys() == set(RECIPE.corrections)
+    readme = Path(__file__).resolve().parents[1] / "README.md"
+    assert ", ".join(RECIPE.corrections) in " ".join(readme.read_text().split())
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_each_correction_can_be_left_out_and_changes_something(bench: Bench, name: str) -> None:
+    assert bench.made(*CHANGED[name]) != bench.made(*CHANGED[name], (name,))
+
+
+def test_all_corrections_can_be_left_out_together(bench: Bench) -> None:
+    assert bench.made(LAUGH, OBAMA, RECIPE.corrections) != bench.made(LAUGH, OBAMA)
+
+
+def test_a_name_that_is_none_is_refused_with_those_that_are() -> None:
+    with pytest.raises(UsageError, match=r"'pores'.*eyelids.*grain"):
+        RECIPE.without(("grain", "pores"))
+    with pytest.raises(UsageError, match="'cover'"):  # a step that nothing can be laid without
+        RECIPE.without(("cover",))
+
+
+def test_a_changed_number_makes_another_recipe() -> None:
+    finer = replace(Eyelids().settings, open=0.07)
+    steps = tuple(replace(step, settings=finer) if isinstance(step, Eyelids) else step for step in RECIPE.steps)
+    digests = [RECIPE.digest, Recipe().digest, Recipe(steps).digest, RECIPE.without(("eyelids",)).digest]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+def test_a_clip_made_with_other_corrections_or_numbers_is_not_gone_on_with(
+    portrait: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = find_bundle(OPTIONS)
+    usual = recipe_of([portrait], bundle, OPTIONS)
+    assert recipe_of([portrait], bundle, replace(OPTIONS, without=("grain",))) != usual
+    finer = replace(Eyelids().settings, open=0.07)
+    steps = tuple(replace(step, settings=finer) if isinstance(step, Eyelids) else step for step in module.STEPS)
+    monkeypatch.setattr("faceswap_cli.api.RECIPE", Recipe(steps))
+    assert recipe_of([portrait], bundle, OPTIONS) != usual
+
+
+def test_a_swap_says_what_was_done_and_what_was_left_out(portrait: Path, data: Path, tmp_path: Path) -> None:
+    target = data / "photos" / STILL
+    usual, plain = (
+        swap_image(portrait, target, tmp_path / f"{number}.png", replace(OPTIONS, without=without))
+        for number, without in enumerate([(), ("grain", "smile_folds")])
+    )
+    assert usual.report["corrections"] == list(RECIPE.corrections)
+    assert set(usual.report["corrections"]) - set(plain.report["corrections"]) == {"grain", "smile_folds"}
+    assert "without" not in usual.report["options"]
+    assert plain.report["options"]["without"] == "grain, smile_folds"
+    assert usual.output.read_bytes() != plain.output.read_bytes()
+
+
+def test_a_wrong_name_ends_before_anything_is_written(portrait: Path, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'pores'"):
+        swap_image(portrait, data / "photos" / STILL, tmp_path / "out.png", replace(OPTIONS, without=("pores",)))
+    assert list(tmp_path.iterdir()) == []
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Stands for a step of which only the declarations matter."""
+
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    history: int = 0
+
+
+def test_how_far_back_a_frame_depends_is_added_up_along_what_is_read() -> None:
+    shape = Needs(("crop.image",), ("crop.image", "crop.class_probs", "landmarks"), 5)
+    steady = Needs(("landmarks",), ("landmarks",), 2)
+    beard = Needs(("beard_prob",), ("coverage",), 12)
+    assert reach([steady, beard], 0) == 12
+    assert reach([steady, beard], 16) == 16
+    assert reach([shape, steady], 0) == 5 + 2
+    assert reach([shape, steady, beard], 4) == 12
+    assert reach([shape, steady, beard], 16) == 5 + 16  # the mask is steadied over what the shape moved
+    assert reach([steady, Needs(("landmarks",), ("laid",), 3)], 0) == 2 + 3
+    assert MASKS_BACK + GLASSES_BACK == 16
+    assert RECIPE.shaped(0.0).reach(16) == 16
+    assert RECIPE.reach(16) == 24 + 16
