@@ -105,11 +105,18 @@ class InsightDetect:
         return found, [face for by_side in looks.values() for _, weak in by_side for face in weak]
 
     def _with_small(self, bgr: np.ndarray, found: list[Face], in_tiles: list[list[Face]]) -> list[Face]:
-        """Return all faces; those whose points jitter in the whole picture as a tile shows them."""
-        seen = SIDES[-1] / max(bgr.shape[:2])
-        large = [face for face in found if seen * float(face.box[2] - face.box[0]) >= GOOD_WIDTH[0]]
-        small = [[face for face in faces if not any(is_inside(face, each) for each in large)] for faces in in_tiles]
-        return once([large, *small, found], []) if in_tiles else found
+        """Return all faces: those whose points jitter in the whole picture, or that it hides, as a tile shows them."""
+        small = GOOD_WIDTH[0] * max(bgr.shape[:2]) / SIDES[-1]
+        large = [face for face in found if float(face.box[2] - face.box[0]) >= small]
+        closer = [
+            [
+                face
+                for face in faces
+                if float(face.box[2] - face.box[0]) < small and not any(is_inside(face, each) for each in large)
+            ]
+            for faces in in_tiles
+        ]
+        return once([large, *closer, found], []) if in_tiles else found
 
     def _settle(self, bgr: np.ndarray, found: list[Face], weak: list[Face]) -> list[Face]:
         """Leave out what is too small, note what was passed over, and look closer at what leans."""
