@@ -30,6 +30,7 @@ from .report import Run, describe, skipped, write_report
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import pack_folder
 from .stages.label import draw_label
+from .stages.likeness import Likeness
 from .stages.tally import Tally
 from .types import Frame, Patch, SourcePhoto
 
@@ -79,7 +80,8 @@ def swap_image(
         progress(1, 1)
     done: dict[str, Any] = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
     done |= {"faces_skipped": skipped(tally, swapped.faces_found, len(swapped.patches))}
-    return _conclude(run, swapper, target, done, [*not_kept, *told_others(tally, run.options)])
+    told = [*told_likeness(swapper.likeness, run.options), *told_others(tally, run.options)]
+    return _conclude(run, swapper, target, done, [*not_kept, *told])
 
 
 def swap_video(
@@ -92,7 +94,7 @@ def swap_video(
     """Put the face of the person in the source photo, or photos, into a clip.
 
     Timing, sound, tracks and everything outside the face stay as they are. What a broken run has finished is kept, and
-    the same call goes on behind it. `output` and errors are as in `swap_image`.
+    the same call goes on behind it: `progress` hears of those frames first. `output` and errors are as in `swap_image`.
     """
     run = Run(paths_of(source), Path(input), options or Options(), time.monotonic())
     photos = read_photos(run.sources)
@@ -109,9 +111,8 @@ def swap_video(
                 raise no_face(run.input, tally, swapper)
             with swapper.stopwatch.stage("mux"):
                 written = writer.finish(seal)
-    return _conclude(
-        run, swapper, written.output, _counted(written, tally), [*written.notes, *told_others(tally, run.options)]
-    )
+    told = [*told_likeness(swapper.likeness, run.options), *told_others(tally, run.options)]
+    return _conclude(run, swapper, written.output, _counted(written, tally), [*written.notes, *told])
 
 
 def _seal(run: Run, output: Path) -> Seal | None:
@@ -134,6 +135,8 @@ def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter
     options = swapper.options
     expected = clip.estimated_frames(options.start, options.end)
     first = writer.resume_from.index if writer.resume_from else 0
+    if progress is not None and first:
+        progress(first, max(expected, first) if expected else None)
     with closing(swapper.frames(clip.frames(options.start, options.end), tally, first)) as frames:
         for swapped in frames:
             with swapper.stopwatch.stage("encode"):
@@ -174,6 +177,19 @@ def _conclude(run: Run, swapper: Swapper, output: Path, done: dict[str, Any], no
     return Result(output, *counts, report["seconds"], tuple(notes), report)
 
 
+def told_likeness(likeness: Likeness, options: Options) -> list[str]:
+    """Say where a swap did not take, and why that may be."""
+    seen = likeness.report()
+    if seen is None or not seen["hardly_changed"]:
+        return []
+    every = seen["hardly_changed"] == seen["faces"]
+    who = "faces" if every else f"{seen['hardly_changed']} of {seen['faces']} faces looked at"
+    why = "what is turned far aside, covered or no face at all does not become another person"
+    if options.opacity < 1:
+        why = f"opacity is {options.opacity:g}"
+    return [f"the swap did not take: {who} are hardly more like the source than before; {why}"]
+
+
 def told_others(tally: Tally, options: Options) -> list[str]:
     """Say which faces were left as they are, and what would swap them too."""
     notes, is_clip = [], tally.frames > 1
@@ -187,8 +203,12 @@ def told_others(tally: Tally, options: Options) -> list[str]:
         notes.append(f"left as found: {tally.faces_too_small} {smaller}{where}; a lower --min-face swaps smaller faces")
     if 0 < _WORTH_A_NOTE * tally.frames <= tally.faces_unsure:
         where = f" in {tally.frames} frames" if is_clip else ""
-        notes.append(f"left as found: {tally.faces_unsure} that may be faces{where}; {_surest(tally)}")
+        notes.append(f"left as found: {_unsure(tally)}{where}; {_surest(tally)}")
     return notes
+
+
+def _unsure(tally: Tally) -> str:
+    return "1 that may be a face" if tally.faces_unsure == 1 else f"{tally.faces_unsure} that may be faces"
 
 
 def _surest(tally: Tally) -> str:
@@ -199,18 +219,21 @@ def _surest(tally: Tally) -> str:
 def no_face(path: Path, tally: Tally, swapper: Swapper) -> NoFaceError:
     """Word the error for an input that shows no face, or nobody who is meant."""
     where = f"any of the {tally.frames} frames of {path.name}" if tally.frames > 1 else path.name
-    if tally.faces_left and not tally.frames_with_face:
-        seen = "1 face is" if tally.most_left == 1 else f"{tally.most_left} faces are"
-        closer = f"{seen} seen"
-        if swapper.meant is not None and swapper.meant.best > -1:
-            closer = (
-                f"the likest is at {swapper.meant.best:.2f}, and --similarity asks for {swapper.options.similarity:g}"
-            )
-        return NoFaceError(f"nobody in {where} is who is meant: nothing is written; {closer}")
+    if tally.frames_with_face:
+        return NoFaceError(f"the face in {where} is covered or lies outside the picture: nothing is written")
+    if tally.faces_left:
+        return NoFaceError(f"nobody in {where} is who is meant: nothing is written; {_nearest(tally, swapper)}")
     closer = "lower --det-threshold or --min-face to look closer"
     if tally.faces_unsure:
-        closer = f"{tally.faces_unsure} that may be faces; {_surest(tally)}"
+        closer = f"{_unsure(tally)}; {_surest(tally)}"
     return NoFaceError(f"no face found in {where}: nothing is written; {closer}")
+
+
+def _nearest(tally: Tally, swapper: Swapper) -> str:
+    """Say how near those in the picture come to who is meant."""
+    if swapper.meant is not None and swapper.meant.best > -1:
+        return f"the likest is at {swapper.meant.best:.2f}, and --similarity asks for {swapper.options.similarity:g}"
+    return f"{'1 face is' if tally.most_left == 1 else f'{tally.most_left} faces are'} seen"
 
 
 def paths_of(source: Source) -> list[Path]:

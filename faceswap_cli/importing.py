@@ -231,4 +231,4 @@ def _describe(name: str, kind: Any, path: Path) -> Entry:
         raise UsageError(
             f"{name!r} is a {known.kind} in the catalogue, {path} is a {kind}: give another name with --as"
         )
-    return Entry(name=name, kind=kind, licence="its publisher's; not known to us", source=str(path))
+    return Entry(name=name, kind=kind, licence="not stated in the file", source=str(path))

@@ -112,13 +112,19 @@ def catalogue() -> dict[str, Entry]:
     return known
 
 
-def entry(name: str) -> Entry:
-    """Return the entry of that name; raise UsageError, naming all, when there is none."""
+def entry(name: str, kind: Kind | None = None) -> Entry:
+    """Return the entry of that name, and kind; raise UsageError, naming those there are, where there is none."""
     shipped = _shipped(weights_folder())
     known = shipped if name in shipped else catalogue()  # a damaged store must not stop what needs none of it
-    if name not in known:
-        raise UsageError(f"unknown model {name!r}: choose one of {', '.join(known)}")
-    return known[name]
+    if name in known and kind in (None, known[name].kind):
+        return known[name]
+    wrong = f"{name!r} is of the kind {known[name].kind}, not {kind}" if name in known else f"unknown model {name!r}"
+    raise UsageError(f"{wrong}: choose one of {', '.join(names_of(kind))}")
+
+
+def names_of(kind: Kind | None) -> list[str]:
+    """Return the names of all entries of a kind, or of all."""
+    return [each.name for each in catalogue().values() if kind in (None, each.kind)]
 
 
 def locate(name: str) -> Path:
@@ -200,6 +206,28 @@ def install(new: Entry, files: list[Path]) -> Entry:
             f"cannot write to the store {home()}: {error.strerror or error}; set FACESWAP_HOME"
         ) from error
     return kept
+
+
+def remove(name: str) -> Path:
+    """Delete what the user's store holds under a name, damaged or not, and return where it was.
+
+    Raises UsageError for an embedded network and for a name that the store does not hold, OutputError where the store
+    cannot be written.
+    """
+    folder = folder_of(name)
+    if not NAME.fullmatch(name) or not folder.is_dir():
+        shipped = _shipped(weights_folder()).get(name)
+        if shipped is not None and shipped.embedded:
+            raise UsageError(f"{name} is a part of faceswap itself: only what was fetched or imported can be removed")
+        held = sorted(path.name for path in _store().glob("*") if NAME.fullmatch(path.name))
+        there = f"it holds {', '.join(held)}" if held else "it is empty"
+        raise UsageError(f"{name!r} is not in the store {home()}: {there}")
+    try:
+        with tempfile.TemporaryDirectory(dir=_store(), prefix=".old-") as scratch:
+            folder.rename(Path(scratch, "entry"))
+    except OSError as error:
+        raise OutputError(f"cannot remove {folder}: {error.strerror or error}") from error
+    return folder
 
 
 def how_to_get(wanted: Entry) -> str:

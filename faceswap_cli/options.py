@@ -20,6 +20,7 @@ CODECS = ("h264", "hevc", "av1", "vp9", "prores", "ffv1")
 ENCODER_CHOICES = ("software", "auto", "nvenc", "qsv", "videotoolbox", "vaapi", "amf")
 PLACES = ("largest", "smallest", "left", "right", "top", "bottom", "centre")
 DEFAULT_QUALITY = 75
+MOST_BLUR = 0.15  # beyond it no pixel of a face is the swap's alone, and little by little the swap vanishes
 _LIKE = "like:"
 _NUMBER = re.compile("[1-9][0-9]{0,3}")
 
@@ -38,7 +39,7 @@ class Options:
     similarity: float = 0.35  # cosine from which someone is like a photo
     det_threshold: float | None = None  # confidence below which a face is ignored; None means the detector's own
     min_face: int = 24  # shorter side of the box in pixels below which a face is ignored
-    mask_blur: float = 0.04  # softening of the mask's edge, as a share of the crop's side, 0..0.5
+    mask_blur: float = 0.04  # softening of the mask's edge, as a share of the crop's side, 0..MOST_BLUR
     force_average: bool = False  # average the source's photos even where they look like different people
     shape: float = 1.0  # how much of the source's outline the target's face gets; 0 keeps the target's own
     opacity: float = 1.0  # 1 shows the swap alone, 0 the original
@@ -67,7 +68,7 @@ class Options:
         _one_of("encoder", self.encoder, ENCODER_CHOICES)
         if self.det_threshold is not None:
             _between("det_threshold", self.det_threshold, 0.0, 1.0)
-        _between("mask_blur", self.mask_blur, 0.0, 0.5)
+        _between("mask_blur", self.mask_blur, 0.0, MOST_BLUR)
         _between("shape", self.shape, 0.0, 1.0)
         _between("opacity", self.opacity, 0.0, 1.0)
         _between("quality", self.quality, 0, 100)
@@ -76,8 +77,8 @@ class Options:
             _between("threads", self.threads, 1, 1024)
         if isinstance(self.faces, int):
             _between("faces", self.faces, 1, 1000)
-        else:
-            _one_of("faces", self.faces, ("largest", "all"))
+        elif self.faces not in ("largest", "all"):
+            raise UsageError(f"faces is {self.faces!r}: give largest, all, or how many of the largest")
         self._check_who()
         if self.label is not None and not (self.label.strip() and self.label.isprintable()):
             raise UsageError(f"label is {self.label!r}: give one line of text")

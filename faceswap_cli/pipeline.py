@@ -20,12 +20,12 @@ from .stages.align import crop_face
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import Watch, open_detector
 from .stages.generate import Generate
-from .stages.likeness import Likeness
+from .stages.likeness import MOST_FACES, Likeness
 from .stages.mask import Mask
 from .stages.paste import overlaid, paste
-from .stages.places import in_order
 from .stages.tally import Tally
 from .stages.track import Located, Track
+from .stages.who import chosen
 from .stopwatch import Stopwatch
 from .stream import prefetch
 from .types import Crop, Face, Frame, Patch, SourcePhoto, Swapped
@@ -87,18 +87,9 @@ class Swapper:
         with self.stopwatch.stage("locate"):
             faces = self.detector.search(frame.rgb)
         tally.pass_over(self.detector.too_small, self.detector.unsure)
-        located = Located(frame, self._named(frame, faces), len(faces))
+        located = Located(frame, chosen(frame.rgb, faces, self.options, self.meant), len(faces))
         tally.add(located)
-        return self._look(located, self.swap(located))
-
-    def _named(self, frame: Frame, faces: list[Face]) -> tuple[Face, ...]:
-        """Return the faces of a photo that are to be swapped."""
-        if self.meant is not None:
-            faces = self.meant.of_photo(frame.rgb, faces)
-        numbered = dict(enumerate(faces))
-        if self.options.place is not None:
-            faces = [numbered[number] for number in in_order(numbered, self.options.place, frame.rgb.shape)]
-        return tuple(faces[: self.options.face_limit])
+        return self._look(located.faces, self.swap(located))
 
     def swap(self, located: Located, history: History | None = None) -> Swapped:
         """Swap the faces chosen in a frame, in a clip by its history."""
@@ -158,11 +149,11 @@ class Swapper:
                 tally.add(each)
                 swapped = self.swap(each, history) if each.frame.index >= first - self._reach else None
                 if swapped is not None and each.frame.index >= first:
-                    yield self._look(each, swapped)
+                    yield self._look(each.faces[:MOST_FACES], swapped)
 
-    def _look(self, located: Located, swapped: Swapped) -> Swapped:
+    def _look(self, faces: tuple[Face, ...], swapped: Swapped) -> Swapped:
         with self.stopwatch.stage("likeness"):
-            self.likeness.look(swapped, located.faces)
+            self.likeness.look(swapped, faces)
         return swapped
 
 

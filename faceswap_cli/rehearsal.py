@@ -1,13 +1,13 @@
 """Try a swap on a few frames before the whole run: what will be written, about how long it takes, how it looks.
 
 Nothing is touched but the contact sheet, where one was asked for. What a real run refuses at its start is refused here
-in the same words.
+in the same words; of a result that is there already, which a rehearsal harms as little, they are a note.
 """
 
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
 from math import ceil
@@ -18,9 +18,10 @@ import av
 import cv2
 import numpy as np
 
-from .api import Source, label_for, no_face, paths_of, read_photos, recipe_of, told_others
-from .errors import MediaError, UsageError
-from .evaluation.sheet import save_sheet
+from .api import Source, label_for, no_face, paths_of, read_photos, recipe_of, told_likeness, told_others
+from .errors import MediaError, OutputError, UsageError
+from .evaluation.sheet import is_ours, save_sheet
+from .media.disclosure import xmp_packet
 from .media.encode import PictureEncoder, open_encoder
 from .media.mux import try_mux
 from .media.photo import photo_output_path, read_photo, render_photo
@@ -34,16 +35,18 @@ from .media.writer import look_at_earlier_work, plan_output, refuse_existing
 from .options import Options
 from .pipeline import Swapper
 from .report import SCHEMA_VERSION
+from .stages.align import warp
 from .stages.bundle import find_bundle
 from .stages.likeness import swapped_rgb
 from .stages.tally import Tally
-from .types import Frame, Swapped
+from .types import Frame, Patch, Swapped
 
 PLACES = 3  # of a clip, evenly spread, that are tried
 STRETCH = 8  # frames at each of them, fewer where they are so large that all of them would fill
 MOST_BYTES = 256 << 20
 MOST_PREVIEWED = 100
-TILE_WIDTH, COLUMNS = 320, 4  # of the sheet: pixels, and most pictures side by side
+TILE_WIDTH, COLUMNS = 320, 3  # of the sheet: pixels of a picture, and most frames side by side
+ROOM = 1.05  # times the longer side of what was swapped: how much of a face and its surroundings is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def plan_image(
     """Swap a photo in memory and return what `swap_image` would do; raises what it raises."""
     options, began = options or Options(), time.monotonic()
     photo = read_photo(Path(input))
-    target = photo_output_path(photo, Path(output) if output else None, options.force)
+    target = photo_output_path(photo, Path(output) if output else None, force=True)
     swapper, tally = Swapper(read_photos(paths_of(source)), options, label=label_for(photo.frame, options)), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
@@ -80,7 +83,13 @@ def plan_image(
             "bytes": len(content),
             "from": "the swap made in memory",
         },
-        "notes": [*swapper.notes, *notes, *told_others(tally, options)],
+        "notes": [
+            *swapper.notes,
+            *notes,
+            *told_likeness(swapper.likeness, options),
+            *told_others(tally, options),
+            *_told_existing(target, options),
+        ],
     }
 
 
@@ -92,9 +101,8 @@ def plan_video(
     photos = read_photos(paths_of(source))
     with open_clip(Path(input)) as clip:
         bundle = find_bundle(options)
-        plan = plan_output(
-            clip, Path(output) if output else None, options, recipe_of(paths_of(source), bundle, options)
-        )
+        recipe = recipe_of(paths_of(source), bundle, options)
+        plan = plan_output(clip, Path(output) if output else None, replace(options, force=True), recipe)
         earlier = look_at_earlier_work(plan)
         swapper = Swapper(photos, options, bundle, label_for(clip, options))
         open_encoder(plan)
@@ -115,7 +123,14 @@ def plan_video(
             },
             "begins": asdict(earlier),
             "estimate": _estimate(trial, plan, opening, track_rate, earlier.frames),
-            "notes": [*swapper.notes, *plan.notes, *cargo.notes, *_told_faceless(trial)],
+            "notes": [
+                *swapper.notes,
+                *plan.notes,
+                *cargo.notes,
+                *_told_faceless(trial),
+                *told_likeness(swapper.likeness, options),
+                *_told_existing(plan.output, options),
+            ],
         }
 
 
@@ -126,24 +141,36 @@ def preview_video(
     options: Options | None = None,
     frames: int = 8,
 ) -> Path:
-    """Write a contact sheet of evenly spread frames, each original above its swap, beside the output; return its path.
+    """Write a contact sheet of evenly spread frames beside the output; return its path.
 
-    Raises what `swap_video` raises at its start, and OutputError for a sheet that is there already (without force).
+    Each frame stands beside its swap, with the swapped faces enlarged below. An earlier sheet of ours is replaced.
+    Raises what `swap_video` raises at its start, but for a result that is there; OutputError where anything else bears
+    the sheet's name (without force).
     """
     options = options or Options()
     if not 1 <= frames <= MOST_PREVIEWED:
         raise UsageError(f"a preview of {frames} frames: give a number from 1 to {MOST_PREVIEWED}")
     photos = read_photos(paths_of(source))
     with open_clip(Path(input)) as clip:
-        plan = plan_output(clip, Path(output) if output else None, options)
+        plan = plan_output(clip, Path(output) if output else None, replace(options, force=True))
         open_encoder(plan)
         sheet = plan.output.with_name(f"{NUMBER.sub('', plan.output.stem)}_preview.png")
-        refuse_existing(sheet, options.force)
+        refuse_existing(sheet, options.force or is_ours(sheet))
         swapper = Swapper(photos, options, label=label_for(clip, options))
         tiles = [_tile(next(each), swapper) for each in _openings(clip, options, frames)]
     rows = ceil(len(tiles) / COLUMNS)
-    save_sheet(tiles, ceil(len(tiles) / rows), sheet)
+    disclosure = xmp_packet(model=options.model_name) if options.disclosure else b""
+    save_sheet(tiles, ceil(len(tiles) / rows), sheet, disclosure)
     return sheet
+
+
+def _told_existing(output: Path, options: Options) -> list[str]:
+    """Say that a real run would end at once: the result is there."""
+    try:
+        refuse_existing(output, options.force)
+    except OutputError as error:
+        return [f"a run would be refused: {error}"]
+    return []
 
 
 def _plan(source: Source, input_path: Path, output: Path, swapper: Swapper) -> dict[str, Any]:
@@ -268,8 +295,30 @@ def _openings(clip: Clip, options: Options, count: int) -> Iterator[Iterator[Fra
 
 
 def _tile(frame: Frame, swapper: Swapper) -> np.ndarray:
-    """Show a frame above its swap."""
-    swapped = swapped_rgb(swapper.photo(frame, Tally()))
+    """Show a frame beside its swap, and below, each in a square as wide, the swapped faces before and after."""
+    swapped = swapper.photo(frame, Tally())
+    pictures = (frame.rgb, swapped_rgb(swapped))
     height = max(1, round(frame.rgb.shape[0] * TILE_WIDTH / frame.rgb.shape[1]))
-    sizes = [cv2.resize(each, (TILE_WIDTH, height), interpolation=cv2.INTER_AREA) for each in (frame.rgb, swapped)]
-    return np.vstack(sizes)
+    whole = [cv2.resize(each, (TILE_WIDTH, height), interpolation=cv2.INTER_AREA) for each in pictures]
+    return np.vstack([np.hstack(whole), np.hstack([_faces(each, swapped.patches) for each in pictures])])
+
+
+def _faces(rgb: np.ndarray, patches: tuple[Patch, ...]) -> np.ndarray:
+    """Show the places of up to four patches enlarged, (TILE_WIDTH, TILE_WIDTH, 3); black without any."""
+    square = np.zeros((TILE_WIDTH, TILE_WIDTH, 3), np.uint8)
+    shown = patches[:4]
+    side = TILE_WIDTH // max(1, ceil(len(shown) ** 0.5))
+    for number, patch in enumerate(shown):
+        y, x = (each * side for each in divmod(number, TILE_WIDTH // side))
+        square[y : y + side, x : x + side] = _enlarged(rgb, patch, side)
+    return square
+
+
+def _enlarged(rgb: np.ndarray, patch: Patch, side: int) -> np.ndarray:
+    """Cut out a square around a patch, with room around it, as (side, side, 3); what lies outside is black."""
+    height, width = patch.alpha.shape
+    reach = ROOM * max(height, width) / 2
+    scale = side / (2 * reach)
+    middle = np.array([patch.x + width / 2, patch.y + height / 2])
+    matrix = np.hstack([scale * np.eye(2), (side / 2 - scale * middle)[:, None]])
+    return warp(rgb, matrix, (side, side), cv2.BORDER_CONSTANT)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -15,11 +16,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from faceswap_cli import models
 from faceswap_cli.cli.app import COMMANDS
+from faceswap_cli.cli.doctor import Finding, _verdict
 
 from .conftest import write_clip
+from .test_media_photo import EXIF_CUT_OFF
 
 SCRIPT = Path(sys.executable).with_name("faceswap")
 HEAVY = ("torch", "cv2", "numpy", "av", "onnxruntime", "insightface")
@@ -60,7 +64,7 @@ def test_help_shows_what_the_command_is_for_and_a_real_example(command: str) -> 
     assert re.search(r"^ +faceswap [a-z]+" if command != "models" else "Commands:", shown.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", ["list", "fetch", "verify", "import"])
+@pytest.mark.parametrize("command", ["list", "fetch", "verify", "import", "remove"])
 def test_help_of_each_models_command_shows_an_example(command: str) -> None:
     assert f"faceswap models {command}" in faceswap("models", command, "--help").stdout
 
@@ -113,6 +117,22 @@ def test_python_m_is_the_same_program() -> None:
 def test_the_shell_is_told_which_options_there_are() -> None:
     asked = {"_FACESWAP_COMPLETE": "complete_bash", "COMP_WORDS": "faceswap swap-video --mas", "COMP_CWORD": "2"}
     assert "--mask-blur" in faceswap(**asked).stdout
+
+
+@pytest.mark.parametrize(
+    "typed, offered",
+    [
+        ("faceswap swap-video --model ", {"lite", "mobile"}),
+        ("faceswap swap-video --codec h", {"h264", "hevc"}),
+        ("faceswap swap-image --faces ", {"largest", "all"}),
+        ("faceswap models fetch buffalo_s", {"buffalo_s", "buffalo_sc"}),
+        ("faceswap models remove ", set()),
+    ],
+)
+def test_the_shell_is_told_which_values_there_are(tmp_path: Path, typed: str, offered: set[str]) -> None:
+    place = str(len(typed.split()) - (not typed.endswith(" ")))
+    asked = {"_FACESWAP_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": place}
+    assert set(faceswap(**asked, FACESWAP_HOME=str(tmp_path)).stdout.split()) == offered
 
 
 def test_a_swapped_photo_lands_beside_the_input_and_its_path_is_all_of_stdout(
@@ -249,7 +269,9 @@ CASES = {
     "an unknown ending": ("swap-video --source {face} --input {clip} --output {tmp}/out.xyz", 2, "xyz"),
     "an unknown model": ("swap-image --source {face} --input {face} --model nobody", 2, "unknown model 'nobody'"),
     "a missing model": ("swap-image --source {face} --input {face} --model simswap-512", 4, "import 550000_net_G.pth"),
+    "faces of nobody": ("swap-image --source {face} --input {face} --faces man", 2, "largest, all, or how many"),
     "a value out of range": ("swap-image --source {face} --input {face} --opacity 2", 2, "opacity is 2"),
+    "a blur that leaves no swap": ("swap-image --source {face} --input {face} --mask-blur 0.2", 2, "from 0 to 0.15"),
     "a number that is none": ("swap-image --source {face} --input {face} --min-face many", 2, "swap-image --help"),
     "an unknown option": ("swap-image --sauce {face}", 2, "No such option"),
     "an unknown command": ("swap-everything", 2, "swap-everything"),
@@ -320,6 +342,13 @@ def test_bad_input_gets_its_exit_code_and_one_line(
     before = sorted(places["tmp"].rglob("*"))
     assert_refused(faceswap(*words, FACESWAP_HOME=str(places["tmp"] / "home")), code, pattern)
     assert sorted(places["tmp"].rglob("*")) == before
+
+
+def test_metadata_that_is_a_little_broken_is_no_news_to_a_user(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (32, 32)).save(path, exif=EXIF_CUT_OFF)
+    done = faceswap("verify", path)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_existing_output_is_never_overwritten_without_force(
@@ -521,6 +550,19 @@ def test_doctor_names_the_engine_encoders_weights_and_disk() -> None:
     assert {"python", "packages", "engine", "encoders", "hardware", "weights", "disk"} <= found
 
 
+@pytest.mark.parametrize(
+    ("states", "state", "verdict"),
+    [
+        (["ok", "ok"], "ok", "faceswap can swap here"),
+        (["ok", "note"], "ok", "faceswap can swap here; 1 note above"),
+        (["bad", "note", "note"], "bad", "1 of these must be mended first; 2 notes above"),
+    ],
+)
+def test_doctor_ends_with_a_verdict(states: list[str], state: str, verdict: str) -> None:
+    last = _verdict([Finding(each, "anything", "") for each in states])
+    assert (last.what, last.state, last.seen) == ("verdict", state, verdict)
+
+
 def test_models_list_states_licence_source_and_digest_of_each() -> None:
     rows = json.loads(faceswap("models", "list", "--json").stdout)
     assert {"lite", "encoder", "detector", "parser", "simswap-224", "buffalo_l"} <= {row["name"] for row in rows}
@@ -543,3 +585,10 @@ def test_the_demo_makes_its_clip_and_swaps_the_faces_in_it(tmp_path: Path, swap_
     done = faceswap("demo", "--output", tmp_path / "demo", *swap_with)
     assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'demo' / 'swapped.mp4'}\n"), done.stderr
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == ["swapped.mp4", "target.mp4"]
+    commands = re.findall(r"^  faceswap (.+)$", done.stderr, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        name, *words = shlex.split(command)
+        known = faceswap(name, "--help").stdout
+        assert all(word in known for word in words if word.startswith("--"))
+    assert str(tmp_path / "demo" / "target.mp4") in shlex.split(commands[0])

@@ -16,6 +16,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from faceswap_cli.errors import UsageError
+from faceswap_cli.options import Options
+from faceswap_cli.stages.bundle import find_bundle
+
 from .test_importing import foreign_generator
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,6 +105,49 @@ def test_an_installed_pack_is_listed_as_such(checkout: Path, tmp_path: Path) -> 
     assert not here()
     models(checkout, tmp_path, "fetch", "small")
     assert here()
+
+
+def test_what_was_installed_is_removed_and_nothing_else(checkout: Path, tmp_path: Path) -> None:
+    models(checkout, tmp_path, "fetch", "small")
+    for name, why in (("lite", "a part of faceswap itself"), ("wrong", "it holds small"), ("../models/small", "holds")):
+        refused = models(checkout, tmp_path, "remove", name)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert why in refused.stderr
+    removed = models(checkout, tmp_path, "remove", "small")
+    assert (removed.returncode, removed.stdout) == (0, f"{tmp_path / 'models' / 'small'}\n")
+    assert list((tmp_path / "models").iterdir()) == []
+    assert "it is empty" in models(checkout, tmp_path, "remove", "small").stderr
+
+
+def test_a_damaged_entry_can_be_removed(checkout: Path, tmp_path: Path) -> None:
+    models(checkout, tmp_path, "fetch", "small")
+    (tmp_path / "models" / "small" / "entry.json").write_text("{")
+    assert models(checkout, tmp_path, "list").returncode == 4
+    assert models(checkout, tmp_path, "remove", "small").returncode == 0
+    assert models(checkout, tmp_path, "list").returncode == 0
+
+
+def test_a_network_of_ones_own_is_called_nobody_elses(checkout: Path, tmp_path: Path) -> None:
+    own = ROOT / "weights" / "faces" / "encoder.onnx"
+    told = models(checkout, tmp_path, "import", own, "--as", "mine", "--json")
+    entry = json.loads(told.stdout)
+    assert entry["licence"] == "not stated in the file"
+    assert (entry["note"], entry["imported"]) == ("from encoder.onnx", sha256(own.read_bytes()).hexdigest())
+    assert "published file" not in told.stderr
+
+
+def test_what_swaps_is_listed_apart_and_named_where_another_was_given(checkout: Path, tmp_path: Path) -> None:
+    shown = models(checkout, tmp_path, "list").stdout
+    first = shown.split("\n\n")[0].splitlines()
+    assert first[0] == "What swaps (--model NAME)"
+    names = [line.split()[0] for line in first[1:] if not line.startswith(" ")]
+    rows = json.loads(models(checkout, tmp_path, "list", "--json").stdout)
+    assert names == [row["name"] for row in rows if row["kind"] == "generator"]
+    assert all(f"\n{row['name']} " in shown for row in rows)
+    for given in ("encoder", "nobody"):
+        with pytest.raises(UsageError, match=f"{given}.*: choose one of {', '.join(names)}$"):
+            find_bundle(Options(model=given))
+    assert "fetch one of bisenet, " in models(checkout, tmp_path, "fetch", "nobody").stderr
 
 
 def test_list_shows_the_file_that_is_there_and_that_it_is_not_the_published_one(checkout: Path, tmp_path: Path) -> None:

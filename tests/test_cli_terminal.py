@@ -40,18 +40,43 @@ def test_on_a_terminal_a_bar_shows_frames_a_second_and_the_time_left() -> None:
     assert re.search(rb"0:00:0\d", shown)
 
 
-def test_into_a_pipe_progress_is_plain_lines(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(terminal, "LINE_EVERY", 0.0)
+def lines_at(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *moments: tuple[float, int, int | None]
+) -> list[str]:
+    """What is printed into a pipe when at so many seconds so much of so much is done."""
+    seconds = 0.0
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: seconds)
     with Terminal().progress("frames") as show:
-        show(30, 120)
-        show(31, None)
+        for seconds, *work in moments:  # noqa: B007 (the clock reads it)
+            show(*work)
     told = capsys.readouterr()
     assert told.out == ""
-    first, second = told.err.splitlines()
-    assert re.fullmatch(r"30/120 frames, \d+\.\d frames/s, \d+:\d\d left", first)
-    assert re.fullmatch(r"31 frames, \d+\.\d frames/s", second)
+    return told.err.splitlines()
+
+
+def test_into_a_pipe_progress_is_a_plain_line_every_five_seconds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twenty of 120 frames in two seconds, then one in the sixth and nine in the seventh; at last no end is known."""
+    moments = [(0.0, 10, 120), (2.0, 30, 120), (6.0, 31, 120), (7.0, 40, 120), (12.0, 70, None)]
+    assert lines_at(monkeypatch, capsys, *moments) == [
+        "31/120 frames, 3.5 frames/s, 0:25 left",
+        "70 frames, 5.0 frames/s",
+    ]
+
+
+def test_what_came_before_the_first_frame_counts_for_no_speed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Networks open for 20 s, or an earlier run did 500 frames: of neither a rate or a time left can be told."""
+    assert lines_at(monkeypatch, capsys, (20.0, 1, 101), (22.0, 11, 101)) == ["11/101 frames, 5.0 frames/s, 0:18 left"]
+    assert lines_at(monkeypatch, capsys, (20.0, 500, 600), (30.0, 520, 600)) == [
+        "520/600 frames, 2.0 frames/s, 0:40 left"
+    ]
+
+
+def test_slow_work_is_told_by_the_minute(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lines_at(monkeypatch, capsys, (3.0, 1, 4), (33.0, 2, 4)) == ["2/4 frames, 2.0 frames/min, 1:00 left"]
 
 
 def test_quiet_shows_no_progress_and_no_notes(capsys: pytest.CaptureFixture[str]) -> None:

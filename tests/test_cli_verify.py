@@ -113,7 +113,7 @@ def test_without_the_extra_a_manifest_is_named_but_not_looked_at(
     assert run(["verify", str(plain)]) == 0
     shown = capsys.readouterr().out
     assert words in shown
-    assert "pip install 'faceswap-cli[c2pa]'" in shown
+    assert "not looked at: run `python -m pip install 'c2pa-python>=0.38' 'cryptography>=43'`" in shown
 
 
 @pytest.mark.parametrize("content", [b"", b"only words", b"\xff\xd8\xff\xe0 no picture", b"\0\1\2\3 no clip" * 9, None])

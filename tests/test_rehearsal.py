@@ -13,9 +13,11 @@ import pytest
 
 from faceswap_cli import Options, plan_image, plan_video, preview_video, swap_image, swap_video
 from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError
+from faceswap_cli.media.provenance import read_provenance
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.media.writer import ClipWriter, plan_output
-from faceswap_cli.rehearsal import TILE_WIDTH
+from faceswap_cli.rehearsal import TILE_WIDTH, _faces
+from faceswap_cli.types import Patch
 from tests.conftest import make_generator, write_clip
 from tests.test_cli import assert_refused, faceswap
 
@@ -119,10 +121,22 @@ def test_a_dry_run_tells_how_much_an_earlier_run_finished(
     words = ("swap-video", "--source", portrait, "--input", clip, "--output", broken_off, "--preset", "ultrafast")
     shown = faceswap(*words, *swap_with, "--dry-run").stdout
     assert everything(broken_off.parent) == before
-    result = swap_video(portrait, clip, broken_off, options)
+    calls: list[tuple[int, int | None]] = []
+    result = swap_video(portrait, clip, broken_off, options, lambda *each: calls.append(each))
     assert told["begins"] == {"frames": result.report["resumed_frames"], "why_afresh": None}
     assert told["begins"]["frames"] == 10
     assert "resumes   behind 10 of about 24 frames" in shown
+    assert calls == [(done, 24) for done in range(10, 25)]
+
+
+def test_a_run_that_goes_on_says_so_first_and_at_last(
+    broken_off: Path, portrait: Path, swap_with: tuple[object, ...]
+) -> None:
+    words = ("--source", portrait, "--input", broken_off.with_name("long.mp4"), "--output", broken_off)
+    done = faceswap("swap-video", *words, "--preset", "ultrafast", *swap_with)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[0] == "goes on behind 10 frames that an earlier run finished"
+    assert done.stderr.splitlines()[-1].startswith("24 frames (10 of them by an earlier run), ")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +200,6 @@ def test_a_plan_without_a_face_in_the_frames_tried_says_so(
 
 
 REFUSED = {
-    "an existing output": ("taken.mp4", {}, OutputError),
     "a codec the container does not hold": ("out.mp4", {"codec": "prores"}, UsageError),
     "a preset the encoder does not know": ("out.mp4", {"preset": "leisurely"}, UsageError),
     "a start behind the end": ("out.mp4", {"start": Fraction(99)}, MediaError),
@@ -199,15 +212,37 @@ def test_what_a_run_refuses_is_refused_in_the_same_words(
     tmp_path: Path, portrait: Path, short_clip: Path, options: Options, case: str
 ) -> None:
     name, choices, kind = REFUSED[case]
-    (tmp_path / "taken.mp4").write_bytes(b"precious")
     said = []
     for act in (plan_video, preview_video, swap_video):
         with pytest.raises(kind) as refused:
             act(portrait, short_clip, tmp_path / name, replace(options, **choices))
         said.append(str(refused.value))
         if act is not swap_video:
-            assert [path.name for path in tmp_path.iterdir()] == ["taken.mp4"]
+            assert list(tmp_path.iterdir()) == []
     assert len(set(said)) == 1, said
+
+
+@pytest.mark.parametrize("kind", ["photo", "clip"])
+def test_a_result_that_is_there_is_a_note_of_a_dry_run_in_the_words_of_the_refusal(
+    tmp_path: Path, portrait: Path, short_clip: Path, options: Options, kind: str
+) -> None:
+    plan, swap, given, name = (
+        (plan_image, swap_image, portrait, "out.png")
+        if kind == "photo"
+        else (plan_video, swap_video, short_clip, "o.mp4")
+    )
+    (tmp_path / name).write_bytes(b"precious")
+    told = plan(portrait, given, tmp_path / name, options)
+    with pytest.raises(OutputError) as refused:
+        swap(portrait, given, tmp_path / name, options)
+    assert told["notes"][-1] == f"a run would be refused: {refused.value}"
+    assert (tmp_path / name).read_bytes() == b"precious"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert not [
+        note
+        for note in plan(portrait, given, tmp_path / name, replace(options, force=True))["notes"]
+        if "refused" in note
+    ]
 
 
 def test_a_photo_without_a_face_is_refused_in_the_same_words(
@@ -227,30 +262,61 @@ def test_a_preview_shows_frames_of_the_whole_clip_above_their_swaps(
     sheet = preview_video(portrait, short_clip, tmp_path / "out.mp4", options, frames=3)
     assert [path.name for path in tmp_path.iterdir()] == ["out_preview.png"]
     picture = cv2.cvtColor(cv2.imread(str(sheet)), cv2.COLOR_BGR2RGB)
-    assert picture.shape == (2 * 240, 3 * TILE_WIDTH, 3)  # the clip is 320 x 240: nothing is scaled
+    assert picture.shape == (240 + TILE_WIDTH, 3 * 2 * TILE_WIDTH, 3)  # the clip is 320 x 240: nothing is scaled
     with open_clip(short_clip) as clip:
         originals = [frame.rgb for frame in clip.frames()]
     for place, index in enumerate((2, 6, 10)):
-        above, below = np.vsplit(picture[:, place * TILE_WIDTH : (place + 1) * TILE_WIDTH], 2)
-        np.testing.assert_array_equal(above, originals[index])
-        changed = (above != below).any(axis=2)
-        assert 500 < changed.sum() < 0.4 * changed.size
+        before, after = np.hsplit(picture[:, 2 * place * TILE_WIDTH : 2 * (place + 1) * TILE_WIDTH], 2)
+        np.testing.assert_array_equal(before[:240], originals[index])
+        changed = (before != after).any(axis=2)
+        assert 500 < changed[:240].sum() < 0.4 * changed[:240].size
+        assert changed[240:].sum() > 5 * changed[:240].sum(), "the face is enlarged below"
+
+
+def test_a_preview_enlarges_each_of_the_faces_swapped() -> None:
+    """Two patches of 40 x 20 pixels in a white picture: squares of 42 pixels around them, at 160 pixels each."""
+    rgb = np.full((200, 200, 3), 255, np.uint8)
+    rgb[20:40, 30:70], rgb[150:170, 100:140] = (200, 0, 0), (0, 0, 200)
+    patches = [Patch(x, y, rgb[:20, :40], np.ones((20, 40), np.float32)) for x, y in ((30, 20), (100, 150))]
+    shown = _faces(rgb, tuple(patches))
+    assert shown.shape == (TILE_WIDTH, TILE_WIDTH, 3)
+    left, right = shown[:160, :160], shown[:160, 160:]
+    assert (left[80, 80], right[80, 80]) == (pytest.approx([200, 0, 0]), pytest.approx([0, 0, 200]))
+    assert (left[..., 1] == 0).sum() == pytest.approx(40 * 20 * (160 / 42) ** 2, rel=0.1)
+    assert not shown[160:].any()
+    assert not _faces(rgb, ()).any()
 
 
 def test_a_preview_of_more_frames_than_there_are_shows_each_once(
     tmp_path: Path, portrait: Path, short_clip: Path, options: Options
 ) -> None:
     sheet = preview_video(portrait, short_clip, tmp_path / "out.mp4", options, frames=50)
-    assert cv2.imread(str(sheet)).shape == (3 * 2 * 240, 4 * TILE_WIDTH, 3)
+    assert cv2.imread(str(sheet)).shape == (4 * (240 + TILE_WIDTH), 3 * 2 * TILE_WIDTH, 3)
 
 
-def test_a_preview_is_not_overwritten_without_force(
+def test_a_preview_replaces_an_earlier_one_and_is_marked_as_edited(
     tmp_path: Path, portrait: Path, short_clip: Path, options: Options
 ) -> None:
-    (tmp_path / "out_preview.png").write_bytes(b"precious")
+    first = preview_video(portrait, short_clip, tmp_path / "out.mp4", options, frames=1).read_bytes()
+    sheet = preview_video(portrait, short_clip, tmp_path / "out.mp4", options, frames=2)
+    assert sheet.read_bytes() != first
+    assert read_provenance(sheet).edited_with_ai
+    (tmp_path / "out.mp4").write_bytes(b"an earlier result is no obstacle")
+    preview_video(portrait, short_clip, tmp_path / "out.mp4", replace(options, disclosure=False), frames=1)
+    assert not read_provenance(sheet).edited_with_ai
+
+
+@pytest.mark.parametrize("foreign", ["no picture", "another picture"])
+def test_a_foreign_file_is_not_replaced_by_a_preview_without_force(
+    tmp_path: Path, portrait: Path, short_clip: Path, options: Options, foreign: str
+) -> None:
+    precious = (
+        b"precious" if foreign == "no picture" else cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    )
+    (tmp_path / "out_preview.png").write_bytes(precious)
     with pytest.raises(OutputError, match="--force"):
         preview_video(portrait, short_clip, tmp_path / "out.mp4", options, frames=1)
-    assert (tmp_path / "out_preview.png").read_bytes() == b"precious"
+    assert (tmp_path / "out_preview.png").read_bytes() == precious
     preview_video(portrait, short_clip, tmp_path / "out.mp4", replace(options, force=True), frames=1)
     assert cv2.imread(str(tmp_path / "out_preview.png")) is not None
 
@@ -274,8 +340,8 @@ def test_a_dry_run_with_a_preview_writes_the_sheet_alone(
     words = ("--source", portrait, "--input", short_clip, "--output", tmp_path / "out.mp4", "--preview", 2, "--dry-run")
     assert faceswap("swap-video", *words, *swap_with).returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["out_preview.png"]
-    refused = faceswap("swap-video", *words, *swap_with)
-    assert_refused(refused, 6, "out_preview.png exists")
+    done = faceswap("swap-video", *words[:-1], *swap_with)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'out.mp4'}\n"), done.stderr
 
 
 @pytest.mark.parametrize("frames", [0, 101])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from faceswap_cli import Options, swap_image, swap_video
+from faceswap_cli.api import told_likeness
 from faceswap_cli.cli.swapping import summary
 from faceswap_cli.engines import open_network
 from faceswap_cli.errors import NoFaceError
@@ -64,7 +65,7 @@ def test_likeness_is_told_before_and_after_by_track() -> None:
     told = likeness_after(2 * EVERY + 1)[0].report()
     assert told is not None
     assert (told["before"], told["after"], told["frames"]) == (0.0, 1.0, 3)
-    assert told["tracks"] == [{"track": 3, "before": 0.0, "after": 1.0, "faces": 3}]
+    assert told["tracks"] == [{"track": 3, "before": 0.0, "after": 1.0, "faces": 3, "hardly_changed": 0}]
 
 
 def test_looking_costs_less_the_longer_the_clip() -> None:
@@ -74,6 +75,44 @@ def test_looking_costs_less_the_longer_the_clip() -> None:
     assert told is not None
     assert MOST / 2 <= told["frames"] <= MOST
     assert encoder.looked / 2 < 4 * MOST
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "hardly_changed"),
+    [(0.0, 0.09, 1), (0.0, 0.11, 0), (0.2, 0.29, 1), (0.2, 0.31, 0), (0.35, 0.39, 1), (0.35, 0.41, 0), (0.9, 0.8, 0)],
+)
+def test_a_swap_that_did_not_take_is_counted(before: float, after: float, hardly_changed: int) -> None:
+    """A gain of 0.1 is a swap; so is a face that looks like the source anyway."""
+    encoder = Brightness()
+    likeness = Likeness(encoder, Identity(np.ones(1, np.float32), "brightness"))
+    whole = np.ones((32, 32), np.float32)
+    shown = Patch(0, 0, np.full((32, 32, 3), round(255 * after), np.uint8), whole)
+    likeness.look(Swapped(Frame(np.full((32, 32, 3), round(255 * before), np.uint8), 0), (shown,), 1), (FACE, FACE))
+    told = likeness.report()
+    assert told is not None
+    assert (told["faces"], told["hardly_changed"]) == (2, 2 * hardly_changed)
+    notes = told_likeness(likeness, Options())
+    assert [note.split(";")[0] for note in notes] == hardly_changed * [
+        "the swap did not take: faces are hardly more like the source than before"
+    ]
+    if notes:
+        assert told_likeness(likeness, Options(opacity=0.3)) == [f"{notes[0].split(';')[0]}; opacity is 0.3"]
+
+
+def test_a_swap_that_did_not_take_is_no_swap_in_the_summary(portrait: Path, options: Options, tmp_path: Path) -> None:
+    result = swap_image(portrait, portrait, tmp_path / "out.png", options)
+
+    def said(swapped: int, hardly_changed: int, seen: int, **clip: object) -> str:
+        likeness = {"before": 0.0, "after": 0.0, "faces": seen, "hardly_changed": hardly_changed}
+        report = result.report | {"likeness": likeness} | clip
+        return summary(replace(result, faces_swapped=swapped, report=report)).split(", likeness")[0]
+
+    assert said(3, 0, 3) == "3 faces swapped"
+    assert said(1, 1, 1) == "1 face hardly changed"
+    assert said(3, 1, 3) == "2 faces swapped, 1 hardly changed"
+    clip = {"codec": "h264", "resumed_frames": 0}
+    assert said(60, 2, 5, **clip) == "1 frame, 60 faces swapped (2 of 5 looked at hardly changed)"
+    assert said(60, 5, 5, **clip) == "1 frame, 60 faces hardly changed"
 
 
 def test_frames_without_a_swap_are_not_looked_at() -> None:
@@ -151,9 +190,9 @@ def test_what_falls_short_of_the_threshold_is_counted_and_a_lower_one_named(
     assert (result.faces_found, result.faces_swapped) == (1, 1)
     assert result.report["faces_skipped"]["below_det_threshold"] == 1
     (named,) = re.findall(
-        r"left as found: 1 that may be faces; --det-threshold (\S+) takes in", "\n".join(result.notes)
+        r"left as found: 1 that may be a face; --det-threshold (\S+) takes in", "\n".join(result.notes)
     )
-    assert ", 1 faces swapped, left: 1 below --det-threshold that may be faces, " in summary(result)
+    assert re.match(r"1 face (swapped|hardly changed), likeness", summary(result)), "what a note says is not said again"
     lower = replace(between, det_threshold=float(named))
     assert swap_image(portrait, two_people, tmp_path / "out.png", lower).faces_swapped == 2
 
@@ -165,7 +204,7 @@ def test_a_photo_whose_face_falls_short_names_a_threshold_that_finds_it(
     people = sorted([(score, portrait), (scores[1], two_people)])
     (_, target), (_, source) = people  # the surer one is found as the source
     above = replace(options, det_threshold=(score + scores[1]) / 2)
-    with pytest.raises(NoFaceError, match="that may be faces; --det-threshold") as error:
+    with pytest.raises(NoFaceError, match="that may be a face; --det-threshold") as error:
         swap_image(source, target, tmp_path / "out.png", above)
     lower = replace(above, det_threshold=float(str(error.value).split("--det-threshold ")[1].split()[0]))
     assert swap_image(source, target, tmp_path / "out.png", lower).faces_swapped == 1
@@ -228,6 +267,23 @@ def test_the_summary_tells_faces_likeness_and_pace(
 ) -> None:
     result = swap_video(portrait, short_clip, tmp_path / "out.mp4", options)
     before, after = (result.report["likeness"][moment] for moment in ("before", "after"))
-    assert summary(result).startswith(
-        f"12 frames, 12 faces swapped, likeness to the source {before:.2f} -> {after:.2f}, {result.seconds:.1f} s, "
+    pace = f"{12 / result.seconds:.1f} frames/s"
+    assert summary(result) == (
+        f"12 frames, 12 faces swapped, likeness to the source {before:.2f} -> {after:.2f}, "
+        f"{result.seconds:.1f} s, {pace}"
     )
+
+
+def test_the_summary_of_a_photo_has_no_frames(portrait: Path, options: Options, tmp_path: Path) -> None:
+    result = swap_image(portrait, portrait, tmp_path / "out.png", options)
+    assert re.fullmatch(r"1 face swapped, likeness to the source \S+ -> \S+, \d+\.\d s", summary(result))
+
+
+def test_frames_of_an_earlier_run_are_told_and_count_for_no_speed(
+    portrait: Path, short_clip: Path, options: Options, tmp_path: Path
+) -> None:
+    result = swap_video(portrait, short_clip, tmp_path / "out.mp4", options)
+    resumed = replace(result, frames=61, seconds=5.5, report=result.report | {"resumed_frames": 50, "likeness": None})
+    assert summary(resumed) == "61 frames (50 of them by an earlier run), 12 faces swapped, 5.5 s, 2.0 frames/s"
+    single = replace(resumed, frames=1, faces_swapped=0, report=resumed.report | {"resumed_frames": 0})
+    assert summary(single) == "1 frame, 0 faces swapped, 5.5 s, 0.2 frames/s"

@@ -1,17 +1,20 @@
 """Command-line options that several commands share, made from the option records: no default is written twice."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from fractions import Fraction
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UsageError
-from ..options import CODECS, DEVICES, ENCODER_CHOICES, PLACES
+from ..options import CODECS, DEVICES, ENCODER_CHOICES, MOST_BLUR, PLACES
+
+if TYPE_CHECKING:
+    from ..models import Kind
 
 Sources = Annotated[
     list[Path],
@@ -47,6 +50,7 @@ class Flag:
     help: str
     kind: Any = str  # what typer reads
     read: Callable[[Any], Any] = lambda value: value  # from what typer read to the field's value
+    choices: Callable[[], Sequence[str]] | None = None  # what the shell may be told to complete with
     hidden: bool = False  # from the help; the README has it
 
 
@@ -79,23 +83,41 @@ def read_face_pack(path: Path) -> Path:
     return models.locate(known.name) if known and known.kind == "pack" and not path.is_dir() else path
 
 
+def names_of(kind: "Kind") -> Callable[[], list[str]]:
+    """Give what lists the networks of a kind that are here."""
+
+    def names() -> list[str]:
+        from .. import models
+
+        return [each.name for each in models.catalogue().values() if each.kind == kind and models.is_present(each)]
+
+    return names
+
+
 SWAP_FLAGS: dict[str, Flag] = {
-    "model": Flag("Generator to use; `faceswap models list` shows them."),
+    "model": Flag(
+        "What swaps: a name that `faceswap models list` shows first, or an ONNX file.", choices=names_of("generator")
+    ),
     "face_pack": Flag(
         "Folder of ONNX files for insightface, or an installed pack, to use instead of ours.", Path, read_face_pack
     ),
-    "device": Flag(f"Where the networks run: {', '.join(DEVICES)}."),
+    "device": Flag(f"Where the networks run: {', '.join(DEVICES)}.", choices=lambda: DEVICES),
     "threads": Flag("CPU threads for the networks; all cores without it.", int),
-    "faces": Flag("Whom to swap in each picture: largest, all, or a number N of the largest.", read=read_faces),
-    "who": Flag(
-        f"The one meant: {', '.join(PLACES)}, N for the N-th largest, or like:PHOTO; in a clip they are followed."
+    "faces": Flag(
+        "Whom to swap in each picture: largest, all, or a number N of the largest.",
+        read=read_faces,
+        choices=lambda: ("largest", "all"),
     ),
-    "not_who": Flag("Someone who is left as they are: like:PHOTO."),
+    "who": Flag(
+        f"The one meant: {', '.join(PLACES)}, N for the N-th largest, or like:PHOTO; in a clip they are followed.",
+        choices=lambda: (*PLACES, "like:"),
+    ),
+    "not_who": Flag("Someone who is left as they are: like:PHOTO.", choices=lambda: ("like:",)),
     "similarity": Flag("Cosine of the encoder from which someone is like a photo, -1..1.", float),
     "det_threshold": Flag("Confidence below which a face is ignored, 0..1; without it the detector's own.", float),
     "min_face": Flag("Shorter side in pixels below which a face is ignored.", int),
     "shape": Flag("How much of the source's own outline the face gets, 0..1; 0 keeps the target's.", float),
-    "mask_blur": Flag("Softness of the mask's edge as a share of the face crop, 0..0.5.", float),
+    "mask_blur": Flag(f"Softness of the mask's edge as a share of the face crop, 0..{MOST_BLUR:g}.", float),
     "force_average": Flag("Average --source photos even where they look like different people.", bool),
     "opacity": Flag("1 shows the swap alone, 0 the original.", float),
     "quality": Flag("0 smallest file .. 100 best picture.", int),
@@ -111,10 +133,14 @@ SWAP_FLAGS: dict[str, Flag] = {
 }
 CLIP_FLAGS: dict[str, Flag] = SWAP_FLAGS | {
     "codec": Flag(
-        f"Video codec: {', '.join(CODECS)}; without it the container decides (mp4, mov, mkv h264; webm vp9)."
+        f"Video codec: {', '.join(CODECS)}; without it the container decides (mp4, mov, mkv h264; webm vp9).",
+        choices=lambda: CODECS,
     ),
     "preset": Flag("Speed preset in the software encoder's own words."),
-    "encoder": Flag(f"Whose encoder: {', '.join(ENCODER_CHOICES)}; what does not work here falls back to software."),
+    "encoder": Flag(
+        f"Whose encoder: {', '.join(ENCODER_CHOICES)}; what does not work here falls back to software.",
+        choices=lambda: ENCODER_CHOICES,
+    ),
     "pix_fmt": Flag("Pixel format, such as yuv420p; without it the one that loses least."),
     "lossless": Flag("Write every sample outside the faces exactly as it was decoded.", bool),
     "start": Flag("Leave out what comes before, in seconds or h:m:s.", read=read_time),
@@ -151,5 +177,17 @@ def _parameter(name: str, flag: Flag, default: Any) -> inspect.Parameter:
     default = list(default) if isinstance(default, tuple) else default
     dashed = name.replace("_", "-")
     typed = f"--{dashed}/--no-{dashed}" if default is True else f"--{dashed}"
-    option = typer.Option(typed, help=flag.help, metavar=METAVARS.get(flag.kind, "TEXT"), hidden=flag.hidden)
+    option = typer.Option(
+        typed,
+        help=flag.help,
+        metavar=METAVARS.get(flag.kind, "TEXT"),
+        hidden=flag.hidden,
+        autocompletion=_completion(flag.choices),
+    )
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
+
+
+def _completion(choices: Callable[[], Sequence[str]] | None) -> Callable[[str], list[str]] | None:
+    if choices is None:
+        return None
+    return lambda incomplete: [each for each in choices() if each.startswith(incomplete)]

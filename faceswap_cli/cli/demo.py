@@ -1,13 +1,14 @@
 """`faceswap demo`: a short clip made from pictures that installed packages carry, then a swap in it.
 
-The source is scikit-image's astronaut (NASA, public domain), the target a moving view of insightface's group picture.
-Both are read where they are installed; nothing of them is part of this package.
+The target is a moving view of scikit-image's astronaut (NASA, public domain), the source one of the people in
+insightface's group picture. Both are read where they are installed; nothing of them is part of this package.
 """
 
 from collections.abc import Iterator
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,13 +22,15 @@ from .terminal import Terminal
 if TYPE_CHECKING:
     import av
 
-SOURCE = ("skimage", "data/astronaut.png")
-TARGET = ("insightface", "data/images/t1.jpg")
+SOURCE = ("insightface", "data/images/t1.jpg")
+PERSON = 3  # of the people in it, the largest face first
+TARGET = ("skimage", "data/astronaut.png")
 FOLDER = Path("faceswap-demo")
-SIZE = (960, 540)  # of the clip, pixels
+SIDE = 640  # of the clip, pixels
 RATE, SECONDS = 25, 3
-FROM_VIEW = (400.0, 190.0, 640.0)  # left, top, width in the group picture: two laughing men
-TO_VIEW = (425.0, 205.0, 490.0)
+FROM_VIEW = (256.0, 226.0, 440.0)  # middle, x and y, and width in the picture: the astronaut
+TO_VIEW = (226.0, 148.0, 290.0)  # her face
+LEAN = 9.0  # degrees to which the camera leans on its way, to either side
 SOUND_RATE, SOUND_BLOCK, PITCH = 48000, 1024, 440.0
 
 FLAGS = {name: SWAP_FLAGS[name] for name in ("model", "face_pack", "device", "threads", "force")}
@@ -53,14 +56,28 @@ def demo(
     from .. import swap_video
 
     terminal = Terminal(verbose, quiet)
-    source = _carried(*SOURCE)
+    picture = _carried(*SOURCE)
+    source = picture.with_name(f"{picture.name}#{PERSON}")
     target = output / "target.mp4"
     if options.force or not target.exists():
         _make_clip(target)
     terminal.note(f"source {source}, target {target}")
     with terminal.progress("frames") as progress:
         result = swap_video([source], target, output / "swapped.mp4", replace(options, faces="all"), progress)
+    for line in _next_steps(output):
+        terminal.note(line)
     show_result(terminal, result, as_json)
+
+
+def _next_steps(folder: Path) -> list[str]:
+    """Give three commands to try next, as they are typed."""
+    target = quote(str(folder / "target.mp4"))
+    return [
+        "to try next, with a photo of your own:",
+        f"  faceswap swap-video --source me.jpg --input {target}",
+        "  faceswap swap-image --source me.jpg --input photo.jpg --faces all",
+        "  faceswap swap-video --source me.jpg --input clip.mp4 --preview 6 --dry-run",
+    ]
 
 
 def _carried(package: str, name: str) -> Path:
@@ -76,7 +93,7 @@ def _carried(package: str, name: str) -> Path:
 
 
 def _make_clip(target: Path) -> None:
-    """Write three seconds of a camera moving over the group picture, with a tone."""
+    """Write three seconds of a camera moving over the picture, with a tone."""
     import av
 
     unfinished = target.with_name("unfinished.mp4")
@@ -84,7 +101,7 @@ def _make_clip(target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(unfinished), "w") as container:
             video = container.add_stream("libx264", RATE, options={"crf": "16", "preset": "veryfast"})
-            video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
+            video.width, video.height, video.pix_fmt = SIDE, SIDE, "yuv420p"
             sound = container.add_stream("aac", SOUND_RATE, layout="mono")
             for frame in _views():
                 container.mux(video.encode(frame))
@@ -105,10 +122,10 @@ def _views() -> "Iterator[av.VideoFrame]":
     picture = np.asarray(cv2.imread(str(_carried(*TARGET))), np.uint8)
     for index in range(RATE * SECONDS):
         share = (1 - np.cos(np.pi * index / (RATE * SECONDS - 1))) / 2
-        left, top, width = (1 - share) * np.array(FROM_VIEW) + share * np.array(TO_VIEW)
-        scale = SIZE[0] / width
-        to_clip = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]])
-        view = cv2.warpAffine(picture, to_clip, SIZE, flags=cv2.INTER_CUBIC)
+        x, y, width = (1 - share) * np.array(FROM_VIEW) + share * np.array(TO_VIEW)
+        to_clip = cv2.getRotationMatrix2D((x, y), LEAN * np.sin(2 * np.pi * share), SIDE / width)
+        to_clip[:, 2] = to_clip[:, 2] + SIDE / 2 - np.array([x, y])
+        view = cv2.warpAffine(picture, to_clip, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
         frame = av.VideoFrame.from_ndarray(view.astype(np.uint8), format="bgr24")
         frame.pts, frame.time_base = index, Fraction(1, RATE)
         yield frame

@@ -42,8 +42,18 @@ def doctor(as_json: AsJson = False, verbose: Verbose = False, quiet: Quiet = Fal
       faceswap doctor
     """
     findings = [*_packages(), *_clashes(), _engine(), _encoders(), _hardware(), *_weights(), _disk()]
+    findings.append(_verdict(findings))
     lines = [f"{one.state:5s}{one.what:14s}{one.seen}" + (f"\n     {one.mend}" if one.mend else "") for one in findings]
     Terminal(verbose, quiet).result("\n".join(lines), [asdict(one) for one in findings], as_json)
+
+
+def _verdict(findings: list[Finding]) -> Finding:
+    """Say in one line whether swaps work here, and what to look at."""
+    bad, notes = (sum(one.state == state for one in findings) for state in ("bad", "note"))
+    worth = f"; {notes} {'note' if notes == 1 else 'notes'} above" if notes else ""
+    if bad:
+        return Finding("bad", "verdict", f"{bad} of these must be mended first{worth}")
+    return Finding("ok", "verdict", f"faceswap can swap here{worth}")
 
 
 def _packages() -> Iterator[Finding]:

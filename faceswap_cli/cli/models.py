@@ -1,4 +1,4 @@
-"""`faceswap models list | fetch | verify | import`."""
+"""`faceswap models list | fetch | verify | import | remove`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,16 +8,37 @@ from typing import Annotated
 import typer
 
 from .. import models
-from ..errors import WeightsError
+from ..errors import UsageError, WeightsError
 from .arguments import AsJson, Quiet, Verbose
 from .terminal import Terminal
 
 WIDTH = 100
+# heading -> the kinds below it, in the order of the list
+GROUPS: dict[str, tuple[models.Kind, ...]] = {
+    "What swaps (--model NAME)": ("generator",),
+    "What finds faces instead of ours (--face-pack NAME)": ("pack",),
+    "What those use": ("encoder", "detector", "parser", "points"),
+}
 
 app = typer.Typer(help="Show, fetch, check and import networks.", rich_markup_mode=None)
 
-Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="Name of an entry; `faceswap models list` shows them.", show_default=False)
+
+def fetchable_names() -> list[str]:
+    """Return what `fetch` takes."""
+    return [each.name for each in models.catalogue().values() if each.fetchable]
+
+
+def removable_names() -> list[str]:
+    """Return what `remove` takes."""
+    return [each.name for each in models.catalogue().values() if not each.embedded and models.is_present(each)]
+
+
+ToFetch = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="One that `faceswap models list` calls fetch.", autocompletion=fetchable_names),
+]
+ToRemove = Annotated[
+    str, typer.Argument(metavar="NAME", help="One that was fetched or imported.", autocompletion=removable_names)
 ]
 
 
@@ -34,18 +55,21 @@ def list_models(as_json: AsJson = False, verbose: Verbose = False, quiet: Quiet 
       faceswap models list
     """
     rows = [_found(entry) for entry in models.catalogue().values()]
+    lines = []
+    for heading, kinds in GROUPS.items():
+        lines += ["", heading, *(_line(entry, files) for entry, files in rows if entry.kind in kinds)]
     table = [
         asdict(entry)
         | {"here": bool(files), "fetchable": entry.fetchable, "published": entry.published}
         | {"files": [{"path": file.path, "sha256": file.found, "state": file.state} for file in files]}
         for entry, files in rows
     ]
-    Terminal(verbose, quiet).result("\n".join(_line(*row) for row in rows), table, as_json)
+    Terminal(verbose, quiet).result("\n".join(lines[1:]), table, as_json)
 
 
 @app.command()
 def fetch(
-    name: Name,
+    name: ToFetch,
     offline: Annotated[bool, typer.Option("--offline", help="Refuse to touch the network.")] = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -60,6 +84,8 @@ def fetch(
     from ..importing import fetch as fetch_entry
 
     terminal = Terminal(verbose, quiet)
+    if name not in models.catalogue():
+        raise UsageError(f"unknown model {name!r}: fetch one of {', '.join(fetchable_names())}")
     entry = models.entry(name)
     if offline and not models.is_present(entry):
         raise WeightsError(f"{name} is not here and --offline forbids fetching it: fetch it once without --offline")
@@ -118,6 +144,22 @@ def import_model(
         terminal.note(f"{file} is not the published file: its SHA-256 is {entry.imported}")
     terminal.note(f"{entry.name}: {entry.kind}; licence {entry.licence}")
     terminal.result(models.locate(entry.name), asdict(entry), as_json)
+
+
+@app.command()
+def remove(name: ToRemove, as_json: AsJson = False, verbose: Verbose = False, quiet: Quiet = False) -> None:
+    """Delete a network, or a pack of them, that was fetched or imported.
+
+    \b
+    Example:
+      faceswap models remove buffalo_l
+    """
+    folder = models.remove(name)
+    terminal = Terminal(verbose, quiet)
+    for each in models.catalogue().values():
+        if name in (each.encoder, each.points) and models.is_present(each):
+            terminal.note(f"{each.name} needs {name}: it swaps no more until that is back")
+    terminal.result(folder, {"name": name, "removed": folder}, as_json)
 
 
 def _found(entry: models.Entry) -> tuple[models.Entry, list[models.Checked]]:

@@ -8,7 +8,7 @@ import typer
 from ..errors import CtrlCError, told
 from ..options import Options
 from .arguments import CLIP_FLAGS, AsJson, DryRun, Quiet, Sources, Verbose, takes
-from .swapping import show_plan, show_result
+from .swapping import show_plan, show_result, telling_of_earlier_work
 from .terminal import Terminal
 
 
@@ -51,7 +51,7 @@ def swap_video(
         return show_plan(terminal, plan_video(source, input, output, options), as_json)
     try:
         with terminal.progress("frames") as progress:
-            result = swap(source, input, output, options, progress)
+            result = swap(source, input, output, options, telling_of_earlier_work(terminal, progress))
     except KeyboardInterrupt as interrupt:
         raise CtrlCError("interrupted" + told(interrupt)) from None
     show_result(terminal, result, as_json)

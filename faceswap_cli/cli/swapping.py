@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .terminal import Terminal
+from .terminal import Progress, Terminal
 
 if TYPE_CHECKING:
     from ..api import Result
 
 
+# Below the threshold lies mostly what is no face; where it is worth a word, a note says it.
 SKIPPED = {
     "smaller_than_min_face": "smaller than --min-face",
-    "below_det_threshold": "below --det-threshold that may be faces",
     "not_chosen": "not chosen by --faces",
     "nothing_to_paste": "hidden or outside the picture",
 }
@@ -26,17 +26,66 @@ def show_result(terminal: Terminal, result: "Result", as_json: bool) -> None:
     terminal.result(result.output, result.report, as_json)
 
 
+def telling_of_earlier_work(terminal: Terminal, progress: Progress) -> Progress:
+    """Say that a run goes on with an earlier one's work: then it begins with more than the first frame."""
+    begun = False
+
+    def show(done: int, total: int | None) -> None:
+        nonlocal begun
+        if not begun and done > 1:
+            terminal.note(f"goes on behind {done} frames that an earlier run finished")
+        begun = True
+        progress(done, total)
+
+    return show
+
+
 def summary(result: "Result") -> str:
     """Say in one line what was done, what was left and why, how like the source the faces became, and how fast."""
-    words = [f"{result.frames} frames, {result.faces_swapped} faces swapped"]
-    left = [f"{count} {SKIPPED[reason]}" for reason, count in result.report["faces_skipped"].items() if count]
+    words = [*_told_frames(result), _told_swapped(result)]
+    counts = result.report["faces_skipped"]
+    left = [f"{counts[reason]} {words}" for reason, words in SKIPPED.items() if counts[reason]]
     words += [f"left: {', '.join(left)}"] if left else []
     likeness = result.report["likeness"]
     if likeness is not None:
         words.append(f"likeness to the source {likeness['before']:.2f} -> {likeness['after']:.2f}")
-    new_frames = result.frames - result.report.get("resumed_frames", 0)
-    pace = f"{new_frames / max(result.seconds, 1e-3):.1f} frames/s"
-    return ", ".join([*words, f"{result.seconds:.1f} s", pace])
+    return ", ".join([*words, f"{result.seconds:.1f} s", *_told_pace(result)])
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _told_frames(result: "Result") -> list[str]:
+    """Count a clip's frames; a photo has none."""
+    if not _is_clip(result):
+        return []
+    kept = result.report["resumed_frames"]
+    return [_counted(result.frames, "frame") + (f" ({kept} of them by an earlier run)" if kept else "")]
+
+
+def _told_swapped(result: "Result") -> str:
+    """Count the faces swapped; those on which the swap did not take are none, as far as they were looked at."""
+    likeness = result.report["likeness"] or {"faces": 0, "hardly_changed": 0}
+    seen, unchanged = likeness["faces"], likeness["hardly_changed"]
+    if unchanged == 0:
+        return _counted(result.faces_swapped, "face") + " swapped"
+    if unchanged == seen:
+        return _counted(result.faces_swapped, "face") + " hardly changed"
+    if _is_clip(result):
+        return f"{_counted(result.faces_swapped, 'face')} swapped ({unchanged} of {seen} looked at hardly changed)"
+    return f"{_counted(result.faces_swapped - unchanged, 'face')} swapped, {unchanged} hardly changed"
+
+
+def _told_pace(result: "Result") -> list[str]:
+    """Tell how fast a clip went, by the frames of this run."""
+    if not _is_clip(result):
+        return []
+    return [f"{(result.frames - result.report['resumed_frames']) / max(result.seconds, 1e-3):.1f} frames/s"]
+
+
+def _is_clip(result: "Result") -> bool:
+    return "codec" in result.report
 
 
 def show_plan(terminal: Terminal, plan: dict[str, Any], as_json: bool) -> None:

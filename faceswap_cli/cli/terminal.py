@@ -60,6 +60,24 @@ class Terminal:
             yield _plain_lines(unit)
 
 
+class _Pace:
+    """How fast the work goes, by what was done since the first word of it.
+
+    Before that word networks are opened, and what an earlier run had done is no work of this one.
+    """
+
+    def __init__(self) -> None:
+        self._began: tuple[float, int] | None = None  # when, and how much was done by then
+
+    def rate(self, done: int) -> float | None:
+        """Return units a second; None before there is anything to tell it from."""
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now, done
+        then, before = self._began
+        return (done - before) / (now - then) if done > before and now > then else None
+
+
 @contextmanager
 def _bar(unit: str) -> Iterator[Progress]:
     from rich.console import Console
@@ -68,28 +86,28 @@ def _bar(unit: str) -> Iterator[Progress]:
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
     with RichProgress(TextColumn(unit), *columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(unit, total=None, rate="")
-        started = time.monotonic()
+        task, pace = bars.add_task(unit, total=None, rate=""), _Pace()
 
         def show(done: int, total: int | None) -> None:
-            bars.update(task, completed=done, total=total or None, rate=_rate(done, started, unit))
+            rate = pace.rate(done)
+            if rate is None:  # the time left is told from here on, too
+                bars.reset(task, completed=done, total=total or None, rate="")
+            else:
+                bars.update(task, completed=done, total=total or None, rate=_rate(rate, unit))
 
         yield show
 
 
 def _plain_lines(unit: str) -> Progress:
-    started = time.monotonic()
-    shown = started
+    pace, shown = _Pace(), time.monotonic()
 
     def show(done: int, total: int | None) -> None:
         nonlocal shown
-        now = time.monotonic()
-        if now - shown < LINE_EVERY:
+        now, rate = time.monotonic(), pace.rate(done)
+        if now - shown < LINE_EVERY or rate is None:
             return
         shown = now
-        print(
-            f"{_count(done, total)} {unit}, {_rate(done, started, unit)}{_left(done, total, started)}", file=sys.stderr
-        )
+        print(f"{_count(done, total)} {unit}, {_rate(rate, unit)}{_left(done, total, rate)}", file=sys.stderr)
 
     return show
 
@@ -98,12 +116,12 @@ def _count(done: int, total: int | None) -> str:
     return f"{done}/{total}" if total else str(done)
 
 
-def _rate(done: int, started: float, unit: str) -> str:
-    return f"{done / max(time.monotonic() - started, 1e-3):.1f} {unit}/s"
+def _rate(rate: float, unit: str) -> str:
+    return f"{rate:.1f} {unit}/s" if rate >= 0.1 else f"{60 * rate:.1f} {unit}/min"
 
 
-def _left(done: int, total: int | None, started: float) -> str:
-    if not total or not done:
+def _left(done: int, total: int | None, rate: float) -> str:
+    if not total:
         return ""
-    seconds = round((time.monotonic() - started) * (total - done) / done)
-    return f", {seconds // 60}:{seconds % 60:02d} left"
+    minutes, seconds = divmod(round((total - done) / rate), 60)
+    return f", {minutes}:{seconds:02d} left"

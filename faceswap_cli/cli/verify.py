@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..extras import how_to_install
 from .arguments import AsJson, Quiet, Verbose
 from .terminal import Terminal
 
@@ -59,7 +60,7 @@ def _manifest_line(found: "Provenance") -> str:
     manifest = found.manifest
     if manifest.state == "not looked at":
         seen = "a manifest is there, but was" if found.holds_manifest else "manifests were"
-        return f"{seen} not looked at: run `pip install 'faceswap-cli[c2pa]'`"
+        return f"{seen} not looked at: run `{how_to_install('c2pa')}`"
     if manifest.state == "none":
         return "no manifest"
     signer = f", signed by {_shown(manifest.signer)}" if manifest.signer else ""

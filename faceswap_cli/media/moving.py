@@ -4,7 +4,6 @@ Such files hold seconds rather than minutes. Each picture keeps its moment to th
 """
 
 import io
-import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
@@ -32,7 +31,6 @@ def _content(path: Path, changed: int, size: int) -> bytes:
     """Unpack the file; time of change and size tell whether it is still the one unpacked last."""
     file = io.BytesIO()
     with (
-        warnings.catch_warnings(action="ignore"),
         Image.open(path) as image,
         av.open(file, "w", format="matroska") as out,
     ):

@@ -6,7 +6,6 @@ profile, XMP, resolution, transparency and 16 bits are kept where the output for
 
 import os
 import struct
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -66,7 +65,7 @@ def read_photo(path: Path) -> Photo:
     if is_heif(path):
         _learn_heif(path)
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+        with Image.open(path) as image:
             return _read(path, image)
     except UnidentifiedImageError:
         raise MediaError(f"{path.name} is of a kind of photo that cannot be read here: convert it to PNG") from None

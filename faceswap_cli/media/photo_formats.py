@@ -6,7 +6,6 @@ byte for byte.
 
 import io
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -231,14 +230,13 @@ def _exif_parts(exif: bytes) -> tuple[dict[int, str], Directories] | None:
     found = Image.Exif()
     directories = {}
     try:
-        with warnings.catch_warnings(action="ignore"):
-            found.load(exif)
-            words = {tag: value for tag, value in found.items() if isinstance(value, str) and value.isascii()}
-            for tag in TIFF_DIRECTORY_TAGS:
-                entries = {name: value for name, value in found.get_ifd(tag).items() if not isinstance(value, dict)}
-                directories[tag] = ImageFileDirectory_v2(ifh=LITTLE_ENDIAN, group=tag)
-                directories[tag].update(entries)
-                directories[tag].tobytes()
+        found.load(exif)
+        words = {tag: value for tag, value in found.items() if isinstance(value, str) and value.isascii()}
+        for tag in TIFF_DIRECTORY_TAGS:
+            entries = {name: value for name, value in found.get_ifd(tag).items() if not isinstance(value, dict)}
+            directories[tag] = ImageFileDirectory_v2(ifh=LITTLE_ENDIAN, group=tag)
+            directories[tag].update(entries)
+            directories[tag].tobytes()
     except BROKEN_EXIF:
         return None
     return words, {tag: directory for tag, directory in directories.items() if directory}

@@ -6,7 +6,6 @@ of it is easily removed, so finding nothing proves nothing.
 
 import json
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -137,7 +136,7 @@ def _boxes(file: BinaryIO, size: int) -> Iterator[bytes]:
 
 def _photo_signs(path: Path, blocks: list[bytes]) -> list[Sign]:
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+        with Image.open(path) as image:
             software = str(image.getexif().get(EXIF_SOFTWARE_TAG, "")).strip("\0 ")
             packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     except UnidentifiedImageError:

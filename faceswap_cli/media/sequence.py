@@ -2,7 +2,6 @@
 
 import os
 import re
-import warnings
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -75,7 +74,7 @@ def exif_orientation(path: Path) -> int:
 
 def _exif_orientation(picture: Path) -> int:
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(picture) as image:
+        with Image.open(picture) as image:
             if image.format == "PNG":
                 image.info.setdefault("exif", b"")  # else it is decoded whole in search of it
             value = image.getexif().get(EXIF_ORIENTATION_TAG, 1)

@@ -3,7 +3,6 @@
 import re
 import stat
 import struct
-import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -138,7 +137,7 @@ def moves(path: Path, if_broken: bool = False) -> bool:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
+        with Image.open(path) as picture:
             return getattr(picture, "n_frames", 1) > 1
     except (*UNREADABLE, LookupError, TypeError, EOFError, RuntimeError, struct.error):
         return if_broken  # the reader will say how

@@ -104,4 +104,6 @@ def _told_device(network: Network, options: Options) -> list[str]:
     """Say once when the CPU does the work although a GPU was asked for or is there."""
     if network.device == "cuda" or options.device == "cpu" or (options.device == "auto" and gpu_count() == 0):
         return []
+    if gpu_count() == 0:
+        return ["no CUDA device is seen on this machine, the CPU does the work"]
     return ["no GPU could be used, the CPU does the work: `faceswap doctor` says why"]

@@ -72,9 +72,7 @@ def find_bundle(options: Options) -> Bundle:
 def _find_generator(model: str) -> Part:
     path = Path(model)
     if path.suffix.lower() != ".onnx":
-        contract = entry(model)
-        if contract.kind != "generator":
-            raise UsageError(f"{model!r} is a {contract.kind}, not a model that swaps: see `faceswap models list`")
+        contract = entry(model, "generator")
         return Part(locate(model), contract)
     if not path.is_file():
         raise UsageError(f"no such model file: {path}")

@@ -33,10 +33,9 @@ PACK_THRESHOLD = 0.5  # insightface's own, for the packs published with it: each
 # Three portraits of 500 were missed, with finds at 0.5, 0.7 and 1.0 of it. In 1,900 frames and photos, most with a
 # face, 543 finds lie from 0.5 on and 18 from 0.8 on; of 60 looked at all were shoes, hands, plants, prints on clothes.
 _UNSURE_ALONE, _UNSURE_BESIDE = 0.5, 0.8
-_LEANING = (
-    25.0  # degrees from the nearest quarter from which points are looked for anew: from 0.04 to 0.06 of the eyes'
-)
-# distance away at 30, 0.15 at 45, and 0.03 and 0.05 anew; the same face seen in another frame's size differs by 0.04
+# Degrees from the nearest quarter from which points are looked for anew: from 0.04 to 0.06 of the eyes' distance away
+# at 30, 0.15 at 45, and 0.03 and 0.05 anew; the same face seen in another frame's size differs by 0.04.
+_LEANING = 25.0
 _CLOSE_UP = 256  # pixels a side of what the detector sees of a face that leans
 _STRIDE = 32  # sides of the detector's input are multiples of its coarsest stride
 _DETECTOR_OUTPUTS = 5  # from so many on insightface takes a network for a detector

@@ -1,4 +1,4 @@
-"""Decide who is meant where a user names them by a photo that they resemble.
+"""Decide who is meant: in a photo, and wherever a user names somebody by a photo that they resemble.
 
 Resemblance is decided for a track as a whole, from a few of its views, and kept: the swap does not flicker with the
 pose. Likeness is the cosine of the generator's own encoder between the mean of those views and the photo.
@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..options import Options
 from ..types import Face
 from .choice import PATIENCE, Moment
 from .identity import Encoder
+from .places import in_order
 
 MOST_VIEWS = 5  # of a track that its likeness is told by
 _VIEW_EVERY = 0.5  # seconds between two of them
@@ -82,6 +84,16 @@ class Meant:
     def _is_meant(self, known: _Known) -> bool:
         """Tell whether a track resembles who is meant, if anyone is, and nobody who is not."""
         return all(known.resembles[number] == each.is_meant for number, each in enumerate(self._references))
+
+
+def chosen(rgb: np.ndarray, faces: list[Face], options: Options, meant: Meant | None) -> tuple[Face, ...]:
+    """Return the faces of a photo, given with the largest first, that are to be swapped."""
+    if meant is not None:
+        faces = meant.of_photo(rgb, faces)
+    if options.place is not None:
+        numbered = dict(enumerate(faces))
+        faces = [numbered[number] for number in in_order(numbered, options.place, rgb.shape)]
+    return tuple(faces[: options.face_limit])
 
 
 def _worth(face: Face) -> float:
