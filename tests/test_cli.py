@@ -16,12 +16,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from faceswap_cli import models
 from faceswap_cli.cli.app import COMMANDS
 from faceswap_cli.cli.doctor import Finding, _verdict
 
 from .conftest import write_clip
+from .test_media_photo import EXIF_CUT_OFF
 
 SCRIPT = Path(sys.executable).with_name("faceswap")
 HEAVY = ("torch", "cv2", "numpy", "av", "onnxruntime", "insightface")
@@ -340,6 +342,13 @@ def test_bad_input_gets_its_exit_code_and_one_line(
     before = sorted(places["tmp"].rglob("*"))
     assert_refused(faceswap(*words, FACESWAP_HOME=str(places["tmp"] / "home")), code, pattern)
     assert sorted(places["tmp"].rglob("*")) == before
+
+
+def test_metadata_that_is_a_little_broken_is_no_news_to_a_user(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (32, 32)).save(path, exif=EXIF_CUT_OFF)
+    done = faceswap("verify", path)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_existing_output_is_never_overwritten_without_force(

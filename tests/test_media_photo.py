@@ -30,6 +30,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.u
 SMOOTH = cv2.GaussianBlur(NOISE, (0, 0), 4)
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 LOSSLESS = [".png", ".tif", ".bmp"]
+EXIF_CUT_OFF = b"Exif\0\0II*\0\x08\0\0\0\x05\0"  # promises five entries, holds none
 
 
 def patch_at(x: int, y: int, width: int = 10, height: int = 8) -> Patch:
@@ -90,6 +91,13 @@ def test_orientation_is_honoured_and_kept(tmp_path: Path, orientation: int, suff
     shown = np.asarray(ImageOps.exif_transpose(Image.open(output)).convert("RGB")).astype(int)
     assert np.abs(shown[18:22, 6:12] - (200, 50, 90)).max() < 30
     assert np.abs(shown[:8] - upright[:8]).mean() < 3
+
+
+def test_what_a_library_warns_of_is_left_to_the_program_to_show(tmp_path: Path) -> None:
+    """To hush it here would hush it in every thread of the program, and for good where two photos are read at once."""
+    path = save(tmp_path / "in.jpg", exif=EXIF_CUT_OFF)
+    with pytest.warns(UserWarning, match="Corrupt EXIF"):
+        read_photo(path)
 
 
 KINDS = [".jpg", ".png", ".webp", ".avif", ".tif"]
