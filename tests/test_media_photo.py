@@ -272,6 +272,7 @@ def test_an_orientation_that_is_none_is_upright(tmp_path: Path, orientation: int
 
 @pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1"])
 def test_heic_which_the_library_does_not_read_is_named_whatever_it_is_called(tmp_path: Path, brand: bytes) -> None:
+    pytest.importorskip("pillow_heif", reason="HEIC needs the [heif] extra")
     path = tmp_path / "in.jpg"
     path.write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(400))
     with pytest.raises(MediaError, match=r"in\.jpg is of a kind of photo that cannot be read here: convert it to PNG"):

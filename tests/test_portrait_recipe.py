@@ -90,7 +90,7 @@ class Bench:
         return self.opened.parser.look(cut)
 
     def portrait(self, source: str, recipe: Recipe) -> Portrait:
-        landmarks = self.opened._landmarks
+        landmarks = self.opened.landmarks
         assert landmarks is not None
         rgb = read_photo(self.data / "photos" / source).frame.rgb
         return Portraitist(landmarks, self.opened.parser, self.size, recipe).take(rgb, self.detector.detect(rgb)[0])
@@ -98,8 +98,8 @@ class Bench:
     def made(self, source: str, target: str, without: tuple[str, ...] = ()) -> str:
         """Digest all that a pair comes to: what the generator sees, and a picture, finished."""
         recipe = RECIPE.without(without)
-        assert self.opened._landmarks is not None
-        fitter, history = Fitter(self.portrait(source, recipe), self.opened._landmarks, recipe), History()
+        assert self.opened.landmarks is not None
+        fitter, history = Fitter(self.portrait(source, recipe), self.opened.landmarks, recipe), History()
         for crop, rgb in zip(self.crops(target), self.frames(target), strict=True):
             faces = fitter.fit([crop], history if target.endswith(".mp4") else None, rgb)
             images = Finisher(recipe).finish(faces, [over(face) for face in faces])
@@ -166,10 +166,10 @@ class Watched(FaceState):
 
 @pytest.mark.parametrize("pair", [(LAUGH, OBAMA), (OBAMA, LAUGH)])
 def test_steps_read_and_write_what_they_declare(bench: Bench, pair: tuple[str, str]) -> None:
-    assert bench.opened._landmarks is not None
+    assert bench.opened.landmarks is not None
     source, (crop,) = bench.portrait(pair[0], RECIPE), bench.crops(pair[1])
     (rgb,) = bench.frames(pair[1])
-    face = Watched(source, crop, *bench.opened._landmarks.look(crop.image), frame=rgb)
+    face = Watched(source, crop, *bench.opened.landmarks.look(crop.image), frame=rgb)
     for step in RECIPE.of_frame(after_generator=False) + RECIPE.of_frame(after_generator=True):
         if step.phase is Phase.FINISH:
             face = replace(face, image=over(face))
