@@ -1,7 +1,7 @@
 """Bend the picture around a face so that its points lie elsewhere and nothing far from it moves.
 
-A thin-plate spline (Bookstein 1989) carries the points to their goals, a ring around the face stands still, and just
-inside it the move fades to nothing. It is worked out on a coarse grid and applied to the frame's own pixels, so that
+A thin-plate spline (Bookstein 1989) carries the points to their goals, the hairline and a ring around the face stand
+still, and just inside the ring the move fades to nothing. It is worked out on a coarse grid and applied to the frame's own pixels, so that
 hair and background keep their sharpness. Moves are those of the bent picture's pixels to where they come from.
 """
 
@@ -30,8 +30,9 @@ class Field:
         self._others = [_hull(each) for each in others or []]
         self._hull = _hull(np.vstack([points, goals]))
         self.ring = self._still()
-        self._centres = np.vstack([goals, self.ring])
-        self._weights = self._bent_by(np.vstack([points - goals, np.zeros_like(self.ring)]))
+        still = np.vstack([with_forehead(points)[len(points) :], self.ring])  # a hairline that follows bends crowns too
+        self._centres = np.vstack([goals, still])
+        self._weights = self._bent_by(np.vstack([points - goals, np.zeros_like(still)]))
 
     def at(self, places: np.ndarray) -> np.ndarray:
         """Return the moves (P, 2) of places (P, 2)."""
