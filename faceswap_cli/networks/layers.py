@@ -30,6 +30,19 @@ def resized(field: Tensor, like: Tensor) -> Tensor:
     return functional.interpolate(field, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
+def doubled(features: Tensor) -> Tensor:
+    """Return features (N, C, h, w) twice as high and wide, bilinear, edges on edges."""
+    return functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def silent(convolution: nn.Conv2d, deviation: float, value: float = 0.0) -> nn.Conv2d:
+    """Start a head near one value everywhere, its weights of so small a deviation: with 0 it changes nothing."""
+    assert convolution.bias is not None
+    nn.init.normal_(convolution.weight, std=deviation)
+    nn.init.constant_(convolution.bias, value)
+    return convolution
+
+
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], *, ignore_surplus: bool = False) -> None:
     """Copy `state` into `network`; every key of the network must be there in its shape, and no other key.
 

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .layers import resized, shrunk
+from .layers import doubled, resized, shrunk, silent
 from .light import Light, LightMatch, lit, shaded
 from .simswap import IdentityBlock, IdentityStyle
 
 OPEN = 4.0  # logit of an untrained gate: the portrait counts
+QUIET = 1e-4  # deviation of an untrained head's weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,8 @@ class SimSwapLite(nn.Module):
         self.up1 = nn.Conv2d(middle, fine, 3, padding=1)
         self.skip1 = nn.Conv2d(fine, fine, 1)
         self.style1 = IdentityStyle(fine, config.latent)
-        self.gate = _silent(nn.Conv2d(fine, 1, 3, padding=1), OPEN)
-        self.residual = _silent(nn.Conv2d(fine, 1, 3, padding=1))
+        self.gate = silent(nn.Conv2d(fine, 1, 3, padding=1), QUIET, OPEN)
+        self.residual = silent(nn.Conv2d(fine, 1, 3, padding=1), QUIET)
         self.register_buffer("window", _window(config.working // 2), persistent=False)
 
     def forward(self, target: Tensor, identity: Tensor, portrait: Tensor) -> Tensor:
@@ -86,10 +87,10 @@ class SimSwapLite(nn.Module):
         features = self.down2(middle)
         for block in self.BottleNeck:
             features = block(features, identity)
-        features = self.up2(_doubled(features)) + self.skip(middle)
+        features = self.up2(doubled(features)) + self.skip(middle)
         for block in self.detail2:
             features = block(features, identity)
-        detail = functional.leaky_relu(self.style1(self.up1(_doubled(features)) + self.skip1(fine), identity), 0.2)
+        detail = functional.leaky_relu(self.style1(self.up1(doubled(features)) + self.skip1(fine), identity), 0.2)
         residual = torch.tanh(self.residual(detail)) * self.config.change
         residual = residual * functional.avg_pool2d(usable, 2)  # eyes, teeth and hair keep the target's shades
         gate = torch.sigmoid(self.gate(detail))
@@ -105,18 +106,6 @@ def apply_changes(target: Tensor, portrait: Tensor, changes: Changes) -> Tensor:
 
 def _convolution(incoming: int, outgoing: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(incoming, outgoing, 3, stride, 1), nn.LeakyReLU(0.2))
-
-
-def _silent(convolution: nn.Conv2d, value: float = 0.0) -> nn.Conv2d:
-    """Start a head near one value everywhere: with 0 an untrained network changes nothing."""
-    assert convolution.bias is not None
-    nn.init.normal_(convolution.weight, std=1e-4)
-    nn.init.constant_(convolution.bias, value)
-    return convolution
-
-
-def _doubled(features: Tensor) -> Tensor:
-    return functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 def _window(size: int) -> Tensor:

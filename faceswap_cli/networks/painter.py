@@ -1,4 +1,4 @@
-"""SimSwap-lite: SimSwap's identity injection, painting over the source's own portrait (step: generate).
+"""A painter: SimSwap's identity injection, painting over the source's own portrait (step: generate).
 
 Encoder, identity blocks and decoder are SimSwap's (Chen et al. 2020, figure 2), made small, with skips. Beside target
 and identity vector it is shown the source's portrait laid over the target and brought to its light (light.py): the
@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .layers import resized, shrunk
+from .layers import doubled, resized, shrunk, silent
 from .light import DARK, LightMatch, lit, luma
 from .simswap import IdentityBlock
 
 SEEN = 10  # channels shown: composite, target, portrait and how far it may be used
 LIGHT_SIDE = 112  # side at which the portrait's light is matched
 COARSE = 4  # pixels at working size that count as one for what is neither middle nor fine detail
+QUIET = 1e-3  # deviation of an untrained head's weights: it returns its composite
 GAIN = 0.1  # what an identity block counts at first: its norms would drown the colours that were seen
 HUE_CELL = 8  # pixels at working size over which a change of hue is averaged
 MOST = 4.0  # most by which brightness is multiplied to keep a hue
@@ -70,8 +71,8 @@ class Painter(nn.Module):
         self.detail2 = Residual(middle)
         self.up1 = nn.Conv2d(middle, fine, 3, padding=1)
         self.detail1 = Residual(fine)
-        self.colour = _silent(nn.Conv2d(middle, 12, 3, padding=1))
-        self.paint = _silent(nn.Conv2d(fine, 4 * 5, 3, padding=1))
+        self.colour = silent(nn.Conv2d(middle, 12, 3, padding=1), QUIET)
+        self.paint = silent(nn.Conv2d(fine, 4 * 5, 3, padding=1), QUIET)
 
     def forward(self, target: Tensor, identity: Tensor, portrait: Tensor) -> Tensor:
         """Return the target's crop with the source's face."""
@@ -90,9 +91,9 @@ class Painter(nn.Module):
         features = self.coarse(_activated(self.down2(middle)))
         for block, gain in zip(self.BottleNeck, self.gains, strict=True):
             features = features + gain * (block(features, identity) - features)
-        features = self.detail2(self.up2(_doubled(features)) + middle)
+        features = self.detail2(self.up2(doubled(features)) + middle)
         colour = torch.tanh(self.colour(functional.avg_pool2d(features, 2)))
-        paint = self.paint(_activated(self.detail1(self.up1(_doubled(features)) + fine)))
+        paint = self.paint(_activated(self.detail1(self.up1(doubled(features)) + fine)))
         paint = torch.tanh(functional.pixel_shuffle(paint, 2))
         return Painting(composite, colour, paint[:, :2], paint[:, 2:])
 
@@ -169,15 +170,3 @@ def _at(picture: Tensor, side: int) -> Tensor:
 
 def _activated(features: Tensor) -> Tensor:
     return functional.leaky_relu(features, 0.2)
-
-
-def _doubled(features: Tensor) -> Tensor:
-    return functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
-
-
-def _silent(convolution: nn.Conv2d) -> nn.Conv2d:
-    """Start a head near 0 everywhere: an untrained network returns its composite."""
-    assert convolution.bias is not None
-    nn.init.normal_(convolution.weight, std=1e-3)
-    nn.init.zeros_(convolution.bias)
-    return convolution

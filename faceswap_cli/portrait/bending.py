@@ -1,8 +1,9 @@
 """Bend the picture around a face so that its points lie elsewhere and nothing far from it moves.
 
 A thin-plate spline (Bookstein 1989) carries the points to their goals, the hairline and a ring around the face stand
-still, and just inside the ring the move fades to nothing. It is worked out on a coarse grid and applied to the frame's own pixels, so that
-hair and background keep their sharpness. Moves are those of the bent picture's pixels to where they come from.
+still, and just inside the ring the move fades to nothing. It is worked out on a coarse grid and applied to the frame's
+own pixels, so that hair and background keep their sharpness. Moves are those of the bent picture's pixels to where
+they come from.
 """
 
 from dataclasses import dataclass

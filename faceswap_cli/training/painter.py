@@ -23,7 +23,7 @@ from .averaged import Averaged, begin
 from .checkpoint import load, save
 from .encoders import load_encoders
 from .expression import ExpressionJudge, load_expression_judge
-from .losses import CONTRAST_MARGIN, IdentityJudge, hinge_discriminator, light_loss
+from .losses import CONTRAST_MARGIN, IdentityJudge, hinge_discriminator, hinge_generator, light_loss
 from .options import TrainOptions
 from .painter_losses import (
     answer_distance,
@@ -33,7 +33,7 @@ from .painter_losses import (
     mean_over,
     texture_distance,
 )
-from .run import Run, autocast, set_rate, start_torch, write_sheet
+from .run import Run, autocast, seed_step, set_rate, start_torch, write_sheet
 from .settings import read_record
 from .swap_measure import to_picture
 from .triplet_data import Batch, TripletData
@@ -92,7 +92,7 @@ def train(options: TrainOptions) -> None:
     for batch in _on(device, data.batches(batch_size, painter.step)):
         if painter.progress >= 1 or run.out_of_time():
             break
-        torch.manual_seed(options.seed * 1_000_003 + painter.step)  # of the encoders' jitter: a run goes on exactly
+        seed_step(options, 0, painter.step)  # the encoders' jitter: a run goes on exactly
         rate = painter.rate(options, LEARNING_RATE)
         losses = _step(players, batch, settings, rate)
         painter.advance(options, STEPS, began)
@@ -113,7 +113,8 @@ def _step(players: _Players, batch: Batch, settings: PainterSettings, rate: floa
         with autocast(image.device):
             scales = players.discriminator(image)
         players.discriminator.requires_grad_(True)
-        losses["adversarial"] = -settings.adversarial * torch.stack([maps[-1].float().mean() for maps in scales]).mean()
+        sides = torch.stack([hinge_generator(maps[-1].float()) for maps in scales])
+        losses["adversarial"] = settings.adversarial * sides.mean()
     total = torch.stack([loss for name, loss in losses.items() if name != "discriminator"]).sum()
     players.painter.descend(total, rate)
     return losses
