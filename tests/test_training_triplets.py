@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 from skimage.data import astronaut  # noqa: E402
 
+import faceswap_cli.portrait  # noqa: E402
 from faceswap_cli.errors import UsageError  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
 from faceswap_cli.training import painter as training  # noqa: E402
@@ -27,6 +28,7 @@ from faceswap_cli.training.relight import relit, strands  # noqa: E402
 from faceswap_cli.training.triplet_data import TripletData  # noqa: E402
 from faceswap_cli.training.triplet_pack import ROWS, Triplet, TripletPack, TripletReader  # noqa: E402
 from faceswap_cli.training.triplets import TripletMaker, make_triplets  # noqa: E402
+from faceswap_cli.training.worn import with_beard, with_glasses, worn_alike  # noqa: E402
 
 TINY = """
 discriminator_width = 4
@@ -225,3 +227,48 @@ def test_packs_keep_what_they_are_given(tmp_path: Path) -> None:
     assert kept.answer is None and kept.held_out and kept.person == "p"
     assert np.array_equal(kept.laid[..., 3], laid[..., 3]) and np.array_equal(kept.mask, given.mask)
     assert np.abs(kept.laid[..., :3].astype(int) - 110).max() <= 2 and np.allclose(kept.identity, [0.6, 0.8])
+
+
+def mean_face() -> np.ndarray:
+    """Return the landmarks (66, 2) of a face that looks ahead, in a crop's middle, as shares of its side."""
+    points = np.load(Path(faceswap_cli.portrait.__file__).parent / "mean_face.npz")["face"][:, :2]
+    points = points - (points.min(axis=0) + points.max(axis=0)) / 2
+    return (0.5 + 0.6 * points / np.ptp(points[:, 1])).astype(np.float32)
+
+
+def test_a_borrowed_beard_takes_the_colour_of_the_skin() -> None:
+    face, lender = np.full((160, 160, 3), 180, np.uint8), np.full((160, 160, 3), 90, np.uint8)
+    landmarks = mean_face()
+    lender[int(0.55 * 160) :] = 30  # dark from under the nose on
+    changed = with_beard(face, landmarks, lender, landmarks)
+    chin = changed[int(0.73 * 160), 80]
+    # skin of 180 over skin of 90 doubles the beard: (180 + 1) / (90 + 1) * 30
+    assert np.allclose(chin, 30 * 181 / 91, atol=3)
+    assert np.array_equal(changed[:64], face[:64])  # nothing above the nose's root
+
+
+def test_what_is_worn_is_worn_by_target_and_answer_alike() -> None:
+    target = np.ascontiguousarray(astronaut()[0:220, 110:330])
+    answer = np.clip(target.astype(int) + 9, 0, 255).astype(np.uint8)
+    points = np.array([[90, 95], [140, 95], [115, 120], [95, 150], [135, 150]], np.float32)
+    nothing = np.zeros((19, 32, 32), np.float32)  # all background: no eyes to wear glasses before
+    kinds = set()
+    for seed in range(60):
+        pair = worn_alike(target, answer, points, nothing, np.random.default_rng(seed))
+        changed = [(now != before).any(axis=2) for now, before in zip(pair, (target, answer), strict=True)]
+        kinds.add((bool(changed[0].any()), bool(changed[1].any())))
+        if changed[0].any():
+            where = changed[0] & changed[1]
+            assert where.sum() > 0.8 * max(each.sum() for each in changed)
+    assert kinds == {(False, False), (True, True)}
+
+
+def test_glasses_are_drawn_before_the_eyes() -> None:
+    face = np.ascontiguousarray(astronaut()[0:220, 110:330])
+    probs = np.zeros((19, 220, 220), np.float32)
+    probs[1] = 0.5  # skin, but for two eyes
+    for eye, x in ((4, 90), (5, 140)):
+        probs[eye, 90:100, x - 8 : x + 8] = 1
+    changed = [(with_glasses(face, probs, np.random.default_rng(seed)) != face).any(axis=2) for seed in range(6)]
+    assert sum(each.any() for each in changed) >= 4
+    assert not any(each[170:].any() for each in changed)

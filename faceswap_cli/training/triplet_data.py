@@ -20,6 +20,7 @@ from .triplet_pack import Triplet, TripletReader
 
 AHEAD = 6  # batches read ahead
 DIMMED = 0.6  # chance that a portrait is lit anew
+COLOURED = 0.4  # chance that the light of one side is of another colour
 HOLED = 0.25  # chance that a part of it is missing
 GRADED, GREY = 0.6, 0.15  # chances that a target and its answer are graded anew, and that this leaves no colour
 
@@ -135,7 +136,8 @@ def _dimmed(laid: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         steep * (np.cos(angle) * side[None] + np.sin(angle) * side[:, None] + draw.uniform(-0.3, 0.3))
     )
     light: np.ndarray = (laid[..., :3].astype(np.float32) / 255) ** np.float32(draw.uniform(0.8, 1.25))
-    light *= draw.uniform(0.9, 1.1, 3).astype(np.float32) * (1 + np.float32(draw.uniform(0, 0.3)) * slope[..., None])
+    strength = draw.uniform(0, 0.3) * (draw.uniform(-0.6, 1.0, 3) if draw.random() < COLOURED else np.ones(3))
+    light *= draw.uniform(0.9, 1.1, 3).astype(np.float32) * (1 + slope[..., None] * strength.astype(np.float32))
     return np.dstack([np.rint(255 * light.clip(0, 1)).astype(np.uint8), laid[..., 3]])
 
 

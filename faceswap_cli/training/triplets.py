@@ -24,6 +24,7 @@ from ..evaluation.splits import is_held_out, part_of
 from ..options import Options
 from ..portrait.finisher import Finisher
 from ..portrait.fitter import Fitter
+from ..portrait.landmarks import frontality
 from ..portrait.open_bundle import OpenBundle
 from ..portrait.records import FaceState
 from ..portrait.source import Portraitist
@@ -38,6 +39,7 @@ from .options import TripletOptions
 from .pack import Row, read_crop, read_rows
 from .relight import relit, strands
 from .triplet_pack import Triplet, TripletPack
+from .worn import BEARD, COVERED, GLASSES, with_beard, with_cover, with_glasses, worn_alike
 
 SHARP = 0.75  # share of the answers that are sharp pictures, as far as there are any
 ENLARGED = 1.2  # crop pixels per picture pixel up to which a crop is sharp
@@ -49,6 +51,7 @@ DAMAGED = 0.5  # chance that the source's photo is damaged
 UNSEEN = 0.04  # share of rows made of people held out, for measuring
 WILD = 25.0  # levels of Lab's a and b: a target whose colours changed by more in a twentieth of its face is left out
 PARTS = ("training", "tuning")  # people to train on, and to measure on while that goes on
+LENDERS_SEEN, BEARDED, AHEAD = 40, 0.95, 0.4  # faces looked at for a beard, how surely they have one, how far ahead
 FACE_SIZE = 112  # side of the pictures an identity encoder is shown
 
 
@@ -117,6 +120,7 @@ class TripletMaker:
         self._network = open_generator(bundle.generator, nobody, swap)
         self._groups = _grouped(options.data)
         self._donor = lru_cache(maxsize=2 * DONORS)(self._open_donor)
+        self._lenders = lru_cache(maxsize=DONORS)(self._open_lenders)
 
     def make(self, number: int) -> Triplet | str:
         """Return row `number`, or why there is none."""
@@ -135,9 +139,11 @@ class TripletMaker:
         if changed > WILD:
             return "colours went wild"
         source = self._own(answer_face, group, draw)
+        shown = self._parser.parse(answer.image)
+        target, wanted = worn_alike(target, answer.image, answer.face.points, shown, draw)
         row = self._row(replace(answer, image=target), source, answer_face.row.person)
         faces = np.concatenate([source.face, self._encoder_face(answer.image, answer.face)], axis=1)
-        return replace(row, answer=answer.image, faces=faces)
+        return replace(row, answer=wanted, faces=faces)
 
     def _row(self, target: Crop, source: _Source, person: str) -> Triplet:
         """Return a target with a source laid over it, whose answer nobody knows."""
@@ -175,14 +181,31 @@ class TripletMaker:
             crop = self._crop(others[int(draw.integers(len(others)))])
         else:
             crop = _mirrored(self._crop(answer))
-        return self._source(crop, answer.row.person, draw)
+        return self._source(replace(crop, image=self._dressed(crop.image, draw)), answer.row.person, draw, crop)
+
+    def _dressed(self, image: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        """Return a source's photo with things on the face that a swap must not show."""
+        if draw.random() < BEARD and (lenders := self._lenders(int(draw.integers(DONORS)))):
+            image = with_beard(image, self._landmarks.find(image), *lenders[int(draw.integers(len(lenders)))])
+        if draw.random() < GLASSES:
+            image = with_glasses(image, self._parser.parse(image), draw)
+        return with_cover(image, draw) if draw.random() < COVERED else image
+
+    def _open_lenders(self, block: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return crops of bearded faces that look ahead, with their landmarks."""
+        draw = np.random.default_rng([self._options.seed, 1 << 31, block])
+        crops = [self._crop(self._groups[0].draw_any(draw)).image for _ in range(LENDERS_SEEN)]
+        seen = [(crop, *self._landmarks.look(crop)) for crop in crops]
+        return [(crop, points) for crop, points, beard in seen if beard > BEARDED and frontality(points) > AHEAD]
 
     def _open_donor(self, block: int, number: int, held_out: bool) -> _Source:
         draw = np.random.default_rng([self._options.seed, 1 << 30, block, number])
         face = self._groups[int(held_out)].draw_any(draw)
-        return self._source(self._crop(face), face.row.person, draw)
+        crop = self._crop(face)
+        return self._source(crop, face.row.person, draw, crop)
 
-    def _source(self, crop: Crop, person: str, draw: np.random.Generator) -> _Source:
+    def _source(self, crop: Crop, person: str, draw: np.random.Generator, plain: Crop) -> _Source:
+        """Return a crop as a source, damaged and lit anew; `plain` is what an encoder is shown."""
         image = crop.image
         if draw.random() < STRANDS:
             image = strands(image, crop.face.points, draw)
@@ -191,7 +214,7 @@ class TripletMaker:
             image = degrade(image, draw, strength=0.5)
         fitter = Fitter(self._portraitist.take(image, crop.face), self._landmarks, self._recipe)
         identity = self._encoder.embed(image, crop.face)
-        return _Source(fitter, identity, self._encoder_face(crop.image, crop.face), person)
+        return _Source(fitter, identity, self._encoder_face(plain.image, plain.face), person)
 
     def _crop(self, face: "_Face") -> Crop:
         image = read_crop(face.folder, face.row)
