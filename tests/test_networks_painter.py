@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the networks' modules need the [train] extra")
-from faceswap_cli.engines import open_network  # noqa: E402
+from faceswap_cli.engines.select import open_network  # noqa: E402
 from faceswap_cli.engines.torch import TorchNetwork  # noqa: E402
 from faceswap_cli.networks.export import Signature, write_onnx  # noqa: E402
 from faceswap_cli.networks.light import luma  # noqa: E402
