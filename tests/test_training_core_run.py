@@ -10,7 +10,16 @@ torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 
 from faceswap_cli.errors import UsageError  # noqa: E402
 from faceswap_cli.training.core.options import TrainOptions  # noqa: E402
-from faceswap_cli.training.core.run import Means, Run, autocast, descend, rate_factor, seed_step, update_average  # noqa: E402
+from faceswap_cli.training.core.run import (  # noqa: E402
+    Means,
+    Run,
+    autocast,
+    descend,
+    draws_of,
+    rate_factor,
+    seed_step,
+    update_average,
+)
 
 from .conftest import run_two_workers  # noqa: E402
 
@@ -108,8 +117,8 @@ def test_the_learning_rate_rises_then_falls_as_a_cosine() -> None:
 
 def test_every_step_of_every_worker_draws_its_own_numbers_and_always_the_same() -> None:
     def drawn(seed: int, worker: int, step: int) -> tuple[float, float]:
-        generator = seed_step(TrainOptions(data=(), seed=seed), worker, step)
-        return float(generator.random()), float(torch.rand(()))
+        seed_step(TrainOptions(data=(), seed=seed), worker, step)
+        return float(draws_of(seed, worker, step).random()), float(torch.rand(()))
 
     places = [(seed, worker, step) for seed in (0, 1) for worker in (0, 1) for step in (0, 1, 850)]
     first = [drawn(*place) for place in places]

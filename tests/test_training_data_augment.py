@@ -64,7 +64,7 @@ def test_sources_are_of_one_person_or_of_two_as_asked() -> None:
         points=np.zeros((7, 5, 2), np.float32),
         people=people,
         grey=np.zeros(7, bool),
-        scale=np.ones(7, np.float32),
+        watched=np.zeros(7, bool),
         held_out=np.zeros(7, bool),
         outside=np.zeros((7, 64, 64), np.uint8),
     )

@@ -34,12 +34,12 @@ def data() -> SwapData:
     outside = np.zeros((8, 64, 64), np.uint8)
     outside[5] = 1
     points = np.zeros((8, 5, 2), np.float32)
-    faces = FaceSet(images, points, PEOPLE, GREY, np.ones(8, np.float32), HELD_OUT, outside)
+    faces = FaceSet(images, points, PEOPLE, GREY, HELD_OUT, HELD_OUT, outside)
     marks = np.random.default_rng(0).uniform(0.2, 0.8, (1, 66, 2)).astype(np.float32).repeat(8, 0)
     everywhere = np.full((8, SIDE, SIDE), 255, np.uint8)
     vectors = torch.eye(16).reshape(2, 8, 16)  # encoder, face
-    known = Known(vectors, Portraits(images, marks, everywhere, everywhere))
-    return SwapData(faces, ~GREY, known, SIZE, torch.device("cpu"))
+    known = Known(~GREY, vectors, Portraits(images, marks, everywhere, everywhere))
+    return SwapData(faces, known, SIZE, torch.device("cpu"), balance=0.5)
 
 
 def faces_of(pictures: Tensor) -> list[int]:

@@ -25,13 +25,14 @@ from faceswap_cli.store import models  # noqa: E402
 from faceswap_cli.training.core import checkpoint  # noqa: E402
 from faceswap_cli.training.core.options import TrainOptions  # noqa: E402
 from faceswap_cli.training.core.run import Run  # noqa: E402
-from faceswap_cli.training.data.face_set import load_packs  # noqa: E402
+from faceswap_cli.training.data.columns import Filling  # noqa: E402
+from faceswap_cli.training.data.face_set import Packs, crop_at, encoder_crop, points_at  # noqa: E402
 from faceswap_cli.training.data.pack import PackWriter, read_crop, read_rows  # noqa: E402
-from faceswap_cli.training.data.portraits import Portraits, load_portraits  # noqa: E402
+from faceswap_cli.training.data.portraits import Portraits, PortraitTaker, load_portraits  # noqa: E402
 from faceswap_cli.training.export import export  # noqa: E402
 from faceswap_cli.training.generator import train as swap  # noqa: E402
 from faceswap_cli.training.generator.losses import feature_matching, identity_loss, smoothness_loss  # noqa: E402
-from faceswap_cli.training.teachers.encoders import embed_faces, load_embeddings, load_encoders  # noqa: E402
+from faceswap_cli.training.teachers.encoders import embed_both_ways, load_embeddings, load_encoders  # noqa: E402
 from faceswap_cli.training.teachers.identity_judge import IdentityJudge  # noqa: E402
 
 from .conftest import run_two_workers  # noqa: E402
@@ -57,12 +58,12 @@ from faceswap_cli.training.core.options import TrainOptions
 from faceswap_cli.training.core.run import Run
 from faceswap_cli.training.data.swap_data import SwapData
 
-draw, seen = SwapData.draw, []
-def told(data, count, **given):
-    batch = draw(data, count, **given)
+assemble, seen = SwapData.assemble, []
+def told(data, read):
+    batch = assemble(data, read)
     seen.append(f"{float(batch.target.mean()):.7f}")
     return batch
-SwapData.draw = told
+SwapData.assemble = told
 
 pack, encoder, config, output = map(Path, sys.argv[1:])
 options = TrainOptions(data=(pack,), teacher=encoder, config=config, output=output / "whole", steps=4, batch=1,
@@ -90,6 +91,12 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
             about = {"source": f"{person}/1.jpg", "person": person, "points": points, "scale": 1.0, "grey": False}
             writer.add(image, None, about)
     return folder
+
+
+@pytest.fixture(scope="module")
+def bare(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, before anything was found out about it."""
+    return shutil.copytree(pack, tmp_path_factory.mktemp("bare") / "pack", ignore=shutil.ignore_patterns("looked"))
 
 
 @pytest.fixture(scope="module")
@@ -362,54 +369,83 @@ def test_an_altered_embedded_encoder_is_refused_beside_another_too(
         load_encoders(None)
 
 
-def test_portraits_are_looked_at_once(pack: Path, tmp_path: Path) -> None:
-    cache = tmp_path / "portraits.npz"
-    faces = load_packs((pack,), 96)
-    first = load_portraits(faces, cache, 1)
-    made = cache.stat().st_mtime_ns
-    again = load_portraits(faces, cache, 1)
-    assert cache.stat().st_mtime_ns == made
+def packs_in(folder: Path, pack: Path, *others: Path) -> tuple[Packs, Filling]:
+    """Copies of packs that nothing was found out about yet."""
+    copies = [shutil.copytree(each, folder / str(number)) for number, each in enumerate((pack, *others))]
+    return Packs(tuple(copies)), Filling(folder / "beside", processes=1)
+
+
+def looks_of(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Which chunks of faces are looked at from now on."""
+    looked, look = [], PortraitTaker.__call__
+    monkeypatch.setattr(PortraitTaker, "__call__", lambda self, chunk: looked.append(chunk) or look(self, chunk))
+    return looked
+
+
+def test_portraits_are_looked_at_once(bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (packs, filling), looked = packs_in(tmp_path, bare, bare), looks_of(monkeypatch)
+    first, again = (load_portraits(packs, 96, filling) for _ in range(2))
+    assert looked == [0, 0]  # of either pack
     for name in Portraits.__slots__:
-        np.testing.assert_array_equal(getattr(again, name), getattr(first, name))
-    other = load_portraits(faces.chosen(np.array([1, 0])), cache, 1)
-    assert cache.stat().st_mtime_ns != made
-    np.testing.assert_array_equal(other.points, first.points[::-1])
-    assert [path.name for path in tmp_path.iterdir()] == [cache.name]
+        np.testing.assert_array_equal(getattr(again, name)[:], getattr(first, name)[:])
+        np.testing.assert_array_equal(getattr(first, name)[2:], getattr(first, name)[:2])  # the same pack twice
+    load_portraits(packs, 128, filling)
+    assert looked == [0, 0, 0, 0]
 
 
 def test_portraits_are_looked_at_anew_when_a_number_of_the_recipe_changed(
-    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache, faces = tmp_path / "portraits.npz", load_packs((pack,), 96)
-    load_portraits(faces, cache, 1)
-    made = cache.stat().st_mtime_ns
+    (packs, filling), looked = packs_in(tmp_path, bare), looks_of(monkeypatch)
+    load_portraits(packs, 96, filling)
     monkeypatch.setattr("faceswap_cli.training.data.portraits.RECIPE", RECIPE.without(("glasses",)))
-    load_portraits(faces, cache, 1)
-    assert cache.stat().st_mtime_ns != made
+    load_portraits(packs, 96, filling)
+    assert looked == [0, 0]
 
 
-def test_identities_are_looked_at_once_by_the_same_encoders(pack: Path, tmp_path: Path) -> None:
-    cache, device = tmp_path / "embeddings.npz", torch.device("cpu")
-    faces, judge = load_packs((pack,), 96), IdentityJudge(load_encoders(None), 96)
-    first = load_embeddings(faces, judge, device, cache)
-    made = cache.stat().st_mtime_ns
-    assert torch.equal(load_embeddings(faces, judge, device, cache), first)
-    assert torch.equal(first, embed_faces(faces, judge, device))
-    assert cache.stat().st_mtime_ns == made
+def test_portraits_of_a_pack_that_may_not_be_written_to_lie_beside_the_run(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packs, filling = packs_in(tmp_path, bare)
+    monkeypatch.setattr("faceswap_cli.training.data.columns.os.access", lambda path, mode: path != tmp_path / "0")
+    load_portraits(packs, 96, filling)
+    assert not (tmp_path / "0" / "looked").exists()
+    assert len(list((tmp_path / "beside" / "looked" / "0").iterdir())) == 1
+
+
+def test_identities_are_looked_at_once_by_the_same_encoders(bare: Path, tmp_path: Path) -> None:
+    packs, filling = packs_in(tmp_path, bare)
+    judge, device = IdentityJudge(load_encoders(None), 96), torch.device("cpu")
+
+    def found() -> list[np.ndarray]:
+        return [each[:] for each in load_embeddings(packs, 96, judge, device, filling)]
+
+    (first,) = found()
+    table = packs.tables[0]
+    fives = points_at(table, np.arange(2), 96)
+    crops = np.stack([encoder_crop(crop_at(table, row, 96), fives[row]) for row in (0, 1)])
+    np.testing.assert_array_equal(first, embed_both_ways(judge, crops, 0, device))
+    np.testing.assert_allclose(np.linalg.norm(first, axis=1), 1, rtol=1e-5)
+    columns = list((tmp_path / "0" / "looked").iterdir())
+    np.testing.assert_array_equal(found()[0], first)
+    assert list((tmp_path / "0" / "looked").iterdir()) == columns
     torch.nn.init.normal_(judge.encoders[0].conv3.weight)
-    other = load_embeddings(faces, judge, device, cache)
-    assert cache.stat().st_mtime_ns != made
-    assert not torch.equal(other, first)
-    assert [path.name for path in tmp_path.iterdir()] == [cache.name]
+    assert np.abs(found()[0] - first).max() > 0.01
+    assert len(list((tmp_path / "0" / "looked").iterdir())) == 2
 
 
 def test_portraits_are_laid_as_a_swap_lays_them(pack: Path, tmp_path: Path) -> None:
-    faces = load_packs((pack,), 96)
-    from_one_side = np.linspace(0.3, 1, faces.size)[:, None]
-    lit = replace(faces, images=np.rint(faces.images * from_one_side).astype(np.uint8))
-    known = load_portraits(lit, tmp_path / "portraits.npz", 1)
-    for number, image in enumerate(lit.images):
-        usable = (known.usable[number] / 255).astype(np.float32)
-        evened = SideLight().apply(Portrait(image, usable, known.points[number]))
-        np.testing.assert_array_equal(known.images[number], evened.image)
-    assert (known.images != lit.images).any()
+    with PackWriter(tmp_path / "lit") as writer:
+        for row in read_rows(pack):
+            from_one_side = np.linspace(0.3, 1, row.size)[:, None]
+            image = np.rint(read_crop(pack, row) * from_one_side).astype(np.uint8)
+            about = {"source": row.source, "person": row.person, "points": row.points, "scale": 1.0, "grey": False}
+            writer.add(image, None, about)
+    packs, filling = packs_in(tmp_path, tmp_path / "lit")
+    known = load_portraits(packs, 96, filling)
+    for row in range(2):
+        image = crop_at(packs.tables[0], row, 96)
+        usable = (known.usable[row] / 255).astype(np.float32)
+        evened = SideLight().apply(Portrait(image, usable, known.points[row])).image.astype(int)
+        assert np.abs(known.images[row] - evened).mean() < 2  # a JPEG of it
+        assert np.abs(image - evened).max() > 10

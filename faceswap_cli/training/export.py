@@ -14,7 +14,7 @@ from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
 from ..networks.painter import Painter, PainterConfig
 from .core.checkpoint import LAST, load
 from .core.settings import DistillSettings, SwapSettings
-from .data.prepare import TEMPLATE
+from .data.aligner import TEMPLATE
 from .distil.train import SIZE as MOBILE_SIZE
 from .distil.train import build_student
 from .generator.generators import build_generator, configuration, network_of

@@ -31,6 +31,7 @@ class TrainOptions:
     save_every: int = 500  # steps between checkpoints, samples and measures
     device: str = "auto"
     threads: int | None = None
+    readers: int | None = None  # processes that read pictures ahead; None means none on a CPU, up to 8 for a GPU
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -44,6 +45,8 @@ class TrainOptions:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"{name} is {value}: give a value above 0")
+        if self.readers is not None and self.readers < 0:
+            raise UsageError(f"readers is {self.readers}: give 0 or more")
         for folder in (*self.data, *self.sources):
             if not folder.is_dir():
                 raise UsageError(f"{folder} is not a folder: --data takes folders of pictures or prepared packs")
@@ -66,7 +69,7 @@ class PrepareOptions:
     min_sharpness: float = 8.0  # standard deviation of the crop's Laplacian at 128 px, grey levels
     face_pack: Path | None = None
     det_threshold: float = 0.5
-    threads: int | None = None
+    threads: int | None = None  # cores, each with a process of its own; None means all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,11 @@ def join_workers(device: torch.device) -> int:
     return distributed.get_rank()
 
 
+def here() -> tuple[int, int]:
+    """Return which of the workers on this machine this one is, and how many there are."""
+    return int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 def is_first(worker: int) -> bool:
     """Tell whether this worker writes the log, the samples and the checkpoints."""
     return worker == 0

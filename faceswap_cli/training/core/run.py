@@ -94,15 +94,19 @@ def start_torch(options: TrainOptions) -> torch.device:
     return torch.device("cuda" if cuda and options.device != "cpu" else "cpu")
 
 
-def seed_step(options: TrainOptions, worker: int, step: int) -> np.random.Generator:
-    """Seed torch for one step of one worker, and return NumPy's generator for it.
+def seed_step(options: TrainOptions, worker: int, step: int) -> None:
+    """Seed torch for one step of one worker.
 
     Every step has its own seeds, so that a run goes on exactly whoever writes the checkpoint; every worker has its own,
     so that none repeats what another draws.
     """
     entropy = (options.seed, worker, step)
     torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]))
-    return np.random.default_rng(entropy)
+
+
+def draws_of(seed: int, worker: int, step: int) -> np.random.Generator:
+    """Return what one step of one worker draws its rows with, whoever reads them and when."""
+    return np.random.default_rng((seed, worker, step))
 
 
 def channels_last(network: Network) -> Network:

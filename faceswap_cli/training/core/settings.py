@@ -25,6 +25,7 @@ class SwapSettings:
     network: Literal["lite", "simswap"] = "lite"
     shape: dict[str, Any] = field(default_factory=dict)  # fields of LiteConfig or SimSwapConfig
     same_every: int = 4  # every so many batches source and target are the same person; the paper alternates: 2
+    balance: float = 0.5  # a person with n pictures is drawn n^balance times as often as one with one; published: 0
 
     identity: float = 8.0  # 1 - cosine to the source; paper: 10
     same_identity: float = 0.25  # factor of the identity loss where source and target are the same person; paper: 1
@@ -65,6 +66,7 @@ class DistillSettings:
     portrait: bool = True  # the student is shown the source's portrait; false, the paper: an identity vector alone
     shape: dict[str, Any] = field(default_factory=dict)  # further fields of MobileConfig
     same_every: int = 4  # every so many batches source and target are the same person
+    balance: float = 0.5  # a person with n pictures is drawn n^balance times as often as one with one
 
     reconstruction: float = 30.0  # L1 to the teacher's picture
     perceptual: float = 5.0  # distance to the teacher's picture in an encoder's early maps; paper: VGG's
@@ -159,6 +161,8 @@ def _check_schedule(settings: SwapSettings | DistillSettings) -> None:
             raise UsageError(f"{name} is {getattr(settings, name)}: give less than 1")
     if settings.discriminator_width < 1 or getattr(settings, "discriminator_max_width", 1) < 1:
         raise UsageError("a discriminator needs channels: give its widths as 1 or more")
+    if settings.balance > 1:
+        raise UsageError(f"balance is {settings.balance}: give 0 (people alike) to 1 (pictures alike)")
     if settings.same_every < 2:
         raise UsageError(
             f"same_every is {settings.same_every}: give 2 or more, so that different people are swapped too"

@@ -1,11 +1,14 @@
-"""Packs in memory: crops decoded once, split by person, drawn with augmentation.
+"""The faces of some packs as one set: split by person, cut, jittered; pictures are decoded when they are asked for.
 
 Crops lie in SimSwap's frontal template. What the identity encoder sees is cut from the same crop: the encoder's own
-template is smaller than SimSwap's, so nothing is missing.
+template is smaller than SimSwap's, so nothing is missing. Of a row 6 bytes lie in memory, and of the pictures those
+that were read first, up to a bound.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,26 +16,31 @@ import torch
 from torch import Tensor
 
 from ...errors import UsageError
-from ...evaluation.splits import is_held_out
+from ...evaluation.splits import is_held_out, part_of
 from ...stages.align import similarity
-from .pack import Row, read_crop, read_label, read_rows
+from .array_like import ArrayLike, Kept, Lazy
+from .columns import Columns
+from .pack import read_crop, read_label
+from .table import Table, open_table
 
 ENCODER_SIZE = 112
 OUTSIDE_SIZE = 64
 FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)  # skin, brows, eyes, glasses, nose, mouth, lips
+HELD_BYTES = 2**30  # of decoded pictures that are kept in memory
+FEWEST_PEOPLE = 10  # with whom some are held out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceSet:
-    """All crops of some packs, in memory."""
+    """All faces of some packs."""
 
-    images: np.ndarray  # (N, S, S, 3) uint8 RGB
-    points: np.ndarray  # (N, 5, 2) float32, pixels of the S x S crop
-    people: np.ndarray  # (N,) int64, number of the person
+    images: ArrayLike  # (N, S, S, 3) uint8 RGB
+    points: ArrayLike  # (N, 5, 2) float32, pixels of the S x S crop
+    people: np.ndarray  # (N,) int32, number of the person
     grey: np.ndarray  # (N,) bool
-    scale: np.ndarray  # (N,) float32, crop pixels per picture pixel at size S: above 1 means enlarged
     held_out: np.ndarray  # (N,) bool: never trained on, split by person
-    outside: np.ndarray  # (N, 64, 64) uint8: 1 where a class map says neither face nor its rim; 0 without a class map
+    watched: np.ndarray  # (N,) bool: of those, the people a run is measured on; the others are kept for reports
+    outside: ArrayLike  # (N, 64, 64) uint8: 1 where a class map says neither face nor its rim; 0 without a class map
 
     def __len__(self) -> int:
         return len(self.images)
@@ -44,35 +52,135 @@ class FaceSet:
 
     def chosen(self, rows: np.ndarray) -> "FaceSet":
         """Return the set of some rows (indices or a mask)."""
-        return FaceSet(*(getattr(self, name)[rows] for name in self.__slots__))
+        columns = [getattr(self, name) for name in self.__slots__]
+        some: list[Any] = [each.chosen(rows) if isinstance(each, Lazy) else each[rows] for each in columns]
+        return FaceSet(*some)
 
 
-def load_packs(folders: tuple[Path, ...], size: int) -> FaceSet:
-    """Decode every crop of the packs at `size` pixels; raise UsageError when there are fewer than two."""
-    rows: list[tuple[Path, Row]] = [(folder, row) for folder in folders for row in read_rows(folder)]
-    if len(rows) < 2:
-        raise UsageError(f"{len(rows)} usable faces in {', '.join(map(str, folders))}: training needs at least 2")
-    images = np.empty((len(rows), size, size, 3), np.uint8)
-    outside = np.zeros((len(rows), OUTSIDE_SIZE, OUTSIDE_SIZE), np.uint8)
-    points = np.empty((len(rows), 5, 2), np.float32)
-    scale = np.empty(len(rows), np.float32)
-    for index, (folder, row) in enumerate(rows):
-        crop = read_crop(folder, row)
-        ratio = size / crop.shape[0]
-        images[index] = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
-        points[index] = np.asarray(row.points, np.float32) * ratio
-        scale[index] = row.scale * ratio
-        label = read_label(folder, row)
-        if label is not None:
-            outside[index] = _outside(label)
-    names = [row.person for _, row in rows]
-    numbers = {name: number for number, name in enumerate(sorted(set(names)))}
-    held_out = np.array([is_held_out(name) for name in names])
-    if held_out.all() or len(numbers) < 10:
+class Packs:
+    """The rows of several packs behind each other."""
+
+    def __init__(self, folders: tuple[Path, ...]) -> None:
+        self.tables = [open_table(folder) for folder in folders]
+        self._first = np.cumsum([0, *map(len, self.tables)])
+
+    def __len__(self) -> int:
+        return int(self._first[-1])
+
+    def place(self, row: int) -> tuple[int, int]:
+        """Return the number of a row's pack, and its number there."""
+        pack = int(np.searchsorted(self._first, row, side="right")) - 1
+        return pack, row - int(self._first[pack])
+
+    def parts(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Yield the number of each pack that has any of the rows (K,), which of them, and their numbers there."""
+        packs = np.searchsorted(self._first, rows, side="right") - 1
+        for pack in np.unique(packs):
+            which = np.flatnonzero(packs == pack)
+            yield int(pack), which, rows[which] - self._first[pack]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnReader:
+    """Reads one of the arrays that columns of packs keep."""
+
+    packs: Packs
+    columns: list[Columns]
+    name: str
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Return it for rows (K,): (K, ...) float32."""
+        found = np.empty((len(rows), *self.columns[0].array(self.name).shape[1:]), np.float32)
+        for pack, which, numbers in self.packs.parts(rows):
+            found[which] = self.columns[pack].array(self.name)[numbers]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Crops:
+    """Reads the crops of packs at one size."""
+
+    packs: Packs
+    size: int
+
+    def __call__(self, row: int) -> np.ndarray:
+        pack, number = self.packs.place(row)
+        return crop_at(self.packs.tables[pack], number, self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outsides:
+    """Reads where the class maps of packs have no face."""
+
+    packs: Packs
+
+    def __call__(self, row: int) -> np.ndarray:
+        pack, number = self.packs.place(row)
+        table = self.packs.tables[pack]
+        label = read_label(table.folder, table.row(number))
+        return np.zeros((OUTSIDE_SIZE, OUTSIDE_SIZE), np.uint8) if label is None else _outside(label)
+
+
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """Reads the points of packs, in pixels of crops of one size."""
+
+    packs: Packs
+    size: int
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        points = np.empty((len(rows), 5, 2), np.float32)
+        for pack, which, numbers in self.packs.parts(rows):
+            points[which] = points_at(self.packs.tables[pack], numbers, self.size)
+        return points
+
+
+def load_packs(folders: tuple[Path, ...], size: int, held_bytes: int = HELD_BYTES) -> FaceSet:
+    """Return the faces of packs, at `size` pixels; raise UsageError when there are fewer than two."""
+    return as_faces(Packs(folders), size, held_bytes)
+
+
+def as_faces(packs: Packs, size: int, held_bytes: int = HELD_BYTES) -> FaceSet:
+    """Return the faces of packs as a set. See `load_packs`."""
+    count = len(packs)
+    if count < 2:
+        folders = ", ".join(str(table.folder) for table in packs.tables)
+        raise UsageError(f"{count} usable faces in {folders}: training needs at least 2")
+    names = sorted({name for table in packs.tables for name in table.people})
+    people = _numbered(packs, names)
+    held_out = np.array([is_held_out(name) for name in names])[people]
+    if held_out.all() or len(names) < FEWEST_PEOPLE:
         held_out[:] = False
-    people = np.array([numbers[name] for name in names], np.int64)
-    grey = np.array([row.grey for _, row in rows])
-    return FaceSet(images, points, people, grey, scale, held_out, outside)
+    watched = held_out & np.array([part_of(name) == "tuning" for name in names])[people]
+    side = (OUTSIDE_SIZE, OUTSIDE_SIZE)
+    return FaceSet(
+        images=Lazy((count, size, size, 3), Kept(_Crops(packs, size), held_bytes)),
+        points=Lazy((count, 5, 2), _Points(packs, size)),
+        people=people,
+        grey=np.concatenate([table.rows["grey"] for table in packs.tables]),
+        held_out=held_out,
+        watched=watched if watched.any() else held_out,
+        outside=Lazy((count, *side), Kept(_Outsides(packs), held_bytes // 16)),
+    )
+
+
+def crop_at(table: Table, number: int, size: int) -> np.ndarray:
+    """Return the crop of a row, (size, size, 3) uint8 RGB."""
+    crop = read_crop(table.folder, table.row(number))
+    return cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA if size < len(crop) else cv2.INTER_LINEAR)
+
+
+def points_at(table: Table, numbers: np.ndarray, size: int) -> np.ndarray:
+    """Return the points of rows (K,), (K, 5, 2) float32, in pixels of crops of `size`."""
+    ratio = size / table.rows["size"][numbers].astype(np.float32)
+    return table.rows["points"][numbers] * ratio[:, None, None]
+
+
+def _numbered(packs: Packs, names: list[str]) -> np.ndarray:
+    """Return the number (N,) int32 of each row's person among the names."""
+    numbers = {name: number for number, name in enumerate(names)}
+    theirs = (np.array([numbers[name] for name in table.people], np.int32) for table in packs.tables)
+    return np.concatenate([own[table.rows["person"]] for own, table in zip(theirs, packs.tables, strict=True)])
 
 
 def _outside(label: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from ...errors import MediaError, UsageError
 INDEX, SEEN = "index.jsonl", "seen.jsonl"
 SHARD_BYTES = 512 * 2**20
 JPEG_QUALITY = 95
+LAST_BYTES = 65_536  # of a file of lines, the last ones among them
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Row:
     grey: bool
     label_offset: int = -1  # PNG of a class map in the same shard, -1 where there is none
     label_length: int = 0
+    size: int = 0  # side of the crop; 0 in packs that did not say it yet
 
 
 class PackWriter:
@@ -57,14 +59,19 @@ class PackWriter:
 
     def add(self, image: np.ndarray, label: np.ndarray | None, about: dict[str, Any]) -> None:
         """Store a crop (S, S, 3) uint8 RGB with its class map (S, S) uint8 and the fields of `Row` that describe it."""
+        png = None if label is None else encode(label, ".png")
+        self.add_encoded(encode(image[..., ::-1], ".jpg"), png, {"size": len(image)} | about)
+
+    def add_encoded(self, crop: bytes, label: bytes | None, about: dict[str, Any]) -> None:
+        """Store the same as a JPEG and a PNG, whose side is among the fields."""
         if self._bytes.tell() > SHARD_BYTES:
             self._bytes.close()
             self._shard += 1
             self._bytes = self._open_shard()
         place: dict[str, Any] = {"shard": self._shard}
-        place["offset"], place["length"] = self._append(_encode(image[..., ::-1], ".jpg"))
+        place["offset"], place["length"] = self._append(crop)
         if label is not None:
-            place["label_offset"], place["label_length"] = self._append(_encode(label, ".png"))
+            place["label_offset"], place["label_length"] = self._append(label)
         self._bytes.flush()
         _write_row(self._index, asdict(Row(**about, **place)))
 
@@ -97,19 +104,37 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the whole JSON lines of a file, none where it does not exist."""
     if not path.is_file():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            return
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                yield json.loads(line)
+            except ValueError:
+                return
+
+
+def last_line(path: Path) -> dict[str, Any] | None:
+    """Return the last whole JSON line of a file, None where there is none."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
+        for line in reversed(file.read().split(b"\n")):
+            try:
+                return json.loads(line)
+            except ValueError:
+                continue
+    return None
 
 
 def open_lines(path: Path) -> TextIO:
     """Open JSON lines to append to; a last line that was cut off is taken away, or the next would be lost with it."""
     if path.is_file():
-        whole = path.read_bytes()
-        if not whole.endswith(b"\n"):
-            os.truncate(path, whole.rfind(b"\n") + 1)
+        with path.open("rb") as file:
+            first = max(0, file.seek(0, os.SEEK_END) - LAST_BYTES)
+            file.seek(first)
+            end = file.read()
+        if not end.endswith(b"\n"):
+            os.truncate(path, first + end.rfind(b"\n") + 1)
     return path.open("a", encoding="utf-8")
 
 
@@ -135,10 +160,10 @@ def _decode(folder: Path, shard: int, offset: int, length: int, mode: int) -> np
     return image
 
 
-def _encode(image: np.ndarray, extension: str) -> bytes:
-    return cv2.imencode(extension, image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if extension == ".jpg" else [])[
-        1
-    ].tobytes()
+def encode(image: np.ndarray, extension: str) -> bytes:
+    """Return a picture as OpenCV takes it, BGR or one channel, as the bytes of a file: ".jpg" or ".png"."""
+    settings = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if extension == ".jpg" else []
+    return cv2.imencode(extension, image, settings)[1].tobytes()
 
 
 def _write_row(file: Any, row: dict[str, Any]) -> None:

@@ -1,11 +1,13 @@
 """Portraits for a generator's training: what `portrait/` does for one face, for a batch on the device that trains.
 
-Points and usable parts come once from the embedded networks; a batch then costs one small linear system a face.
+Points, usable parts and lit pictures are found once with the embedded networks and kept as columns of the pack; a batch
+then costs one small linear system a face.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,9 +15,11 @@ from torch.nn import functional
 
 from ..._version import __version__
 from ...engines.select import open_network
+from ...errors import MediaError
 from ...portrait.corrections.brow_shape import STEADY, BrowShape
 from ...portrait.corrections.coverage import Coverage
 from ...portrait.corrections.source_light import Light
+from ...portrait.geometry import POINTS
 from ...portrait.landmarks import BRIDGE, BROWS, CHIN, LIFTED, LandmarkFinder
 from ...portrait.recipe import RECIPE
 from ...portrait.records import Portrait
@@ -23,58 +27,90 @@ from ...portrait.source import Portraitist
 from ...portrait.warp import SPLINE
 from ...stages.parse import Parser
 from ...store import models
-from ..core.cached_arrays import digest, remembered
-from .face_set import FaceSet
+from ..core.digests import digest
+from .array_like import ArrayLike, Kept, Lazy
+from .columns import Columns, Filling, Found, Layout, fill_missing, rows_of
+from .face_set import HELD_BYTES, ColumnReader, Packs, crop_at
+from .pack import encode
+from .table import Table
+
+PICTURES = ("laid", "usable", "replaced")
+FULL_COLOUR = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Portraits:
     """What is known of every face of a set, beside its picture."""
 
-    images: np.ndarray  # (N, S, S, 3) uint8 RGB: as they are laid over another face, evenly lit
-    points: np.ndarray  # (N, 66, 2) float32, shares of the side
-    usable: np.ndarray  # (N, S, S) uint8: which pixels may be laid over another face, 0..255
-    replaced: np.ndarray  # (N, S, S) uint8: which pixels a portrait may cover, 0..255
+    images: ArrayLike  # (N, S, S, 3) uint8 RGB: as they are laid over another face, evenly lit
+    points: ArrayLike  # (N, 66, 2) float32, shares of the side
+    usable: ArrayLike  # (N, S, S) uint8: which pixels may be laid over another face, 0..255
+    replaced: ArrayLike  # (N, S, S) uint8: which pixels a portrait may cover, 0..255
 
 
-def load_portraits(faces: FaceSet, cache: Path, threads: int | None = None) -> Portraits:
-    """Return the portraits of a set, from `cache` (.npz) where it was made of just these pictures by these networks.
+def load_portraits(packs: Packs, size: int, filling: Filling, held_bytes: int = HELD_BYTES) -> Portraits:
+    """Return the portraits of the faces of packs at `size` pixels; those not looked at yet are, once and for all.
 
-    Looking at a face takes 30 ms of a core, so a run on lent hardware brings the cache of one that was made elsewhere.
+    Looking at a face takes 30 ms of a core. Raises WeightsError where the embedded points or parser are missing.
     """
     networks = [models.entry(name).sha256 for name in ("points", "parser")]
-    made_of = digest((__version__, networks, RECIPE.digest), [faces.images])
-    seen = remembered(
-        cache, made_of, lambda: dict(zip(("points", "usable"), take_portraits(faces, threads), strict=True))
+    kind = f"portraits-{size}-{digest((__version__, networks, RECIPE.digest), [])[:12]}"
+    columns = []
+    for table in packs.tables:
+        found = Columns(filling.folder(table, kind), table, Layout({"points": (POINTS, 2)}, PICTURES))
+        fill_missing(found, filling, partial(PortraitTaker, table, size))
+        columns.append(found)
+    side, colour = (len(packs), size, size), cv2.IMREAD_COLOR
+    return Portraits(
+        images=Lazy((*side, 3), Kept(_Decoder(packs, columns, "laid", colour), held_bytes // 2)),
+        points=Lazy((len(packs), POINTS, 2), ColumnReader(packs, columns, "points")),
+        usable=Lazy(side, Kept(_Decoder(packs, columns, "usable", cv2.IMREAD_GRAYSCALE), held_bytes // 4)),
+        replaced=Lazy(side, Kept(_Decoder(packs, columns, "replaced", cv2.IMREAD_GRAYSCALE), held_bytes // 4)),
     )
-    return _made(faces, seen["points"], seen["usable"])
 
 
-def take_portraits(faces: FaceSet, threads: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Look at every face with the embedded points and parser; raise WeightsError where one is missing.
+class PortraitTaker:
+    """Looks at the faces of a pack with the embedded points and parser, chunk by chunk."""
 
-    Returned are the points (N, 66, 2) and the usable parts (N, S, S) of `Portraits`.
-    """
-    finder = LandmarkFinder(open_network(models.locate("points"), "cpu", threads), models.entry("points"))
-    parser = Parser(open_network(models.locate("parser"), "cpu", threads), models.entry("parser"))
-    portraitist = Portraitist(finder, parser, faces.size)
-    points, usable = [], []
-    for image in faces.images:
-        portrait = portraitist.observe(image)
-        points.append(portrait.landmarks)
-        usable.append(_bytes(portrait.valid_mask))
-    return np.stack(points), np.stack(usable)
+    def __init__(self, table: Table, size: int) -> None:
+        finder = LandmarkFinder(open_network(models.locate("points"), "cpu", 1), models.entry("points"))
+        parser = Parser(open_network(models.locate("parser"), "cpu", 1), models.entry("parser"))
+        self._table, self._size = table, size
+        self._portraitist = Portraitist(finder, parser, size)
+        self._light, self._coverage = Light(), Coverage()
+
+    def __call__(self, chunk: int) -> Found:
+        """Return what is seen in the faces of a chunk."""
+        numbers = range(len(self._table))[rows_of(chunk)]
+        seen = [self._seen(crop_at(self._table, number, self._size)) for number in numbers]
+        points = np.stack([landmarks for landmarks, _ in seen])
+        return {"points": points}, {name: [kept[name] for _, kept in seen] for name in PICTURES}
+
+    def _seen(self, image: np.ndarray) -> tuple[np.ndarray, dict[str, bytes]]:
+        """Return the points (66, 2) of a crop and its encoded pictures."""
+        portrait = self._portraitist.observe(image)
+        points, usable = portrait.landmarks, _bytes(portrait.valid_mask)
+        laid = self._light.apply(Portrait(image, usable / np.float32(255), points)).image
+        covered = _bytes(self._coverage.mask(points, self._size))
+        jpeg = cv2.imencode(".jpg", laid[..., ::-1], FULL_COLOUR)[1].tobytes()
+        return points, {"laid": jpeg, "usable": encode(usable, ".png"), "replaced": encode(covered, ".png")}
 
 
-def _made(faces: FaceSet, points: np.ndarray, usable: np.ndarray) -> Portraits:
-    """Return the portraits of faces from what was seen in them."""
-    light, coverage = Light(), Coverage()
-    seen = zip(faces.images, usable, points, strict=True)
-    images = np.stack(
-        [light.apply(Portrait(image, share / np.float32(255), each)).image for image, share, each in seen]
-    )
-    covered = np.stack([_bytes(coverage.mask(each, usable.shape[-1])) for each in points])
-    return Portraits(images, points, usable, covered)
+@dataclass(frozen=True, slots=True)
+class _Decoder:
+    """Decodes one of the pictures that columns keep."""
+
+    packs: Packs
+    columns: list[Columns]
+    name: str
+    mode: int
+
+    def __call__(self, row: int) -> np.ndarray:
+        pack, number = self.packs.place(row)
+        image = cv2.imdecode(np.frombuffer(self.columns[pack].picture(self.name, number), np.uint8), self.mode)
+        if image is None:
+            raise MediaError(f"{self.columns[pack].folder} is damaged at row {number}: remove it to have it made anew")
+        return image if image.ndim == 2 else image[..., ::-1]
 
 
 def lay(layers: Tensor, origins: Tensor, points: Tensor, size: int) -> Tensor:

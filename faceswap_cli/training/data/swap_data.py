@@ -1,10 +1,13 @@
 """Batches for a generator's training: a target crop, the identity vector of a source and the source's portrait.
 
 Targets come from the colour packs. Sources are all faces, grey and tight ones too. Portraits are damaged and lit anew,
-so that a generator learns to bring one to the target's light even where source and target are one picture.
+so that a generator learns to bring one to the target's light even where source and target are one picture. What a step
+draws is read by `read`, in another process where there are cores for it, and made a batch of by `assemble`.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,14 +15,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...errors import UsageError
+from ..core.loader import read_ahead
 from ..core.options import TrainOptions
+from ..core.run import draws_of
+from .array_like import ArrayLike
 from .augment import degrade_batch, draw_moves, move_points, moved
-from .face_set import FaceSet, load_packs, moved_crop, to_tensor
-from .pack import read_rows
+from .face_set import FaceSet, Packs, as_faces, moved_crop, to_tensor
 from .portraits import Portraits, lay
 from .prepare import packed
+from .sampler import PersonSampler
 
-REDRAWS = 100  # at most, until source and target are different people: there may be one person only
+ROOM = 1.25  # sides of the crops that are read, in sides of those that are trained on: to turn and shift in
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,112 +46,152 @@ class Batch:
 class Known:
     """What was found out about every face of a run beforehand."""
 
-    embeddings: Tensor  # (E, N, D) L2 norm 1: as each encoder sees it
+    targets: np.ndarray  # (N,) bool: which may be targets
+    embeddings: Sequence[ArrayLike] | Tensor  # of each encoder, (N, D) L2 norm 1
     portraits: Portraits
 
 
-class SwapData:
-    """The faces of a run with their identity vectors; pictures lie as uint8 on the device that trains."""
+class Read(NamedTuple):
+    """What one step draws, as it lies on disk: N targets and N sources."""
 
-    def __init__(self, faces: FaceSet, targets: np.ndarray, known: Known, size: int, device: torch.device) -> None:
-        embeddings, portraits = known.embeddings, known.portraits
-        self.faces = faces
-        self.size = size
-        self.device = device
-        self.embeddings = embeddings  # (E, N, D), L2 norm 1
-        self.targets = np.flatnonzero(targets & ~faces.held_out)
-        self.sources = np.flatnonzero(~faces.held_out)
-        unseen = faces.held_out if faces.held_out.any() else ~faces.held_out
+    pictures: Tensor  # (N, R, R, 3) uint8 of the targets
+    outside: Tensor  # (N, 64, 64) uint8 of the targets
+    replaced: Tensor  # (N, R, R) uint8 of the targets
+    places: Tensor  # (N, 66, 2) float32, points of the targets
+    laid: Tensor  # (N, R, R, 3) uint8 of the sources
+    usable: Tensor  # (N, R, R) uint8 of the sources
+    origins: Tensor  # (N, 66, 2) float32, points of the sources
+    identity: Tensor  # as in `Batch`
+    wanted: Tensor
+    unwanted: Tensor
+    encoder: int
+    same: bool
+
+
+class SwapData:
+    """The faces of a run with their identity vectors; memory holds what is drawn."""
+
+    def __init__(self, faces: FaceSet, known: Known, size: int, device: torch.device, balance: float) -> None:
+        self.faces, self.size, self.device = faces, size, device
+        self.embeddings, self._portraits = known.embeddings, known.portraits
+        targets, learnt = known.targets, ~faces.held_out
+        self._targets = PersonSampler(faces.people, np.flatnonzero(targets & learnt), balance)
+        self._sources = PersonSampler(faces.people, np.flatnonzero(learnt), balance)
+        unseen = faces.watched if (faces.watched & targets).any() else np.ones(len(faces), bool)
         self.unseen_targets = np.flatnonzero(targets & unseen)
         self.unseen_sources = np.flatnonzero(unseen)
-        self._pictures = torch.from_numpy(faces.images).permute(0, 3, 1, 2).to(self.device)
-        self._laid = torch.from_numpy(portraits.images).permute(0, 3, 1, 2).to(self.device)
-        self._outside = torch.from_numpy(faces.outside)[:, None].to(self.device)
-        self._points = torch.from_numpy(portraits.points).to(self.device)
-        self._usable = torch.from_numpy(portraits.usable)[:, None].to(self.device)
-        self._replaced = torch.from_numpy(portraits.replaced)[:, None].to(self.device)
-        self._known = embeddings.to(self.device)
-        self._by_person = np.argsort(faces.people, kind="stable")  # rows, those of one person side by side
-        numbers, self._count = np.unique(faces.people, return_counts=True)
-        self._first = np.concatenate([[0], np.cumsum(self._count)[:-1]])
-        self._number = np.searchsorted(numbers, faces.people)
 
     def draw(self, count: int, *, same: bool, generator: np.random.Generator) -> Batch:
         """Draw a batch of one kind: source and target of one person, or of different people."""
-        rows = generator.choice(self.targets, count)
-        sources = self._draw_own(rows, generator) if same else self._draw_others(rows, generator)
+        return self.assemble(self.read(count, same=same, generator=generator))
+
+    def batches(self, options: TrainOptions, worker: int, first: int, *, count: int, same_every: int) -> Iterator[Read]:
+        """Yield what every step of a worker draws from the first on, read ahead."""
+        read = _StepReader(self, options.seed, worker, count, same_every)
+        return read_ahead(read, first, options.readers, self.device)
+
+    def read(self, count: int, *, same: bool, generator: np.random.Generator) -> Read:
+        """Draw source and target of one person, or of different people, and read them."""
+        rows = self._targets.draw(count, generator)
+        sources = (self._sources.draw_same if same else self._sources.draw_others)(rows, generator)
         encoder = int(generator.integers(len(self.embeddings)))
-        moves = draw_moves(count, self.device, degrees=3, scale=0.04, shift=0.015)
-        target, outside = self._draw_targets(rows, moves)
-        return Batch(
-            target=target,
-            outside=outside,
+        portraits, tensor = self._portraits, torch.from_numpy
+        return Read(
+            pictures=tensor(self.faces.images[rows]),
+            outside=tensor(self.faces.outside[rows]),
+            replaced=tensor(portraits.replaced[rows]),
+            places=tensor(portraits.points[rows]),
+            laid=tensor(portraits.images[sources]),
+            usable=tensor(portraits.usable[sources]),
+            origins=tensor(portraits.points[sources]),
             identity=self._mixed(sources, generator),
-            portrait=self._draw_portraits(rows, moves, sources, strength=1.0 if same else 0.3),
-            wanted=self._known[encoder, sources],
-            unwanted=self._known[encoder, rows],
+            wanted=self.vectors(encoder, sources),
+            unwanted=self.vectors(encoder, rows),
             encoder=encoder,
             same=same,
         )
 
+    def assemble(self, read: Read) -> Batch:
+        """Move, damage and lay what was read, on the device that trains."""
+        there = {name: self._sent(getattr(read, name)) for name in Read._fields[:-2]}
+        moves = draw_moves(len(read.pictures), self.device, degrees=3, scale=0.04, shift=0.015)
+        target = degrade_batch(moved(_shares(there["pictures"]), moves, self.size), strength=0.3)
+        return Batch(
+            target=target.contiguous(memory_format=torch.channels_last),
+            outside=moved(there["outside"][:, None].float(), moves, self.size),
+            identity=there["identity"],
+            portrait=self._portrait(there, moves, strength=1.0 if read.same else 0.3),
+            wanted=there["wanted"],
+            unwanted=there["unwanted"],
+            encoder=int(read.encoder),
+            same=bool(read.same),
+        )
+
+    def vectors(self, encoder: int, rows: np.ndarray) -> Tensor:
+        """Return the vectors (n, D) of rows as one encoder sees them."""
+        return torch.as_tensor(self.embeddings[encoder][rows])
+
     def still(self, targets: np.ndarray, sources: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
         """Return crops (N, 3, S, S), identities (N, D) and portraits (N, 4, S, S) as they are, for measuring."""
+        known, tensor = self._portraits, torch.from_numpy
         crops = to_tensor([moved_crop(self.faces.images[row], np.zeros(4), self.size) for row in targets])
-        layers = self._layers(sources, self._laid[sources].float() / 255)
-        laid = lay(layers, self._points[sources], self._points[targets], self.size)
-        covered = functional.interpolate(self._replaced[targets].float() / 255, size=laid.shape[-2:], mode="bilinear")
-        laid[:, 3:] *= covered
-        return crops, functional.normalize(self.embeddings[:, sources].mean(dim=0)), laid.cpu()
+        pictures, usable = tensor(known.images[sources]), tensor(known.usable[sources])
+        layers = torch.cat([_shares(pictures), _shares(usable[..., None])], dim=1)
+        laid = lay(layers, tensor(known.points[sources]), tensor(known.points[targets]), self.size)
+        covered = _shares(tensor(known.replaced[targets])[..., None])
+        laid[:, 3:] *= functional.interpolate(covered, size=laid.shape[-2:], mode="bilinear")
+        means = torch.stack([self.vectors(encoder, sources) for encoder in range(len(self.embeddings))]).mean(dim=0)
+        return crops, functional.normalize(means), laid
 
-    def _draw_own(self, rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Draw for each row a face of the same person, itself among them."""
-        person = self._number[rows]
-        nth = (generator.random(len(rows)) * self._count[person]).astype(np.int64)
-        return self._by_person[self._first[person] + nth]
+    def _sent(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device, non_blocking=True)
 
-    def _draw_others(self, rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Draw for each row a face of somebody else, where there is anybody else."""
-        sources = generator.choice(self.sources, len(rows))
-        for _ in range(REDRAWS):
-            own = self.faces.people[sources] == self.faces.people[rows]
-            if not own.any():
-                break
-            sources[own] = generator.choice(self.sources, int(own.sum()))
-        return sources
-
-    def _draw_targets(self, rows: np.ndarray, moves: Tensor) -> tuple[Tensor, Tensor]:
-        """Return target crops and where nothing may change, moved alike, the crops damaged on top."""
-        crops = degrade_batch(moved(self._pictures[rows].float() / 255, moves, self.size), strength=0.3)
-        outside = moved(self._outside[rows].float(), moves, self.size)
-        return crops.contiguous(memory_format=torch.channels_last), outside
-
-    def _draw_portraits(self, rows: np.ndarray, moves: Tensor, sources: np.ndarray, strength: float) -> Tensor:
+    def _portrait(self, there: dict[str, Tensor], moves: Tensor, strength: float) -> Tensor:
         """Return the sources' portraits, half of them mirrored, laid over the moved targets."""
-        pictures = degrade_batch(self._laid[sources].float() / 255, strength)
-        layers, origins = self._layers(sources, pictures), self._points[sources]
-        own = draw_moves(len(sources), self.device, degrees=0, scale=0, shift=0)  # mirrors every second one
-        layers, origins = moved(layers, own, layers.shape[-1]), move_points(origins, own)
-        laid = lay(layers, origins, move_points(self._points[rows], moves), self.size)
-        covered = moved(self._replaced[rows].float() / 255, moves, self.size)
+        pictures = degrade_batch(_shares(there["laid"]), strength)
+        layers = torch.cat([pictures, _shares(there["usable"][..., None])], dim=1)
+        own = draw_moves(len(layers), self.device, degrees=0, scale=0, shift=0)  # mirrors every second one
+        layers, origins = moved(layers, own, layers.shape[-1]), move_points(there["origins"], own)
+        laid = lay(layers, origins, move_points(there["places"], moves), self.size)
+        covered = moved(_shares(there["replaced"][..., None]), moves, self.size)
         return torch.cat([laid[:, :3], laid[:, 3:] * covered], dim=1).contiguous(memory_format=torch.channels_last)
-
-    def _layers(self, rows: np.ndarray, pictures: Tensor) -> Tensor:
-        return torch.cat([pictures, self._usable[rows].float() / 255], dim=1)
 
     def _mixed(self, sources: np.ndarray, generator: np.random.Generator) -> Tensor:
         """Return the sources' vectors as one encoder sees them, or between two: the generator serves any of them."""
         weights = generator.dirichlet(np.full(len(self.embeddings), 0.3), len(sources)).astype(np.float32)
-        mixed = torch.einsum("ne,end->nd", torch.from_numpy(weights).to(self.device), self._known[:, sources])
-        return functional.normalize(mixed)
+        every = torch.stack([self.vectors(encoder, sources) for encoder in range(len(self.embeddings))])
+        return functional.normalize(torch.einsum("ne,end->nd", torch.from_numpy(weights), every))
 
 
-def load_swap_faces(options: TrainOptions, size: int) -> tuple[FaceSet, np.ndarray]:
-    """Return all faces of a run and which of them can be targets; raw folders are prepared into packs first."""
-    packs = tuple(packed(folder, options) for folder in options.data)
-    sources = tuple(packed(folder, options) for folder in options.sources)
-    faces = load_packs(packs + sources, round(1.25 * size))
+@dataclass(frozen=True, slots=True, eq=False)
+class _StepReader:
+    """Reads what a step of a worker draws, by the step's number."""
+
+    data: SwapData
+    seed: int
+    worker: int
+    count: int
+    same_every: int
+
+    def __call__(self, step: int) -> Read:
+        generator = draws_of(self.seed, self.worker, step)
+        return self.data.read(self.count, same=step % self.same_every == 0, generator=generator)
+
+
+def load_swap_faces(options: TrainOptions, size: int, held_bytes: int) -> tuple[Packs, FaceSet, np.ndarray]:
+    """Return the packs of a run, their faces at the size that is read, and which of them can be targets.
+
+    Raw folders are prepared into packs first.
+    """
+    packs = Packs(tuple(packed(folder, options) for folder in (*options.data, *options.sources)))
+    faces = as_faces(packs, round(ROOM * size), held_bytes)
     in_colour = ~faces.grey
-    in_colour[sum(len(read_rows(pack)) for pack in packs) :] = False
+    in_colour[sum(len(table) for table in packs.tables[: len(options.data)]) :] = False
     if not (in_colour & ~faces.held_out).any():
         raise UsageError("no face of --data is in colour: grey ones serve as sources only")
-    return faces, in_colour
+    return packs, faces, in_colour
+
+
+def _shares(levels: Tensor) -> Tensor:
+    """Return levels (N, H, W, C) uint8 as (N, C, H, W) float32 in [0, 1]."""
+    return levels.permute(0, 3, 1, 2).float() / 255

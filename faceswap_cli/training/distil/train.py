@@ -40,14 +40,14 @@ from ..core.run import (
     update_average,
 )
 from ..core.settings import DistillSettings, make_record, read_record
-from ..data.portraits import load_portraits
-from ..data.swap_data import Batch, Known, SwapData, load_swap_faces
+from ..data.swap_data import Batch
 from ..generator.generators import Teacher, read_generator
 from ..generator.losses import hinge_discriminator, hinge_generator, identity_loss, smoothness_loss
 from ..generator.measure import measure, sees_portrait
 from ..generator.train import WARM_UP
-from ..teachers.encoders import load_embeddings, load_encoders, names_of
+from ..teachers.encoders import load_encoders, names_of
 from ..teachers.identity_judge import IdentityJudge
+from ..teachers.known_faces import open_data
 from ..teachers.spaces import MOBILE, OURS, SIMSWAP, Space, space_of
 from .losses import mask_loss, perceptual, reconstruction, teacher_weight
 
@@ -94,21 +94,19 @@ def distill(options: DistillOptions) -> None:
     device = start_torch(options)
     worker = join_workers(device)
     judge = IdentityJudge(encoders, plan.size).to(device)
-    faces, targets = load_swap_faces(options, plan.size)
-    portraits = load_portraits(faces, run.folder / "portraits.npz", options.threads)
-    known = Known(load_embeddings(faces, judge, device, run.folder / "embeddings.npz"), portraits)
-    data = SwapData(faces, targets, known, plan.size, device)
+    data = open_data(options, judge, plan.size, device, settings.balance)
     players = build_players(settings, teacher, judge, options.init_from, device)
     batch_size, means = options.batch or BATCH, Means(LOSSES)
     step, done = resume(plan.kept, players) if plan.kept is not None else (0, 0.0)
+    drawn = data.batches(options, worker, step, count=batch_size, same_every=settings.same_every)
     run.start(step, batch_size, done)
 
     while (progress := run.progress(step, STEPS)) < 1 and not run.out_of_time():
-        generator = seed_step(options, worker, step)
+        seed_step(options, worker, step)
         rate = rate_factor(step, progress)
         set_rate(players.student_optimiser, (options.learning_rate or LEARNING_RATE) * rate)
         set_rate(players.discriminator_optimiser, settings.discriminator_rate * rate)
-        batch = data.draw(batch_size, same=step % settings.same_every == 0, generator=generator)
+        batch = data.assemble(next(drawn))
         losses, fake = student_step(players, batch, settings, step)
         if step >= settings.adversarial_from - WARM_UP:
             losses |= discriminator_step(players, batch, fake)

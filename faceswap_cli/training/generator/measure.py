@@ -37,8 +37,8 @@ def measure(generator: nn.Module, judge: IdentityJudge, data: SwapData, sheet: P
     write_sheet(sheet, [[to_picture(image) for image in row] for row in columns])
     found = torch.stack([judge.look(swapped, index).cpu() for index in range(len(judge.encoders))])
     return {
-        "cosine_source": float((found * data.embeddings[:, sources]).sum(-1).mean()),
-        "cosine_target": float((found * data.embeddings[:, targets]).sum(-1).mean()),
+        "cosine_source": float((found * _vectors(data, sources)).sum(-1).mean()),
+        "cosine_target": float((found * _vectors(data, targets)).sum(-1).mean()),
         "self_psnr": float((-10 * (again - crops.to(device)).square().mean(dim=(1, 2, 3)).log10()).mean()),
     }
 
@@ -48,6 +48,11 @@ def sees_portrait(generator: nn.Module) -> bool:
     if isinstance(generator, MobileFaceSwap):
         return generator.config.portrait
     return isinstance(generator, SimSwapLite | Painter)
+
+
+def _vectors(data: SwapData, rows: np.ndarray) -> Tensor:
+    """Return the vectors (E, n, D) of rows."""
+    return torch.stack([data.vectors(index, rows) for index in range(len(data.embeddings))])
 
 
 def _generate(generator: nn.Module, *inputs: Tensor) -> Tensor:

@@ -31,11 +31,11 @@ from ..core.run import (
     update_average,
 )
 from ..core.settings import SwapSettings
-from ..data.portraits import load_portraits
-from ..data.swap_data import Batch, Known, SwapData, load_swap_faces
-from ..teachers.encoders import load_embeddings, load_encoders
+from ..data.swap_data import Batch
+from ..teachers.encoders import load_encoders
 from ..teachers.expression import ExpressionJudge, load_expression_judge
 from ..teachers.identity_judge import IdentityJudge
+from ..teachers.known_faces import open_data
 from .generators import Generator, build_generator, copy_weights
 from .losses import (
     blend_penalty,
@@ -85,21 +85,19 @@ def train(options: TrainOptions) -> None:
     device = start_torch(options)
     worker = join_workers(device)
     judge = IdentityJudge(encoders, plan.size).to(device)
-    faces, targets = load_swap_faces(options, plan.size)
-    portraits = load_portraits(faces, run.folder / "portraits.npz", options.threads)
-    known = Known(load_embeddings(faces, judge, device, run.folder / "embeddings.npz"), portraits)
-    data = SwapData(faces, targets, known, plan.size, device)
+    data = open_data(options, judge, plan.size, device, settings.balance)
     players = build_players(plan, judge, options.landmarks, device)
     batch_size, means = options.batch or BATCH, Means(LOSSES)
     step, done = resume(plan.kept, players) if plan.kept is not None else (0, 0.0)
+    drawn = data.batches(options, worker, step, count=batch_size, same_every=settings.same_every)
     run.start(step, batch_size, done)
 
     while (progress := run.progress(step, STEPS)) < 1 and not run.out_of_time():
-        generator = seed_step(options, worker, step)
+        seed_step(options, worker, step)
         rate = rate_factor(step, progress) if settings.schedule == "cosine" else 1.0
         set_rate(players.generator_optimiser, (options.learning_rate or settings.generator_rate) * rate)
         set_rate(players.discriminator_optimiser, settings.discriminator_rate * rate)
-        batch = data.draw(batch_size, same=step % settings.same_every == 0, generator=generator)
+        batch = data.assemble(next(drawn))
         waits = options.init_from is not None and settings.adversarial_from <= step < WARM_UP
         losses, fake = ({}, None) if waits else generator_step(players, batch, settings, step)
         if step >= settings.adversarial_from - WARM_UP:

@@ -23,9 +23,10 @@ from ..core.averaged import Averaged, begin, fields_of
 from ..core.checkpoint import load, save
 from ..core.options import TrainOptions
 from ..core.run import Run, autocast, start_torch, write_sheet
+from ..data.aligner import TEMPLATE
 from ..data.augment import degrade_batch, draw_moves, move_points, moved
 from ..data.face_set import FaceSet, load_packs
-from ..data.prepare import TEMPLATE, packed
+from ..data.prepare import packed
 from ..teachers.openseeface import PointsTeacher
 
 STEPS, BATCH, LEARNING_RATE = 6000, 64, 2e-3

@@ -1,13 +1,14 @@
 """The identity encoders a training uses: load them, and let them look at a whole set once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..._version import __version__
 from ...engines.metadata import read_metadata
 from ...engines.torch import load_module
 from ...errors import WeightsError
@@ -15,11 +16,17 @@ from ...networks.export import read_state_dict
 from ...networks.layers import load_strictly
 from ...networks.mobilefacenet import MobileFaceNet
 from ...store import models
-from ..core.cached_arrays import digest, remembered
+from ..core.digests import digest
 from ..core.run import channels_last
-from ..data.face_set import FaceSet, encoder_crop, to_tensor
+from ..data.array_like import ArrayLike, Lazy
+from ..data.columns import Columns, Filling, Found, Layout, fill_missing, rows_of
+from ..data.face_set import ColumnReader, Packs, crop_at, encoder_crop, points_at, to_tensor
+from ..data.table import Table
 from .identity_judge import IdentityJudge
 from .spaces import OURS, space_of
+
+IDENTITY = "identity"  # name of the column
+AT_ONCE = 64  # faces an encoder looks at
 
 
 def load_encoders(teacher: Path | None) -> list[nn.Module]:
@@ -52,10 +59,10 @@ def read_encoder(path: Path) -> MobileFaceNet:
     return network
 
 
-def names_of(encoders: Sequence[nn.Module]) -> list[str]:
+def names_of(encoders: Iterable[nn.Module]) -> list[str]:
     """Return what tells encoders from any others, so that a run goes on with those it began with."""
     states = [encoder.state_dict() for encoder in encoders]
-    return [digest(sorted(state), (state[key].numpy() for key in sorted(state)))[:12] for state in states]
+    return [digest(sorted(state), (state[key].cpu().numpy() for key in sorted(state)))[:12] for state in states]
 
 
 def _read_any(path: Path) -> nn.Module:
@@ -70,27 +77,52 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
     return state.get("average", state.get("network", state))
 
 
-def load_embeddings(faces: FaceSet, judge: IdentityJudge, device: torch.device, cache: Path) -> Tensor:
-    """Return `embed_faces`, from `cache` (.npz) where it was made of just these pictures by these encoders."""
-    weights = [value.cpu().numpy() for value in judge.encoders.state_dict().values()]
-    made_of = digest(__version__, [faces.images, faces.points, *weights])
-    found = remembered(cache, made_of, lambda: {"embeddings": embed_faces(faces, judge, device).numpy()})
-    return torch.from_numpy(found["embeddings"])
+def load_embeddings(
+    packs: Packs, size: int, judge: IdentityJudge, device: torch.device, filling: Filling
+) -> list[ArrayLike]:
+    """Return what each encoder makes of every face of packs at `size` pixels and of its mirror image.
+
+    That is (N, D) each, L2 norm 1. Faces that were not looked at yet are, once and for all.
+    """
+    if device.type == "cpu":
+        filling = replace(filling, processes=1)  # the encoders need the cores, cutting crops is nothing
+    dimension = judge.space.dimension
+    found: list[ArrayLike] = []
+    for index, name in enumerate(names_of(judge.encoders)):
+        columns, embed = [], partial(_found, judge, index, device)
+        for table in packs.tables:
+            folder = filling.folder(table, f"identities-{size}-{name}")
+            columns.append(Columns(folder, table, Layout({IDENTITY: (dimension,)})))
+            fill_missing(columns[-1], filling, partial(CropCutter, table, size, judge.space.template), embed)
+        found.append(Lazy((len(packs), dimension), ColumnReader(packs, columns, IDENTITY)))
+    return found
+
+
+class CropCutter:
+    """Cuts what an encoder sees out of the crops of a pack, chunk by chunk."""
+
+    def __init__(self, table: Table, size: int, template: str) -> None:
+        self._table, self._size, self._template = table, size, template
+
+    def __call__(self, chunk: int) -> np.ndarray:
+        """Return (K, 112, 112, 3) uint8."""
+        numbers = np.arange(len(self._table))[rows_of(chunk)]
+        points = points_at(self._table, numbers, self._size)
+        crops = (crop_at(self._table, int(number), self._size) for number in numbers)
+        cut = [encoder_crop(crop, five, None, self._template) for crop, five in zip(crops, points, strict=True)]
+        return np.stack(cut)
+
+
+def _found(judge: IdentityJudge, encoder: int, device: torch.device, crops: np.ndarray) -> Found:
+    parts = np.array_split(crops, -(-len(crops) // AT_ONCE))
+    return {IDENTITY: np.concatenate([embed_both_ways(judge, part, encoder, device) for part in parts])}, {}
 
 
 @torch.no_grad()
-def embed_faces(faces: FaceSet, judge: IdentityJudge, device: torch.device) -> Tensor:
-    """Return (encoders, N, D), L2 norm 1: every face of a set as each encoder sees it and its mirror image."""
-    rows = np.array_split(np.arange(len(faces)), max(1, len(faces) // 64))
-    parts = []
-    for part in rows:
-        cut = [encoder_crop(faces.images[row], faces.points[row], None, judge.space.template) for row in part]
-        crops = to_tensor(cut).to(device)
-        both = [_embed_both_ways(judge, crops, index) for index in range(len(judge.encoders))]
-        parts.append(torch.nn.functional.normalize(torch.stack(both), dim=2))
-    return torch.cat(parts, dim=1).cpu()
-
-
-def _embed_both_ways(judge: IdentityJudge, crops: Tensor, encoder: int) -> Tensor:
-    vectors = judge.embed(crops, encoder)
-    return vectors + judge.embed(crops.flip(3), encoder) if judge.space.symmetric else vectors
+def embed_both_ways(judge: IdentityJudge, crops: np.ndarray, encoder: int, device: torch.device) -> np.ndarray:
+    """Return (K, D), L2 norm 1: what an encoder makes of crops (K, 112, 112, 3) uint8 and of their mirror images."""
+    faces = to_tensor(crops).to(device)
+    vectors = judge.embed(faces, encoder)
+    if judge.space.symmetric:
+        vectors = vectors + judge.embed(faces.flip(3), encoder)
+    return torch.nn.functional.normalize(vectors).cpu().numpy()
