@@ -6,9 +6,12 @@ from types import ModuleType
 
 from .errors import UsageError
 
-EXTRAS = {"torch": "train", "kornia": "train", "onnxscript": "train", "openvino": "openvino"} | dict.fromkeys(
-    ("c2pa", "cryptography"), "c2pa"
-)
+EXTRAS = dict.fromkeys(("torch", "kornia", "onnxscript"), "train") | {
+    "openvino": "openvino",
+    "tensorboard": "tensorboard",
+    "c2pa": "c2pa",
+    "cryptography": "c2pa",
+}
 
 
 def load(module: str) -> ModuleType:

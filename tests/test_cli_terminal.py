@@ -1,15 +1,19 @@
 """Progress is a bar on a terminal and plain lines elsewhere; stdout stays clean."""
 
+import fcntl
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 
 import pytest
 
 from faceswap_cli.cli import terminal
 from faceswap_cli.cli.terminal import Terminal
+from faceswap_cli.training.core.watch import Moment
 
 WORK = (
     "import time; from faceswap_cli.cli.terminal import Terminal\n"
@@ -20,9 +24,11 @@ WORK = (
 )
 
 
-def test_on_a_terminal_a_bar_shows_frames_a_second_and_the_time_left() -> None:
+def on_a_terminal(script: str) -> tuple[bytes, bytes]:
+    """What a program shows on a terminal, and what it prints to stdout, which is none."""
     ours, theirs = pty.openpty()
-    running = subprocess.Popen([sys.executable, "-c", WORK], stdout=subprocess.PIPE, stderr=theirs)
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+    running = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)
     shown = b""
     while True:
@@ -34,7 +40,12 @@ def test_on_a_terminal_a_bar_shows_frames_a_second_and_the_time_left() -> None:
             break
         shown += block
     os.close(ours)
-    assert running.communicate(timeout=60)[0] == b"out.mp4\n"
+    return shown, running.communicate(timeout=60)[0]
+
+
+def test_on_a_terminal_a_bar_shows_frames_a_second_and_the_time_left() -> None:
+    shown, printed = on_a_terminal(WORK)
+    assert printed == b"out.mp4\n"
     assert re.search(rb"\d/8", shown)
     assert re.search(rb"\d+\.\d frames/s", shown)
     assert re.search(rb"0:00:0\d", shown)
@@ -90,3 +101,33 @@ def test_quiet_shows_no_progress_and_no_notes(capsys: pytest.CaptureFixture[str]
 def test_json_is_all_there_is_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     Terminal().result("path", {"frames": 3}, as_json=True)
     assert capsys.readouterr().out == '{\n "frames": 3\n}\n'
+
+
+def test_into_a_pipe_a_training_is_a_line_every_five_seconds_from_its_first_step(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = 100.0
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: seconds)
+    with Terminal().training() as watch:
+        watch(Moment("faces looked at", 512, 2000))
+        for seconds, step in ((104.0, 10), (105.0, 20), (111.0, 30)):  # noqa: B007 (the clock reads it)
+            watch(Moment("steps", step, 5000, 31.25, 3725.0, {"identity": 0.41234, "light": 0.02}))
+    with Terminal(quiet=True).training() as watch:
+        watch(Moment("steps", 1))
+    assert capsys.readouterr().err.splitlines() == [
+        "512/2000 faces looked at",
+        "20/5000 steps, 31.2 images/s, 1:02:05 left: identity 0.412 light 0.02",
+        "30/5000 steps, 31.2 images/s, 1:02:05 left: identity 0.412 light 0.02",
+    ]
+
+
+def test_on_a_terminal_a_training_is_a_bar_with_its_losses() -> None:
+    script = (
+        "from faceswap_cli.cli.terminal import Terminal\n"
+        "from faceswap_cli.training.core.watch import Moment\n"
+        "with Terminal().training() as watch:\n"
+        "    watch(Moment('steps', 30, 50, 31.25, 65.0, {'identity': 0.41234}))\n"
+    )
+    shown, _ = on_a_terminal(script)
+    for words in (b"30/50", b"31.2 images/s", b"1:05 left", b"identity 0.412"):
+        assert words in shown

@@ -1,5 +1,6 @@
 """What every run shares: when its minutes are used up, what it draws, and in what it computes."""
 
+import importlib.util
 import math
 import time
 from pathlib import Path
@@ -9,13 +10,16 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 
 from faceswap_cli.errors import UsageError  # noqa: E402
+from faceswap_cli.training.core.checkpoint import load  # noqa: E402
 from faceswap_cli.training.core.options import TrainOptions  # noqa: E402
 from faceswap_cli.training.core.run import (  # noqa: E402
     Means,
     Run,
     autocast,
+    best_of,
     descend,
     draws_of,
+    logs,
     rate_factor,
     seed_step,
     update_average,
@@ -39,6 +43,20 @@ passed = 61 * worker  # seconds: only the second worker's minute is over
 clock = time.monotonic
 time.monotonic = lambda: clock() + passed
 print(*began, run.out_of_time(), run.progress(1, 5000))
+"""
+
+
+SHARED_STEP = """
+import torch
+from faceswap_cli.training.core.parallel import join_workers
+from faceswap_cli.training.core.run import descend
+
+worker = join_workers(torch.device("cpu"))
+network = torch.nn.Linear(3, 2)
+network.load_state_dict({"weight": torch.arange(6.0).reshape(2, 3) / 10, "bias": torch.zeros(2)})
+mine = (torch.arange(48.0).reshape(16, 3) / 48)[8 * worker : 8 * worker + 8]
+descend({"square": network(mine).square().mean()}, network, torch.optim.SGD(network.parameters(), lr=0.1))
+print(*(f"{value:.5f}" for value in network.weight.flatten().tolist()))
 """
 
 
@@ -124,6 +142,70 @@ def test_every_step_of_every_worker_draws_its_own_numbers_and_always_the_same() 
     first = [drawn(*place) for place in places]
     assert [drawn(*place) for place in reversed(places)] == first[::-1]
     assert all(len(set(numbers)) == len(places) for numbers in zip(*first, strict=True))
+
+
+def rows_of(folder: Path) -> list[str]:
+    return (folder / "log.csv").read_text().splitlines()
+
+
+def test_a_log_has_the_columns_of_its_first_row_whoever_goes_on(tmp_path: Path) -> None:
+    run = Run(TrainOptions(data=(), output=tmp_path))
+    run.log({"step": 1, "light": 0.25, "score": math.nan})
+    run.log({"score": 0.5, "step": 4})
+    Run(TrainOptions(data=(), output=tmp_path)).log({"step": 8, "light": 0.125, "new": 7.0, "score": 0.75})
+    assert rows_of(tmp_path) == ["step,light,score", "1,0.25,nan", "4,nan,0.5", "8,0.125,0.75"]
+
+
+def test_the_first_step_every_fiftieth_and_all_that_are_saved_are_logged() -> None:
+    assert [step for step in range(1, 121) if logs(step, 40)] == [1, 40, 50, 80, 100, 120]
+
+
+def test_the_best_checkpoint_is_the_one_of_the_highest_score(tmp_path: Path) -> None:
+    for step, score in ((1, 0.5), (2, 0.75), (3, 0.625), (4, math.nan), (5, None)):  # each by a start of its own
+        Run(TrainOptions(data=(), output=tmp_path, resume=True)).keep({"step": step}, score)
+    assert (load(tmp_path / "last.pt")["step"], load(tmp_path / "best.pt")["step"]) == (5, 2)
+    assert best_of(tmp_path) == {"step": 2, "score": 0.75}
+    (tmp_path / "best.pt").unlink()
+    assert best_of(tmp_path) == {}
+
+
+def test_a_run_tells_twice_a_second_how_fast_it_is_and_how_long_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, moments = 1000.0, []
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    run = Run(TrainOptions(data=(), output=tmp_path, steps=40, watch=moments.append))
+    run.start(10, 16)
+    for step in range(11, 21):
+        now += 0.25
+        run.show(step, step / 40, {"light": torch.tensor(0.5)})
+    assert [moment.done for moment in moments] == [12, 14, 16, 18, 20]
+    assert moments[-1].images_per_second == pytest.approx(64)
+    assert (moments[0].seconds_left, moments[-1].seconds_left) == (None, pytest.approx(5))
+    assert (moments[-1].total, moments[-1].losses) == (40, {"light": 0.5})
+
+
+def test_tensorboard_is_written_or_its_extra_named(tmp_path: Path) -> None:
+    options = TrainOptions(data=(), output=tmp_path, tensorboard=True)
+    if importlib.util.find_spec("tensorboard") is None:
+        with pytest.raises(UsageError, match="tensorboard"):
+            Run(options)
+        return
+    Run(options).log({"step": 3, "light": 0.25})
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("light")] == [(3, 0.25)]
+
+
+def test_two_workers_take_the_step_of_one_with_both_their_batches(tmp_path: Path) -> None:
+    one = torch.nn.Linear(3, 2)
+    one.load_state_dict({"weight": torch.arange(6.0).reshape(2, 3) / 10, "bias": torch.zeros(2)})
+    optimiser = torch.optim.SGD(one.parameters(), lr=0.1)
+    whole = torch.arange(48.0).reshape(16, 3) / 48
+    descend({"square": one(whole).square().mean()}, one, optimiser)
+    wanted = [f"{value:.5f}" for value in one.weight.flatten().tolist()]
+    assert run_two_workers(SHARED_STEP, tmp_path) == [" ".join(wanted) + "\n"] * 2
 
 
 def test_a_loss_that_only_some_steps_have_is_the_mean_of_those() -> None:

@@ -71,8 +71,8 @@ def test_sources_are_of_one_person_or_of_two_as_asked() -> None:
     numbers = torch.eye(7)[None]  # each face's vector is its own number
     points = np.random.default_rng(1).uniform(0.2, 0.8, (7, 66, 2)).astype(np.float32)
     whole = np.full((7, 40, 40), 255, np.uint8)
-    known = Known(numbers, Portraits(faces.images, points, whole, whole))
-    data = SwapData(faces, np.ones(7, bool), known, 32, torch.device("cpu"))
+    known = Known(np.ones(7, bool), numbers, Portraits(faces.images, points, whole, whole))
+    data = SwapData(faces, known, 32, torch.device("cpu"), balance=0.5)
     generator = np.random.default_rng(0)
     seen = set()
     for same in (True, False):

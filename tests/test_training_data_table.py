@@ -19,8 +19,8 @@ def pack(folder: Path, people: tuple[str, ...] = PEOPLE_IN_ORDER) -> Path:
         for number, person in enumerate(people):
             points = (np.arange(10).reshape(5, 2) + number / 4).tolist()
             about = {"source": f"{person}/{number}.jpg", "person": person, "points": points, "scale": 0.5 + number}
-            label = np.full((64, 64), number, np.uint8) if number % 2 else None
-            writer.add(np.full((64, 64, 3), 10 * number, np.uint8), label, about | {"grey": number == 2})
+            label = np.full((64, 64), number % 19, np.uint8) if number % 2 else None
+            writer.add(np.full((64, 64, 3), 10 * number % 250, np.uint8), label, about | {"grey": number == 2})
     return folder
 
 

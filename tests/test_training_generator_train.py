@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from faceswap_cli.store import models  # noqa: E402
 from faceswap_cli.training.core import checkpoint  # noqa: E402
 from faceswap_cli.training.core.options import TrainOptions  # noqa: E402
 from faceswap_cli.training.core.run import Run  # noqa: E402
+from faceswap_cli.training.core.watch import Moment  # noqa: E402
 from faceswap_cli.training.data.columns import Filling  # noqa: E402
 from faceswap_cli.training.data.face_set import Packs, crop_at, encoder_crop, points_at  # noqa: E402
 from faceswap_cli.training.data.pack import PackWriter, read_crop, read_rows  # noqa: E402
@@ -32,6 +35,7 @@ from faceswap_cli.training.data.portraits import Portraits, PortraitTaker, load_
 from faceswap_cli.training.export import export  # noqa: E402
 from faceswap_cli.training.generator import train as swap  # noqa: E402
 from faceswap_cli.training.generator.losses import feature_matching, identity_loss, smoothness_loss  # noqa: E402
+from faceswap_cli.training.generator.measure import NOT_MEASURED, score_of  # noqa: E402
 from faceswap_cli.training.teachers.encoders import embed_both_ways, load_embeddings, load_encoders  # noqa: E402
 from faceswap_cli.training.teachers.identity_judge import IdentityJudge  # noqa: E402
 
@@ -80,6 +84,39 @@ print(*seen)
 """
 
 
+SHARED_BATCH = """
+import os, sys
+from dataclasses import fields, replace
+from pathlib import Path
+import torch
+from torch.nn.functional import normalize
+from faceswap_cli.training.generator import train as swap
+from faceswap_cli.training.core.options import TrainOptions
+from faceswap_cli.training.data.swap_data import Batch, SwapData
+from faceswap_cli.training.teachers import identity_judge
+
+identity_judge._jitter = lambda count, device: torch.eye(3).expand(count, 3, 3)
+identity_judge._blurred = lambda faces: faces
+rank, workers = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+steps = iter(range(100))
+
+def share(data, read):
+    step = next(steps)
+    torch.manual_seed(step)
+    pictures = [torch.rand(16, channels, 96, 96) for channels in (3, 1, 4)]
+    vectors = [normalize(torch.randn(16, 128)) for _ in range(3)]
+    whole = Batch(pictures[0], pictures[1], vectors[0], pictures[2], vectors[1], vectors[2], 0, step % 2 == 0)
+    mine = slice(rank * 16 // workers, (rank + 1) * 16 // workers)
+    tensors = {field.name: getattr(whole, field.name) for field in fields(Batch)[:6]}
+    return replace(whole, **{name: tensor[mine] for name, tensor in tensors.items()})
+
+SwapData.assemble = share
+pack, encoder, config, output = map(Path, sys.argv[1:])
+swap.train(TrainOptions(data=(pack,), teacher=encoder, config=config, output=output, steps=4, batch=16 // workers,
+                        size=96, save_every=4, threads=1))
+"""
+
+
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two people: the astronaut's face, and the same mirrored and tinted."""
@@ -119,10 +156,12 @@ def whole_run(options: TrainOptions) -> Path:
 
 def test_two_pictures_are_enough_and_leave_log_samples_and_checkpoint(whole_run: Path) -> None:
     lines = (whole_run / "log.csv").read_text().splitlines()
-    assert len(lines) == 3
+    assert [line.partition(",")[0] for line in lines] == ["step", "1", "4", "8"]
     rows = [dict(zip(lines[0].split(","), map(float, line.split(",")), strict=True)) for line in lines[1:]]
     assert {"cosine_source", "cosine_target", "self_psnr", "images_per_second"} <= set(rows[0])
-    for row in rows:  # both at steps whose batch is of different people
+    assert all(np.isnan(rows[0][name]) for name in NOT_MEASURED)
+    for row in rows[1:]:  # both at steps whose batch is of different people
+        assert np.isfinite(row["score"]) and 0 <= row["retrieval"] <= 1
         assert np.isfinite(row["reconstruction"]) and np.isfinite(row["contrast"])
     assert cv2.imread(str(whole_run / "samples" / "0000008.png")).shape[0] == 4 * 96
 
@@ -156,6 +195,24 @@ def test_two_workers_draw_their_own_batches_and_go_on_exactly(options: TrainOpti
             assert torch.equal(value, twice[part][name]), f"{part}.{name}"
 
 
+def test_two_workers_of_eight_learn_what_one_of_sixteen_does(options: TrainOptions, tmp_path: Path) -> None:
+    config = tmp_path / "shared.toml"
+    config.write_text(
+        "shut = 0.0\ngradient_penalty = 0.1\n" + TINY.replace("adversarial_from = 3", "adversarial_from = 0")
+    )
+    given = [options.data[0], options.teacher, config]
+    run_two_workers(SHARED_BATCH, *given, tmp_path / "two")
+    subprocess.run([sys.executable, "-c", SHARED_BATCH, *map(str, given), str(tmp_path / "one")], check=True)
+    swap.train(replace(options, config=config, output=tmp_path / "none", steps=1, save_every=1, learning_rate=1e-12))
+    one, two, none = (checkpoint.load(tmp_path / run / "last.pt") for run in ("one", "two", "none"))
+    for part in ("generator", "average", "discriminator"):
+        learnt, other, start = (
+            torch.cat([value.flatten() for name, value in state[part].items() if name.endswith("weight")])
+            for state in (one, two, none)
+        )
+        assert float((other - learnt).norm()) < 0.02 * float((learnt - start).norm()), part
+
+
 def test_init_from_trains_the_discriminator_alone_first(options: TrainOptions, whole_run: Path, tmp_path: Path) -> None:
     config = tmp_path / "at_once.toml"
     config.write_text(TINY.replace("adversarial_from = 3", "adversarial_from = 0"))
@@ -182,6 +239,31 @@ def test_the_limit_of_change_can_be_set_when_exporting(whole_run: Path, tmp_path
     assert json.loads(read_metadata(path)["configuration"])["change"] == 0
     with pytest.raises(UsageError, match=r"1\.5"):
         export(whole_run, tmp_path / "wild.onnx", change=1.5)
+
+
+def test_the_best_checkpoint_is_likest_and_loses_least_of_the_target() -> None:
+    good = {"cosine_source": 0.6, "self_psnr": 35.0, "pose_degrees": 2.5}
+    assert score_of(good) == pytest.approx(0.6 + 0.35 - 0.05)
+    for worse in ({"cosine_source": 0.5}, {"self_psnr": 30.0}, {"pose_degrees": 4.0}):
+        assert score_of(good | worse) < score_of(good)
+    assert score_of(good | {"self_psnr": float("inf")}) == pytest.approx(0.6 + 0.6 - 0.05)
+
+
+def test_a_run_is_watched_from_its_faces_to_its_last_step(options: TrainOptions, bare: Path, tmp_path: Path) -> None:
+    moments: list[Moment] = []
+    pack = shutil.copytree(bare, tmp_path / "pack")
+    watched = replace(options, data=(pack,), output=tmp_path / "run", steps=2, save_every=1, watch=moments.append)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("faceswap_cli.training.core.watch.WATCHED_EVERY", 0)
+        swap.train(watched)
+    assert [(moment.unit, moment.done, moment.total) for moment in moments] == [
+        *[("faces looked at", 2, 2)] * 3,  # portraits, and the identities of two encoders
+        ("steps", 1, 2),
+        ("steps", 2, 2),
+    ]
+    assert moments[-1].losses["light"] > 0 and moments[-1].images_per_second > 0
+    best = json.loads((tmp_path / "run" / "best.json").read_text())
+    assert checkpoint.load(tmp_path / "run" / "best.pt")["step"] == best["step"]
 
 
 def test_a_run_is_not_overwritten(options: TrainOptions, whole_run: Path) -> None:

@@ -1,5 +1,6 @@
 """`faceswap distill`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..extras import load
@@ -7,6 +8,7 @@ from ..training.core.options import DistillOptions
 from .arguments import AsJson, Flag, Quiet, Verbose, takes
 from .terminal import Terminal
 from .train import FLAGS as TRAIN_FLAGS
+from .train import told_of
 
 FLAGS = {
     "teacher": Flag("Generator to learn from: its ONNX file, checkpoint or name; the embedded one without it.", Path),
@@ -35,5 +37,7 @@ def distill(
         if not load("faceswap_cli.training.data.pack").is_pack(folder):
             terminal.note(f"{folder} holds raw pictures: their faces are aligned into a cache beside the run first")
     terminal.note(f"losses and measures go to {options.output / 'log.csv'}, pictures beside it")
-    load("faceswap_cli.training.distil.train").distill(options)
-    terminal.result(options.output, {"run": options.output}, as_json)
+    with terminal.training() as watch:
+        load("faceswap_cli.training.distil.train").distill(replace(options, watch=watch))
+    made = told_of(options.output, terminal)
+    terminal.result(options.output, {"run": options.output, **made}, as_json)

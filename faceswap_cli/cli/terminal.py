@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ..training.core.watch import Moment, Watch, unwatched
+
 AS_STORED = "faceswap-as-stored"  # name of our way with letters that an encoding lacks
 LINE_EVERY = 5.0  # seconds between plain lines
 
@@ -59,6 +61,17 @@ class Terminal:
         else:
             yield _plain_lines(unit)
 
+    @contextmanager
+    def training(self) -> Iterator[Watch]:
+        """Give a callback that shows how a training goes: what it does before its first step, then step by step."""
+        if self.quiet:
+            yield unwatched
+        elif sys.stderr.isatty():
+            with _training_bar() as show:
+                yield show
+        else:
+            yield _training_lines()
+
 
 class _Pace:
     """How fast the work goes, by what was done since the first word of it.
@@ -98,6 +111,53 @@ def _bar(unit: str) -> Iterator[Progress]:
         yield show
 
 
+@contextmanager
+def _training_bar() -> Iterator[Watch]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as RichProgress
+
+    words = TextColumn("{task.fields[words]}")
+    with RichProgress(
+        TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), words, console=Console(stderr=True)
+    ) as bars:
+        task = bars.add_task("", total=None, words="")
+
+        def show(moment: Moment) -> None:
+            bars.update(
+                task, description=moment.unit, completed=moment.done, total=moment.total, words=_words_of(moment)
+            )
+
+        yield show
+
+
+def _training_lines() -> Watch:
+    shown = -LINE_EVERY
+
+    def show(moment: Moment) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown >= LINE_EVERY:
+            shown = now
+            print(f"{_count(moment.done, moment.total)} {moment.unit}{_words_of(moment)}", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _words_of(moment: Moment) -> str:
+    """Return pace, time left and losses, each where it is known."""
+    pace = "" if moment.images_per_second is None else f", {moment.images_per_second:.1f} images/s"
+    left = "" if moment.seconds_left is None else f", {_clock(moment.seconds_left)} left"
+    losses = " ".join(f"{name} {loss:.3g}" for name, loss in moment.losses.items())
+    return pace + left + (f": {losses}" if losses else "")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
 def _plain_lines(unit: str) -> Progress:
     pace, shown = _Pace(), time.monotonic()
 
@@ -123,5 +183,4 @@ def _rate(rate: float, unit: str) -> str:
 def _left(done: int, total: int | None, rate: float) -> str:
     if not total:
         return ""
-    minutes, seconds = divmod(round((total - done) / rate), 60)
-    return f", {minutes}:{seconds:02d} left"
+    return f", {_clock((total - done) / rate)} left"

@@ -1,5 +1,6 @@
 """`faceswap train`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..extras import load
@@ -28,6 +29,8 @@ FLAGS = {
     "save_every": Flag("Steps between checkpoints, samples and measures.", int),
     "device": Flag("Where to train: auto, cpu, cuda."),
     "threads": Flag("CPU threads; all cores without it.", int),
+    "readers": Flag("Processes that read pictures ahead; without it none on a CPU, up to 8 for a GPU.", int),
+    "tensorboard": Flag("Write TensorBoard's events beside log.csv; needs the [tensorboard] extra.", bool),
     "seed": Flag("Seed of everything random.", int),
 }
 ALIGNED = ("generator", "encoder", "points", "beard")  # networks that learn from aligned faces
@@ -56,5 +59,21 @@ def train(
         if not load("faceswap_cli.training.data.pack").is_pack(folder):
             terminal.note(f"{folder} holds raw pictures: their faces are aligned into a cache beside the run first")
     terminal.note(f"{options.network}: losses and measures go to {options.output / 'log.csv'}, pictures beside it")
-    module.train(options)
-    terminal.result(options.output, {"run": options.output, "network": options.network}, as_json)
+    with terminal.training() as watch:
+        module.train(replace(options, watch=watch))
+    made = told_of(options.output, terminal)
+    terminal.result(options.output, {"run": options.output, "network": options.network, **made}, as_json)
+
+
+def told_of(run: Path, terminal: Terminal) -> dict[str, Path]:
+    """Say what a run has left and how to go on from there; return its checkpoints."""
+    made = {path.stem: path for path in (run / "last.pt", run / "best.pt") if path.is_file()}
+    best = load("faceswap_cli.training.core.run").best_of(run)
+    if "last" not in made:
+        return made
+    if best:
+        terminal.note(f"{run} holds last.pt and best.pt, of step {best['step']}: the best on people held out")
+    else:
+        terminal.note(f"{run} holds last.pt")
+    terminal.note(f"next: faceswap export {made.get('best', run)} --output mine.onnx")
+    return made

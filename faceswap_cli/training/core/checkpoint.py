@@ -12,7 +12,7 @@ import torch
 
 from ...errors import OutputError, WeightsError
 
-LAST = "last.pt"
+LAST, BEST = "last.pt", "best.pt"
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

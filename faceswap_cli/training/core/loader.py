@@ -4,7 +4,7 @@ What a step draws follows from its number alone (`run.draws_of`), so whoever rea
 is resumed sees the pictures it would have seen.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import count
 from typing import Any, TypeVar
 
@@ -30,7 +30,7 @@ def usual_readers(device: torch.device) -> int:
 
 def read_ahead(
     read: Callable[[int], Loaded], first: int, readers: int | None, device: torch.device
-) -> Iterator[Loaded]:
+) -> Generator[Loaded, None, None]:
     """Yield `read(step)` for every step from `first` on: NamedTuples of tensors, in memory a GPU can copy from."""
     readers = usual_readers(device) if readers is None else readers
     if readers == 0:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import UsageError
+from .watch import Watch, unwatched
 
 NETWORKS = ("generator", "painter", "encoder", "detector", "parser", "points", "beard")
 
@@ -32,7 +33,9 @@ class TrainOptions:
     device: str = "auto"
     threads: int | None = None
     readers: int | None = None  # processes that read pictures ahead; None means none on a CPU, up to 8 for a GPU
+    tensorboard: bool = False  # write log.csv's numbers as TensorBoard's events, too
     seed: int = 0
+    watch: Watch = unwatched  # told how the run goes, twice a second at most
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:

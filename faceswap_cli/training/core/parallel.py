@@ -12,13 +12,18 @@ from torch import distributed, nn
 
 def join_workers(device: torch.device) -> int:
     """Join the workers torchrun started and return this one's rank, 0 for a single process."""
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    if not several():
         return 0
     if not distributed.is_initialized():
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     if device.type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     return distributed.get_rank()
+
+
+def several() -> bool:
+    """Tell whether torchrun started more than one worker."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def here() -> tuple[int, int]:

@@ -1,11 +1,14 @@
 """What every training run shares: its folder, its log, its device, its learning-rate schedule, its end."""
 
 import csv
+import json
 import math
 import random
+import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -13,12 +16,15 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import OutputError, UsageError
-from .checkpoint import LAST
+from ...extras import load
+from .checkpoint import BEST, LAST, save
 from .options import TrainOptions
 from .parallel import average_gradients, largest
+from .watch import Clock
 
 Network = TypeVar("Network", bound=nn.Module)
 
+LOG_EVERY = 50  # steps between rows of a log
 RISE = 200  # steps over which a generator's learning rate rises
 
 
@@ -34,7 +40,8 @@ class Run:
             (self.folder / "samples").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.folder} cannot be made ({error.strerror}): choose another --output") from error
-        self._minutes, self._steps = options.minutes, options.steps
+        self._minutes, self._steps, self._watch = options.minutes, options.steps, options.watch
+        self._board = _open_board(self.folder) if options.tensorboard else None
         self.start(0, 0)
 
     def start(self, step: int, batch: int, done: float = 0.0) -> None:
@@ -47,6 +54,7 @@ class Run:
         now = time.monotonic()
         self._began, self._done = now, done
         self._mark, self._batch = (now, step), batch
+        self._clock = Clock(step, batch)
 
     def out_of_time(self) -> bool:
         """Tell whether the run's minutes are used up, to all workers alike."""
@@ -70,15 +78,68 @@ class Run:
         self._mark = (now, step)
         return (step - before) * self._batch / max(now - then, 1e-9)
 
+    def show(self, step: int, share: float, losses: Mapping[str, Tensor | float], usual: int | None = None) -> None:
+        """Tell whoever watches how a step went when so much of the run was done, not every one: see `WATCHED_EVERY`.
+
+        `usual` is how many steps there are where neither steps nor minutes were told.
+        """
+        if self._clock.due():
+            steps = self._steps or (usual if self._minutes is None else None)
+            told = {name: float(loss) for name, loss in losses.items()}
+            self._watch(self._clock.moment(step, steps, share, told))
+
     def log(self, row: dict[str, float]) -> None:
-        """Append one row to log.csv; the first row's keys are its columns."""
+        """Append one row to log.csv; the keys of its first row are its columns, whoever goes on with it."""
         path = self.folder / "log.csv"
-        new = not path.exists()
+        columns = _columns_of(path)
         with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, row.keys())
-            if new:
+            writer = csv.DictWriter(file, columns or list(row), restval="nan", extrasaction="ignore")
+            if not columns:
                 writer.writeheader()
             writer.writerow({key: f"{value:.5g}" for key, value in row.items()})
+        if self._board is not None:
+            for name, value in row.items():
+                self._board.add_scalar(name, value, int(row["step"]))
+            self._board.flush()
+
+    def keep(self, state: dict[str, Any], score: float | None = None) -> None:
+        """Write the last checkpoint; where its score is the highest so far, it is the best one, too."""
+        save(self.last, state)
+        if score is None or not score > self.best().get("score", -math.inf):
+            return
+        partial = self.folder / f"{BEST}.part"
+        shutil.copyfile(self.last, partial)
+        partial.replace(self.folder / BEST)
+        about = {"step": state["step"], "score": round(score, 5)}
+        (self.folder / BEST).with_suffix(".json").write_text(json.dumps(about) + "\n")
+
+    def best(self) -> dict[str, float]:
+        """Return step and score of the best checkpoint, nothing where there is none."""
+        return best_of(self.folder)
+
+
+def best_of(folder: Path) -> dict[str, float]:
+    """Return step and score of the best checkpoint of a run, nothing where there is none."""
+    about = (folder / BEST).with_suffix(".json")
+    return json.loads(about.read_text()) if about.is_file() and (folder / BEST).is_file() else {}
+
+
+def logs(step: int, save_every: int) -> bool:
+    """Tell whether a step has a row in the log: the first, every so many, and all that are saved."""
+    return step == 1 or step % LOG_EVERY == 0 or step % save_every == 0
+
+
+def _columns_of(path: Path) -> list[str]:
+    """Return the columns of a log, none where it does not exist."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return next(csv.reader(file), [])
+
+
+def _open_board(folder: Path) -> Any:
+    """Return what writes TensorBoard's events; raise UsageError where the extra is missing."""
+    return load("torch.utils.tensorboard").SummaryWriter(folder / "tensorboard")
 
 
 def start_torch(options: TrainOptions) -> torch.device:

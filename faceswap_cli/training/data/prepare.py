@@ -13,6 +13,8 @@ from pathlib import Path
 
 from ...errors import UsageError
 from ..core.options import PrepareOptions, TrainOptions
+from ..core.parallel import several
+from ..core.watch import Moment
 from ..core.workers import cores, spread
 from .aligner import Aligned, Aligner
 from .pack import INDEX, SEEN, PackWriter, is_pack, last_line, read_lines
@@ -81,6 +83,9 @@ def packed(folder: Path, options: TrainOptions) -> Path:
     """Return the pack of a training folder, preparing raw pictures into a cache beside the run first."""
     if is_pack(folder):
         return folder
+    if several():
+        raise UsageError(f"{folder} holds raw pictures: let `faceswap prepare` align them before several workers train")
     cache = options.output.parent / f"{folder.name}-pack"
-    prepare(folder, cache, PrepareOptions(face_pack=options.face_pack, threads=options.threads))
+    told = PrepareOptions(face_pack=options.face_pack, threads=options.threads)
+    prepare(folder, cache, told, lambda done, total: options.watch(Moment("pictures", done, total)))
     return cache

@@ -5,7 +5,7 @@ so that a generator learns to bring one to the target's light even where source 
 draws is read by `read`, in another process where there are cores for it, and made a batch of by `assemble`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -68,6 +68,9 @@ class Read(NamedTuple):
     same: bool
 
 
+Batches = Generator[Read, None, None]
+
+
 class SwapData:
     """The faces of a run with their identity vectors; memory holds what is drawn."""
 
@@ -85,7 +88,7 @@ class SwapData:
         """Draw a batch of one kind: source and target of one person, or of different people."""
         return self.assemble(self.read(count, same=same, generator=generator))
 
-    def batches(self, options: TrainOptions, worker: int, first: int, *, count: int, same_every: int) -> Iterator[Read]:
+    def batches(self, options: TrainOptions, worker: int, first: int, *, count: int, same_every: int) -> Batches:
         """Yield what every step of a worker draws from the first on, read ahead."""
         read = _StepReader(self, options.seed, worker, count, same_every)
         return read_ahead(read, first, options.readers, self.device)

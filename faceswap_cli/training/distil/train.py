@@ -24,7 +24,7 @@ from ...networks.light import luma
 from ...networks.lite import SimSwapLite
 from ...networks.mobilefaceswap import REDUCTION, MobileConfig, MobileFaceSwap
 from ...store import models
-from ..core.checkpoint import LAST, load, save
+from ..core.checkpoint import LAST, load
 from ..core.options import DistillOptions
 from ..core.parallel import is_first, join_workers
 from ..core.run import (
@@ -33,6 +33,7 @@ from ..core.run import (
     autocast,
     channels_last,
     descend,
+    logs,
     rate_factor,
     seed_step,
     set_rate,
@@ -43,8 +44,8 @@ from ..core.settings import DistillSettings, make_record, read_record
 from ..data.swap_data import Batch
 from ..generator.generators import Teacher, read_generator
 from ..generator.losses import hinge_discriminator, hinge_generator, identity_loss, smoothness_loss
-from ..generator.measure import measure, sees_portrait
-from ..generator.train import WARM_UP
+from ..generator.measure import NOT_MEASURED, measure, sees_portrait
+from ..generator.train import SAMPLE, WARM_UP
 from ..teachers.encoders import load_encoders, names_of
 from ..teachers.identity_judge import IdentityJudge
 from ..teachers.known_faces import open_data
@@ -112,12 +113,18 @@ def distill(options: DistillOptions) -> None:
             losses |= discriminator_step(players, batch, fake)
         means.add(losses)
         step += 1
-        if is_first(worker) and step % options.save_every == 0:
-            row = measure(players.average, judge, data, run.folder / "samples" / f"{step:07d}.png")
+        if not is_first(worker):
+            continue
+        run.show(step, progress, losses, STEPS)
+        saves = step % options.save_every == 0
+        row = measure(players.average, judge, data, run.folder / SAMPLE.format(step)) if saves else NOT_MEASURED
+        if logs(step, options.save_every):
             run.log({"step": step, "images_per_second": run.images_per_second(step), **row, **means.take()})
-            checkpoint(run.last, players, plan, step, progress)
+        if saves:
+            run.keep(checkpoint(players, plan, step, progress), row["score"])
+    drawn.close()
     if is_first(worker):
-        checkpoint(run.last, players, plan, step, progress)
+        run.keep(checkpoint(players, plan, step, progress))
 
 
 def size_for(student: MobileFaceSwap) -> int:
@@ -283,11 +290,11 @@ def _adversarial_loss(fake: Tensor, discriminator: nn.Module) -> Tensor:
     return torch.stack([hinge_generator(maps[-1].float()) for maps in scales]).mean()
 
 
-def checkpoint(path: Path, players: Players, plan: Plan, step: int, progress: float) -> None:
-    """Write everything the run needs to go on exactly; the teacher stays where it is."""
+def checkpoint(players: Players, plan: Plan, step: int, progress: float) -> dict[str, Any]:
+    """Return everything the run needs to go on exactly; the teacher stays where it is."""
     state: dict[str, Any] = {"kind": "mobile", "step": step, "progress": progress}
     state |= {"settings": asdict(plan.settings), "size": plan.size, "space": plan.space.name, "encoders": plan.encoders}
-    save(path, state | {name: getattr(players, name).state_dict() for name in (*NETWORKS, *OPTIMISERS)})
+    return state | {name: getattr(players, name).state_dict() for name in (*NETWORKS, *OPTIMISERS)}
 
 
 def resume(kept: dict[str, Any], players: Players) -> tuple[int, float]:

@@ -1,27 +1,41 @@
-"""How a generator does on people it never saw: a row for the log and a sheet to look at."""
+"""How a generator does on people it never saw: a row for the log, a score, and a sheet to look at."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from ...engines.select import open_network
+from ...evaluation.measures import pose_error, psnr, retrieval, squared_error
+from ...evaluation.turn import turn_of
 from ...networks.lite import SimSwapLite
 from ...networks.mobilefaceswap import MobileFaceSwap
 from ...networks.painter import Painter
+from ...portrait.landmarks import BRIDGE, CHIN, EYES, INNER_LIPS, LandmarkFinder
+from ...store import models
 from ..core.run import write_sheet
 from ..data.swap_data import SwapData
 from ..teachers.identity_judge import IdentityJudge
 
 PAIRS, SHOWN = 64, 8
+NOT_MEASURED = dict.fromkeys(
+    ("cosine_source", "cosine_target", "retrieval", "still_target", "pose_degrees", "openness", "self_psnr", "score"),
+    math.nan,
+)  # the measures, where a row of the log has none
+DECIBELS, DEGREES = 100.0, 50.0  # that weigh as much as a cosine of 1 in the score
+SAME = 60.0  # decibels from which pictures count as the same
 
 
 @torch.no_grad()
 def measure(generator: nn.Module, judge: IdentityJudge, data: SwapData, sheet: Path) -> dict[str, float]:
-    """Swap fixed pairs of unseen people; return cosine to source and to target, and the self-swap's PSNR in dB.
+    """Swap fixed pairs of the tuning people and return what `evaluate` calls the same, beside `openness` and `score`.
 
-    The encoders are those of the training: these are curves to watch, not figures to quote. The sheet shows source,
-    target, swap and self-swap, one pair a column.
+    Who is seen is said by the training's own encoders, where a head turns and how far eyes and mouth are open (a share
+    of the face's height) by the embedded landmarks: curves to watch and a score to choose a checkpoint by, not figures
+    to quote. The sheet shows source, target, swap and self-swap, one pair a column.
     """
     draw = np.random.default_rng(1)
     targets = draw.choice(data.unseen_targets, min(PAIRS, len(data.unseen_targets)), replace=False)
@@ -30,17 +44,55 @@ def measure(generator: nn.Module, judge: IdentityJudge, data: SwapData, sheet: P
     _, own, mirror = data.still(targets, targets)
     device = next(generator.parameters()).device
     swapped = _generate(generator, crops.to(device), identities.to(device), portraits.to(device))
-    again = _generate(generator, crops.to(device), own.to(device), mirror.to(device))
+    again = _generate(generator, crops.to(device), own.to(device), mirror.to(device)).cpu()
     pictures = torch.from_numpy(data.faces.images[sources[:SHOWN]]).permute(0, 3, 1, 2) / 255
-    shown_sources = nn.functional.interpolate(pictures, size=crops.shape[-2:], mode="bilinear", antialias=True)
+    shown_sources = functional.interpolate(pictures, size=crops.shape[-2:], mode="bilinear", antialias=True)
     columns = [part[:SHOWN].cpu() for part in (shown_sources, crops, swapped, again)]
     write_sheet(sheet, [[to_picture(image) for image in row] for row in columns])
     found = torch.stack([judge.look(swapped, index).cpu() for index in range(len(judge.encoders))])
-    return {
+    errors = [squared_error(to_picture(one), to_picture(other)) for one, other in zip(crops, again, strict=True)]
+    measures = {
         "cosine_source": float((found * _vectors(data, sources)).sum(-1).mean()),
         "cosine_target": float((found * _vectors(data, targets)).sum(-1).mean()),
-        "self_psnr": float((-10 * (again - crops.to(device)).square().mean(dim=(1, 2, 3)).log10()).mean()),
+        **_nearest(functional.normalize(found.mean(dim=0)).numpy(), identities.numpy(), own.numpy()),
+        **_shape(crops, swapped.cpu()),
+        "self_psnr": psnr(np.array(errors)),
     }
+    return measures | {"score": score_of(measures)}
+
+
+def score_of(measures: dict[str, float]) -> float:
+    """Return what a checkpoint is chosen by: likeness to the source, less what the target's face lost by it."""
+    return measures["cosine_source"] + min(measures["self_psnr"], SAME) / DECIBELS - measures["pose_degrees"] / DEGREES
+
+
+def _nearest(found: np.ndarray, sources: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """Return how often the nearest of all sources and targets (n, D) is a swap's source, and its target."""
+    gallery, count = np.concatenate([sources, targets]), len(found)
+    wanted = {"retrieval": 0, "still_target": count}
+    return {
+        name: float(np.mean([retrieval(found[[row]], row + first, gallery) for row in range(count)]))
+        for name, first in wanted.items()
+    }
+
+
+def _shape(crops: Tensor, swapped: Tensor) -> dict[str, float]:
+    """Return by how many degrees heads turned, and by how much eyes and mouths opened or closed."""
+    finder = LandmarkFinder(open_network(models.locate("points"), "cpu", 1), models.entry("points"))
+    before, after = (np.stack([finder.find(to_picture(image)) for image in part]) for part in (crops, swapped))
+    turns = [np.stack([turn_of(points) for points in part]) for part in (before, after)]
+    return {"pose_degrees": pose_error(*turns), "openness": float(np.abs(_openness(before) - _openness(after)).mean())}
+
+
+def _openness(points: np.ndarray) -> np.ndarray:
+    """Return how open mouth, left and right eye are, (n, 3), of points (n, 66, 2): shares from bridge to chin."""
+    upper, lower = INNER_LIPS[len(INNER_LIPS) // 2]
+    pairs = [(points[:, upper], points[:, lower])]
+    for eye in EYES:
+        lids = points[:, eye]  # corner, two above, corner, two below
+        pairs.append(((lids[:, 1] + lids[:, 2]) / 2, (lids[:, 4] + lids[:, 5]) / 2))
+    height = np.linalg.norm(points[:, BRIDGE] - points[:, CHIN], axis=1)
+    return np.stack([np.linalg.norm(above - below, axis=1) / height for above, below in pairs], axis=1)
 
 
 def sees_portrait(generator: nn.Module) -> bool:

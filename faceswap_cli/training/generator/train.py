@@ -15,7 +15,6 @@ from torch.nn import functional
 
 from ...networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
 from ...networks.lite import Changes, SimSwapLite, apply_changes
-from ..core.checkpoint import save
 from ..core.options import TrainOptions
 from ..core.parallel import is_first, join_workers
 from ..core.run import (
@@ -24,6 +23,7 @@ from ..core.run import (
     autocast,
     channels_last,
     descend,
+    logs,
     rate_factor,
     seed_step,
     set_rate,
@@ -50,12 +50,13 @@ from .losses import (
     shut_loss,
     smoothness_loss,
 )
-from .measure import measure
+from .measure import NOT_MEASURED, measure
 from .plan import Plan, make_plan
 
 STEPS, BATCH = 5000, 16
 HALVED_FOUR_TIMES = 96  # pixels; below it the coarse discriminator, with a fourth halving, has no patch left
 WARM_UP = 100  # steps the discriminator trains alone before it counts
+SAMPLE = "samples/{:07d}.png"  # sheet of a step
 NETWORKS = ("generator", "average", "discriminator")
 OPTIMISERS = ("generator_optimiser", "discriminator_optimiser")
 LOSSES = (  # every one a step can have: the columns of the log
@@ -104,12 +105,18 @@ def train(options: TrainOptions) -> None:
             losses |= discriminator_step(players, batch, settings, fake)
         means.add(losses)
         step += 1
-        if is_first(worker) and step % options.save_every == 0:
-            row = measure(players.average, judge, data, run.folder / "samples" / f"{step:07d}.png")
+        if not is_first(worker):
+            continue
+        run.show(step, progress, losses, STEPS)
+        saves = step % options.save_every == 0
+        row = measure(players.average, judge, data, run.folder / SAMPLE.format(step)) if saves else NOT_MEASURED
+        if logs(step, options.save_every):
             run.log({"step": step, "images_per_second": run.images_per_second(step), **row, **means.take()})
-            checkpoint(run.last, players, plan, step, progress)
+        if saves:
+            run.keep(checkpoint(players, plan, step, progress), row["score"])
+    drawn.close()
     if is_first(worker):
-        checkpoint(run.last, players, plan, step, progress)
+        run.keep(checkpoint(players, plan, step, progress))
 
 
 def build_players(plan: Plan, judge: IdentityJudge, landmarks: Path | None, device: torch.device) -> Players:
@@ -243,11 +250,11 @@ def _adversarial_losses(
     return losses
 
 
-def checkpoint(path: Path, players: Players, plan: Plan, step: int, progress: float) -> None:
-    """Write everything the run needs to go on exactly."""
+def checkpoint(players: Players, plan: Plan, step: int, progress: float) -> dict[str, Any]:
+    """Return everything the run needs to go on exactly."""
     state: dict[str, Any] = {"kind": "generator", "step": step, "progress": progress}
     state |= {"settings": asdict(plan.settings), "size": plan.size, "space": plan.space.name, "encoders": plan.encoders}
-    save(path, state | {name: getattr(players, name).state_dict() for name in (*NETWORKS, *OPTIMISERS)})
+    return state | {name: getattr(players, name).state_dict() for name in (*NETWORKS, *OPTIMISERS)}
 
 
 def resume(kept: dict[str, Any], players: Players) -> tuple[int, float]:
