@@ -160,9 +160,10 @@ def test_two_pictures_are_enough_and_leave_log_samples_and_checkpoint(whole_run:
     rows = [dict(zip(lines[0].split(","), map(float, line.split(",")), strict=True)) for line in lines[1:]]
     assert {"cosine_source", "cosine_target", "self_psnr", "images_per_second"} <= set(rows[0])
     assert all(np.isnan(rows[0][name]) for name in NOT_MEASURED)
-    for row in rows[1:]:  # both at steps whose batch is of different people
+    for row in rows[1:]:
         assert np.isfinite(row["score"]) and 0 <= row["retrieval"] <= 1
-        assert np.isfinite(row["reconstruction"]) and np.isfinite(row["contrast"])
+        assert np.isfinite(row["contrast"])
+    assert np.isfinite([rows[0]["reconstruction"], rows[2]["reconstruction"]]).all()  # at steps of different people
     assert cv2.imread(str(whole_run / "samples" / "0000008.png")).shape[0] == 4 * 96
 
 
