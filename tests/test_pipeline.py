@@ -248,12 +248,12 @@ def test_who_is_meant_is_named_by_place_or_photo(portrait: Path, options: Option
     assert left[0] <= min(one[0], other[0])
 
 
-def test_nobody_who_is_meant_leaves_nothing_and_tells_the_closest_match(
+def test_nobody_who_is_meant_leaves_nothing_and_tells_the_likest(
     portrait: Path, options: Options, data: Path, tmp_path: Path
 ) -> None:
     stranger = f"like:{min((data / 'faces' / 'congress').glob('*/*.jpg'))}"
     with pytest.raises(
-        NoFaceError, match=r"nobody in two_people\.jpg is who is meant.*closest match is 0.*--similarity asks for 0.9"
+        NoFaceError, match=r"nobody in two_people\.jpg is who is meant.*likest.*--similarity asks for 0.9"
     ):
         swap_image(
             portrait,

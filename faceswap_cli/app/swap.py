@@ -234,8 +234,7 @@ def no_face(path: Path, tally: Tally, swapper: Swapper) -> NoFaceError:
 def _nearest(tally: Tally, swapper: Swapper) -> str:
     """Say how near those in the picture come to who is meant."""
     if swapper.meant is not None and swapper.meant.best > -1:
-        closest = f"the closest match is {swapper.meant.best:.2f}"
-        return f"{closest}, and --similarity asks for {swapper.options.similarity:g}"
+        return f"the likest is at {swapper.meant.best:.2f}, and --similarity asks for {swapper.options.similarity:g}"
     return f"{'1 face is' if tally.most_left == 1 else f'{tally.most_left} faces are'} seen"
 
 
