@@ -187,10 +187,10 @@ def changed(before: FaceState, after: FaceState) -> set[str]:
     return names | {f"crop.{part}" for part in parts if getattr(before.crop, part) is not getattr(after.crop, part)}
 
 
-def test_each_correction_is_tried_and_the_readme_names_them_in_their_order() -> None:
+def test_each_correction_is_tried_and_a_page_names_them_in_their_order() -> None:
     assert CHANGED.keys() == set(RECIPE.corrections)
-    readme = Path(__file__).resolve().parents[1] / "README.md"
-    assert ", ".join(RECIPE.corrections) in " ".join(readme.read_text().split())
+    page = Path(__file__).resolve().parents[1] / "examples" / "swapping.md"
+    assert ", ".join(RECIPE.corrections) in " ".join(page.read_text().split())
 
 
 @pytest.mark.parametrize("name", CHANGED)
