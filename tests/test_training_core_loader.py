@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 
+from faceswap_cli.errors import MediaError  # noqa: E402
 from faceswap_cli.training.core import loader  # noqa: E402
 from faceswap_cli.training.core.loader import read_ahead, usual_readers  # noqa: E402
 
@@ -30,6 +31,16 @@ def test_batches_are_those_of_the_steps_from_the_first_on(readers: int) -> None:
     assert [int(each.values[0, 0]) for each in found] == [5, 6, 7, 8, 9, 10]
     assert [bool(each.same) for each in found] == [step % 4 == 0 for step in range(5, 11)]
     assert len({int(each.process) for each in found} - {os.getpid()}) == readers
+
+
+def damaged(step: int) -> Read:
+    raise MediaError("crops-00000.bin is damaged")
+
+
+@pytest.mark.parametrize("readers", [0, 1])
+def test_what_cannot_be_read_is_told_in_its_own_line(readers: int) -> None:
+    with pytest.raises(MediaError, match=r"\Acrops-00000\.bin is damaged\Z"):
+        next(read_ahead(damaged, 0, readers, CPU))
 
 
 def test_a_gpu_has_readers_and_workers_of_one_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:

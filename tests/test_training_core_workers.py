@@ -6,12 +6,16 @@ from functools import partial
 
 import pytest
 
-from faceswap_cli.errors import FaceSwapError, MediaError
+from faceswap_cli.errors import FaceSwapError, MediaError, WeightsError
 from faceswap_cli.training.core.workers import AHEAD, spread
 
 
 def start(offset: int) -> Callable[[int], tuple[int, int]]:
     return partial(work, offset)
+
+
+def start_without_weights() -> Callable[[int], int]:
+    raise WeightsError("no weights")
 
 
 def work(offset: int, item: int) -> tuple[int, int]:
@@ -47,6 +51,8 @@ def test_errors_of_the_work_are_raised_here() -> None:
     for processes in (1, 2):
         with pytest.raises(MediaError, match="damaged"):
             list(spread(partial(start, 0), [1, -1], processes))
+        with pytest.raises(WeightsError, match="no weights"):
+            list(spread(start_without_weights, [1, 2], processes))
 
 
 def test_a_process_that_was_killed_is_one_line() -> None:

@@ -493,7 +493,7 @@ def test_portraits_of_a_pack_that_may_not_be_written_to_lie_beside_the_run(
     monkeypatch.setattr("faceswap_cli.training.data.columns.os.access", lambda path, mode: path != tmp_path / "0")
     load_portraits(packs, 96, filling)
     assert not (tmp_path / "0" / "looked").exists()
-    assert len(list((tmp_path / "beside" / "looked" / "0").iterdir())) == 1
+    assert len(list((tmp_path / "beside" / "looked").glob("0-*/portraits-96-*"))) == 1
 
 
 def test_identities_are_looked_at_once_by_the_same_encoders(bare: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ...errors import FaceSwapError
 from .parallel import here
 from .workers import cores
 
@@ -45,7 +46,10 @@ def read_ahead(
         pin_memory=device.type == "cuda",
         worker_init_fn=_begin,
     )
-    yield from loader
+    for read_by_another in loader:
+        if isinstance(read_by_another, FaceSwapError):
+            raise read_by_another
+        yield read_by_another
 
 
 class _Steps(Dataset):
@@ -55,7 +59,10 @@ class _Steps(Dataset):
         self._read = read
 
     def __getitem__(self, step: int) -> Any:
-        return self._read(step)
+        try:
+            return self._read(step)
+        except FaceSwapError as error:
+            return error  # raised by `read_ahead`: torch would make pages of its one line
 
 
 class _From(Sampler[int]):

@@ -18,7 +18,8 @@ Result = TypeVar("Result")
 
 AHEAD = 4  # items under way or waiting for their turn, for each process
 
-_work: Callable[[Any], Any] | None = None  # of a worker process
+_start: Callable[[], Callable[[Any], Any]] | None = None  # of a worker process
+_work: Callable[[Any], Any] | None = None  # what it gave
 
 
 def spread(
@@ -64,12 +65,14 @@ def _finished(item: Item, future: "Future[Result]") -> tuple[Item, Result]:
 
 
 def _begin(start: Callable[[], Callable[[Any], Any]]) -> None:
-    global _work
+    global _start
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to answer, once
     cv2.setNumThreads(1)
-    _work = start()
+    _start = start
 
 
 def _do(item: Any) -> Any:
-    assert _work is not None, "a worker is started before it works"
+    global _work
+    assert _start is not None, "a worker is told what to do before it does"
+    _work = _work or _start()  # here, since an error of an initializer would look like a killed process
     return _work(item)

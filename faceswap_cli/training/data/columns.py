@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import MediaError
+from ..core.digests import digest
 from ..core.parallel import here
 from ..core.workers import cores, spread
 from .table import Table
@@ -48,7 +49,8 @@ class Filling:
         inside = table.folder / LOOKED / kind
         if inside.is_dir() or os.access(table.folder, os.W_OK):
             return inside
-        return self.beside / LOOKED / table.folder.name / kind
+        where = table.folder.resolve()
+        return self.beside / LOOKED / f"{where.name}-{digest(str(where), [])[:8]}" / kind
 
 
 class Columns:

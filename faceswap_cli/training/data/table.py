@@ -1,10 +1,11 @@
 """A pack's index as a table on disk: rows are mapped into memory, so that a pack of any size opens at once.
 
 `index.jsonl` stays what `prepare` writes and people read; `rows.bin` and `people.json` are made of it in one pass, and
-anew where it has grown. Why not a library: webdataset reads tar files in turn, so a pair of one person's pictures
-cannot be drawn without scanning, nor a run resumed exactly; litdata and mosaicml-streaming give any row and resume
-their own epochs, yet not a sampler by person, and come with the clients of three clouds; `datasets` maps Arrow tables,
-but a column is added there by one pass that begins anew after a crash. What is left for them to do is a seek.
+anew where it has grown. Why not a library: webdataset reads tar files in turn and shuffles in a buffer, so a pair of
+one person's pictures cannot be drawn without scanning, nor a run resumed exactly; mosaicml-streaming and litdata give
+any row and resume their own epochs, but have no sampler by person and no columns that are filled later, bring the
+clients of several clouds, and the first one's last release (0.13) wants numpy < 2.2; `datasets` maps Arrow tables, yet
+adds a column in one pass that begins anew after a crash. What is left for them to do is a seek.
 """
 
 import json
