@@ -9,6 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 
+from faceswap_cli.cli.terminal import Terminal  # noqa: E402
+from faceswap_cli.cli.train import told_of  # noqa: E402
 from faceswap_cli.errors import UsageError  # noqa: E402
 from faceswap_cli.training.core.checkpoint import load  # noqa: E402
 from faceswap_cli.training.core.options import TrainOptions  # noqa: E402
@@ -167,6 +169,24 @@ def test_the_best_checkpoint_is_the_one_of_the_highest_score(tmp_path: Path) -> 
     assert best_of(tmp_path) == {"step": 2, "score": 0.75}
     (tmp_path / "best.pt").unlink()
     assert best_of(tmp_path) == {}
+
+
+def test_a_training_ends_by_saying_what_it_made_and_what_comes_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert told_of(tmp_path, Terminal()) == {}
+    run = Run(TrainOptions(data=(), output=tmp_path))
+    run.keep({"step": 250})
+    assert told_of(tmp_path, Terminal()) == {"last": tmp_path / "last.pt"}
+    run.keep({"step": 500}, 0.75)
+    run.keep({"step": 600})
+    assert told_of(tmp_path, Terminal()) == {name: tmp_path / f"{name}.pt" for name in ("last", "best")}
+    assert capsys.readouterr().err.splitlines() == [
+        f"{tmp_path} holds last.pt",
+        f"next: faceswap export {tmp_path} --output mine.onnx",
+        f"{tmp_path} holds last.pt and best.pt, of step 500, which scored best",
+        f"next: faceswap export {tmp_path / 'best.pt'} --output mine.onnx",
+    ]
 
 
 def test_a_run_tells_twice_a_second_how_fast_it_is_and_how_long_it_takes(

@@ -72,7 +72,7 @@ def told_of(run: Path, terminal: Terminal) -> dict[str, Path]:
     if "last" not in made:
         return made
     if best:
-        terminal.note(f"{run} holds last.pt and best.pt, of step {best['step']}: the best on people held out")
+        terminal.note(f"{run} holds last.pt and best.pt, of step {best['step']}, which scored best")
     else:
         terminal.note(f"{run} holds last.pt")
     terminal.note(f"next: faceswap export {made.get('best', run)} --output mine.onnx")

@@ -20,7 +20,7 @@ from ...networks.points import FacePoints
 from ..core.averaged import Averaged, begin
 from ..core.checkpoint import load, save
 from ..core.options import TrainOptions
-from ..core.run import LOG_EVERY, Run, logs, start_torch, write_sheet
+from ..core.run import Run, start_torch, write_sheet
 from ..core.settings import BeardSettings, read_record
 from ..data.augment import degrade_batch, draw_moves, moved
 from ..data.face_set import load_packs
@@ -66,8 +66,7 @@ def train(options: TrainOptions) -> dict[str, float]:
         rows, wanted = draw(with_one, without, hard, batch, generator)
         loss = _learn(state, pictures[rows], torch.from_numpy(wanted).to(device), state.rate(options, LEARNING_RATE))
         state.advance(options, STEPS, began)
-        run.show(state.step, state.progress, {"loss": loss}, STEPS)
-        if logs(state.step, LOG_EVERY):
+        if state.step % 50 == 0:
             run.log({"step": state.step, "loss": loss, "images_per_second": run.images_per_second(state.step)})
         saved = state.step % options.save_every == 0 or state.progress >= 1
         if saved:

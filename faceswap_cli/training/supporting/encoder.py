@@ -21,7 +21,7 @@ from ...networks.mobilefacenet import MobileFaceNet, imagenet_normalise
 from ..core.averaged import Averaged, begin
 from ..core.checkpoint import load, save
 from ..core.options import TrainOptions
-from ..core.run import LOG_EVERY, Run, autocast, logs, start_torch
+from ..core.run import Run, autocast, start_torch
 from ..data.degrade import degrade, through_jpeg
 from ..data.face_set import FaceSet, draw_jitter, encoder_crop, load_packs, to_tensor
 from ..data.prepare import packed
@@ -66,8 +66,7 @@ def train(options: TrainOptions) -> dict[str, float]:
         rate = state.rate(options, LEARNING_RATE)
         state.descend(torch.stack(list(losses.values())).sum(), rate)
         state.advance(options, STEPS, began)
-        run.show(state.step, state.progress, losses, STEPS)
-        if logs(state.step, LOG_EVERY):
+        if state.step % 50 == 0:
             pace = run.images_per_second(state.step)
             shown_losses = {name: loss.item() for name, loss in losses.items()}
             run.log({"step": state.step, "rate": rate, **shown_losses, "images_per_second": pace})

@@ -24,7 +24,7 @@ from ...stages.parse import GLASSES
 from ..core.averaged import Averaged, begin, fields_of
 from ..core.checkpoint import load, save
 from ..core.options import TrainOptions
-from ..core.run import LOG_EVERY, Run, autocast, logs, start_torch, write_sheet
+from ..core.run import Run, autocast, start_torch, write_sheet
 from ..data.eyewear import wear_glasses
 from ..data.face_set import to_tensor
 from ..data.labels import colourise
@@ -89,8 +89,7 @@ def train(options: TrainOptions) -> ParserScores:
         rate = state.rate(options, LEARNING_RATE)
         losses = _learn(state, images.to(device), labels.to(device), rate)
         state.advance(options, STEPS, began)
-        run.show(state.step, state.progress, losses, STEPS)
-        if logs(state.step, LOG_EVERY):
+        if state.step % 50 == 0:
             pace = run.images_per_second(state.step)
             run.log({"step": state.step, "rate": rate, **losses, "images_per_second": pace})
         if state.step % options.save_every == 0 or state.progress >= 1:

@@ -22,7 +22,7 @@ from ...networks.points import POINTS, FacePoints, FacePointsConfig
 from ..core.averaged import Averaged, begin, fields_of
 from ..core.checkpoint import load, save
 from ..core.options import TrainOptions
-from ..core.run import LOG_EVERY, Run, autocast, logs, start_torch, write_sheet
+from ..core.run import Run, autocast, start_torch, write_sheet
 from ..data.aligner import TEMPLATE
 from ..data.augment import degrade_batch, draw_moves, move_points, moved
 from ..data.face_set import FaceSet, load_packs
@@ -62,8 +62,7 @@ def train(options: TrainOptions) -> dict[str, float]:
         rate = state.rate(options, LEARNING_RATE)
         loss = _learn(state, images, points, rate)
         state.advance(options, STEPS, began)
-        run.show(state.step, state.progress, {"wing": loss}, STEPS)
-        if logs(state.step, LOG_EVERY):
+        if state.step % 50 == 0:
             pace = run.images_per_second(state.step)
             run.log({"step": state.step, "rate": rate, "wing": loss, "images_per_second": pace})
         if state.step % options.save_every == 0 or state.progress >= 1:
