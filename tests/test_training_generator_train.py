@@ -95,6 +95,9 @@ from faceswap_cli.training.core.options import TrainOptions
 from faceswap_cli.training.data.swap_data import Batch, SwapData
 from faceswap_cli.training.teachers import identity_judge
 
+# a step in proportion to the gradient, in float32: Adam's first steps make as much of what is rounded away
+torch.optim.Adam = lambda parameters, betas: torch.optim.SGD(parameters, lr=1.0)
+swap.autocast = lambda device: torch.autocast(device.type, enabled=False)
 identity_judge._jitter = lambda count, device: torch.eye(3).expand(count, 3, 3)
 identity_judge._blurred = lambda faces: faces
 rank, workers = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -112,8 +115,8 @@ def share(data, read):
 
 SwapData.assemble = share
 pack, encoder, config, output = map(Path, sys.argv[1:])
-swap.train(TrainOptions(data=(pack,), teacher=encoder, config=config, output=output, steps=4, batch=16 // workers,
-                        size=96, save_every=4, threads=1))
+swap.train(TrainOptions(data=(pack,), teacher=encoder, config=config, output=output, steps=2, batch=16 // workers,
+                        size=96, save_every=2, threads=1))
 """
 
 
@@ -208,10 +211,10 @@ def test_two_workers_of_eight_learn_what_one_of_sixteen_does(options: TrainOptio
     one, two, none = (checkpoint.load(tmp_path / run / "last.pt") for run in ("one", "two", "none"))
     for part in ("generator", "average", "discriminator"):
         learnt, other, start = (
-            torch.cat([value.flatten() for name, value in state[part].items() if name.endswith("weight")])
+            torch.cat([value.flatten() for value in state[part].values() if value.is_floating_point()])
             for state in (one, two, none)
         )
-        assert float((other - learnt).norm()) < 0.02 * float((learnt - start).norm()), part
+        assert float((other - learnt).norm()) < 1e-3 * float((learnt - start).norm()), part
 
 
 def test_init_from_trains_the_discriminator_alone_first(options: TrainOptions, whole_run: Path, tmp_path: Path) -> None:

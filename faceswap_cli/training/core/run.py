@@ -85,7 +85,7 @@ class Run:
         """
         if self._clock.due():
             steps = self._steps or (usual if self._minutes is None else None)
-            told = {name: float(loss) for name, loss in losses.items()}
+            told = {name: float(torch.as_tensor(loss).detach()) for name, loss in losses.items()}
             self._watch(self._clock.moment(step, steps, share, told))
 
     def log(self, row: dict[str, float]) -> None:
