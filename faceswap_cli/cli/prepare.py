@@ -16,7 +16,7 @@ FLAGS = {
     "min_sharpness": Flag("Sharpness below which a crop is dropped (spread of its Laplacian).", float),
     "face_pack": Flag("Folder of ONNX files for insightface instead of ours.", Path, read_face_pack),
     "det_threshold": Flag("Confidence below which a face is ignored, 0..1.", float),
-    "threads": Flag("CPU threads; all cores without it.", int),
+    "threads": Flag("CPU cores, each with a process of its own; all of them without it.", int),
 }
 
 
