@@ -56,7 +56,7 @@ def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path, monkeypatch: pyt
 
 
 def test_one_in_ten_is_held_out_and_half_of_them_are_watched(tmp_path: Path) -> None:
-    names = tuple(f"person {number}" for number in range(60))
+    names = tuple(f"face {number}" for number in range(60))  # three held out, one of them tunes
     faces = load_packs((pack(tmp_path / "many", names),), 32)
     of = [part_of(sorted(names)[number]) for number in faces.people]
     assert faces.held_out.tolist() == [part != "training" for part in of] and faces.held_out.any()

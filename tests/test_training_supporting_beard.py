@@ -123,4 +123,4 @@ def test_the_labels_and_the_shipped_network_belong_to_it() -> None:
 
 def _pictures(options: TrainOptions) -> np.ndarray:
     faces = beard.load_packs(options.data, 112)
-    return faces.images.transpose(0, 3, 1, 2).astype(np.float32) / 255
+    return faces.images[:].transpose(0, 3, 1, 2).astype(np.float32) / 255
