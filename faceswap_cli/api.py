@@ -27,6 +27,7 @@ from .options import Options
 from .pipeline import Swapper
 from .portrait.recipe import RECIPE
 from .report import Run, describe, skipped, write_report
+from .shelf import Shelf
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import pack_folder
 from .stages.label import draw_label
@@ -66,11 +67,16 @@ def swap_image(
     `output` None means `<input>_swapped.<ext>` beside the input; an existing folder takes that name inside. Raises
     NoFaceError when no face is found (then nothing is written), and the other classes of `errors` for what they name.
     """
-    run = Run(paths_of(source), Path(input), options or Options(), time.monotonic())
+    return into_photo(run_of(source, input, options), output, progress, Shelf())
+
+
+def into_photo(run: Run, output: str | Path | None, progress: Progress | None, shelf: Shelf) -> Result:
+    """Do what `swap_image` does, with whatever an earlier swap left on the shelf."""
     photo = read_photo(run.input)
     target = photo_output_path(photo, Path(output) if output else None, run.options.force)
     seal = _seal(run, target)
-    swapper, tally = Swapper(read_photos(run.sources), run.options, label=label_for(photo.frame, run.options)), Tally()
+    label, tally = label_for(photo.frame, run.options), Tally()
+    swapper = Swapper(_photos(run, shelf), run.options, label=label, shelf=shelf)
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
         raise no_face(run.input, tally, swapper)
@@ -96,15 +102,19 @@ def swap_video(
     Timing, sound, tracks and everything outside the face stay as they are. What a broken run has finished is kept, and
     the same call goes on behind it: `progress` hears of those frames first. `output` and errors are as in `swap_image`.
     """
-    run = Run(paths_of(source), Path(input), options or Options(), time.monotonic())
-    photos = read_photos(run.sources)
+    return into_clip(run_of(source, input, options), output, progress, Shelf())
+
+
+def into_clip(run: Run, output: str | Path | None, progress: Progress | None, shelf: Shelf) -> Result:
+    """Do what `swap_video` does, with whatever an earlier swap left on the shelf."""
+    photos = _photos(run, shelf)
     with open_clip(run.input) as clip:
         bundle = find_bundle(run.options)
         plan = plan_output(
             clip, Path(output) if output else None, run.options, recipe_of(run.sources, bundle, run.options)
         )
         seal = _seal(run, plan.output)
-        swapper, tally = Swapper(photos, run.options, bundle, label_for(clip, run.options)), Tally()
+        swapper, tally = Swapper(photos, run.options, bundle, label_for(clip, run.options), shelf), Tally()
         with ClipWriter(plan) as writer:
             _write_frames(clip, swapper, tally, writer, progress)
             if tally.frames_with_face == 0:
@@ -113,6 +123,26 @@ def swap_video(
                 written = writer.finish(seal)
     told = [*told_likeness(swapper.likeness, run.options), *told_others(tally, run.options)]
     return _conclude(run, swapper, written.output, _counted(written, tally), [*written.notes, *told])
+
+
+def run_of(source: Source, input: str | Path, options: Options | None = None) -> Run:
+    """Begin a swap's record."""
+    return Run(paths_of(source), Path(input), options or Options(), time.monotonic())
+
+
+def _photos(run: Run, shelf: Shelf) -> list[SourcePhoto]:
+    """Read the source's photos unless they are on the shelf as they lie on disk."""
+    stamps = [_stamp(_photo_and_face(source)[0]) for source in run.sources]
+    return shelf.take(("photos", *run.sources, *stamps), lambda: read_photos(run.sources))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Tell one state of a file from another; a missing one is refused by whoever reads it."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return (0, 0)
+    return (stat.st_size, stat.st_mtime_ns)
 
 
 def _seal(run: Run, output: Path) -> Seal | None:

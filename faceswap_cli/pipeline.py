@@ -16,9 +16,10 @@ from .options import Options
 from .portrait.history import History
 from .portrait.open_bundle import OpenBundle
 from .portrait.records import FaceState
+from .shelf import Shelf
 from .stages.align import crop_face
 from .stages.bundle import Bundle, find_bundle
-from .stages.detect import Watch, open_detector
+from .stages.detect import Watch, detector_key, open_detector
 from .stages.generate import Generate
 from .stages.likeness import MOST_FACES, Likeness
 from .stages.mask import Mask
@@ -35,7 +36,7 @@ _AHEAD_BYTES = 96 << 20  # and at most so many bytes of them, whatever their siz
 
 
 class Swapper:
-    """Puts one person's face into any number of frames."""
+    """Puts one person's face into any number of frames; what is on the `shelf` already is not opened again."""
 
     def __init__(
         self,
@@ -43,13 +44,15 @@ class Swapper:
         options: Options,
         bundle: Bundle | None = None,
         label: Patch | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self.bundle = bundle = bundle or find_bundle(options)
         self.options = options
         self.label = label
-        self.detector = open_detector(options.face_pack, options)
+        shelf = shelf or Shelf()
+        self.detector = shelf.take(detector_key(options), lambda: open_detector(options.face_pack, options))
         self.stopwatch = Stopwatch()
-        opened = OpenBundle(bundle, options)
+        opened = OpenBundle(bundle, options, shelf)
         source = opened.source(sources, self.detector)
         self.identity = source.identity
         self.meant = opened.meant(self.detector)

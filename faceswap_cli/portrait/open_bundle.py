@@ -7,13 +7,14 @@ from ..engines import Network, gpu_count, open_network
 from ..errors import NoFaceError
 from ..media.photo import read_photo
 from ..options import Options
+from ..shelf import Shelf
 from ..stages.bundle import Bundle, Part
 from ..stages.detect import Detect
 from ..stages.generate import NetworkGenerator
 from ..stages.identity import Encoder, find_faces, find_sources, identify
 from ..stages.mask import Mask, OvalMask, ParsedMask
 from ..stages.parse import Parser
-from ..stages.specialise import open_generator
+from ..stages.specialise import generator_key, open_generator
 from ..stages.who import Meant, Reference
 from ..types import Frame, Identity, SourcePhoto
 from .finisher import Finisher
@@ -25,13 +26,18 @@ from .source import Portraitist
 
 _PAST_THE_CAMERA = "the source looks past the camera: a photo in which both cheeks are seen makes a better swap"
 _TURNED = 0.2  # frontality below which half of a face is missing
+# What a source depends on beside its photos: who is found in them, by which networks, how the portrait is made.
+_OF_THE_SOURCE = (
+    "model", "face_pack", "device", "threads", "det_threshold", "min_face", "force_average", "shape", "without",
+)  # fmt: skip
 
 
 class OpenBundle:
     """The networks of a bundle as stages that are ready to be used, and what is to be told of them."""
 
-    def __init__(self, bundle: Bundle, options: Options) -> None:
+    def __init__(self, bundle: Bundle, options: Options, shelf: Shelf | None = None) -> None:
         self.notes: list[str] = []
+        self._shelf = shelf or Shelf()
         self.recipe = RECIPE.without(options.without).shaped(options.shape)
         self._bundle, self._options = bundle, options
         contract = bundle.generator.contract
@@ -44,17 +50,22 @@ class OpenBundle:
 
     def source(self, photos: Sequence[SourcePhoto | Frame], detect: Detect) -> Source:
         """Return who is in the source's photos; raises what `find_sources` and `identify` raise."""
+        asked = tuple(getattr(self._options, name) for name in _OF_THE_SOURCE)
+        source, notes = self._shelf.take(("source", *photos, asked), lambda: self._look_at(photos, detect))
+        self.notes += notes
+        return source
+
+    def _look_at(self, photos: Sequence[SourcePhoto | Frame], detect: Detect) -> tuple[Source, list[str]]:
+        """Return who is in the source's photos, and what is to be told of them."""
         seen, notes = find_sources(photos, detect)
         identity, doubts = identify(seen, self.encoder, one_person=not self._options.force_average)
-        self.notes += notes + doubts
         if self.landmarks is None:
-            return Source(identity, None)
+            return Source(identity, None), notes + doubts
         size = self._bundle.generator.contract.size
         portraitist = Portraitist(self.landmarks, self.parser, size, self.recipe)
         portrait = portraitist.best([(each.rgb, each.face) for each in seen])
-        if frontality(portrait.landmarks) < _TURNED:
-            self.notes.append(_PAST_THE_CAMERA)
-        return Source(identity, portrait)
+        turned = [_PAST_THE_CAMERA] if frontality(portrait.landmarks) < _TURNED else []
+        return Source(identity, portrait), notes + doubts + turned
 
     def meant(self, detect: Detect) -> Meant | None:
         """Return what tells who is meant by photos, None without any; raise NoFaceError where one shows no face."""
@@ -72,7 +83,8 @@ class OpenBundle:
     def generator(self, identity: Identity) -> tuple[NetworkGenerator, Network]:
         """Return the generator with its identity set, and its network."""
         part = self._bundle.generator
-        network = open_generator(part, identity, self._options)
+        key = generator_key(part, identity, self._options)
+        network = self._shelf.take(key, lambda: open_generator(part, identity, self._options))
         self.notes += _told_device(network, self._options)
         return NetworkGenerator(network, part.contract, identity), network
 
@@ -97,7 +109,8 @@ class OpenBundle:
         return ParsedMask(self._options.mask_blur, keeps_glasses=keeps)
 
     def _open(self, part: Part) -> Network:
-        return open_network(part.path, self._options.device, self._options.threads)
+        asked = (self._options.device, self._options.threads)
+        return self._shelf.take(("network", part.path, *asked), lambda: open_network(part.path, *asked))
 
 
 def _told_device(network: Network, options: Options) -> list[str]:

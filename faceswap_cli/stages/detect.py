@@ -6,7 +6,7 @@ large; turned by quarters, for faces that lie; and in tiles, for small ones. A c
 once the faces are known, much less is enough.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -180,6 +180,12 @@ class InsightDetect:
         ]
         sure = int((boxes[:, 4] >= self._threshold).sum())  # they come first
         return faces[:sure], faces[sure:]
+
+
+def detector_key(options: Options) -> Hashable:
+    """Return all that a detector depends on."""
+    thresholds = (options.det_threshold, options.min_face)
+    return ("detector", options.face_pack, *thresholds, options.device, options.threads)
 
 
 def open_detector(face_pack: Path | None, options: Options) -> Detect:
