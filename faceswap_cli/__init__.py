@@ -6,6 +6,7 @@
 Nothing heavy is imported before the first swap.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
@@ -14,10 +15,15 @@ from .options import Options
 
 if TYPE_CHECKING:
     from .api import Result, swap_image, swap_video
+    from .batch.choices import BatchOptions
+    from .batch.jobs import Job
+    from .batch.runner import swap_many
     from .rehearsal import plan_image, plan_video, preview_video
 
 __all__ = [
+    "BatchOptions",
     "FaceSwapError",
+    "Job",
     "Options",
     "Result",
     "__version__",
@@ -25,13 +31,18 @@ __all__ = [
     "plan_video",
     "preview_video",
     "swap_image",
+    "swap_many",
     "swap_video",
 ]
+
+_WHERE = dict.fromkeys(("plan_image", "plan_video", "preview_video"), "rehearsal") | {
+    "BatchOptions": "batch.choices",
+    "Job": "batch.jobs",
+    "swap_many": "batch.runner",
+}  # what lies elsewhere than in api
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import api, rehearsal
-
-    return getattr(rehearsal if name.startswith(("plan_", "preview_")) else api, name)
+    return getattr(import_module(f".{_WHERE.get(name, 'api')}", __name__), name)

@@ -130,9 +130,14 @@ def run_of(source: Source, input: str | Path, options: Options | None = None) ->
     return Run(paths_of(source), Path(input), options or Options(), time.monotonic())
 
 
+def open_source(run: Run, shelf: Shelf) -> None:
+    """Open the networks and look at the source, as a swap does before its first frame; raises what that raises."""
+    Swapper(_photos(run, shelf), run.options, shelf=shelf)
+
+
 def _photos(run: Run, shelf: Shelf) -> list[SourcePhoto]:
     """Read the source's photos unless they are on the shelf as they lie on disk."""
-    stamps = [_stamp(_photo_and_face(source)[0]) for source in run.sources]
+    stamps = [_stamp(photo_and_face(source)[0]) for source in run.sources]
     return shelf.take(("photos", *run.sources, *stamps), lambda: read_photos(run.sources))
 
 
@@ -184,7 +189,7 @@ def recipe_of(sources: list[Path], bundle: Bundle, options: Options) -> str:
     corrections = RECIPE.without(options.without).shaped(options.shape).digest
     networks = [part.path for part in bundle.parts.values()]
     detectors = sorted(pack_folder(options.face_pack).glob("*.onnx"))
-    photos = [_photo_and_face(source) for source in sources]
+    photos = [photo_and_face(source) for source in sources]
     pictures = [*(path for path, _ in photos), *options.references]
     digests = [sha256_of(path) for path in [*pictures, *networks, *detectors]]
     chosen = [str(face) for _, face in photos]
@@ -277,7 +282,7 @@ def read_photos(sources: list[Path]) -> list[SourcePhoto]:
 
     Raises UsageError for a clip, with the way to get a photo out of it.
     """
-    photos = [_photo_and_face(source) for source in sources]
+    photos = [photo_and_face(source) for source in sources]
     for path, _ in photos:
         if kind_of(path) == "clip":
             raise UsageError(
@@ -291,7 +296,8 @@ def read_photos(sources: list[Path]) -> list[SourcePhoto]:
     ]
 
 
-def _photo_and_face(source: Path) -> tuple[Path, int | None]:
+def photo_and_face(source: Path) -> tuple[Path, int | None]:
+    """Return the file a source names, and which of its faces; None means the largest."""
     chosen = _CHOSEN_FACE.fullmatch(source.name)
     if chosen is None or os.path.lexists(source):
         return source, None

@@ -17,6 +17,7 @@ from ..errors import UsageError
 COMMANDS = {
     "swap-image": ("swap_image", "swap_image"),
     "swap-video": ("swap_video", "swap_video"),
+    "batch": ("batch", "batch"),
     "demo": ("demo", "demo"),
     "models": ("models", "app"),
     "doctor": ("doctor", "doctor"),

@@ -57,7 +57,7 @@ class Terminal:
             with _bar(unit) as show:
                 yield show
         else:
-            yield _plain_lines(unit)
+            yield plain_lines(unit)
 
 
 class _Pace:
@@ -98,7 +98,8 @@ def _bar(unit: str) -> Iterator[Progress]:
         yield show
 
 
-def _plain_lines(unit: str) -> Progress:
+def plain_lines(unit: str) -> Progress:
+    """Give a callback that prints a line now and then."""
     pace, shown = _Pace(), time.monotonic()
 
     def show(done: int, total: int | None) -> None:
