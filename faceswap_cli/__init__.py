@@ -14,11 +14,11 @@ from .errors import FaceSwapError
 from .options import Options
 
 if TYPE_CHECKING:
-    from .api import Result, swap_image, swap_video
+    from .app.dry_run import plan_image, plan_video, preview_video
+    from .app.swap import Result, swap_image, swap_video
     from .batch.choices import BatchOptions
     from .batch.jobs import Job
     from .batch.runner import swap_many
-    from .rehearsal import plan_image, plan_video, preview_video
 
 __all__ = [
     "BatchOptions",
@@ -35,14 +35,14 @@ __all__ = [
     "swap_video",
 ]
 
-_WHERE = dict.fromkeys(("plan_image", "plan_video", "preview_video"), "rehearsal") | {
+_WHERE = dict.fromkeys(("plan_image", "plan_video", "preview_video"), "app.dry_run") | {
     "BatchOptions": "batch.choices",
     "Job": "batch.jobs",
     "swap_many": "batch.runner",
-}  # what lies elsewhere than in api
+}  # what lies elsewhere than in app/swap.py
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_WHERE.get(name, 'api')}", __name__), name)
+    return getattr(import_module(f".{_WHERE.get(name, 'app.swap')}", __name__), name)

@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import fields
 from pathlib import Path
 
-from ..api import photo_and_face
+from ..app.swap import photo_and_face
 from ..media.plan import DIGESTED_BYTES
 from ..media.segments import file_sha256
 from ..media.sequence import is_sequence, members

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..api import into_clip, into_photo, run_of
+from ..app.swap import into_clip, into_photo, run_of
 from ..errors import FaceSwapError, told
 from ..media.segments import write_atomically
 from ..media.sniff import kind_of

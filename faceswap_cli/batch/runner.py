@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from ..api import open_source, run_of
+from ..app.swap import open_source, run_of
 from ..shelf import Shelf
 from .choices import BatchOptions
 from .desk import Desk, Progress, Teller

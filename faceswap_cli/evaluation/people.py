@@ -8,8 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .. import models
-from ..engines import open_network, read_metadata
+from ..engines.metadata import read_metadata
+from ..engines.select import open_network
 from ..media.photo import read_photo
 from ..media.reader import open_clip
 from ..media.sniff import kind_of
@@ -17,6 +17,7 @@ from ..options import Options
 from ..portrait.landmarks import LandmarkFinder
 from ..stages.detect import Detect, Watch, open_detector
 from ..stages.track import Located, Track
+from ..store import models
 from ..types import Face
 from .clips import PHOTO_SIDES, thumbnail
 from .judges import FaceJudge

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..engines import Network, gpu_count, open_network
+from ..engines.cuda import gpu_count
+from ..engines.select import Network, open_network
 from ..errors import NoFaceError
 from ..media.photo import read_photo
 from ..options import Options
