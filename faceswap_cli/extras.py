@@ -6,9 +6,13 @@ from types import ModuleType
 
 from .errors import UsageError
 
-EXTRAS = {"torch": "train", "kornia": "train", "onnxscript": "train", "openvino": "openvino"} | dict.fromkeys(
-    ("c2pa", "cryptography"), "c2pa"
-)
+EXTRAS = {
+    "torch": "train",
+    "kornia": "train",
+    "onnxscript": "train",
+    "openvino": "openvino",
+    "ray": "ray",
+} | dict.fromkeys(("c2pa", "cryptography"), "c2pa")
 
 
 def load(module: str) -> ModuleType:

@@ -81,6 +81,17 @@ class BatchOptions:
     halt_on_error: bool = False  # begin no further job after one that failed
     shard: Shard | None = None  # do this part of the jobs alone
     report: Path | None = None  # of the whole; None means beside the manifest
+    ray: str | None = None  # a cluster to do the jobs on: local, auto, ray://host:10001; None means this process
+    workers: int | None = None  # processes on that cluster; None means as many as it has room for
+
+    def __post_init__(self) -> None:
+        for name in ("manifest", "report"):
+            if isinstance(getattr(self, name), str):  # as a program may write it
+                object.__setattr__(self, name, Path(getattr(self, name)))
+        if self.workers is not None and self.ray is None:
+            raise UsageError("workers are Ray's: give --ray local, auto or an address, too")
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"workers is {self.workers}: give 1 or more")
 
     @property
     def own_manifest(self) -> Path:

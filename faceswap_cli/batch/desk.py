@@ -5,7 +5,7 @@ is left, unless what it depends on has changed; what belongs to somebody else is
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import OutputError
@@ -103,6 +103,13 @@ class Desk:
         self.teller.tell(job, state)
         return state
 
+    def begin_again(self, job: Job, state: State, why: str) -> None:
+        """Note that a job of this run is begun once more."""
+        self._manifest.note(
+            self._key(job), self._manifest.state("running", look=state.look, before=state.before, line=why)
+        )
+        self.teller.tell(job, state)
+
     def give_back(self, job: Job, why: str) -> None:
         """Let a job that was begun be done later."""
         state = self._manifest.state("planned", line=why)
@@ -138,6 +145,11 @@ class Desk:
         if state.name == "done" and existing == MISSING:
             return "its result is gone"
         return (self._looker.change(job, state.look) if state.look else "") or None
+
+
+def free(job: Job, state: State) -> Job:
+    """Return a begun job that may replace what lies under its output's name; else it had been skipped."""
+    return replace(job, options=replace(job.options, force=state.before is not None))
 
 
 def _is_ours(existing: Stamp, state: State | None) -> bool:

@@ -6,12 +6,12 @@ not keep the others from being done.
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from ..app.swap import open_source, run_of
+from ..extras import load
 from ..shelf import Shelf
 from .choices import BatchOptions
-from .desk import Desk, Progress, Teller
+from .desk import Desk, Progress, Teller, free
 from .jobs import Job, make_folders, settled
 from .manifest import Manifest
 from .one import swap_job
@@ -36,7 +36,10 @@ def swap_many(
         manifest.plan({manifest.key_of(job.target): str(job.input) for job in mine})
         desk = Desk(manifest, choices, Teller(len(mine), progress))
         try:
-            Worker(desk).work(mine)
+            if choices.ray is None:
+                Worker(desk).work(mine)
+            else:
+                load("faceswap_cli.batch.on_ray").work_on_ray(desk, mine, choices.ray, choices.workers)
         finally:
             result = desk.result(mine, time.monotonic() - began)
             write_whole(choices.whole_report, manifest, result)
@@ -68,12 +71,10 @@ class Worker:
         if begun is None:
             return None
         state, before = begun
-        # What lies under the output's name may be replaced, else the job had been skipped.
-        free = replace(job, options=replace(job.options, force=state.before is not None))
         try:
             outcome = self._desk.taken_over(job, state, before)
             if outcome is None:
-                outcome = swap_job(free, self._desk.report(job), self._telling(job, state), self._shelf)
+                outcome = swap_job(free(job, state), self._desk.report(job), self._telling(job, state), self._shelf)
         except KeyboardInterrupt:
             self._desk.give_back(job, "interrupted")
             raise

@@ -63,6 +63,13 @@ def batch(
         str | None,
         typer.Option("--shard", metavar="N/OF", help="Do one part of the jobs: 3/16, or auto/16 under a scheduler."),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", metavar="WHERE", help="Do them on Ray ([ray] extra): local, auto, ray://host:10001."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", help="Processes on Ray; as many as fit without it.")
+    ] = None,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="PATH", help="Where the JSON report of the whole goes.")
     ] = None,
@@ -90,13 +97,16 @@ def batch(
         return status(terminal, Path(inputs[1]), as_json)
     if retry not in (None, "failed"):
         raise UsageError(f"retry is {retry!r}: give failed")
+    part = Shard.read(shard) if shard else None
     planned, folder = _planned(terminal, inputs, jobs, _Given(tuple(source or ()), output, options))
     choices = BatchOptions(
         manifest=manifest or folder / MANIFEST,
         retry_failed=retry is not None,
         halt_on_error=halt_on_error,
-        shard=Shard.read(shard) if shard else None,
+        shard=part,
         report=report,
+        ray=ray,
+        workers=workers,
     )
     try:
         with _ended_in_order(), showing(terminal, as_json) as progress:
