@@ -39,7 +39,7 @@ Progress = Callable[[int, int | None], None]  # frames done, frames in all (None
 Source = str | Path | Sequence[str | Path]
 
 _CHOSEN_FACE = re.compile(r"(?P<photo>.+)#(?P<face>[0-9]{1,4})", re.DOTALL)  # how one of a photo's faces is named
-_WORTH_A_NOTE = 0.1  # share of the frames from which what may be faces is told of: most of it is hands and prints
+_WORTH_A_NOTE = 0.1  # share of the frames from which low-confidence detections are told: most are hands and prints
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,26 +228,28 @@ def told_likeness(likeness: Likeness, options: Options) -> list[str]:
 def told_others(tally: Tally, options: Options) -> list[str]:
     """Say which faces were left as they are, and what would swap them too."""
     notes, is_clip = [], tally.frames > 1
+    where = f" in {tally.frames} frames" if is_clip else ""
     if tally.most_left:
-        words = "1 more face" if tally.most_left == 1 else f"{tally.most_left} more faces"
-        where = f"up to {words} in a picture" if is_clip else words
-        notes.append(f"left as found: {where}; --faces all swaps every face")
+        more = _not_swapped(tally.most_left, "more face", " in a frame" if is_clip else "")
+        notes.append(f"{'up to ' if is_clip else ''}{more}; --faces all swaps every face")
     if tally.faces_too_small:
-        where = f" in {tally.frames} frames" if is_clip else ""
-        smaller = f"smaller than {options.min_face} pixels"
-        notes.append(f"left as found: {tally.faces_too_small} {smaller}{where}; a lower --min-face swaps smaller faces")
+        small = _not_swapped(tally.faces_too_small, "face", f" smaller than {options.min_face} pixels{where}")
+        notes.append(f"{small}; a lower --min-face swaps smaller faces")
     if 0 < _WORTH_A_NOTE * tally.frames <= tally.faces_unsure:
-        where = f" in {tally.frames} frames" if is_clip else ""
-        notes.append(f"left as found: {_unsure(tally)}{where}; {_surest(tally)}")
+        notes.append(f"{_unsure(tally, where)}; {_surest(tally)}")
     return notes
 
 
-def _unsure(tally: Tally) -> str:
-    return "1 that may be a face" if tally.faces_unsure == 1 else f"{tally.faces_unsure} that may be faces"
+def _unsure(tally: Tally, where: str = "") -> str:
+    return _not_swapped(tally.faces_unsure, "low-confidence detection", where)
+
+
+def _not_swapped(count: int, what: str, where: str) -> str:
+    return f"{count} {what}{where} was not swapped" if count == 1 else f"{count} {what}s{where} were not swapped"
 
 
 def _surest(tally: Tally) -> str:
-    """Tell a threshold that takes in the surest of what may be faces."""
+    """Tell a threshold that takes in the surest of the low-confidence detections."""
     return f"--det-threshold {floor(100 * tally.surest) / 100:g} takes in the surest"
 
 
