@@ -34,7 +34,8 @@ class Trouble:
 
     def __call__(self, update: Update) -> None:
         """Hear of a job; strike at the second and the fourth."""
-        print(f"{update.ended}/{update.total} {update.state.name} {update.job.target.name} {update.frames}", flush=True)
+        if update.state.name != "running":
+            print(f"{update.ended}/{update.total} {update.state.name} {update.job.target.name}", flush=True)
         if update.state.name != "running" or update.job.target in self._begun:
             return
         self._begun.append(update.job.target)

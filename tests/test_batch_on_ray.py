@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -70,3 +71,25 @@ def test_an_address_that_is_none_is_refused(tmp_path: Path, jobs: list[Job]) -> 
 def test_workers_without_ray_are_refused() -> None:
     with pytest.raises(UsageError, match="give --ray"):
         BatchOptions(workers=2)
+
+
+BARE = """
+import sys
+import ray
+from faceswap_cli.batch.on_ray import SwapActor, _refuse_bare_machine
+ray.init(include_dashboard=False, log_to_driver=False, num_cpus=1)
+hiding = {"env_vars": {"PYTHONPATH": sys.argv[1]}}
+try:
+    ray.get(ray.remote(SwapActor).options(runtime_env=hiding).remote().about.remote())
+except ray.exceptions.RayError as error:
+    _refuse_bare_machine(error)
+"""
+
+
+@pytest.mark.slow
+def test_a_machine_without_the_package_is_told(tmp_path: Path) -> None:
+    """What hides the package from the worker is a module of its name that lacks all that is in it."""
+    (tmp_path / "faceswap_cli").mkdir()
+    (tmp_path / "faceswap_cli" / "__init__.py").touch()
+    done = subprocess.run([sys.executable, "-c", BARE, tmp_path], capture_output=True, text=True, timeout=400)
+    assert "UsageError: a machine of the cluster has no faceswap_cli.batch: install faceswap-cli[ray]" in done.stderr

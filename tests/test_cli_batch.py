@@ -150,3 +150,20 @@ def test_on_a_terminal_a_bar_shows_all_jobs_and_the_clip_at_hand(
     assert b"jobs" in shown
     assert b"portrait.mp4" in shown
     assert b"/12" in shown
+
+
+def test_of_clips_side_by_side_each_line_says_which_it_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    from faceswap_cli import Job
+    from faceswap_cli.batch.desk import Update
+    from faceswap_cli.batch.states import State
+    from faceswap_cli.cli import batch_shown, terminal
+
+    monkeypatch.setattr(terminal, "LINE_EVERY", 0.0)
+    said: list[str] = []
+    monkeypatch.setattr("builtins.print", lambda text, **to: said.append(text))
+    show = batch_shown._clip_lines()
+    for frames in (1, 3):
+        for name in ("a", "b"):
+            job = Job("me.jpg", f"{name}.mp4", Path(f"out/{name}.mp4"))
+            show(Update(job, State(name="running", at=0.0), 0, 2, frames, 4))
+    assert [line.split(",")[0] for line in said] == ["a.mp4: 3/4 frames", "b.mp4: 3/4 frames"]

@@ -171,10 +171,7 @@ class Crew:
         try:
             version, host = ray.get(answer)
         except RayError as error:
-            missing = _MISSING.search(str(error))
-            if missing:
-                lacks = f"a machine of the cluster has no {missing[1]}"
-                raise UsageError(f"{lacks}: install faceswap-cli[ray] {__version__} on every one") from error
+            _refuse_bare_machine(error)
             if not (self._new or self._idle or self._tasks):
                 raise UsageError(f"Ray could start no worker: {str(error).splitlines()[0]}") from error
             return
@@ -233,6 +230,14 @@ class Crew:
         for answer in ray.wait([*asked], num_returns=len(asked), timeout=_PATIENCE)[0] if asked else []:
             with suppress(RayActorError, GetTimeoutError):
                 self._desk.teller.tell(asked[answer].job, asked[answer].state, *ray.get(answer))
+
+
+def _refuse_bare_machine(error: RayError) -> None:
+    """Raise UsageError where a worker could not import what a swap needs."""
+    missing = _MISSING.search(str(error))
+    if missing:
+        wanted = f"install faceswap-cli[ray] {__version__} on every one"
+        raise UsageError(f"a machine of the cluster has no {missing[1]}: {wanted}") from error
 
 
 def _threads(options: Options) -> int:

@@ -10,6 +10,7 @@ from ..batch.desk import Progress, Update
 from ..batch.manifest import read_states
 from ..batch.report import BatchResult, counted
 from ..batch.states import State, as_record
+from .terminal import Progress as FramesProgress
 from .terminal import Terminal, plain_lines
 
 
@@ -48,15 +49,16 @@ def _lines(say: Callable[[str], None], result: Progress) -> Progress:
 
 
 def _clip_lines() -> Progress:
-    """Print now and then how far the clip at hand is."""
-    lines = plain_lines("frames")
+    """Print now and then how far the clips at hand are: one, or as many as a cluster has workers."""
+    lines: dict[Path, FramesProgress] = {}
 
     def show(update: Update) -> None:
-        nonlocal lines
-        if update.state.name == "running" and not update.frames:
-            lines = plain_lines("frames")
-        elif update.state.name == "running" and update.frames_total != 1:
-            lines(update.frames, update.frames_total)
+        if update.state.name != "running":
+            lines.pop(update.job.target, None)
+        elif update.frames and update.frames_total != 1:
+            name = Path(update.job.input).name
+            line = lines.setdefault(update.job.target, plain_lines("frames", of=f"{name}: "))
+            line(update.frames, update.frames_total)
 
     return show
 
@@ -84,9 +86,9 @@ def _bars() -> Iterator[tuple[Progress, Callable[[str], None]]]:
 
         def show(update: Update) -> None:
             bars.update(whole, completed=update.ended, total=update.total)
-            running = update.state.name == "running"
-            if running and not update.frames:
-                bars.reset(clip, description=escape(Path(update.job.input).name), total=None, visible=True)
+            running, name = update.state.name == "running", escape(Path(update.job.input).name)
+            if bars.tasks[clip].description != name:
+                bars.reset(clip, description=name, total=None)
             bars.update(clip, completed=update.frames, total=update.frames_total or None, visible=running)
 
         yield show, lambda text: console.print(text, markup=False, highlight=False)

@@ -98,8 +98,8 @@ def _bar(unit: str) -> Iterator[Progress]:
         yield show
 
 
-def plain_lines(unit: str) -> Progress:
-    """Give a callback that prints a line now and then."""
+def plain_lines(unit: str, of: str = "") -> Progress:
+    """Give a callback that prints a line now and then, with `of` at its beginning."""
     pace, shown = _Pace(), time.monotonic()
 
     def show(done: int, total: int | None) -> None:
@@ -108,7 +108,7 @@ def plain_lines(unit: str) -> Progress:
         if now - shown < LINE_EVERY or rate is None:
             return
         shown = now
-        print(f"{_count(done, total)} {unit}, {_rate(rate, unit)}{_left(done, total, rate)}", file=sys.stderr)
+        print(f"{of}{_count(done, total)} {unit}, {_rate(rate, unit)}{_left(done, total, rate)}", file=sys.stderr)
 
     return show
 
