@@ -87,6 +87,7 @@ def _connected(address: str) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # swapping tells nobody anything
     _refuse_unreachable(address)
     asked: dict[str, Any] = {"include_dashboard": False} if address == LOCAL else {"address": address}
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what matters comes as an error
     try:
         ray.init(**asked, log_to_driver=False, logging_level=logging.CRITICAL)
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
