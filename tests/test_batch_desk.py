@@ -172,6 +172,21 @@ def test_what_a_failure_left_is_replaced_only_where_it_can_have_left_it(
     assert work(jobs, replace(choices, retry_failed=True)) == begun
 
 
+def test_what_came_under_the_name_of_a_begun_job_later_or_from_elsewhere_is_not_replaced(
+    jobs: list[Job], choices: BatchOptions
+) -> None:
+    """A copy that kept its old time, where a process was killed; a new file, where a result failed."""
+    killed_at(jobs, choices, "a.jpg")
+    jobs[0].target.write_text("copied")
+    os.utime(jobs[0].target, (1e9, 1e9))
+    work(jobs[1:2], choices, fails="b.jpg", code=6)
+    jobs[1].target.write_text("new")
+    os.utime(jobs[1].target, (4e9, 4e9))
+    assert work(jobs[:2], replace(choices, retry_failed=True)) == []
+    assert [job.target.read_text() for job in jobs[:2]] == ["copied", "new"]
+    assert names(choices) == ["skipped", "skipped"]
+
+
 def test_shards_do_all_jobs_once_between_them(jobs: list[Job], choices: BatchOptions) -> None:
     did = []
     for shard in (Shard(1, 2), Shard(2, 2)):

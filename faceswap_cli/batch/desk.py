@@ -17,6 +17,8 @@ from .one import Outcome, taken_over
 from .report import BatchResult, report_path
 from .states import Stamp, State
 
+SKEW = 2.0  # seconds by which the clock of a file server may differ
+
 
 @dataclass(frozen=True, slots=True)
 class Update:
@@ -160,4 +162,6 @@ def _is_ours(existing: Stamp, state: State | None) -> bool:
         return existing == state.output
     # A failure leaves a result only where what comes behind it, its report, could not be written.
     begun = state.look is not None and (state.name != "failed" or state.code == OutputError.exit_code)
-    return begun and existing != state.before
+    written = existing.mtime_ns / 1e9
+    in_time = written >= state.at - SKEW if state.name == "running" else written <= state.at + SKEW
+    return begun and in_time and existing != state.before
