@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from math import floor
@@ -17,13 +17,14 @@ from typing import Any
 from ._version import __version__
 from .errors import NoFaceError, UsageError
 from .extras import load
+from .media.people_file import file_of, read_people
 from .media.photo import photo_output_path, read_photo, write_photo
 from .media.plan import Seal
 from .media.reader import Clip, open_clip
 from .media.sniff import kind_of
 from .media.writer import ClipWriter, WriteReport, plan_output
 from .models import sha256_of
-from .options import Options
+from .options import Options, Who, read_who
 from .pipeline import Swapper
 from .portrait.recipe import RECIPE
 from .report import Run, describe, skipped, write_report
@@ -32,10 +33,11 @@ from .stages.detect import pack_folder
 from .stages.label import draw_label
 from .stages.likeness import Likeness
 from .stages.tally import Tally
-from .types import Frame, Patch, SourcePhoto
+from .types import Frame, Patch, Role, SourcePhoto
 
 Progress = Callable[[int, int | None], None]  # frames done, frames in all (None when unknown)
-Source = str | Path | Sequence[str | Path]
+Photos = str | Path | Sequence[str | Path]  # of one person
+Source = Photos | Mapping[str, Photos]  # the latter: by whom it is put in for, as Options.who says it
 
 _CHOSEN_FACE = re.compile(r"(?P<photo>.+)#(?P<face>[0-9]{1,4})", re.DOTALL)  # how one of a photo's faces is named
 _WORTH_A_NOTE = 0.1  # share of the frames from which what may be faces is told of: most of it is hands and prints
@@ -63,14 +65,17 @@ def swap_image(
 ) -> Result:
     """Put the face of the person in the source photo, or photos, into another photo.
 
+    A mapping puts in several: `{"left": "anna.jpg", "like:b.jpg": ["ben1.jpg", "ben2.jpg"]}`; keys are as in
+    Options.who, names of people too where Options.people has them.
+
     `output` None means `<input>_swapped.<ext>` beside the input; an existing folder takes that name inside. Raises
     NoFaceError when no face is found (then nothing is written), and the other classes of `errors` for what they name.
     """
-    run = Run(paths_of(source), Path(input), options or Options(), time.monotonic())
+    run = Run(cast_of(source), Path(input), options or Options(), time.monotonic())
     photo = read_photo(run.input)
     target = photo_output_path(photo, Path(output) if output else None, run.options.force)
     seal = _seal(run, target)
-    swapper, tally = Swapper(read_photos(run.sources), run.options, label=label_for(photo.frame, run.options)), Tally()
+    swapper, tally = open_swapper(run, label=label_for(photo.frame, run.options)), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
         raise no_face(run.input, tally, swapper)
@@ -96,15 +101,12 @@ def swap_video(
     Timing, sound, tracks and everything outside the face stay as they are. What a broken run has finished is kept, and
     the same call goes on behind it: `progress` hears of those frames first. `output` and errors are as in `swap_image`.
     """
-    run = Run(paths_of(source), Path(input), options or Options(), time.monotonic())
-    photos = read_photos(run.sources)
+    run = Run(cast_of(source), Path(input), options or Options(), time.monotonic())
     with open_clip(run.input) as clip:
         bundle = find_bundle(run.options)
-        plan = plan_output(
-            clip, Path(output) if output else None, run.options, recipe_of(run.sources, bundle, run.options)
-        )
+        plan = plan_output(clip, Path(output) if output else None, run.options, recipe_of(run, bundle))
         seal = _seal(run, plan.output)
-        swapper, tally = Swapper(photos, run.options, bundle, label_for(clip, run.options)), Tally()
+        swapper, tally = open_swapper(run, bundle, label_for(clip, run.options)), Tally()
         with ClipWriter(plan) as writer:
             _write_frames(clip, swapper, tally, writer, progress)
             if tally.frames_with_face == 0:
@@ -146,19 +148,33 @@ def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter
                 progress(done, max(expected, done) if expected else None)
 
 
-def recipe_of(sources: list[Path], bundle: Bundle, options: Options) -> str:
+def open_swapper(run: Run, bundle: Bundle | None = None, label: Patch | None = None) -> Swapper:
+    """Make ready for the frames of a run; raises what reading photos and people and opening networks raise."""
+    people = None if run.options.people is None else read_people(run.options.people, run.input)
+    roles = [Role(read_photos(photos), who) for who, photos in run.cast.items()]
+    return Swapper(roles, run.options, bundle, label, people)
+
+
+def recipe_of(run: Run, bundle: Bundle) -> str:
     """Digest what the swapped pixels depend on beside the clip and the options.
 
-    That is the photos, the networks, the corrections with all their numbers, our version.
+    That is the photos and whom they are for, the networks, the corrections with all their numbers, our version.
     """
-    corrections = RECIPE.without(options.without).shaped(options.shape).digest
+    corrections = RECIPE.without(run.options.without).shaped(run.options.shape).digest
     networks = [part.path for part in bundle.parts.values()]
-    detectors = sorted(pack_folder(options.face_pack).glob("*.onnx"))
-    photos = [_photo_and_face(source) for source in sources]
-    pictures = [*(path for path, _ in photos), *options.references]
-    digests = [sha256_of(path) for path in [*pictures, *networks, *detectors]]
-    chosen = [str(face) for _, face in photos]
+    detectors = sorted(pack_folder(run.options.face_pack).glob("*.onnx"))
+    photos = [(who, *_photo_and_face(path)) for who, paths in run.cast.items() for path in paths]
+    named = [who.photo for who in whos_of(run) if who.photo is not None]
+    written = [] if run.options.people is None else [file_of(run.options.people)]
+    digests = [sha256_of(path) for path in [*(path for _, path, _ in photos), *named, *written, *networks, *detectors]]
+    chosen = [f"{who} {face}" for who, _, face in photos]
     return hashlib.sha256("\n".join([__version__, corrections, *digests, *chosen]).encode()).hexdigest()
+
+
+def whos_of(run: Run) -> list[Who]:
+    """Return whom a run names."""
+    has_people = run.options.people is not None
+    return [*(read_who(who, has_people, "map") for who in run.cast if who), run.options.meant, run.options.spared]
 
 
 def _counted(written: WriteReport, tally: Tally) -> dict[str, Any]:
@@ -231,12 +247,26 @@ def no_face(path: Path, tally: Tally, swapper: Swapper) -> NoFaceError:
 
 def _nearest(tally: Tally, swapper: Swapper) -> str:
     """Say how near those in the picture come to who is meant."""
-    if swapper.meant is not None and swapper.meant.best > -1:
-        return f"the likest is at {swapper.meant.best:.2f}, and --similarity asks for {swapper.options.similarity:g}"
+    nearest = swapper.cast.nearest()
+    if nearest is not None:
+        return f"the likest is at {nearest:.2f}, and --similarity asks for {swapper.options.similarity:g}"
     return f"{'1 face is' if tally.most_left == 1 else f'{tally.most_left} faces are'} seen"
 
 
-def paths_of(source: Source) -> list[Path]:
+def cast_of(source: Source) -> dict[str | None, list[Path]]:
+    """Return the photos of each source by whom it is put in for; None is whoever the options name.
+
+    Raises UsageError for a source without photos.
+    """
+    if not isinstance(source, Mapping):
+        return {None: paths_of(source)}
+    cast: dict[str | None, list[Path]] = {who: paths_of(photos) for who, photos in source.items()}
+    if not cast or not all(cast.values()):
+        raise UsageError("nobody is put in: give at least one photo of each source")
+    return cast
+
+
+def paths_of(source: Photos) -> list[Path]:
     """Take one photo or several."""
     several = [source] if isinstance(source, str | Path) else source
     return [Path(each) for each in several]

@@ -4,6 +4,7 @@ Images are uint8 RGB, upright, (height, width, 3). Points are x, y in pixels. A 
 `to_crop` maps frame pixels to crop pixels. Records are frozen; changed copies come from `dataclasses.replace`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -20,11 +21,17 @@ class Frame:
     pts: int = 0  # presentation time in units of time_base
     time_base: Fraction = Fraction(1, 1)  # seconds per pts unit
     picture: Any = None  # the decoded original in its own pixel format; only media/ looks inside
+    start: Fraction = Fraction(0)  # presentation time of the clip's first picture
 
     @property
     def time(self) -> Fraction:
-        """Presentation time in seconds."""
+        """Presentation time in seconds, by the file's own clock."""
         return self.pts * self.time_base
+
+    @property
+    def shown(self) -> Fraction:
+        """Seconds after the clip's first picture: the clock of players, of Options.start and of whatever is told."""
+        return self.time - self.start
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +44,14 @@ class SourcePhoto:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Role:
+    """Somebody in the target, and who is put in for them."""
+
+    photos: Sequence[SourcePhoto | Frame]  # of the one who is put in
+    who: str | None = None  # whom for, as Options.who says it; None: as the options say
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """One face found in a frame."""
 
@@ -44,6 +59,7 @@ class Face:
     points: np.ndarray  # (5, 2) float32: left eye, right eye, nose, left and right mouth corner (as seen in the image)
     score: float  # detector confidence in [0, 1]
     track: int = -1  # number of the track the face belongs to, -1 before tracking
+    role: int = 0  # number of the role of whoever is chosen: whose face it gets
 
     @property
     def area(self) -> float:

@@ -1,21 +1,18 @@
 """Open the networks of a bundle and learn who the source is: all that happens before the first frame."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 from ..engines import Network, gpu_count, open_network
-from ..errors import NoFaceError
-from ..media.photo import read_photo
 from ..options import Options
 from ..stages.bundle import Bundle, Part
 from ..stages.detect import Detect
 from ..stages.generate import NetworkGenerator
-from ..stages.identity import Encoder, find_faces, find_sources, identify
+from ..stages.identity import Encoder, find_sources, identify
 from ..stages.mask import Mask, OvalMask, ParsedMask
 from ..stages.parse import Parser
 from ..stages.specialise import open_generator
-from ..stages.who import Meant, Reference
-from ..types import Frame, Identity, SourcePhoto
+from ..types import Frame, SourcePhoto
 from .finisher import Finisher
 from .fitter import Fitter
 from .landmarks import LandmarkFinder, frontality
@@ -25,6 +22,15 @@ from .source import Portraitist
 
 _PAST_THE_CAMERA = "the source looks past the camera: a photo in which both cheeks are seen makes a better swap"
 _TURNED = 0.2  # frontality below which half of a face is missing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Player:
+    """What puts one source in: the generator made for it, and what fits its portrait to faces."""
+
+    generator: NetworkGenerator
+    fitter: Fitter | None  # None for a generator that is shown no portrait
+    network: Network  # the generator's
 
 
 class OpenBundle:
@@ -56,31 +62,15 @@ class OpenBundle:
             self.notes.append(_PAST_THE_CAMERA)
         return Source(identity, portrait)
 
-    def meant(self, detect: Detect) -> Meant | None:
-        """Return what tells who is meant by photos, None without any; raise NoFaceError where one shows no face."""
-        references = [self._reference(*each, detect) for each in self._options.references.items()]
-        return Meant(self.encoder, references, self._options.similarity) if references else None
-
-    def _reference(self, path: Path, is_meant: bool, detect: Detect) -> Reference:
-        rgb, faces = find_faces(read_photo(path).frame.rgb, detect)
-        if not faces:
-            raise NoFaceError(f"no face found in {path.name}, which is to say who is meant: give a portrait of them")
-        if len(faces) > 1:
-            self.notes.append(f"{path.name} shows {len(faces)} faces: the largest says who is meant")
-        return Reference(self.encoder.embed(rgb, faces[0]), is_meant)
-
-    def generator(self, identity: Identity) -> tuple[NetworkGenerator, Network]:
-        """Return the generator with its identity set, and its network."""
+    def player(self, source: Source) -> Player:
+        """Return what puts a source in: a generator with the identity set, and what fits the portrait."""
         part = self._bundle.generator
-        network = open_generator(part, identity, self._options)
-        self.notes += _told_device(network, self._options)
-        return NetworkGenerator(network, part.contract, identity), network
-
-    def fitter(self, source: Source) -> Fitter | None:
-        """Return what fits the source's portrait to faces, None for a generator that is shown none."""
-        if source.portrait is None or self.landmarks is None:
-            return None
-        return Fitter(source.portrait, self.landmarks, self.recipe)
+        network = open_generator(part, source.identity, self._options)
+        self.notes += [note for note in _told_device(network, self._options) if note not in self.notes]
+        fitter = None
+        if source.portrait is not None and self.landmarks is not None:
+            fitter = Fitter(source.portrait, self.landmarks, self.recipe)
+        return Player(NetworkGenerator(network, part.contract, source.identity), fitter, network)
 
     def finisher(self) -> Finisher:
         """Return what finishes swapped faces."""
