@@ -19,8 +19,8 @@ from PIL import Image
 from faceswap_cli.evaluation.options import EvaluateOptions, JudgeFiles
 from faceswap_cli.evaluation.pairs import draw_pairs
 from faceswap_cli.evaluation.score import Pair, Row, evaluate, means
-from faceswap_cli.evaluation.sheet import save_sheet
 from faceswap_cli.media.photo import read_photo
+from faceswap_cli.media.sheet import save_sheet
 from faceswap_cli.options import Options
 from faceswap_cli.pipeline import Swapper
 from faceswap_cli.portrait.recipe import RECIPE

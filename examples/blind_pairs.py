@@ -17,8 +17,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from faceswap_cli import Options, models
-from faceswap_cli.engines import open_network
+from faceswap_cli import Options
+from faceswap_cli.engines.select import open_network
 from faceswap_cli.errors import UsageError
 from faceswap_cli.evaluation.clips import PHOTO_SIDES, shorter_side
 from faceswap_cli.evaluation.splits import photos_by_person
@@ -29,6 +29,7 @@ from faceswap_cli.portrait.landmarks import LandmarkFinder
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import open_detector
 from faceswap_cli.stages.parse import GLASSES, SKIN, Parser, class_share
+from faceswap_cli.store import models
 
 Kind = Literal["fair", "hard", "clip"]
 

@@ -26,7 +26,7 @@ from typing import TypeVar
 import numpy as np
 from main_job import CLIPS, SOURCES
 
-from faceswap_cli import Options, models
+from faceswap_cli import Options
 from faceswap_cli.errors import FaceSwapError, NoFaceError
 from faceswap_cli.evaluation import measures
 from faceswap_cli.evaluation.clips import Examiner, Portrait
@@ -40,6 +40,7 @@ from faceswap_cli.evaluation.splits import part_of, photos_by_person
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.stages.detect import THRESHOLD as OWN_THRESHOLD
 from faceswap_cli.stages.detect import Detect, open_detector
+from faceswap_cli.store import models
 
 SEED = 0
 SETS = {"celebahq": ("images", 24), "congress": (".", 12)}  # folder of the pictures, sources (and targets) drawn

@@ -28,18 +28,19 @@ from pathlib import Path
 from av.packet import Packet
 from PIL import Image
 
-from faceswap_cli import models
-from faceswap_cli.engines import open_network, read_metadata
+from faceswap_cli.engines.metadata import read_metadata
+from faceswap_cli.engines.select import open_network
 from faceswap_cli.errors import FaceSwapError
 from faceswap_cli.evaluation.pairs import read_pairs
-from faceswap_cli.importing import import_file
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.provenance import read_provenance
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.media.segments import Segment, SegmentStore, file_sha256, read_packets, write_packet
 from faceswap_cli.media.writer import ClipWriter, plan_output
-from faceswap_cli.networks.pickles import read_state
+from faceswap_cli.networks.readers.pickles import read_state
 from faceswap_cli.options import Options
+from faceswap_cli.store import models
+from faceswap_cli.store.importing import import_file
 from faceswap_cli.types import Swapped
 
 CASE_SECONDS, CONSOLE_SECONDS = 20, 60

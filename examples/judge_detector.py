@@ -23,9 +23,9 @@ from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
 from faceswap_cli.stages.detect import Detect, open_detector
-from faceswap_cli.training.detector_data import Pictures, find_all, overlaps
-from faceswap_cli.training.detector_tiles import cuts_beside_faces
-from faceswap_cli.training.yunet import YuNet
+from faceswap_cli.training.supporting.detector_data import Pictures, find_all, overlaps
+from faceswap_cli.training.supporting.detector_tiles import cuts_beside_faces
+from faceswap_cli.training.teachers.yunet import YuNet
 from faceswap_cli.types import Face
 
 CLIPS = ("vr_*", "intel_*", "roop_*", "fs_*")  # none of them is trained on

@@ -20,8 +20,8 @@ from faceswap_cli.networks.mobilefacenet import MobileFaceNet, imagenet_normalis
 from faceswap_cli.options import Options
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import Detect, open_detector
-from faceswap_cli.training.data import ENCODER_SIZE, to_tensor
-from faceswap_cli.training.encoders import load_encoder
+from faceswap_cli.training.data.face_set import ENCODER_SIZE, to_tensor
+from faceswap_cli.training.teachers.encoders import load_encoder
 
 THRESHOLD = 0.5  # the swapper's own 0.75 misses some of these grey faces
 FOLDS = 10

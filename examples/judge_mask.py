@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from faceswap_cli.engines import open_network
+from faceswap_cli.engines.select import open_network
 from faceswap_cli.evaluation.boundary import edge_tremble, points_tremble
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options

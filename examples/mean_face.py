@@ -16,8 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faceswap_cli import models
-from faceswap_cli.engines import open_network
+from faceswap_cli.engines.select import open_network
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
@@ -26,7 +25,8 @@ from faceswap_cli.portrait.geometry import HALF, Pose
 from faceswap_cli.portrait.landmarks import BRIDGE, BROWS, EYES, JAW, LIPS, MIRRORED, LandmarkFinder
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import open_detector
-from faceswap_cli.training.data import is_held_out
+from faceswap_cli.store import models
+from faceswap_cli.training.data.face_set import is_held_out
 
 SETS = {"celebahq": "images", "congress": "."}  # folder of the pictures
 SIDES = (640, 320, 128)  # at which photos are searched: the last one finds tight portraits

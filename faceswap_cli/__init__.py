@@ -13,8 +13,8 @@ from .errors import FaceSwapError
 from .options import Options
 
 if TYPE_CHECKING:
-    from .api import Result, swap_image, swap_video
-    from .rehearsal import plan_image, plan_video, preview_video
+    from .app.dry_run import plan_image, plan_video, preview_video
+    from .app.swap import Result, swap_image, swap_video
 
 __all__ = [
     "FaceSwapError",
@@ -32,6 +32,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import api, rehearsal
+    from .app import dry_run, swap
 
-    return getattr(rehearsal if name.startswith(("plan_", "preview_")) else api, name)
+    return getattr(dry_run if name.startswith(("plan_", "preview_")) else swap, name)

@@ -131,7 +131,7 @@ def write_clip(path: Path, pictures: list[np.ndarray], rate: int = 25) -> Path:
 
 def stop_behind_checkpoint(monkeypatch: pytest.MonkeyPatch, module: ModuleType, options: object) -> None:
     """Train with a training module until its first checkpoint is written, then press Ctrl-C."""
-    from faceswap_cli.training import checkpoint
+    from faceswap_cli.training.core import checkpoint
 
     def save_and_stop(path: Path, state: dict) -> None:
         checkpoint.save(path, state)

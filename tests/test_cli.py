@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faceswap_cli import models
 from faceswap_cli.cli.app import COMMANDS
 from faceswap_cli.cli.doctor import Finding, _verdict
+from faceswap_cli.store import models
 
 from .conftest import write_clip
 from .test_media_photo import EXIF_CUT_OFF

@@ -10,7 +10,7 @@ from faceswap_cli.cli import prepare, train
 from faceswap_cli.cli.arguments import CLIP_FLAGS, SWAP_FLAGS, read_faces, read_names, read_time, takes
 from faceswap_cli.errors import UsageError
 from faceswap_cli.options import Options
-from faceswap_cli.training.options import PrepareOptions, TrainOptions
+from faceswap_cli.training.core.options import PrepareOptions, TrainOptions
 
 
 @pytest.mark.parametrize(

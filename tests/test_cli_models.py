@@ -20,7 +20,7 @@ from faceswap_cli.errors import UsageError
 from faceswap_cli.options import Options
 from faceswap_cli.stages.bundle import find_bundle
 
-from .test_importing import foreign_generator
+from .test_store_importing import foreign_generator
 
 ROOT = Path(__file__).resolve().parents[1]
 

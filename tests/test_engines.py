@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faceswap_cli import engines, models
-from faceswap_cli.engines import open_network, read_metadata
+from faceswap_cli.engines import cuda
+from faceswap_cli.engines.metadata import read_metadata
+from faceswap_cli.engines.select import open_network
 from faceswap_cli.errors import UsageError, WeightsError
+from faceswap_cli.store import models
 
 SIZE = 64
 
@@ -146,14 +148,14 @@ def test_tf32_is_told_from_ampere_on_unless_it_is_forbidden(
             place._obj.value = major
             return 0
 
-    monkeypatch.setattr(engines, "_cuda_driver", Driver)
+    monkeypatch.setattr(cuda, "_cuda_driver", Driver)
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", forbidden)
-    assert engines.rounds_to_tf32() == told
+    assert cuda.rounds_to_tf32() == told
 
 
 def test_without_a_driver_nothing_is_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "_cuda_driver", lambda: None)
-    assert not engines.rounds_to_tf32()
+    monkeypatch.setattr(cuda, "_cuda_driver", lambda: None)
+    assert not cuda.rounds_to_tf32()
 
 
 def test_torch_refuses_a_network_it_does_not_know(tinting_generator: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,14 +185,14 @@ def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_without_a_gpu_the_cpu_is_what_is_told(tinting_generator: Path) -> None:
-    if engines.gpu_count() > 0:
+    if cuda.gpu_count() > 0:
         pytest.skip("this machine has a GPU")
     assert open_network(tinting_generator, "cuda").device == "cpu"
 
 
 @pytest.mark.gpu
 def test_a_gpu_gives_the_cpus_picture(tinting_generator: Path, arrays: dict[str, np.ndarray]) -> None:
-    if engines.gpu_count() == 0:
+    if cuda.gpu_count() == 0:
         pytest.skip("no CUDA device")
     expected = open_network(tinting_generator, "cpu").run(**arrays)[0]
     np.testing.assert_allclose(open_network(tinting_generator, "cuda").run(**arrays)[0], expected, atol=1e-3)
@@ -201,12 +203,12 @@ def test_a_gpu_gives_the_cpus_picture(tinting_generator: Path, arrays: dict[str,
 def test_on_a_gpu_every_embedded_network_computes_what_the_cpu_does_and_tells_its_precision(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if engines.gpu_count() == 0:
+    if cuda.gpu_count() == 0:
         pytest.skip("no CUDA device")
     arrays = inputs_of(name)
     expected = open_network(models.locate(name), "cpu").run(**arrays)
     monkeypatch.setenv("FACESWAP_ENGINE", "torch")
     network = open_network(models.locate(name), "cuda")
-    assert (network.device, network.precision) == ("cuda", "tf32" if engines.rounds_to_tf32() else "float32")
+    assert (network.device, network.precision) == ("cuda", "tf32" if cuda.rounds_to_tf32() else "float32")
     for ours, theirs in zip(network.run(**arrays), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-2 * max(1, np.abs(theirs).max()))

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap_cli import models
-from faceswap_cli.engines import open_network
+from faceswap_cli.engines.select import open_network
 from faceswap_cli.evaluation.judges import POSE_FILES, PoseJudge
 from faceswap_cli.evaluation.people import list_faces
 from faceswap_cli.evaluation.turn import HEAD, turn_of, turn_seen
@@ -15,6 +14,7 @@ from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
 from faceswap_cli.portrait.landmarks import LandmarkFinder
 from faceswap_cli.stages.detect import open_detector
+from faceswap_cli.store import models
 from faceswap_cli.types import Face
 
 # the points 0 to 47 as a mirror names them

@@ -10,8 +10,8 @@ import torch
 from insightface.model_zoo import model_zoo
 
 from faceswap_cli.networks.detector import ANCHOR_SIZES, OUTPUTS, STRIDES, FaceDetector, FaceDetectorConfig
-from faceswap_cli.training.detector import read_detector, write_detector
-from faceswap_cli.training.detector_measure import find_faces
+from faceswap_cli.training.supporting.detector import read_detector, write_detector
+from faceswap_cli.training.supporting.detector_measure import find_faces
 
 SMALL = FaceDetectorConfig(widths=(8, 8, 16, 16, 16), blocks=(1, 1, 1), neck=16)
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the networks' modules need the [train] extra")
-from faceswap_cli.engines import open_network  # noqa: E402
+from faceswap_cli.engines.select import open_network  # noqa: E402
 from faceswap_cli.engines.torch import TorchNetwork  # noqa: E402
 from faceswap_cli.networks.export import Signature, write_onnx  # noqa: E402
+from faceswap_cli.networks.light import luma  # noqa: E402
 from faceswap_cli.networks.painter import (  # noqa: E402
     ADDED,
     MIX,
@@ -31,9 +32,8 @@ def painting(composite: torch.Tensor, colour: float = 0.0, detail: float = 0.0, 
     count, side = len(composite), composite.shape[-1]
     matrix = torch.zeros(count, 12, side // 8, side // 8)
     matrix[:, 0] = colour
-    return Painting(
-        composite, matrix, torch.full((count, 2, side, side), detail), torch.full((count, 3, side, side), added)
-    )
+    details, additions, hue = (torch.full((count, n, side, side), v) for n, v in ((2, detail), (3, added), (1, -1.0)))
+    return Painting(composite, matrix, details, additions, hue)
 
 
 def grid(side: int) -> torch.Tensor:
@@ -67,6 +67,21 @@ def test_detail_is_taken_away_and_doubled() -> None:
 def test_what_is_added_is_limited() -> None:
     composite = torch.full((1, 3, 64, 64), 0.2)
     assert painted(painting(composite, added=1.0)).mean().item() == pytest.approx(0.2 + ADDED)
+
+
+def test_a_line_that_is_painted_over_takes_the_hue_around_it() -> None:
+    skin = torch.tensor([0.6, 0.4, 0.3])[:, None, None]
+    composite = skin.expand(1, 3, 96, 96).clone()
+    composite[..., 47:49] = torch.tensor([0.02, 0.02, 0.1])[:, None, None]  # a dark blue rim
+    over = painting(composite)
+    over.added[..., 47:49] = (luma(skin[None]) - luma(composite[..., 47:49])) / ADDED  # as bright as the skin
+
+    def redness(hue: float) -> float:
+        picture = painted(over._replace(hue=torch.full_like(over.hue, hue)))[0, :, 48, 48]
+        return (picture[0] / picture[2]).item()
+
+    assert redness(1.0) > 1.8  # of 0.6 / 0.3: what was painted, without a hue, counts in the broad
+    assert redness(-1.0) < 1.2
 
 
 def test_detail_finer_than_the_painting_comes_from_the_full_composite() -> None:

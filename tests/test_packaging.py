@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-WHERE = "from faceswap_cli.models import weights_folder; print(weights_folder())"
+WHERE = "from faceswap_cli.store.models import weights_folder; print(weights_folder())"
 
 
 @pytest.fixture(scope="module")

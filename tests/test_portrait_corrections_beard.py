@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap_cli.engines import open_network
+from faceswap_cli.engines.select import open_network
 from faceswap_cli.media.photo import read_photo
-from faceswap_cli.models import entry, locate
 from faceswap_cli.options import Options
 from faceswap_cli.portrait.corrections.beard import Beard
 from faceswap_cli.portrait.fitter import Fitter
@@ -18,6 +17,7 @@ from faceswap_cli.portrait.records import FaceState, Portrait
 from faceswap_cli.portrait.source import prepared
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import open_detector
+from faceswap_cli.store.models import entry, locate
 from faceswap_cli.types import Crop, Face
 from tests.test_portrait_fitter import SIZE, face_points
 

@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.engines import open_network
-from faceswap_cli.models import entry, locate
+from faceswap_cli.engines.select import open_network
 from faceswap_cli.options import Options
 from faceswap_cli.portrait.corrections.coverage import Coverage
 from faceswap_cli.portrait.corrections.fold_guard import FoldGuard
@@ -23,6 +22,7 @@ from faceswap_cli.portrait.warp import SPLINE, ThinPlateSpline
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import open_detector
 from faceswap_cli.stages.parse import MOUTH, Parser
+from faceswap_cli.store.models import entry, locate
 from faceswap_cli.types import Crop, Face
 
 SIZE = 224
@@ -277,7 +277,7 @@ def test_the_larger_of_two_photos_gives_the_portrait(portraitist: Portraitist, s
 
 def test_training_lays_portraits_as_the_swapper_does() -> None:
     torch = pytest.importorskip("torch", reason="training needs the [train] extra")
-    from faceswap_cli.training.portraits import lay
+    from faceswap_cli.training.data.portraits import lay
 
     points, image = face_points(), np.random.default_rng(1).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     image = cv2.GaussianBlur(image, (0, 0), 3)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from faceswap_cli.api import recipe_of, swap_image
+from faceswap_cli.app.swap import recipe_of, swap_image
 from faceswap_cli.errors import UsageError
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
@@ -225,7 +225,7 @@ def test_a_clip_made_with_other_corrections_or_numbers_is_not_gone_on_with(
     assert recipe_of([portrait], bundle, replace(OPTIONS, without=("grain",))) != usual
     finer = replace(Eyelids().settings, open=0.07)
     steps = tuple(replace(step, settings=finer) if isinstance(step, Eyelids) else step for step in module.STEPS)
-    monkeypatch.setattr("faceswap_cli.api.RECIPE", Recipe(steps))
+    monkeypatch.setattr("faceswap_cli.app.swap.RECIPE", Recipe(steps))
     assert recipe_of([portrait], bundle, OPTIONS) != usual
 
 

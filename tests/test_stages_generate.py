@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap_cli.engines import open_network
+from faceswap_cli.engines.select import open_network
 from faceswap_cli.errors import WeightsError
 from faceswap_cli.stages.bundle import _part_of
 from faceswap_cli.stages.generate import NetworkGenerator

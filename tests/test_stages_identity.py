@@ -7,14 +7,14 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.engines import open_network
+from faceswap_cli.engines.select import open_network
 from faceswap_cli.errors import NoFaceError, UsageError
-from faceswap_cli.models import Entry
 from faceswap_cli.options import Options
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.bundle import _part_of
 from faceswap_cli.stages.detect import Detect, open_detector
 from faceswap_cli.stages.identity import Encoder, find_sources, identify
+from faceswap_cli.store.models import Entry
 from faceswap_cli.types import Face, Frame, Identity, SourcePhoto
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from faceswap_cli.models import entry
 from faceswap_cli.options import MOST_BLUR
 from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
 from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, face_probability, soften
 from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, Parser
+from faceswap_cli.store.models import entry
 from faceswap_cli.types import Crop, Face
 
 SIZE = 128

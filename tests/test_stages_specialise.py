@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="writing the file needs the [train] extra")
 
-from faceswap_cli.engines import Network, open_network  # noqa: E402
+from faceswap_cli.engines.select import Network, open_network  # noqa: E402
 from faceswap_cli.errors import WeightsError  # noqa: E402
 from faceswap_cli.networks.export import Signature, write_onnx  # noqa: E402
 from faceswap_cli.networks.mobilefaceswap import MobileConfig, MobileFaceSwap  # noqa: E402

@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..options import CODECS, DEVICES, ENCODER_CHOICES, MOST_BLUR, PLACES
 
 if TYPE_CHECKING:
-    from ..models import Kind
+    from ..store.models import Kind
 
 Sources = Annotated[
     list[Path] | None,
@@ -113,7 +113,7 @@ def read_map(texts: list[str]) -> dict[str, list[Path]]:
 
 def read_face_pack(path: Path) -> Path:
     """Read a folder, or the name of an installed pack, which means its folder in the store."""
-    from .. import models
+    from ..store import models
 
     known = models.catalogue().get(str(path))
     return models.locate(known.name) if known and known.kind == "pack" and not path.is_dir() else path
@@ -123,7 +123,7 @@ def names_of(kind: "Kind") -> Callable[[], list[str]]:
     """Give what lists the networks of a kind that are here."""
 
     def names() -> list[str]:
-        from .. import models
+        from ..store import models
 
         return [each.name for each in models.catalogue().values() if each.kind == kind and models.is_present(each)]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..extras import load
-from ..training.options import DistillOptions
+from ..training.core.options import DistillOptions
 from .arguments import AsJson, Flag, Quiet, Verbose, takes
 from .terminal import Terminal
 from .train import FLAGS as TRAIN_FLAGS
@@ -32,8 +32,8 @@ def distill(
     """
     terminal = Terminal(verbose, quiet)
     for folder in options.data:
-        if not load("faceswap_cli.training.pack").is_pack(folder):
+        if not load("faceswap_cli.training.data.pack").is_pack(folder):
             terminal.note(f"{folder} holds raw pictures: their faces are aligned into a cache beside the run first")
     terminal.note(f"losses and measures go to {options.output / 'log.csv'}, pictures beside it")
-    load("faceswap_cli.training.distill").distill(options)
+    load("faceswap_cli.training.distil.train").distill(options)
     terminal.result(options.output, {"run": options.output}, as_json)

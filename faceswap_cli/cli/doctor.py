@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from .. import models
 from ..errors import FaceSwapError
 from ..options import DEFAULT_QUALITY
+from ..store import models
 from .arguments import AsJson, Quiet, Verbose
 from .terminal import Terminal
 
@@ -82,7 +82,8 @@ def _clashes() -> Iterator[Finding]:
 
 def _engine() -> Finding:
     """Open a session on a graph of one node and ask it, not the package, where it runs."""
-    from ..engines import gpu_count, open_network
+    from ..engines.cuda import gpu_count
+    from ..engines.select import open_network
 
     gpus = gpu_count()
     try:

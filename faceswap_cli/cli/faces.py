@@ -53,7 +53,7 @@ def faces(
     from ..errors import NoFaceError
     from ..evaluation.people import list_faces, sheet_tiles, space_of
     from ..evaluation.people_folder import save_people
-    from ..evaluation.sheet import save_sheet
+    from ..media.sheet import save_sheet
 
     terminal = Terminal(verbose, quiet)
     found, notes = list_faces(input, options)

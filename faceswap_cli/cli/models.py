@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .. import models
 from ..errors import UsageError, WeightsError
+from ..store import models
 from .arguments import AsJson, Quiet, Verbose
 from .terminal import Terminal
 
@@ -81,7 +81,7 @@ def fetch(
     Example:
       faceswap models fetch buffalo_l
     """
-    from ..importing import fetch as fetch_entry
+    from ..store.importing import fetch as fetch_entry
 
     terminal = Terminal(verbose, quiet)
     if name not in models.catalogue():
@@ -136,7 +136,7 @@ def import_model(
     Example:
       faceswap models import latest_net_G.pth
     """
-    from ..importing import import_file
+    from ..store.importing import import_file
 
     entry = import_file(file, name, half=half)
     terminal = Terminal(verbose, quiet)

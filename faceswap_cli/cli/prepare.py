@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..training.options import PrepareOptions
+from ..training.core.options import PrepareOptions
 from .arguments import AsJson, Flag, Quiet, Verbose, read_face_pack, takes
 from .terminal import Terminal
 
@@ -38,7 +38,7 @@ def prepare(
     Example:
       faceswap prepare --input vggface2/ --output aligned/
     """
-    from ..training.prepare import prepare as prepare_folder
+    from ..training.data.prepare import prepare as prepare_folder
 
     terminal = Terminal(verbose, quiet)
     with terminal.progress("pictures") as progress:

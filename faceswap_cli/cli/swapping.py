@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from .terminal import Progress, Terminal
 
 if TYPE_CHECKING:
-    from ..api import Result
+    from ..app.swap import Result
 
 
 # Below the threshold lies mostly what is no face; where it is worth a word, a note says it.

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..extras import load
-from ..training.options import NETWORKS, TrainOptions
+from ..training.core.options import NETWORKS, TrainOptions
 from .arguments import AsJson, Flag, Quiet, Verbose, read_face_pack, takes
 from .terminal import Terminal
 
@@ -31,7 +31,7 @@ FLAGS = {
     "seed": Flag("Seed of everything random.", int),
 }
 ALIGNED = ("generator", "encoder", "points", "beard")  # networks that learn from aligned faces
-MODULES = {"generator": "swap"}  # file in training/ where it is not called like the network
+MODULES = {"generator": "generator.train", "painter": "generator.painter"}  # in training/; others: in supporting/
 
 
 @takes(TrainOptions, FLAGS)
@@ -50,10 +50,10 @@ def train(
     Example:
       faceswap train --data vggface2/ --output runs/mine --minutes 120
     """
-    module = load(f"faceswap_cli.training.{MODULES.get(options.network, options.network)}")
+    module = load(f"faceswap_cli.training.{MODULES.get(options.network, f'supporting.{options.network}')}")
     terminal = Terminal(verbose, quiet)
     for folder in options.data if options.network in ALIGNED else ():
-        if not load("faceswap_cli.training.pack").is_pack(folder):
+        if not load("faceswap_cli.training.data.pack").is_pack(folder):
             terminal.note(f"{folder} holds raw pictures: their faces are aligned into a cache beside the run first")
     terminal.note(f"{options.network}: losses and measures go to {options.output / 'log.csv'}, pictures beside it")
     module.train(options)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..extras import load
-from ..training.options import TripletOptions
+from ..training.core.options import TripletOptions
 from .arguments import AsJson, Flag, Quiet, Verbose, takes
 from .terminal import Terminal
 
@@ -36,7 +36,7 @@ def triplets(
     Example:
       faceswap triplets --data packs/vggface2 --output triplets/ --count 20000 --workers 8
     """
-    make = load("faceswap_cli.training.triplets").make_triplets
+    make = load("faceswap_cli.training.data.triplets").make_triplets
     terminal = Terminal(verbose, quiet)
     with terminal.progress("rows") as progress:
         outcomes = make(options, progress)

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 
 from ..errors import WeightsError
-from . import rounds_to_tf32
+from .cuda import rounds_to_tf32
 
 _CUDA_LIBRARIES = ("libcublasLt.so.13", "libcublasLt.so.12", "cublasLt64_13.dll", "cublasLt64_12.dll")
 _ERRORS_ONLY = 3

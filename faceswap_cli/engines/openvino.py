@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError, WeightsError
-from . import read_metadata
+from .metadata import read_metadata
 
 
 class OpenVinoNetwork:

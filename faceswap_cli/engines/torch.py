@@ -24,7 +24,8 @@ from ..networks.painter import Painter, PainterConfig
 from ..networks.parsing import ParseNet, ParseNetConfig, main_head
 from ..networks.points import FacePoints, FacePointsConfig
 from ..networks.simswap import SimSwap, SimSwapConfig, UnitRange
-from . import read_metadata, rounds_to_tf32
+from .cuda import rounds_to_tf32
+from .metadata import read_metadata
 
 SERVED: dict[str, Callable[..., nn.Module]] = {  # what a file calls its network -> the module of its configuration
     "simswap": lambda **shape: UnitRange(SimSwap(SimSwapConfig(**shape))),

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import WeightsError
-from ..models import sha256_of
+from ..store.models import sha256_of
 from ..types import Face
 
 FILES = {  # by name, the SHA-256: other files would give other figures

@@ -12,11 +12,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..engines import Network, open_network
+from ..engines.select import Network, open_network
 from ..errors import UsageError, WeightsError
-from ..models import sha256_of
 from ..stages.align import crop_face, inverse, transform, warp
 from ..stages.tensors import to_tensor
+from ..store.models import sha256_of
 from ..types import Face
 from .dlib_judge import DlibJudge, open_dlib
 from .options import RAW, JudgeFiles

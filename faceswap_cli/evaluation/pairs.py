@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..api import swap_image, swap_video
+from ..app.swap import swap_image, swap_video
 from ..errors import NoFaceError, UsageError
 from ..media.sniff import kind_of
 from ..options import Options

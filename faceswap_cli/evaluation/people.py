@@ -8,8 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .. import models
-from ..engines import open_network, read_metadata
+from ..engines.metadata import read_metadata
+from ..engines.select import open_network
 from ..errors import WeightsError
 from ..media.photo import read_photo
 from ..media.reader import open_clip
@@ -20,6 +20,7 @@ from ..stages.align import warp
 from ..stages.detect import Detect, Watch, open_detector
 from ..stages.merit import merit_of
 from ..stages.track import Located, Track
+from ..store import models
 from ..types import Face
 from .clips import PHOTO_SIDES, thumbnail
 from .judges import FaceJudge

@@ -10,9 +10,9 @@ from PIL import Image
 from ..errors import NoFaceError, OutputError
 from ..media.fingerprint import fingerprint_of
 from ..media.people_file import FILE, People, Person, Sighting, write_people
+from ..media.sheet import save_sheet
 from ..media.sniff import kind_of
 from .people import Appearance
-from .sheet import save_sheet
 
 SHEET, SHEET_COLUMNS = "sheet.png", 8
 LEAST_FRAMES = 3  # of a clip in which somebody must be seen: what is seen in fewer is mostly no face

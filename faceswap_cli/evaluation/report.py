@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import OutputError
+from ..media.sheet import save_sheet
 from .options import MEASURES
 from .score import Evaluation, Row, Value, means
-from .sheet import save_sheet
 
 SCHEMA_VERSION = 1
 SHEET_COLUMNS = 12

@@ -3,8 +3,9 @@
 Encoder, identity blocks and decoder are SimSwap's (Chen et al. 2020, figure 2), made small, with skips. Beside target
 and identity vector it is shown the source's portrait laid over the target and brought to its light (light.py): the
 composite. It paints at `working` pixels a side: how colours change (an affine map of each neighbourhood's colours), how
-much of the composite's middle and fine detail is kept, and what is to be added. What is finer than it paints comes from
-the composite, as much of it as the network lets through, so that pores and lashes are real ones at any crop size.
+much of the composite's middle and fine detail is kept, what is added, and where a pixel takes the hue of what is around
+instead of its own, as over a rim or a strand that was printed. What is finer than it paints comes from the composite,
+as much of it as the network lets through, so that pores and lashes are real ones at any crop size.
 """
 
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ QUIET = 1e-3  # deviation of an untrained head's weights: it returns its composi
 GAIN = 0.1  # what an identity block counts at first: its norms would drown the colours that were seen
 HUE_CELL = 8  # pixels at working size over which a change of hue is averaged
 MOST = 4.0  # most by which brightness is multiplied to keep a hue
-MIX, SHIFT, ADDED = 0.5, 0.3, 0.3  # most by which colours are mixed, shifted, and brightness added in each
+AROUND_CELL, AROUND = 4, 5  # pixels at working size that a cell averages, and cells a side over which hues are averaged
+SILENT_HUE = -2.0  # before the tanh: how little of the hue around an untrained network takes
+MIX, SHIFT, ADDED = 0.5, 0.3, 0.6  # most by which colours are mixed, shifted, and brightness added in each
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Painting(NamedTuple):
     colour: Tensor  # (N, 12, w/8, w/8) in [-1, 1]: changes of a 3 x 4 matrix of colours, row by row
     detail: Tensor  # (N, 2, w, w) in [-1, 1]: changes of middle and of fine detail; -1 leaves none
     added: Tensor  # (N, 3, w, w) in [-1, 1], times `ADDED`
+    hue: Tensor  # (N, 1, w, w) in [-1, 1]: -1 each pixel's own, 1 that of what is around
 
 
 class Painter(nn.Module):
@@ -72,7 +76,9 @@ class Painter(nn.Module):
         self.up1 = nn.Conv2d(middle, fine, 3, padding=1)
         self.detail1 = Residual(fine)
         self.colour = silent(nn.Conv2d(middle, 12, 3, padding=1), QUIET)
-        self.paint = silent(nn.Conv2d(fine, 4 * 5, 3, padding=1), QUIET)
+        self.paint = silent(nn.Conv2d(fine, 4 * 6, 3, padding=1), QUIET)
+        assert self.paint.bias is not None
+        nn.init.constant_(self.paint.bias[4 * 5 :], SILENT_HUE)
 
     def forward(self, target: Tensor, identity: Tensor, portrait: Tensor) -> Tensor:
         """Return the target's crop with the source's face."""
@@ -95,7 +101,7 @@ class Painter(nn.Module):
         colour = torch.tanh(self.colour(functional.avg_pool2d(features, 2)))
         paint = self.paint(_activated(self.detail1(self.up1(doubled(features)) + fine)))
         paint = torch.tanh(functional.pixel_shuffle(paint, 2))
-        return Painting(composite, colour, paint[:, :2], paint[:, 2:])
+        return Painting(composite, colour, paint[:, :2], paint[:, 2:5], paint[:, 5:])
 
 
 class Residual(nn.Module):
@@ -119,7 +125,7 @@ def laid_over(target: Tensor, portrait: Tensor, face: Tensor) -> Tensor:
 
 def painted(painting: Painting) -> Tensor:
     """Return the picture (N, 3, w, w) that a painting makes of its composite, in [0, 1]."""
-    composite, colour, detail, added = (each.float() for each in painting)
+    composite, colour, detail, added, hue = (each.float() for each in painting)
     middle = functional.avg_pool2d(composite, 3, stride=1, padding=1, count_include_pad=False)
     broad = resized(functional.avg_pool2d(composite, COARSE), composite)
     picture = broad + (1 + detail[:, :1]) * (middle - broad) + (1 + detail[:, 1:]) * (composite - middle)
@@ -129,20 +135,35 @@ def painted(painting: Painting) -> Tensor:
         MIX * (row[:, 0:1] * red + row[:, 1:2] * green + row[:, 2:3] * blue) + SHIFT * row[:, 3:4]
         for row in matrix.split(4, dim=1)
     ]
-    return _toned(composite, picture + torch.cat(mixed, dim=1) + ADDED * added).clamp(0, 1)
+    return _toned(composite, picture + torch.cat(mixed, dim=1) + ADDED * added, (1 + hue) / 2).clamp(0, 1)
 
 
-def _toned(composite: Tensor, picture: Tensor) -> Tensor:
+def _toned(composite: Tensor, picture: Tensor, around: Tensor) -> Tensor:
     """Return a picture (N, 3, w, w) as bright as it is painted, in the composite's hues but for broad changes.
 
-    A hue that changes from pixel to pixel is a green or purple fringe along brows, lids and nostrils.
+    A hue painted from pixel to pixel would be a green or purple fringe along brows, lids and nostrils. As far as
+    `around` (N, 1, w, w) in [0, 1] says, it is that of the composite's neighbourhood, in which dark lines hardly count.
     """
     brightness = luma(picture)
-    kept = composite * ((brightness + DARK) / (luma(composite) + DARK)).clamp(0.0, MOST)
+    own, broad = (_as_bright(each, brightness) for each in (composite, _neighbourhood(composite)))
+    kept = own + around * (broad - own)
     change = functional.avg_pool2d((picture - brightness) - (kept - luma(kept)), HUE_CELL)
     smooth = functional.avg_pool2d(change, 3, stride=1, padding=1, count_include_pad=False)
     toned = kept + resized(smooth, kept)
     return toned + brightness - luma(toned)
+
+
+def _as_bright(picture: Tensor, brightness: Tensor) -> Tensor:
+    """Return a picture (N, 3, w, w) in its own hues, as bright as (N, 1, w, w) says, at most `MOST` times lighter."""
+    return picture * ((brightness + DARK) / (luma(picture) + DARK)).clamp(0.0, MOST)
+
+
+def _neighbourhood(picture: Tensor) -> Tensor:
+    """Return the average (N, 3, w, w) of what lies around each pixel."""
+    cells = functional.avg_pool2d(picture, AROUND_CELL)
+    for _ in range(2):
+        cells = functional.avg_pool2d(cells, AROUND, stride=1, padding=AROUND // 2, count_include_pad=False)
+    return resized(cells, picture)
 
 
 def carried(composite: Tensor, painting: Painting) -> Tensor:

@@ -7,10 +7,10 @@ hold at any size.
 import cv2
 import numpy as np
 
-from ..engines import Network
+from ..engines.select import Network
 from ..errors import WeightsError
-from ..models import Entry
 from ..stages.tensors import to_tensor
+from ..store.models import Entry
 
 JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)
 EYES = (slice(36, 42), slice(42, 48))

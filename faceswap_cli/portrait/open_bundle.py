@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..engines import Network, gpu_count, open_network
+from ..engines.cuda import gpu_count
+from ..engines.select import Network, open_network
 from ..options import Options
 from ..stages.bundle import Bundle, Part
 from ..stages.detect import Detect

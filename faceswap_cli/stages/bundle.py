@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..engines import read_metadata
+from ..engines.metadata import read_metadata
 from ..errors import UsageError, WeightsError
-from ..models import Entry, Kind, entry, is_present, locate
 from ..options import Options
+from ..store.models import Entry, Kind, entry, is_present, locate
 
 # What a file's metadata leaves unsaid about a network of ours.
 _OURS: dict[Kind, dict[str, Any]] = {

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from ..engines import count_outputs
+from ..engines.metadata import count_outputs
 from ..engines.onnx import providers_for, session_options
 from ..errors import WeightsError
-from ..models import locate
 from ..options import Options
+from ..store.models import locate
 from ..types import Face
 from .align import inverse, transform
 from .doubles import is_inside, once, surest

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from ..engines import Network
+from ..engines.select import Network
 from ..errors import WeightsError
-from ..models import Entry
+from ..store.models import Entry
 from ..types import Crop, Identity
 from .tensors import to_layers, to_pixels, to_tensor
 

@@ -11,9 +11,9 @@ from threading import Lock
 import cv2
 import numpy as np
 
-from ..engines import Network
+from ..engines.select import Network
 from ..errors import NoFaceError, UsageError
-from ..models import Entry
+from ..store.models import Entry
 from ..types import Face, Frame, Identity, SourcePhoto
 from .align import crop_face
 from .detect import Detect

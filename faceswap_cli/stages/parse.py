@@ -8,9 +8,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from ..engines import Network
+from ..engines.select import Network
 from ..errors import WeightsError
-from ..models import Entry
+from ..store.models import Entry
 from ..types import Crop
 from .tensors import to_tensor
 

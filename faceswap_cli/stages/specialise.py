@@ -14,7 +14,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ..engines import Network, open_network, read_metadata
+from ..engines.metadata import read_metadata
+from ..engines.select import Network, open_network
 from ..errors import WeightsError
 from ..options import Options
 from ..types import Identity

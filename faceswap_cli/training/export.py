@@ -12,17 +12,17 @@ from ..networks.export import Signature, write_onnx
 from ..networks.lite import SimSwapLite
 from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
 from ..networks.painter import Painter, PainterConfig
-from .checkpoint import LAST, load
-from .detector import build_detector, write_detector
-from .distill import SIZE as MOBILE_SIZE
-from .distill import build_student
-from .generators import build_generator, configuration, network_of
-from .parser import build_parser, write_parser
-from .plan import SIZE
-from .points import build_points, write_points
-from .prepare import TEMPLATE
-from .settings import DistillSettings, SwapSettings
-from .spaces import OURS, described, space_called
+from .core.checkpoint import LAST, load
+from .core.settings import DistillSettings, SwapSettings
+from .data.prepare import TEMPLATE
+from .distil.train import SIZE as MOBILE_SIZE
+from .distil.train import build_student
+from .generator.generators import build_generator, configuration, network_of
+from .generator.plan import SIZE
+from .supporting.detector import build_detector, write_detector
+from .supporting.parser import build_parser, write_parser
+from .supporting.points import build_points, write_points
+from .teachers.spaces import OURS, described, space_called
 
 ENLARGED = 2  # times the size at which a MobileFaceSwap that is shown a portrait thinks: the crop's it is exported for
 

@@ -1,0 +1,298 @@
+"""Swap faces in a photo or a clip: what the commands call, and what a program calls.
+
+All that can be refused is refused before the first frame; nothing appears under the output's name before it is whole.
+"""
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from math import floor
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..errors import NoFaceError, UsageError
+from ..extras import load
+from ..media.people_file import file_of, read_people
+from ..media.photo import photo_output_path, read_photo, write_photo
+from ..media.plan import Seal
+from ..media.reader import Clip, open_clip
+from ..media.sniff import kind_of
+from ..media.writer import ClipWriter, WriteReport, plan_output
+from ..options import Options, Who, read_who
+from ..pipeline import Swapper
+from ..portrait.recipe import RECIPE
+from ..stages.bundle import Bundle, find_bundle
+from ..stages.detect import pack_folder
+from ..stages.label import draw_label
+from ..stages.likeness import Likeness
+from ..stages.tally import Tally
+from ..store.models import sha256_of
+from ..types import Frame, Patch, Role, SourcePhoto
+from .report import Run, describe, skipped, write_report
+
+Progress = Callable[[int, int | None], None]  # frames done, frames in all (None when unknown)
+Photos = str | Path | Sequence[str | Path]  # of one person
+Source = Photos | Mapping[str, Photos]  # the latter: by whom it is put in for, as Options.who says it
+
+_CHOSEN_FACE = re.compile(r"(?P<photo>.+)#(?P<face>[0-9]{1,4})", re.DOTALL)  # how one of a photo's faces is named
+_WORTH_A_NOTE = 0.1  # share of the frames from which what may be faces is told of: most of it is hands and prints
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a swap did."""
+
+    output: Path
+    frames: int
+    faces_found: int
+    faces_swapped: int
+    seconds: float
+    notes: tuple[str, ...]  # what a person should know: fallbacks, what is not kept, faces left as they are
+    report: dict[str, Any]  # the same and more, as it is written to Options.report
+
+
+def swap_image(
+    source: Source,
+    input: str | Path,
+    output: str | Path | None = None,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Put the face of the person in the source photo, or photos, into another photo.
+
+    A mapping puts in several: `{"left": "anna.jpg", "like:b.jpg": ["ben1.jpg", "ben2.jpg"]}`; keys are as in
+    Options.who, names of people too where Options.people has them.
+
+    `output` None means `<input>_swapped.<ext>` beside the input; an existing folder takes that name inside. Raises
+    NoFaceError when no face is found (then nothing is written), and the other classes of `errors` for what they name.
+    """
+    run = Run(cast_of(source), Path(input), options or Options(), time.monotonic())
+    photo = read_photo(run.input)
+    target = photo_output_path(photo, Path(output) if output else None, run.options.force)
+    seal = _seal(run, target)
+    swapper, tally = open_swapper(run, label=label_for(photo.frame, run.options)), Tally()
+    swapped = swapper.photo(photo.frame, tally)
+    if not swapped.patches:
+        raise no_face(run.input, tally, swapper)
+    with swapper.stopwatch.stage("encode"):
+        not_kept = write_photo(photo, swapped.layers, target, run.options, seal)
+    if progress is not None:
+        progress(1, 1)
+    done: dict[str, Any] = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
+    done |= {"faces_skipped": skipped(tally, swapped.faces_found, len(swapped.patches))}
+    told = [*told_likeness(swapper.likeness, run.options), *told_others(tally, run.options)]
+    return _conclude(run, swapper, target, done, [*not_kept, *told])
+
+
+def swap_video(
+    source: Source,
+    input: str | Path,
+    output: str | Path | None = None,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Put the face of the person in the source photo, or photos, into a clip.
+
+    Timing, sound, tracks and everything outside the face stay as they are. What a broken run has finished is kept, and
+    the same call goes on behind it: `progress` hears of those frames first. `output` and errors are as in `swap_image`.
+    """
+    run = Run(cast_of(source), Path(input), options or Options(), time.monotonic())
+    with open_clip(run.input) as clip:
+        bundle = find_bundle(run.options)
+        plan = plan_output(clip, Path(output) if output else None, run.options, recipe_of(run, bundle))
+        seal = _seal(run, plan.output)
+        swapper, tally = open_swapper(run, bundle, label_for(clip, run.options)), Tally()
+        with ClipWriter(plan) as writer:
+            _write_frames(clip, swapper, tally, writer, progress)
+            if tally.frames_with_face == 0:
+                raise no_face(run.input, tally, swapper)
+            with swapper.stopwatch.stage("mux"):
+                written = writer.finish(seal)
+    told = [*told_likeness(swapper.likeness, run.options), *told_others(tally, run.options)]
+    return _conclude(run, swapper, written.output, _counted(written, tally), [*written.notes, *told])
+
+
+def _seal(run: Run, output: Path) -> Seal | None:
+    if not run.options.sign:
+        return None
+    seal: Seal = load("faceswap_cli.app.signing").open_seal(run.options, run.input, output)
+    return seal
+
+
+def label_for(picture: Frame | Clip, options: Options) -> Patch | None:
+    """Draw the label for pictures of this size, None where none is wanted."""
+    if options.label is None:
+        return None
+    width, height = (picture.width, picture.height) if isinstance(picture, Clip) else picture.rgb.shape[1::-1]
+    return draw_label(options.label, width, height)
+
+
+def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter, progress: Progress | None) -> None:
+    """Swap and write every frame a broken run has not written yet."""
+    options = swapper.options
+    expected = clip.estimated_frames(options.start, options.end)
+    first = writer.resume_from.index if writer.resume_from else 0
+    if progress is not None and first:
+        progress(first, max(expected, first) if expected else None)
+    with closing(swapper.frames(clip.frames(options.start, options.end), tally, first)) as frames:
+        for swapped in frames:
+            with swapper.stopwatch.stage("encode"):
+                writer.write(swapped)
+            if progress is not None:
+                done = swapped.frame.index + 1
+                progress(done, max(expected, done) if expected else None)
+
+
+def open_swapper(run: Run, bundle: Bundle | None = None, label: Patch | None = None) -> Swapper:
+    """Make ready for the frames of a run; raises what reading photos and people and opening networks raise."""
+    people = None if run.options.people is None else read_people(run.options.people, run.input)
+    roles = [Role(read_photos(photos), who) for who, photos in run.cast.items()]
+    return Swapper(roles, run.options, bundle, label, people)
+
+
+def recipe_of(run: Run, bundle: Bundle) -> str:
+    """Digest what the swapped pixels depend on beside the clip and the options.
+
+    That is the photos and whom they are for, the networks, the corrections with all their numbers, our version.
+    """
+    corrections = RECIPE.without(run.options.without).shaped(run.options.shape).digest
+    networks = [part.path for part in bundle.parts.values()]
+    detectors = sorted(pack_folder(run.options.face_pack).glob("*.onnx"))
+    photos = [(who, *_photo_and_face(path)) for who, paths in run.cast.items() for path in paths]
+    named = [who.photo for who in whos_of(run) if who.photo is not None]
+    written = [] if run.options.people is None else [file_of(run.options.people)]
+    digests = [sha256_of(path) for path in [*(path for _, path, _ in photos), *named, *written, *networks, *detectors]]
+    chosen = [f"{who} {face}" for who, _, face in photos]
+    return hashlib.sha256("\n".join([__version__, corrections, *digests, *chosen]).encode()).hexdigest()
+
+
+def whos_of(run: Run) -> list[Who]:
+    """Return whom a run names."""
+    has_people = run.options.people is not None
+    return [*(read_who(who, has_people, "map") for who in run.cast if who), run.options.meant, run.options.spared]
+
+
+def _counted(written: WriteReport, tally: Tally) -> dict[str, Any]:
+    names = ("frames", "resumed_frames", "faces_found", "faces_swapped", "size", "codec", "encoder", "pixel_format")
+    counts = {name: getattr(written, name) for name in names} | {"frames_with_face": tally.frames_with_face}
+    return counts | {"faces_skipped": skipped(tally, written.faces_found, written.faces_swapped)}
+
+
+def _conclude(run: Run, swapper: Swapper, output: Path, done: dict[str, Any], notes: list[str]) -> Result:
+    """Make the result, and write its report where one is wanted."""
+    notes = swapper.notes + notes
+    report = describe(run, output, done, swapper, notes)
+    if run.options.report is not None:
+        write_report(run.options.report, report)
+    counts = (done["frames"], done["faces_found"], done["faces_swapped"])
+    return Result(output, *counts, report["seconds"], tuple(notes), report)
+
+
+def told_likeness(likeness: Likeness, options: Options) -> list[str]:
+    """Say where a swap did not take, and why that may be."""
+    seen = likeness.report()
+    if seen is None or not seen["hardly_changed"]:
+        return []
+    every = seen["hardly_changed"] == seen["faces"]
+    who = "faces" if every else f"{seen['hardly_changed']} of {seen['faces']} faces looked at"
+    why = "what is turned far aside, covered or no face at all does not become another person"
+    if options.opacity < 1:
+        why = f"opacity is {options.opacity:g}"
+    return [f"the swap did not take: {who} are hardly more like the source than before; {why}"]
+
+
+def told_others(tally: Tally, options: Options) -> list[str]:
+    """Say which faces were left as they are, and what would swap them too."""
+    notes, is_clip = [], tally.frames > 1
+    if tally.most_left:
+        words = "1 more face" if tally.most_left == 1 else f"{tally.most_left} more faces"
+        where = f"up to {words} in a picture" if is_clip else words
+        notes.append(f"left as found: {where}; --faces all swaps every face")
+    if tally.faces_too_small:
+        where = f" in {tally.frames} frames" if is_clip else ""
+        smaller = f"smaller than {options.min_face} pixels"
+        notes.append(f"left as found: {tally.faces_too_small} {smaller}{where}; a lower --min-face swaps smaller faces")
+    if 0 < _WORTH_A_NOTE * tally.frames <= tally.faces_unsure:
+        where = f" in {tally.frames} frames" if is_clip else ""
+        notes.append(f"left as found: {_unsure(tally)}{where}; {_surest(tally)}")
+    return notes
+
+
+def _unsure(tally: Tally) -> str:
+    return "1 that may be a face" if tally.faces_unsure == 1 else f"{tally.faces_unsure} that may be faces"
+
+
+def _surest(tally: Tally) -> str:
+    """Tell a threshold that takes in the surest of what may be faces."""
+    return f"--det-threshold {floor(100 * tally.surest) / 100:g} takes in the surest"
+
+
+def no_face(path: Path, tally: Tally, swapper: Swapper) -> NoFaceError:
+    """Word the error for an input that shows no face, or nobody who is meant."""
+    where = f"any of the {tally.frames} frames of {path.name}" if tally.frames > 1 else path.name
+    if tally.frames_with_face:
+        return NoFaceError(f"the face in {where} is covered or lies outside the picture: nothing is written")
+    if tally.faces_left:
+        return NoFaceError(f"nobody in {where} is who is meant: nothing is written; {_nearest(tally, swapper)}")
+    closer = "lower --det-threshold or --min-face to look closer"
+    if tally.faces_unsure:
+        closer = f"{_unsure(tally)}; {_surest(tally)}"
+    return NoFaceError(f"no face found in {where}: nothing is written; {closer}")
+
+
+def _nearest(tally: Tally, swapper: Swapper) -> str:
+    """Say how near those in the picture come to who is meant."""
+    nearest = swapper.cast.nearest()
+    if nearest is not None:
+        return f"the likest is at {nearest:.2f}, and --similarity asks for {swapper.options.similarity:g}"
+    return f"{'1 face is' if tally.most_left == 1 else f'{tally.most_left} faces are'} seen"
+
+
+def cast_of(source: Source) -> dict[str | None, list[Path]]:
+    """Return the photos of each source by whom it is put in for; None is whoever the options name.
+
+    Raises UsageError for a source without photos.
+    """
+    if not isinstance(source, Mapping):
+        return {None: paths_of(source)}
+    cast: dict[str | None, list[Path]] = {who: paths_of(photos) for who, photos in source.items()}
+    if not cast or not all(cast.values()):
+        raise UsageError("nobody is put in: give at least one photo of each source")
+    return cast
+
+
+def paths_of(source: Photos) -> list[Path]:
+    """Take one photo or several."""
+    several = [source] if isinstance(source, str | Path) else source
+    return [Path(each) for each in several]
+
+
+def read_photos(sources: list[Path]) -> list[SourcePhoto]:
+    """Read the source's photos; `me.jpg#2` is the second face of me.jpg, unless a file has that very name.
+
+    Raises UsageError for a clip, with the way to get a photo out of it.
+    """
+    photos = [_photo_and_face(source) for source in sources]
+    for path, _ in photos:
+        if kind_of(path) == "clip":
+            raise UsageError(
+                f"source {path.name} is a clip: give a photo of the person (`faceswap faces {path} --sheet faces.png` "
+                "shows who is in it), or save one of its pictures"
+            )
+    names = [path.name for path, _ in photos]
+    return [
+        SourcePhoto(read_photo(path).frame, path.name if names.count(path.name) == 1 else str(path), face)
+        for path, face in photos
+    ]
+
+
+def _photo_and_face(source: Path) -> tuple[Path, int | None]:
+    chosen = _CHOSEN_FACE.fullmatch(source.name)
+    if chosen is None or os.path.lexists(source):
+        return source, None
+    return source.with_name(chosen["photo"]), int(chosen["face"])

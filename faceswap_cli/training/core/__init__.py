@@ -1,0 +1,1 @@
+"""What every training shares: options, settings, the run and its checkpoints."""

@@ -1,0 +1,192 @@
+"""What every training run shares: its folder, its log, its device, its learning-rate schedule, its end."""
+
+import csv
+import math
+import random
+import time
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...errors import OutputError, UsageError
+from .checkpoint import LAST
+from .options import TrainOptions
+from .parallel import average_gradients, largest
+
+Network = TypeVar("Network", bound=nn.Module)
+
+RISE = 200  # steps over which a generator's learning rate rises
+
+
+class Run:
+    """The folder of a run, its log and its clock."""
+
+    def __init__(self, options: TrainOptions) -> None:
+        self.folder = options.output
+        self.last = self.folder / LAST
+        if self.last.exists() and not options.resume:
+            raise OutputError(f"{self.folder} already holds a run: give --resume to go on or another --output")
+        try:
+            (self.folder / "samples").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.folder} cannot be made ({error.strerror}): choose another --output") from error
+        self._minutes, self._steps = options.minutes, options.steps
+        self.start(0, 0)
+
+    def start(self, step: int, batch: int, done: float = 0.0) -> None:
+        """Start the clock at a step of so many images, of a run of which a share is done; loading does not count.
+
+        Raises UsageError for a run that is wholly done.
+        """
+        if done >= 1 if self._steps is None else done > 0 and step >= self._steps:
+            raise UsageError(f"the run in {self.folder} is finished: start another with --init-from {self.last}")
+        now = time.monotonic()
+        self._began, self._done = now, done
+        self._mark, self._batch = (now, step), batch
+
+    def out_of_time(self) -> bool:
+        """Tell whether the run's minutes are used up, to all workers alike."""
+        return self._minutes is not None and largest(time.monotonic() - self._began) >= 60 * self._minutes
+
+    def progress(self, step: int, usual: int) -> float:
+        """Return the share of the run that is done, to all workers alike: what sets the learning rate.
+
+        It is that of its steps (`usual` where none are given); of a run that was told its minutes alone, that of its
+        minutes: what an earlier start has left is spread over those of this one.
+        """
+        if self._minutes is None or self._steps is not None:
+            return step / (self._steps or usual)
+        passed = (time.monotonic() - self._began) / (60 * self._minutes)
+        return largest(min(1.0, self._done + (1 - self._done) * passed))
+
+    def images_per_second(self, step: int) -> float:
+        """Return the pace since the last call, or since the start."""
+        now = time.monotonic()
+        then, before = self._mark
+        self._mark = (now, step)
+        return (step - before) * self._batch / max(now - then, 1e-9)
+
+    def log(self, row: dict[str, float]) -> None:
+        """Append one row to log.csv; the first row's keys are its columns."""
+        path = self.folder / "log.csv"
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, row.keys())
+            if new:
+                writer.writeheader()
+            writer.writerow({key: f"{value:.5g}" for key, value in row.items()})
+
+
+def start_torch(options: TrainOptions) -> torch.device:
+    """Seed everything, set the threads and return the device a run is told to use."""
+    random.seed(options.seed)
+    torch.manual_seed(options.seed)
+    torch.set_flush_denormal(True)  # activations near zero are denormal numbers, which CPUs multiply slowly
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    cuda = torch.cuda.is_available()
+    if options.device == "cuda" and not cuda:
+        raise UsageError("--device cuda, but torch sees no CUDA device: use --device cpu or install torch's CUDA build")
+    return torch.device("cuda" if cuda and options.device != "cpu" else "cpu")
+
+
+def seed_step(options: TrainOptions, worker: int, step: int) -> np.random.Generator:
+    """Seed torch for one step of one worker, and return NumPy's generator for it.
+
+    Every step has its own seeds, so that a run goes on exactly whoever writes the checkpoint; every worker has its own,
+    so that none repeats what another draws.
+    """
+    entropy = (options.seed, worker, step)
+    torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]))
+    return np.random.default_rng(entropy)
+
+
+def channels_last(network: Network) -> Network:
+    """Order the weights as convolutions run fastest with, in place."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks the word
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """Compute convolutions in bfloat16 where the device can: twice as fast, no loss scaling needed.
+
+    On a CPU without it (neither AVX-512 BF16 nor AMX) it is imitated, at a third of the speed of float32.
+    """
+    can = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=can)
+
+
+def cosine_rate(step: int, steps: int, warm_up: int) -> float:
+    """Return the learning rate's factor: linear to 1 over `warm_up` steps, then a cosine to 0.01 at `steps`."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    share = min(1.0, (step - warm_up) / max(1, steps - warm_up))
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def rate_factor(step: int, progress: float) -> float:
+    """Return the learning rate's factor: a cosine from 1 to 0.01 over the run, below a line that rises at its start."""
+    return min((step + 1) / RISE, 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+def share_done(options: TrainOptions, step: int, steps: int, minutes: float, before: float) -> float:
+    """Return the share of a run that is done: by steps, or by the minutes of this start, whichever is further."""
+    if options.minutes is None:
+        return step / steps
+    by_time = before + (1 - before) * minutes / options.minutes
+    return max(by_time, step / options.steps) if options.steps else by_time
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of every group."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def descend(losses: dict[str, Tensor], network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Take one step down the sum of the losses, with gradients averaged over the workers and clipped."""
+    optimiser.zero_grad(set_to_none=True)
+    torch.stack([loss.float() for loss in losses.values()]).sum().backward()
+    average_gradients(network)
+    nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+    optimiser.step()
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move an exponential moving average of the parameters one step; buffers are copied."""
+    for mean, value in zip(average.parameters(), network.parameters(), strict=True):
+        mean.lerp_(value.detach(), 1 - decay)
+    for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
+        kept.copy_(buffer)
+
+
+class Means:
+    """The means of named losses over the steps between two rows of a log.
+
+    A loss that only some steps have (reconstruction: those of one person) is the mean of those.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+        self._sums: dict[str, tuple[Tensor, int]] = {}
+
+    def add(self, losses: dict[str, Tensor]) -> None:
+        """Count a step's losses; nothing is computed on the spot, a GPU is not waited for."""
+        for name, loss in losses.items():
+            total, count = self._sums.get(name, (torch.zeros_like(loss.detach()), 0))
+            self._sums[name] = total + loss.detach(), count + 1
+
+    def take(self) -> dict[str, float]:
+        """Return every name's mean, not a number where no step had one, and begin anew."""
+        sums, self._sums = self._sums, {}
+        return {name: float(sums[name][0]) / sums[name][1] if name in sums else math.nan for name in self._names}
+
+
+def write_sheet(path: Path, rows: list[list[np.ndarray]]) -> None:
+    """Write pictures of one size, uint8 RGB, as a PNG grid."""
+    sheet = np.concatenate([np.concatenate(row, axis=1) for row in rows], axis=0)
+    cv2.imwrite(str(path), sheet[..., ::-1])

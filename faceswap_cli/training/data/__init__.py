@@ -1,0 +1,1 @@
+"""Faces, portraits and triplets a training learns from: made, read, augmented."""

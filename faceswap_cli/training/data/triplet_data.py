@@ -1,0 +1,165 @@
+"""Batches of triplets for a painter's training, read ahead from disk by a thread.
+
+Targets are graded anew with their answers, portraits are lit anew and given holes, pictures are mirrored. A batch
+depends on the seed and its number alone, so a run that goes on sees what it would have seen.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...errors import UsageError
+from ...networks.light import LUMA
+from ...stream import prefetch
+from .triplet_pack import Triplet, TripletReader
+
+AHEAD = 6  # batches read ahead
+DIMMED = 0.6  # chance that a portrait is lit anew
+COLOURED = 0.4  # chance that the light of one side is of another colour
+HOLED = 0.25  # chance that a part of it is missing
+GRADED, GREY = 0.6, 0.15  # chances that a target and its answer are graded anew, and that this leaves no colour
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """What one step sees; S is the training's size. Pictures are in [0, 1]."""
+
+    target: Tensor  # (N, 3, S, S)
+    portrait: Tensor  # (N, 4, S, S): the source laid over the target, and how far it may be used
+    answer: Tensor  # (N, 3, S, S); the target itself where nobody knows it
+    answered: Tensor  # (N,) bool
+    mask: Tensor  # (N, 1, S, S): where a swap is pasted
+    identity: Tensor  # (N, D) L2 norm 1: what is injected
+    wanted: Tensor  # (N, 3, 112, 112): whom to look like, as an encoder is shown faces
+    unwanted: Tensor  # (N, 3, 112, 112): whom not to look like; the same person where there is an answer
+
+
+class TripletData:
+    """The rows of some packs."""
+
+    def __init__(self, folders: tuple[Path, ...], size: int, seed: int) -> None:
+        readers = [TripletReader(folder) for folder in folders]
+        rows = [(reader, index) for reader in readers for index in range(len(reader.rows))]
+        self._training = [each for each in rows if not each[0].rows[each[1]]["held_out"]]
+        self._unseen = [each for each in rows if each[0].rows[each[1]]["held_out"]]
+        self._size, self._seed = size, seed
+        if not self._training:
+            raise UsageError(f"no triplets to train on in {', '.join(map(str, folders))}")
+
+    def batches(self, count: int, first: int) -> Iterator[Batch]:
+        """Yield batches of `count` rows for ever, from number `first` on."""
+
+        def made() -> Iterator[list[Triplet]]:
+            number = first
+            while True:
+                draw = np.random.default_rng([self._seed, number])
+                rows = draw.integers(len(self._training), size=count)
+                yield [self._augmented(self._read(self._training, row), draw) for row in rows]
+                number += 1
+
+        for triplets in prefetch(made(), AHEAD, 1 << 30, lambda each: 1):
+            yield self._batch(triplets)
+
+    def unseen(self, answered: bool, count: int) -> Batch:
+        """Return up to `count` rows of people held out, of the training's own where there are none."""
+        rows = self._unseen or self._training
+        chosen = [row for row in range(len(rows)) if rows[row][0].rows[rows[row][1]]["answered"] == answered]
+        return self._batch([self._sized(self._read(rows, row)) for row in chosen[:count]])
+
+    def _read(self, rows: list[tuple[TripletReader, int]], row: int) -> Triplet:
+        reader, index = rows[row]
+        return reader.read(index)
+
+    def _sized(self, triplet: Triplet) -> Triplet:
+        return _changed(triplet, lambda picture: _resized(picture, self._size))
+
+    def _augmented(self, triplet: Triplet, draw: np.random.Generator) -> Triplet:
+        triplet = self._sized(triplet)
+        if draw.random() < GRADED:
+            triplet = _graded(triplet, draw)
+        if draw.random() < DIMMED:
+            triplet = replace(triplet, laid=_dimmed(triplet.laid, draw))
+        if draw.random() < HOLED:
+            triplet = replace(triplet, laid=_holed(triplet.laid, draw))
+        return triplet if draw.random() < 0.5 else _changed(triplet, lambda picture: picture[:, ::-1])
+
+    def _batch(self, triplets: list[Triplet]) -> Batch:
+        portrait = torch.cat(
+            [_stacked(t.laid[..., :3] for t in triplets), _stacked(t.laid[..., 3] for t in triplets)], 1
+        )
+        return Batch(
+            target=_stacked(t.target for t in triplets),
+            portrait=portrait.contiguous(memory_format=torch.channels_last),
+            answer=_stacked(t.target if t.answer is None else t.answer for t in triplets),
+            answered=torch.tensor([t.answer is not None for t in triplets]),
+            mask=_stacked(t.mask for t in triplets),
+            identity=torch.from_numpy(np.stack([t.identity for t in triplets])),
+            wanted=_stacked(t.faces[:, : t.faces.shape[0]] for t in triplets),
+            unwanted=_stacked(t.faces[:, t.faces.shape[0] :] for t in triplets),
+        )
+
+
+def _changed(triplet: Triplet, change: Callable[[np.ndarray], np.ndarray]) -> Triplet:
+    """Return a triplet with one change made to each of its four pictures."""
+    answer = None if triplet.answer is None else change(triplet.answer)
+    target, laid, mask = (change(picture) for picture in (triplet.target, triplet.laid, triplet.mask))
+    return replace(triplet, target=target, laid=laid, answer=answer, mask=mask)
+
+
+def _graded(triplet: Triplet, draw: np.random.Generator) -> Triplet:
+    """Return a triplet whose target and answer have other colours, alike: a film's grade, a dim room, no colour."""
+    saturation = 0.0 if draw.random() < GREY else draw.uniform(0.2, 1.25)
+    gains, gamma = draw.uniform(0.88, 1.12, 3).astype(np.float32), np.float32(draw.uniform(0.7, 1.6))
+    gains = gains if saturation > 0 or draw.random() < 0.3 else np.ones(3, np.float32)  # an old print is tinted
+
+    def graded(picture: np.ndarray) -> np.ndarray:
+        colours: np.ndarray = (picture.astype(np.float32) / 255) ** gamma
+        grey = colours @ np.array(LUMA, np.float32)
+        colours = (grey[..., None] + np.float32(saturation) * (colours - grey[..., None])) * gains
+        return np.rint(255 * colours.clip(0, 1)).astype(np.uint8)
+
+    answer = None if triplet.answer is None else graded(triplet.answer)
+    return replace(triplet, target=graded(triplet.target), answer=answer)
+
+
+def _dimmed(laid: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Return a portrait (S, S, 4) uint8 under a slope of light, of another gamma and cast."""
+    size = laid.shape[0]
+    angle, steep = draw.uniform(0, 2 * np.pi), draw.uniform(1, 5)
+    side = np.linspace(-1, 1, size, dtype=np.float32)
+    slope: np.ndarray = np.tanh(
+        steep * (np.cos(angle) * side[None] + np.sin(angle) * side[:, None] + draw.uniform(-0.3, 0.3))
+    )
+    light: np.ndarray = (laid[..., :3].astype(np.float32) / 255) ** np.float32(draw.uniform(0.8, 1.25))
+    strength = draw.uniform(0, 0.3) * (draw.uniform(-0.6, 1.0, 3) if draw.random() < COLOURED else np.ones(3))
+    light *= draw.uniform(0.9, 1.1, 3).astype(np.float32) * (1 + slope[..., None] * strength.astype(np.float32))
+    return np.dstack([np.rint(255 * light.clip(0, 1)).astype(np.uint8), laid[..., 3]])
+
+
+def _holed(laid: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Return a portrait (S, S, 4) uint8 of which some part may not be used, as hair or a turned head leaves it."""
+    size = laid.shape[0]
+    hole: np.ndarray = np.zeros((size, size), np.float32)
+    middle = tuple(int(each) for each in draw.uniform(0.2, 0.8, 2) * size)
+    axes = tuple(int(each) for each in draw.uniform(0.05, 0.2, 2) * size)
+    cv2.ellipse(hole, middle, axes, draw.uniform(0, 180), 0, 360, 1.0, cv2.FILLED)
+    hole = cv2.GaussianBlur(hole, (0, 0), draw.uniform(0.5, 5))
+    return np.dstack([laid[..., :3], np.rint(laid[..., 3] * (1 - hole)).astype(np.uint8)])
+
+
+def _resized(picture: np.ndarray, size: int) -> np.ndarray:
+    if picture.shape[0] == size:
+        return picture
+    return cv2.resize(np.ascontiguousarray(picture), (size, size), interpolation=cv2.INTER_AREA)
+
+
+def _stacked(pictures: Iterable[np.ndarray]) -> Tensor:
+    """Return (N, C, S, S) in [0, 1] of pictures (S, S, C) or (S, S) uint8."""
+    array = np.stack([each if each.ndim == 3 else each[..., None] for each in pictures])
+    tensor = torch.from_numpy(np.ascontiguousarray(array)).permute(0, 3, 1, 2).float() / 255
+    return tensor.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,1 @@
+"""Distil a generator into the mobile one."""

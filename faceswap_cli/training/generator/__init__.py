@@ -1,0 +1,1 @@
+"""Train what swaps: SimSwap, its lite form, and the painter."""

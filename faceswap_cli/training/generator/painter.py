@@ -1,0 +1,247 @@
+"""Train the painter (networks/painter.py) on triplets: `faceswap train --network painter --data TRIPLETS`.
+
+Rows with an answer teach colour, shading, brows, lips and skin pixel by pixel; rows without one (real targets) keep who
+the source is, what the target does, and, with all others, what pictures of faces look like.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...errors import UsageError
+from ...networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
+from ...networks.export import read_state_dict
+from ...networks.light import Light, lit
+from ...networks.painter import LIGHT_SIDE, Painter, PainterConfig, Painting, laid_over, painted
+from ..core.averaged import Averaged, begin
+from ..core.checkpoint import load, save
+from ..core.options import TrainOptions
+from ..core.run import Run, autocast, seed_step, set_rate, start_torch, write_sheet
+from ..core.settings import read_record
+from ..data.triplet_data import Batch, TripletData
+from ..teachers.encoders import load_encoders
+from ..teachers.expression import ExpressionJudge, load_expression_judge
+from ..teachers.identity_judge import IdentityJudge
+from .losses import CONTRAST_MARGIN, hinge_discriminator, hinge_generator, light_loss
+from .measure import to_picture
+from .painter_losses import answer_distance, broad_distance, edge_distance, map_distance, mean_over, texture_distance
+
+STEPS, BATCH, LEARNING_RATE = 20_000, 8, 5e-4
+WARM_UP = 0.03  # share of a run in which the discriminator learns before it counts
+MEASURED, SHOWN = 48, 8
+DECAY = 0.998  # of the moving average
+BETAS, STEEPEST = (0.5, 0.99), 1.0  # of Adam, and the norm to which gradients are clipped
+ALONE = (0.05, 0.3)  # shares of a run between which rows without an answer come to count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PainterSettings:
+    """Network and losses of a painter's training; `--config FILE.toml` overrides them."""
+
+    shape: dict[str, Any] = field(default_factory=dict)  # fields of PainterConfig
+    near: float = 10.0  # L1 to the answer, within the mask above all
+    broad: float = 6.0  # the same of averages
+    edges: float = 8.0  # the same of differences between neighbours
+    texture: float = 20.0  # strength of fine detail
+    maps: float = 1.0  # an identity encoder's early maps
+    same_identity: float = 2.0  # 1 - cosine to the answer
+    identity: float = 1.0  # 1 - cosine to the source, where there is no answer
+    contrast: float = 0.6  # cosine to the target's own person above a margin, where there is no answer
+    expression: float = 12.0  # landmarks against the target's, where there is no answer, with --landmarks
+    light: float = 6.0  # L1 to the target after strong averaging, where there is no answer
+    adversarial: float = 0.15  # hinge, generator's side
+    adversarial_from: float = 0.35  # share of the run from which the adversary counts
+    discriminator_width: int = 24
+    discriminator_rate: float = 3e-4
+
+
+@dataclass(slots=True)
+class _Players:
+    painter: Averaged[Painter]
+    discriminator: TwoScaleDiscriminator
+    discriminator_optimiser: torch.optim.Optimizer
+    judge: IdentityJudge
+    expression: ExpressionJudge | None
+
+
+def train(options: TrainOptions) -> None:
+    """Train until the steps or the minutes are used up, then leave the last checkpoint in the run's folder."""
+    settings = read_record(options.config, PainterSettings)
+    run = Run(options)
+    device = start_torch(options)
+    players = _players(settings, options, device)
+    size = players.painter.network.config.working
+    data = TripletData(options.data, size, options.seed)
+    if options.resume:
+        _resume(run, players)
+    painter, batch_size = players.painter, options.batch or BATCH
+    run.start(painter.step, batch_size)
+    began = (time.monotonic(), painter.progress)
+    for batch in _on(device, data.batches(batch_size, painter.step)):
+        if painter.progress >= 1 or run.out_of_time():
+            break
+        seed_step(options, 0, painter.step)  # the encoders' jitter: a run goes on exactly
+        rate = painter.rate(options, LEARNING_RATE)
+        losses = _step(players, batch, settings, rate)
+        painter.advance(options, STEPS, began)
+        if painter.step % options.save_every == 0:
+            _keep(run, players, data, settings, losses)
+    _keep(run, players, data, settings, {})
+
+
+def _step(players: _Players, batch: Batch, settings: PainterSettings, rate: float) -> dict[str, Tensor]:
+    """Teach both networks one batch; return the painter's losses."""
+    progress = players.painter.progress
+    image, _ = paint(players.painter.network, batch)
+    losses = painter_losses(players, batch, settings, image)
+    if progress >= settings.adversarial_from - WARM_UP:
+        losses |= _teach_discriminator(players, batch, image, settings.discriminator_rate * rate / LEARNING_RATE)
+    if progress >= settings.adversarial_from:
+        players.discriminator.requires_grad_(False)
+        with autocast(image.device):
+            scales = players.discriminator(image)
+        players.discriminator.requires_grad_(True)
+        sides = torch.stack([hinge_generator(maps[-1].float()) for maps in scales])
+        losses["adversarial"] = settings.adversarial * sides.mean()
+    total = torch.stack([loss for name, loss in losses.items() if name != "discriminator"]).sum()
+    players.painter.descend(total, rate)
+    return losses
+
+
+def paint(painter: Painter, batch: Batch) -> tuple[Tensor, Painting]:
+    """Return pictures (N, 3, S, S) at the painter's working size, and how they were painted."""
+    with torch.no_grad():
+        small = functional.interpolate(batch.target, size=(LIGHT_SIDE,) * 2, mode="bilinear", antialias=True)
+        seen = functional.interpolate(batch.portrait, size=(LIGHT_SIDE,) * 2, mode="bilinear", antialias=True)
+        light: Light = painter.light(small, seen[:, :3], seen[:, 3:])
+        composite = laid_over(batch.target, batch.portrait, lit(batch.portrait[:, :3], light))
+    with autocast(batch.target.device):
+        painting = painter.paint_over(composite, batch.target, batch.identity, batch.portrait)
+    painting = painting._replace(composite=composite)
+    return painted(painting), painting
+
+
+def painter_losses(players: _Players, batch: Batch, settings: PainterSettings, image: Tensor) -> dict[str, Tensor]:
+    """Return the losses, weighted as they are summed, the adversary's left out."""
+    answered, alone = batch.answered.float(), 1 - batch.answered.float()
+    ramp = min(1.0, max(0.0, (players.painter.progress - ALONE[0]) / (ALONE[1] - ALONE[0])))
+    encoder = players.painter.step % len(players.judge.encoders)
+    with autocast(image.device):
+        found = players.judge(image, encoder)
+        early = map_distance(image, batch.answer, players.judge.encoders[encoder])
+        with torch.no_grad():
+            wanted, unwanted = (players.judge.embed(faces, encoder) for faces in (batch.wanted, batch.unwanted))
+    to_wanted = 1 - (found * torch.where(batch.answered[:, None], unwanted, wanted)).sum(dim=1)
+    to_unwanted = functional.relu((found * unwanted).sum(dim=1) - CONTRAST_MARGIN)
+    losses = {
+        "near": settings.near * mean_over(answer_distance(image, batch.answer, batch.mask), answered),
+        "broad": settings.broad * mean_over(broad_distance(image, batch.answer), answered),
+        "edges": settings.edges * mean_over(edge_distance(image, batch.answer), answered),
+        "texture": settings.texture * mean_over(texture_distance(image, batch.answer, batch.mask), answered),
+        "maps": settings.maps * mean_over(early, answered),
+        "same_identity": settings.same_identity * mean_over(to_wanted, answered),
+        "identity": ramp * settings.identity * mean_over(to_wanted, alone),
+        "contrast": ramp * settings.contrast * mean_over(to_unwanted, alone),
+    }
+    if (rows := alone.nonzero()[:, 0]).numel():
+        losses["light"] = ramp * settings.light * light_loss(image[rows], batch.target[rows])
+        if players.expression is not None:
+            with autocast(image.device):
+                losses["expression"] = ramp * settings.expression * players.expression(image[rows], batch.target[rows])
+    return losses
+
+
+def _teach_discriminator(players: _Players, batch: Batch, image: Tensor, rate: float) -> dict[str, Tensor]:
+    """Teach the discriminator to tell real pictures (the answers, and real targets) from painted ones."""
+    set_rate(players.discriminator_optimiser, rate)
+    with autocast(image.device):
+        real, fake = players.discriminator(batch.answer), players.discriminator(image.detach())
+    pairs = zip(real, fake, strict=True)
+    loss = torch.stack([hinge_discriminator(r[-1].float(), f[-1].float()) for r, f in pairs]).mean()
+    players.discriminator_optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(players.discriminator.parameters(), 5.0)
+    players.discriminator_optimiser.step()
+    return {"discriminator": loss.detach()}
+
+
+def _players(settings: PainterSettings, options: TrainOptions, device: torch.device) -> _Players:
+    config = PainterConfig(**settings.shape)
+    if config.working % 32:
+        raise UsageError(f"working is {config.working}: give a multiple of 32")
+    network = Painter(config)
+    if options.init_from is not None:
+        network.load_state_dict(read_painter(options.init_from))
+    discriminator = TwoScaleDiscriminator(DiscriminatorConfig(width=settings.discriminator_width)).to(device)
+    judge = IdentityJudge(load_encoders(options.teacher), config.working).to(device)
+    expression = None if options.landmarks is None else load_expression_judge(options.landmarks).to(device)
+    optimiser = torch.optim.Adam(discriminator.parameters(), betas=BETAS)
+    painter = begin(network, device, DECAY)
+    painter.steepest = STEEPEST
+    for group in painter.optimiser.param_groups:
+        group["betas"] = BETAS
+    return _Players(painter, discriminator, optimiser, judge, expression)
+
+
+def read_painter(path: Path) -> dict[str, Tensor]:
+    """Return a painter's parameters from a shipped ONNX file or a checkpoint (its moving average)."""
+    return read_state_dict(path) if path.suffix == ".onnx" else load(path)["average"]
+
+
+def _on(device: torch.device, batches: Iterator[Batch]) -> Iterator[Batch]:
+    for batch in batches:
+        yield batch if device.type == "cpu" else Batch(*(getattr(batch, name).to(device) for name in batch.__slots__))
+
+
+@torch.no_grad()
+def _keep(run: Run, players: _Players, data: TripletData, settings: PainterSettings, losses: dict[str, Tensor]) -> None:
+    """Write a checkpoint, and after a step its row of the log and a sheet of people held out."""
+    painter = players.painter
+    if losses:
+        device = next(painter.average.parameters()).device
+        batch = next(_on(device, iter([data.unseen(True, MEASURED)])))
+        images = _in_parts(painter.average, batch)
+        composites = _in_parts(painter.average, batch, composite=True)
+        near, given = (float(answer_distance(each, batch.answer, batch.mask).mean()) for each in (images, composites))
+        sheet = [batch.target, batch.portrait[:, :3] * batch.portrait[:, 3:], composites, images, batch.answer]
+        write_sheet(
+            run.folder / "samples" / f"{painter.step:07d}.png", [[to_picture(x) for x in e[:SHOWN]] for e in sheet]
+        )
+        wild = next(_on(device, iter([data.unseen(False, MEASURED)])))
+        found = players.judge.look(_in_parts(painter.average, wild), 0)
+        to_source, to_target = ((found * players.judge.embed(e, 0)).sum(1).mean() for e in (wild.wanted, wild.unwanted))
+        row = {"step": painter.step, "progress": painter.progress, "pace": run.images_per_second(painter.step)}
+        row |= {"answer": near, "composite": given, "source": float(to_source), "target": float(to_target)}
+        run.log(row | {name: float(losses[name].detach()) if name in losses else float("nan") for name in _NAMES})
+    state = painter.checkpoint("painter", asdict(painter.network.config))
+    state |= {"discriminator": players.discriminator.state_dict(), "settings": asdict(settings)}
+    save(run.last, state | {"discriminator_optimiser": players.discriminator_optimiser.state_dict()})
+
+
+_NAMES = (
+    *("near", "broad", "edges", "texture", "maps", "same_identity", "identity", "contrast", "light", "expression"),
+    *("discriminator", "adversarial"),
+)
+
+
+def _in_parts(painter: Painter, batch: Batch, composite: bool = False) -> Tensor:
+    """Return what a painter paints, or is given to paint over, eight rows at a time."""
+    parts = []
+    for start in range(0, len(batch.target), 8):
+        rows = slice(start, start + 8)
+        image, painting = paint(painter, Batch(*(getattr(batch, name)[rows] for name in batch.__slots__)))
+        parts.append(painting.composite if composite else image)
+    return torch.cat(parts)
+
+
+def _resume(run: Run, players: _Players) -> None:
+    state = load(run.last)
+    players.painter.restore(state)
+    players.discriminator.load_state_dict(state["discriminator"])
+    players.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])

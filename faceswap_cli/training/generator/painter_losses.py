@@ -1,0 +1,79 @@
+"""The terms of a painter's loss: what triplets know, one function each. Pictures are (N, 3, S, S) in [0, 1]."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...networks.light import luma
+from ...networks.mobilefacenet import MobileFaceNet, imagenet_normalise
+from ..data.face_set import ENCODER_SIZE
+
+OUTSIDE = 0.15  # weight of what is not pasted beside what is
+SCALES = (4, 12)  # pixels that are averaged for the broad distances
+FINE = 3  # pixels over which what is not fine detail is averaged
+AROUND = 15  # pixels over which the strength of fine detail is measured
+LEAST = 1e-5  # added to a variance whose root is taken
+EARLY_MAPS = (0, 3)  # of a MobileFaceNet: 56 and 28 pixels a side
+
+
+def answer_distance(image: Tensor, answer: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean L1 distance (N,), pixels outside the mask (N, 1, S, S) counting `OUTSIDE`."""
+    weight = OUTSIDE + mask
+    return ((image - answer).abs() * weight).mean(dim=(1, 2, 3)) / weight.mean(dim=(1, 2, 3))
+
+
+def broad_distance(image: Tensor, answer: Tensor) -> Tensor:
+    """Return the L1 distance (N,) of both averaged over `SCALES`, summed."""
+    difference = image - answer
+    return torch.stack([functional.avg_pool2d(difference, k).abs().mean(dim=(1, 2, 3)) for k in SCALES]).sum(dim=0)
+
+
+def edge_distance(image: Tensor, answer: Tensor) -> Tensor:
+    """Return the L1 distance (N,) of the differences between neighbours, across and down, summed."""
+    difference = image - answer
+    return sum((difference.diff(dim=axis).abs().mean(dim=(1, 2, 3)) for axis in (2, 3)), torch.zeros(()))
+
+
+def texture_distance(image: Tensor, answer: Tensor, mask: Tensor) -> Tensor:
+    """Return how far the strength of fine detail is from the answer's within the mask, (N,), wherever its pores lie."""
+    difference = (_fine_strength(image) - _fine_strength(answer)).abs()
+    return (difference * mask).mean(dim=(1, 2, 3))
+
+
+def map_distance(image: Tensor, answer: Tensor, encoder: nn.Module) -> Tensor:
+    """Return the distance (N,) in an encoder's early maps, as a share of the answer's own size in them."""
+    found = _early_maps(image, encoder)
+    with torch.no_grad():
+        wanted = _early_maps(answer, encoder)
+    shares = [
+        (ours.float() - theirs.float()).abs().mean(dim=(1, 2, 3)) / theirs.float().abs().mean()
+        for ours, theirs in zip(found, wanted, strict=True)
+    ]
+    return torch.stack(shares).sum(dim=0)
+
+
+def mean_over(values: Tensor, rows: Tensor) -> Tensor:
+    """Return the mean of values (N,) over rows (N,) bool, 0 where there are none."""
+    return (values * rows).sum() / rows.sum().clamp(min=1)
+
+
+def _fine_strength(image: Tensor) -> Tensor:
+    brightness = luma(image)
+    fine = brightness - functional.avg_pool2d(brightness, FINE, 1, FINE // 2, count_include_pad=False)
+    variance = functional.avg_pool2d(fine.square(), AROUND, 1, AROUND // 2, count_include_pad=False)
+    return (variance + LEAST).sqrt()
+
+
+def _early_maps(image: Tensor, encoder: nn.Module) -> list[Tensor]:
+    features = imagenet_normalise(
+        functional.interpolate(image, size=(ENCODER_SIZE, ENCODER_SIZE), mode="bilinear", antialias=True)
+    )
+    maps = []
+    assert isinstance(encoder, MobileFaceNet)
+    for number, block in enumerate(encoder.blocks()):
+        features = block(features)
+        if number in EARLY_MAPS:
+            maps.append(features)
+        if number == max(EARLY_MAPS):
+            return maps
+    raise AssertionError("a MobileFaceNet has more blocks than the early ones")

@@ -1,0 +1,1 @@
+"""Train the networks around the generator: encoder, detector, parser, points, beard."""

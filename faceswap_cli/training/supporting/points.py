@@ -1,0 +1,180 @@
+"""Distil the face points: FacePoints learns from aligned crops what OpenSeeFace's landmark network sees in them.
+
+The teacher labels each crop once; every step moves crops and labels alike, and damages half of the pictures. What is
+kept is a moving average of the weights. Source of the loss: Wing loss (Feng et al. 2018), which heeds small errors.
+"""
+
+import json
+import math
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...errors import UsageError
+from ...networks.export import Signature, read_metadata, read_state_dict, write_onnx
+from ...networks.points import POINTS, FacePoints, FacePointsConfig
+from ..core.averaged import Averaged, begin, fields_of
+from ..core.checkpoint import load, save
+from ..core.options import TrainOptions
+from ..core.run import Run, autocast, start_torch, write_sheet
+from ..data.augment import degrade_batch, draw_moves, move_points, moved
+from ..data.face_set import FaceSet, load_packs
+from ..data.prepare import TEMPLATE, packed
+from ..teachers.openseeface import PointsTeacher
+
+STEPS, BATCH, LEARNING_RATE = 6000, 64, 2e-3
+PICTURE_SIZE = 144  # side of the crops held in memory
+AVERAGE_DECAY = 0.998
+WING = 0.02  # share of the crop's side from which the loss is linear
+CURVE = 0.004  # the same, and the smaller the steeper the loss is at nothing
+OUTER_CORNERS = (36, 45)  # of the eyes: errors are told as shares of their distance
+WEIGHTS = {(17, 36): 2.0, (36, 48): 6.0, (48, 58): 2.0, (58, 66): 4.0}  # against the jaw, whose points slide along it
+
+
+def train(options: TrainOptions) -> dict[str, float]:
+    """Train until the steps or the minutes are used up, then measure on people never trained on."""
+    if options.teacher is None:
+        raise UsageError("the points need --teacher FILE: OpenSeeFace's lm_model in ONNX, to imitate")
+    run = Run(options)
+    device = start_torch(options)
+    faces = load_packs(tuple(packed(folder, options) for folder in options.data), PICTURE_SIZE)
+    labels = label(faces, PointsTeacher(options.teacher, options.threads))
+    learn = np.flatnonzero(~faces.held_out)
+    pictures = torch.from_numpy(faces.images[learn]).permute(0, 3, 1, 2).to(device)
+    wanted = torch.from_numpy(labels[learn]).to(device)
+    state = _start(options, device)
+    if options.resume:
+        state.restore(load(run.last))
+    batch, began = options.batch or BATCH, (time.monotonic(), state.progress)
+    run.start(state.step, batch)
+
+    while state.progress < 1:
+        torch.manual_seed(options.seed + state.step)  # every step has its own seed: a run goes on exactly
+        rows = torch.randint(len(pictures), (batch,), device=device)
+        images, points = draw(pictures[rows], wanted[rows], state.network.config.size)
+        rate = state.rate(options, LEARNING_RATE)
+        loss = _learn(state, images, points, rate)
+        state.advance(options, STEPS, began)
+        if state.step % 50 == 0:
+            pace = run.images_per_second(state.step)
+            run.log({"step": state.step, "rate": rate, "wing": loss, "images_per_second": pace})
+        if state.step % options.save_every == 0 or state.progress >= 1:
+            save(run.last, state.checkpoint("points", asdict(state.network.config)))
+    scores = measure(state.average, faces, labels, run.folder / "samples" / f"{state.step:06d}.png")
+    (run.folder / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
+    return scores
+
+
+def label(faces: FaceSet, teacher: PointsTeacher) -> np.ndarray:
+    """Return the teacher's points (N, 66, 2) float32 of every face, shares of the crop's side."""
+    return np.stack([teacher.points(image) for image in faces.images])
+
+
+def draw(pictures: Tensor, points: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Move pictures (N, 3, H, W) uint8 and points (N, 66, 2) alike; return (N, 3, size, size) in [0, 1] and the points.
+
+    Every second picture is damaged on top.
+    """
+    moves = draw_moves(len(pictures), pictures.device, degrees=10, scale=0.1, shift=0.04)
+    images = moved(pictures.float() / 255, moves, size)
+    images[::2] = degrade_batch(images[::2])
+    return images.contiguous(memory_format=torch.channels_last), move_points(points, moves)
+
+
+def wing_loss(found: Tensor, wanted: Tensor) -> Tensor:
+    """Return the wing loss of points (N, 66, 2), in units of `WING`; what opens and closes counts most."""
+    error = (found - wanted).abs()
+    offset = WING - WING * math.log(1 + WING / CURVE)
+    loss = torch.where(error < WING, WING * torch.log1p(error / CURVE), error - offset) / WING
+    weights = torch.ones(POINTS, device=found.device)
+    for (first, last), weight in WEIGHTS.items():
+        weights[first:last] = weight
+    return (loss.mean(dim=2) * weights).mean()
+
+
+@torch.no_grad()
+def measure(network: FacePoints, faces: FaceSet, labels: np.ndarray, sheet: Path) -> dict[str, float]:
+    """Return the mean error against the teacher on held-out people, as shares of the distance of the eyes' corners.
+
+    The sheet shows some of them with the points found.
+    """
+    rows = np.flatnonzero(faces.held_out) if faces.held_out.any() else np.arange(len(faces))
+    pictures = torch.from_numpy(faces.images[rows]).permute(0, 3, 1, 2).float() / 255
+    size = network.config.size
+    small = nn.functional.interpolate(pictures, size=(size, size), mode="bilinear", antialias=True)
+    device = next(network.parameters()).device
+    found = torch.cat([network.places(network.seen(part.to(device))[-1]).cpu() for part in small.split(64)]).numpy()
+    errors = np.linalg.norm(found - labels[rows], axis=2)
+    span = np.linalg.norm(np.subtract(*(labels[rows][:, corner] for corner in OUTER_CORNERS)), axis=1, keepdims=True)
+    shown = [
+        _drawn(faces.images[row], points)
+        for row, points in zip(rows[:: max(1, len(rows) // 24)], found[:: max(1, len(rows) // 24)], strict=True)
+    ]
+    shown = shown[: len(shown) // 8 * 8] or shown
+    write_sheet(sheet, [shown[at : at + 8] for at in range(0, len(shown), 8)])
+    parts = {
+        "jaw": slice(0, 17),
+        "brows": slice(17, 27),
+        "nose": slice(27, 36),
+        "eyes": slice(36, 48),
+        "mouth": slice(48, POINTS),
+    }
+    shares = errors / span
+    return {"all": float(shares.mean()), **{name: float(shares[:, part].mean()) for name, part in parts.items()}}
+
+
+def write_points(network: FacePoints, path: Path) -> None:
+    """Write the ONNX the swapper uses: `image` (N, 3, S, S) in, `points` (N, 66, 2) and any `beard` (N, 1) out."""
+    size = network.config.size
+    metadata = {
+        "network": "facepoints",
+        "configuration": json.dumps(asdict(network.config)),
+        "size": str(size),
+        "template": TEMPLATE,
+        "input_range": "0..1",
+    }
+    outputs = ("points",) if network.beard is None else ("points", "beard")
+    write_onnx(network, {"image": torch.rand(1, 3, size, size)}, path, metadata, Signature(outputs))
+
+
+def read_points(path: Path) -> FacePoints:
+    """Return the network of a file made by `write_points`, or the average of a run's checkpoint, in eval mode."""
+    if path.suffix == ".onnx":
+        return build_points(json.loads(read_metadata(path)["configuration"]), read_state_dict(path))
+    kept = load(path)
+    return build_points(kept["configuration"], kept["average"])
+
+
+def build_points(configuration: dict[str, Any], weights: dict[str, Tensor]) -> FacePoints:
+    """Return the network of a configuration with its weights, in eval mode."""
+    network = FacePoints(FacePointsConfig(**fields_of(configuration)))
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def _start(options: TrainOptions, device: torch.device) -> Averaged[FacePoints]:
+    network = FacePoints() if options.init_from is None else read_points(options.init_from)
+    return begin(network, device, AVERAGE_DECAY)
+
+
+def _learn(state: Averaged[FacePoints], images: Tensor, points: Tensor, rate: float) -> float:
+    """Do one step of the optimiser and of the average."""
+    state.network.train()
+    with autocast(images.device):
+        features = state.network.seen(images)[-1]
+    loss = wing_loss(state.network.places(features.float()), points)  # bfloat16 has too few digits for places
+    state.descend(loss, rate)
+    return loss.item()
+
+
+def _drawn(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    picture = cv2.resize(image, None, fx=2, fy=2)
+    for x, y in points * picture.shape[0]:
+        cv2.circle(picture, (round(float(x)), round(float(y))), 1, (0, 255, 0), cv2.FILLED)
+    return picture

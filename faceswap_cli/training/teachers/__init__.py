@@ -1,0 +1,1 @@
+"""Networks others trained, that label, judge or embed what ours learn from."""

@@ -1,0 +1,274 @@
+"""Triplets: what a row holds, that a pack goes on where it broke off, and that a painter learns from it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the [train] extra")
+from skimage.data import astronaut  # noqa: E402
+
+import faceswap_cli.portrait  # noqa: E402
+from faceswap_cli.errors import UsageError  # noqa: E402
+from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
+from faceswap_cli.training.core.options import TrainOptions, TripletOptions  # noqa: E402
+from faceswap_cli.training.data.pack import PackWriter  # noqa: E402
+from faceswap_cli.training.data.relight import relit, strands  # noqa: E402
+from faceswap_cli.training.data.triplet_data import TripletData  # noqa: E402
+from faceswap_cli.training.data.triplet_pack import ROWS, Triplet, TripletPack, TripletReader  # noqa: E402
+from faceswap_cli.training.data.triplets import TripletMaker, make_triplets  # noqa: E402
+from faceswap_cli.training.data.worn import with_beard, with_glasses, worn_alike  # noqa: E402
+from faceswap_cli.training.export import export  # noqa: E402
+from faceswap_cli.training.generator import painter as training  # noqa: E402
+from faceswap_cli.training.generator.painter_losses import (  # noqa: E402
+    answer_distance,
+    broad_distance,
+    edge_distance,
+    mean_over,
+    texture_distance,
+)
+
+TINY = """
+discriminator_width = 4
+adversarial_from = 0.5
+[shape]
+size = 96
+working = 96
+width = 8
+blocks = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two people with two photos each: the astronaut, and the astronaut mirrored and tinted."""
+    folder = tmp_path_factory.mktemp("faces")
+    face = np.ascontiguousarray(cv2.resize(astronaut()[0:220, 110:330], (192, 192), interpolation=cv2.INTER_AREA))
+    points = (TEMPLATES["simswap-frontal"][0] * 192).round(2).tolist()
+    with PackWriter(folder) as writer:
+        for person, image in (("a", face), ("b", np.ascontiguousarray(face[:, ::-1] // 2 + 40))):
+            for number in (1, 2):
+                about = {
+                    "source": f"{person}/{number}.jpg",
+                    "person": person,
+                    "points": points,
+                    "scale": 1.0,
+                    "grey": False,
+                }
+                writer.add(np.clip(image.astype(int) + 5 * number, 0, 255).astype(np.uint8), None, about)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def options(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> TripletOptions:
+    return TripletOptions(data=(faces,), output=tmp_path_factory.mktemp("made") / "triplets", count=24, size=96)
+
+
+@pytest.fixture(scope="module")
+def triplets(options: TripletOptions) -> Path:
+    make_triplets(options)
+    return options.output
+
+
+def test_every_number_becomes_a_row_or_a_reason(options: TripletOptions, triplets: Path) -> None:
+    lines = (triplets / ROWS).read_text().splitlines()
+    assert len(lines) == options.count
+    rows = TripletReader(triplets).rows
+    assert {row["answered"] for row in rows} == {True, False}
+    assert all(row["number"] % options.pairs == 0 for row in rows if not row["answered"])
+
+
+def test_the_answer_is_the_target_outside_the_mask(triplets: Path) -> None:
+    reader = TripletReader(triplets)
+    row = next(index for index, each in enumerate(reader.rows) if each["answered"])
+    triplet = reader.read(row)
+    assert triplet.answer is not None
+    far = cv2.dilate(triplet.mask, np.ones((9, 9), np.uint8)) == 0
+    change = np.abs(triplet.answer.astype(int) - triplet.target).mean(axis=2)
+    assert change[far].mean() < 4  # JPEG and no more
+    assert change[triplet.mask > 128].mean() > 2 * change[far].mean()  # somebody else's face
+    assert (triplet.laid[..., 3] > 128).mean() > 0.03
+
+
+def test_a_broken_pack_goes_on_to_the_same_rows(options: TripletOptions, triplets: Path, tmp_path: Path) -> None:
+    again = replace(options, output=tmp_path / "again", count=6)
+    make_triplets(again)
+    whole = again.output / ROWS
+    kept = whole.read_text().splitlines()
+    whole.write_text("\n".join([*kept[:3], kept[3][:20]]))  # cut off in the middle of a line
+    make_triplets(again)
+    ours, theirs = TripletReader(again.output), TripletReader(triplets)
+    assert [row["number"] for row in ours.rows] == [row["number"] for row in theirs.rows if row["number"] < 6]
+    for index in range(len(ours.rows)):
+        assert np.array_equal(ours.read(index).target, theirs.read(index).target)
+
+
+def test_two_processes_make_the_same_rows(options: TripletOptions, triplets: Path, tmp_path: Path) -> None:
+    other = replace(options, output=tmp_path / "other", count=4, workers=2)
+    make_triplets(other)
+    ours, theirs = TripletReader(other.output), TripletReader(triplets)
+    assert np.array_equal(ours.read(0).laid, theirs.read(0).laid)
+
+
+def test_one_person_makes_no_triplets(tmp_path: Path) -> None:
+    with PackWriter(tmp_path) as writer:
+        about = {"source": "a.jpg", "person": "a", "points": [[1, 1]] * 5, "scale": 1.0, "grey": False}
+        writer.add(np.zeros((64, 64, 3), np.uint8), None, about)
+    with pytest.raises(UsageError, match="two people"):
+        TripletMaker(TripletOptions(data=(tmp_path,)))
+
+
+def test_another_light_changes_brightness_and_keeps_edges() -> None:
+    face = np.ascontiguousarray(astronaut()[0:220, 110:330])
+    changed = [relit(face, np.random.default_rng(seed)) for seed in range(8)]
+    assert all(each.shape == face.shape and each.dtype == np.uint8 for each in changed)
+    assert np.mean([np.abs(each.astype(int) - face).mean() for each in changed]) > 8
+    assert np.array_equal(relit(face, np.random.default_rng(3)), changed[3])
+
+
+def test_strands_lie_on_the_forehead_alone() -> None:
+    face = np.full((200, 200, 3), 200, np.uint8)
+    points = np.array([[70, 100], [130, 100], [100, 130], [80, 160], [120, 160]], np.float32)
+    changed = np.abs(strands(face, points, np.random.default_rng(0)).astype(int) - face).max(axis=2) > 0
+    assert changed.any() and not changed[150:].any()
+
+
+def test_distances_by_hand() -> None:
+    answer, mask = torch.zeros(1, 3, 24, 24), torch.zeros(1, 1, 24, 24)
+    image = answer.clone()
+    image[..., :12] = 0.4
+    mask[..., :12] = 1.0
+    # |0.4| weighs 1.15 on one half and 0.15 on the other: 0.4 * 1.15 / 1.3
+    assert answer_distance(image, answer, mask).item() == pytest.approx(0.4 * 1.15 / 1.3)
+    assert broad_distance(image, answer).item() == pytest.approx(0.4)  # half of the cells, at both scales
+    assert edge_distance(image, answer).item() == pytest.approx(0.4 / 23)  # one column of 23 steps, none down
+    assert mean_over(torch.tensor([1.0, 3.0, 8.0]), torch.tensor([1.0, 1.0, 0.0])).item() == pytest.approx(2.0)
+    assert mean_over(torch.tensor([1.0]), torch.tensor([0.0])).item() == 0.0
+
+
+def test_texture_counts_by_strength_not_by_place() -> None:
+    mask = torch.ones(1, 1, 32, 32)
+    places = torch.arange(32)
+    grain = (0.5 + 0.05 * (((places[:, None] + places[None]) % 2) * 2.0 - 1)).expand(1, 3, 32, 32)
+    moved = grain.roll(1, dims=3)
+    flat = torch.full_like(grain, 0.5)
+    assert texture_distance(moved, grain, mask).item() < 0.002
+    # a chequer of 0.05 less its 3 x 3 mean (a ninth of it) is 0.0444 or 0.0556 strong
+    assert texture_distance(flat, grain, mask).item() == pytest.approx(0.047, abs=0.006)
+
+
+def test_a_painter_trains_resumes_exactly_and_is_exported(triplets: Path, tmp_path: Path) -> None:
+    config = tmp_path / "tiny.toml"
+    config.write_text(TINY)
+    whole = TrainOptions(
+        data=(triplets,), output=tmp_path / "whole", network="painter", steps=4, batch=4, save_every=2, config=config
+    )
+    training.train(whole)
+    broken = replace(whole, output=tmp_path / "broken", steps=4, save_every=2)
+    _train_to(broken, 2)
+    training.train(replace(broken, resume=True))
+    first, second = (torch.load(run / "last.pt", weights_only=True) for run in (whole.output, broken.output))
+    assert first["step"] == second["step"] == 4
+    for name, value in first["average"].items():
+        assert torch.equal(value, second["average"][name]), name
+    assert len((whole.output / "log.csv").read_text().splitlines()) == 3
+    assert (whole.output / "samples" / "0000002.png").is_file()
+    assert export(whole.output).is_file()
+
+
+def _train_to(options: TrainOptions, steps: int) -> None:
+    """Train a run of so many steps and stop it before, as a crash would."""
+    kept = training._keep
+
+    def stop_behind(run, players, *rest):  # type: ignore[no-untyped-def]
+        kept(run, players, *rest)
+        if players.painter.step == steps:
+            raise KeyboardInterrupt
+
+    training._keep = stop_behind
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            training.train(options)
+    finally:
+        training._keep = kept
+
+
+def test_a_batch_depends_on_its_number_alone(triplets: Path) -> None:
+    data = TripletData((triplets,), 96, seed=3)
+    batches = data.batches(2, first=0)
+    next(batches)
+    second = next(batches)
+    again = next(TripletData((triplets,), 96, seed=3).batches(2, first=1))
+    assert torch.equal(second.target, again.target) and torch.equal(second.portrait, again.portrait)
+    assert second.target.shape == (2, 3, 96, 96) and second.portrait.shape == (2, 4, 96, 96)
+
+
+def test_packs_keep_what_they_are_given(tmp_path: Path) -> None:
+    picture = np.full((32, 32, 3), 90, np.uint8)
+    laid = np.dstack([picture + 20, np.arange(1024, dtype=np.uint32).reshape(32, 32).astype(np.uint8)])
+    given = Triplet(
+        target=picture,
+        laid=laid,
+        answer=None,
+        mask=laid[..., 3].T.copy(),
+        identity=np.float32([0.6, 0.8]),
+        faces=np.full((112, 224, 3), 33, np.uint8),
+        person="p",
+        held_out=True,
+    )
+    with TripletPack(tmp_path) as pack:
+        pack.add(7, given)
+        pack.add(8, "donor is the person")
+    assert TripletPack(tmp_path).numbers == {7, 8}
+    assert TripletPack(tmp_path).outcomes() == {"pairs": 1, "donor is the person": 1}
+    kept = TripletReader(tmp_path).read(0)
+    assert kept.answer is None and kept.held_out and kept.person == "p"
+    assert np.array_equal(kept.laid[..., 3], laid[..., 3]) and np.array_equal(kept.mask, given.mask)
+    assert np.abs(kept.laid[..., :3].astype(int) - 110).max() <= 2 and np.allclose(kept.identity, [0.6, 0.8])
+
+
+def mean_face() -> np.ndarray:
+    """Return the landmarks (66, 2) of a face that looks ahead, in a crop's middle, as shares of its side."""
+    points = np.load(Path(faceswap_cli.portrait.__file__).parent / "mean_face.npz")["face"][:, :2]
+    points = points - (points.min(axis=0) + points.max(axis=0)) / 2
+    return (0.5 + 0.6 * points / np.ptp(points[:, 1])).astype(np.float32)
+
+
+def test_a_borrowed_beard_takes_the_colour_of_the_skin() -> None:
+    face, lender = np.full((160, 160, 3), 180, np.uint8), np.full((160, 160, 3), 90, np.uint8)
+    landmarks = mean_face()
+    lender[int(0.55 * 160) :] = 30  # dark from under the nose on
+    changed = with_beard(face, landmarks, lender, landmarks)
+    chin = changed[int(0.73 * 160), 80]
+    # skin of 180 over skin of 90 doubles the beard: (180 + 1) / (90 + 1) * 30
+    assert np.allclose(chin, 30 * 181 / 91, atol=3)
+    assert np.array_equal(changed[:64], face[:64])  # nothing above the nose's root
+
+
+def test_what_is_worn_is_worn_by_target_and_answer_alike() -> None:
+    target = np.ascontiguousarray(astronaut()[0:220, 110:330])
+    answer = np.clip(target.astype(int) + 9, 0, 255).astype(np.uint8)
+    points = np.array([[90, 95], [140, 95], [115, 120], [95, 150], [135, 150]], np.float32)
+    nothing = np.zeros((19, 32, 32), np.float32)  # all background: no eyes to wear glasses before
+    kinds = set()
+    for seed in range(60):
+        pair = worn_alike(target, answer, points, nothing, np.random.default_rng(seed))
+        changed = [(now != before).any(axis=2) for now, before in zip(pair, (target, answer), strict=True)]
+        kinds.add((bool(changed[0].any()), bool(changed[1].any())))
+        if changed[0].any():
+            where = changed[0] & changed[1]
+            assert where.sum() > 0.8 * max(each.sum() for each in changed)
+    assert kinds == {(False, False), (True, True)}
+
+
+def test_glasses_are_drawn_before_the_eyes() -> None:
+    face = np.ascontiguousarray(astronaut()[0:220, 110:330])
+    probs = np.zeros((19, 220, 220), np.float32)
+    probs[1] = 0.5  # skin, but for two eyes
+    for eye, x in ((4, 90), (5, 140)):
+        probs[eye, 90:100, x - 8 : x + 8] = 1
+    changed = [(with_glasses(face, probs, np.random.default_rng(seed)) != face).any(axis=2) for seed in range(6)]
+    assert sum(each.any() for each in changed) >= 4
+    assert not any(each[170:].any() for each in changed)

@@ -1,0 +1,415 @@
+"""Training a generator from two pictures on a CPU: it runs, resumes exactly and never loses its last checkpoint."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the [train] extra")
+from skimage.data import astronaut  # noqa: E402
+
+from faceswap_cli.errors import OutputError, UsageError, WeightsError  # noqa: E402
+from faceswap_cli.networks.export import read_metadata  # noqa: E402
+from faceswap_cli.networks.light import Light  # noqa: E402
+from faceswap_cli.networks.lite import Changes, LiteConfig, SimSwapLite, apply_changes  # noqa: E402
+from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
+from faceswap_cli.portrait.corrections.source_light import Light as SideLight  # noqa: E402
+from faceswap_cli.portrait.recipe import RECIPE  # noqa: E402
+from faceswap_cli.portrait.records import Portrait  # noqa: E402
+from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
+from faceswap_cli.store import models  # noqa: E402
+from faceswap_cli.training.core import checkpoint  # noqa: E402
+from faceswap_cli.training.core.options import TrainOptions  # noqa: E402
+from faceswap_cli.training.core.run import Run  # noqa: E402
+from faceswap_cli.training.data.face_set import load_packs  # noqa: E402
+from faceswap_cli.training.data.pack import PackWriter, read_crop, read_rows  # noqa: E402
+from faceswap_cli.training.data.portraits import Portraits, load_portraits  # noqa: E402
+from faceswap_cli.training.export import export  # noqa: E402
+from faceswap_cli.training.generator import train as swap  # noqa: E402
+from faceswap_cli.training.generator.losses import feature_matching, identity_loss, smoothness_loss  # noqa: E402
+from faceswap_cli.training.teachers.encoders import embed_faces, load_embeddings, load_encoders  # noqa: E402
+from faceswap_cli.training.teachers.identity_judge import IdentityJudge  # noqa: E402
+
+from .conftest import run_two_workers  # noqa: E402
+
+TINY = """
+adversarial_from = 3
+identity_ramp = 2
+discriminator_width = 4
+[shape]
+size = 96
+working = 96
+width = 8
+blocks = 1
+"""
+
+TWO_WORKERS = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from torch import distributed
+from faceswap_cli.training.generator import train as swap
+from faceswap_cli.training.core.options import TrainOptions
+from faceswap_cli.training.core.run import Run
+from faceswap_cli.training.data.swap_data import SwapData
+
+draw, seen = SwapData.draw, []
+def told(data, count, **given):
+    batch = draw(data, count, **given)
+    seen.append(f"{float(batch.target.mean()):.7f}")
+    return batch
+SwapData.draw = told
+
+pack, encoder, config, output = map(Path, sys.argv[1:])
+options = TrainOptions(data=(pack,), teacher=encoder, config=config, output=output / "whole", steps=4, batch=1,
+                       size=96, save_every=2, threads=1)
+swap.train(options)
+clock, calls = Run.out_of_time, iter(range(100))
+Run.out_of_time = lambda run: next(calls) >= 2
+halves = replace(options, output=output / "halves")
+swap.train(halves)
+Run.out_of_time = clock
+distributed.barrier()  # until the first worker has written the checkpoint
+swap.train(replace(halves, resume=True))
+print(*seen)
+"""
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two people: the astronaut's face, and the same mirrored and tinted."""
+    folder = tmp_path_factory.mktemp("pack")
+    face = np.ascontiguousarray(cv2.resize(astronaut()[0:220, 110:330], (128, 128), interpolation=cv2.INTER_AREA))
+    points = (TEMPLATES["simswap-frontal"][0] * 128).round(2).tolist()
+    with PackWriter(folder) as writer:
+        for person, image in (("a", face), ("b", np.ascontiguousarray(face[:, ::-1] // 2 + 40))):
+            about = {"source": f"{person}/1.jpg", "person": person, "points": points, "scale": 1.0, "grey": False}
+            writer.add(image, None, about)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def options(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainOptions:
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "tiny.toml").write_text(TINY)
+    torch.manual_seed(3)
+    torch.save(MobileFaceNet().state_dict(), folder / "encoder.pt")
+    return TrainOptions(
+        data=(pack,), teacher=folder / "encoder.pt", config=folder / "tiny.toml", output=folder / "whole",
+        steps=8, batch=2, size=96, save_every=4, threads=1,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole_run(options: TrainOptions) -> Path:
+    swap.train(options)
+    return options.output
+
+
+def test_two_pictures_are_enough_and_leave_log_samples_and_checkpoint(whole_run: Path) -> None:
+    lines = (whole_run / "log.csv").read_text().splitlines()
+    assert len(lines) == 3
+    rows = [dict(zip(lines[0].split(","), map(float, line.split(",")), strict=True)) for line in lines[1:]]
+    assert {"cosine_source", "cosine_target", "self_psnr", "images_per_second"} <= set(rows[0])
+    for row in rows:  # both at steps whose batch is of different people
+        assert np.isfinite(row["reconstruction"]) and np.isfinite(row["contrast"])
+    assert cv2.imread(str(whole_run / "samples" / "0000008.png")).shape[0] == 4 * 96
+
+
+def test_interrupted_run_ends_with_the_same_weights(
+    options: TrainOptions, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halves = replace(options, output=tmp_path / "halves")
+    with monkeypatch.context() as clock:
+        calls = iter(range(100))
+        clock.setattr(Run, "out_of_time", lambda self: next(calls) >= 5)
+        swap.train(halves)
+    assert checkpoint.load(halves.output / "last.pt")["step"] == 5
+    swap.train(replace(halves, resume=True))
+    once, twice = checkpoint.load(whole_run / "last.pt"), checkpoint.load(halves.output / "last.pt")
+    assert once["step"] == twice["step"] == 8
+    for part in ("generator", "average", "discriminator"):
+        for name, value in once[part].items():
+            assert torch.equal(value, twice[part][name]), f"{part}.{name}"
+
+
+def test_two_workers_draw_their_own_batches_and_go_on_exactly(options: TrainOptions, tmp_path: Path) -> None:
+    first, second = (
+        line.split() for line in run_two_workers(TWO_WORKERS, *options.data, options.teacher, options.config, tmp_path)
+    )
+    assert len(set(first[:4]) | set(second[:4])) == 8  # no batch is like another
+    assert (first[4:], second[4:]) == (first[:4], second[:4])
+    once, twice = (checkpoint.load(tmp_path / run / "last.pt") for run in ("whole", "halves"))
+    for part in swap.NETWORKS:
+        for name, value in once[part].items():
+            assert torch.equal(value, twice[part][name]), f"{part}.{name}"
+
+
+def test_init_from_trains_the_discriminator_alone_first(options: TrainOptions, whole_run: Path, tmp_path: Path) -> None:
+    config = tmp_path / "at_once.toml"
+    config.write_text(TINY.replace("adversarial_from = 3", "adversarial_from = 0"))
+    for steps in (1, 4):
+        from_last = replace(options, config=config, init_from=whole_run / "last.pt", steps=steps)
+        swap.train(replace(from_last, output=tmp_path / str(steps)))
+    before, first, last = (
+        checkpoint.load(folder / "last.pt") for folder in (whole_run, tmp_path / "1", tmp_path / "4")
+    )
+    assert all(torch.equal(value, last["generator"][name]) for name, value in before["average"].items())
+    assert any(not torch.equal(value, last["discriminator"][name]) for name, value in first["discriminator"].items())
+
+
+def test_init_from_trains_at_once_where_the_adversary_comes_later(
+    options: TrainOptions, whole_run: Path, tmp_path: Path
+) -> None:
+    swap.train(replace(options, output=tmp_path / "later", init_from=whole_run / "last.pt", steps=1))
+    before, after = (checkpoint.load(folder / "last.pt") for folder in (whole_run, tmp_path / "later"))
+    assert any(not torch.equal(value, after["generator"][name]) for name, value in before["average"].items())
+
+
+def test_the_limit_of_change_can_be_set_when_exporting(whole_run: Path, tmp_path: Path) -> None:
+    path = export(whole_run, tmp_path / "still.onnx", change=0)
+    assert json.loads(read_metadata(path)["configuration"])["change"] == 0
+    with pytest.raises(UsageError, match=r"1\.5"):
+        export(whole_run, tmp_path / "wild.onnx", change=1.5)
+
+
+def test_a_run_is_not_overwritten(options: TrainOptions, whole_run: Path) -> None:
+    with pytest.raises(OutputError, match="--resume"):
+        swap.train(options)
+
+
+def test_paper_recipe_trains_the_published_network(options: TrainOptions, tmp_path: Path) -> None:
+    (tmp_path / "paper.toml").write_text(
+        'network = "simswap"\nsame_every = 2\nadversarial = 1.0\nfeature_matching = 10.0\nmatched_maps = "all"\n'
+        "gradient_penalty = 1e-5\nadversarial_from = 0\ndiscriminator_width = 4\n"
+        '[shape]\nwidth = 4\nblocks = 1\nlatent = 128\nnorm = "instance"\n'
+    )
+    swap.train(replace(options, output=tmp_path / "paper", config=tmp_path / "paper.toml", steps=2, save_every=2))
+    log = (tmp_path / "paper" / "log.csv").read_text().splitlines()
+    row = dict(zip(log[0].split(","), map(float, log[1].split(",")), strict=True))
+    assert row["gradient_penalty"] >= 0
+    assert np.isfinite(row["feature_matching"])
+
+
+def test_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "last.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(WeightsError, match="readable"):
+        checkpoint.load(tmp_path / "last.pt")
+
+
+def test_failed_save_keeps_the_checkpoint_before(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "last.pt", {"step": 1})
+    with pytest.raises(Exception, match=r"pickle|local"):
+        checkpoint.save(tmp_path / "last.pt", {"step": lambda: 2})
+    assert checkpoint.load(tmp_path / "last.pt")["step"] == 1
+
+
+def test_pack_survives_a_row_cut_off(pack: Path, tmp_path: Path) -> None:
+    for file in pack.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    index = tmp_path / "index.jsonl"
+    index.write_text(index.read_text()[:-30])
+    rows = read_rows(tmp_path)
+    assert len(rows) == 1
+    assert read_crop(tmp_path, rows[0]).shape == (128, 128, 3)
+
+
+def test_a_pack_that_was_cut_off_goes_on_with_whole_rows(pack: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(pack, broken)
+    whole = (broken / "index.jsonl").read_text()
+    (broken / "index.jsonl").write_text(whole[:-40])
+    row = read_rows(broken)[0]
+    about = {"source": "c/1.jpg", "person": "c", "points": row.points, "scale": 1.0, "grey": False}
+    with PackWriter(broken) as writer:
+        writer.add(read_crop(broken, row), None, about)
+    assert [each.person for each in read_rows(broken)] == ["a", "c"]
+
+
+def small_lite(working: int = 64) -> SimSwapLite:
+    torch.manual_seed(0)
+    return SimSwapLite(LiteConfig(size=128, working=working, width=8, blocks=1)).eval()
+
+
+def someone() -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.randn(1, 128))
+
+
+def flat_portrait(target: torch.Tensor, usable: float) -> torch.Tensor:
+    """The target seen in half the light, with one share everywhere."""
+    return torch.cat([target / 2, torch.full_like(target[:, :1], usable)], dim=1)
+
+
+def test_lite_keeps_the_target_where_the_portrait_may_not_be_used() -> None:
+    target = torch.rand(1, 3, 128, 128)
+    image = small_lite()(target, someone(), flat_portrait(target, 0)).detach()
+    assert float((image - target).abs().mean()) < 1e-2
+
+
+def test_untrained_lite_brings_the_portrait_to_the_targets_light() -> None:
+    target = torch.nn.functional.avg_pool2d(torch.rand(1, 3, 256, 256), 2) * 0.8
+    image = small_lite()(target, someone(), flat_portrait(target, 1)).detach()
+    ours, theirs, before = (torch.nn.functional.avg_pool2d(each, 16) for each in (image, target, target / 2))
+    assert float((ours - theirs)[..., 2:6, 2:6].abs().mean()) < 0.03
+    assert float((before - theirs)[..., 2:6, 2:6].abs().mean()) > 0.15
+
+
+def test_untrained_lite_gives_the_portrait_the_targets_contrast() -> None:
+    stripes = (torch.arange(128) // 4 % 2).expand(1, 3, 128, 128) - 0.5
+    portrait = torch.cat([0.5 + 0.6 * stripes, torch.ones(1, 1, 128, 128)], dim=1)
+    swings = [
+        float(small_lite()(0.5 + swing * stripes.mT, someone(), portrait).detach()[0, 0, 62, 32:96].std())
+        for swing in (0.36, 0.6)
+    ]
+    assert swings[0] == pytest.approx(0.6 * swings[1], rel=0.1)
+
+
+def test_lite_shows_the_portraits_own_pixels() -> None:
+    target = 0.5 + 0.2 * (torch.rand(1, 3, 128, 128) - 0.5)
+    stripes = (torch.arange(128) // 4 % 2) * 0.4 + 0.3
+    portrait = torch.cat([stripes.expand(1, 3, 128, 128), torch.ones(1, 1, 128, 128)], dim=1)
+    image = small_lite()(target, someone(), portrait).detach()
+    assert float(image[0, 0, 64, 32:96].std()) > 0.08
+
+
+def test_the_gate_lets_the_portrait_in_where_it_may_be_used() -> None:
+    portrait = torch.full((1, 4, 64, 64), 0.8)
+    portrait[:, 3, :, 32:] = 0
+    gate = torch.ones(1, 1, 32, 32)
+    gate[:, :, 16:] = 0
+    nothing = torch.zeros(1, 3, 32, 32)
+    cells = torch.ones(1, 3, 8, 8)
+    changes = Changes(gate, nothing, Light(cells, 0.5 * cells, 0.1 * cells, torch.ones(1, 1, 1, 1)))
+    image = apply_changes(torch.zeros(1, 3, 64, 64), portrait, changes)
+    assert float(image[0, 0, 8, 8]) == pytest.approx(0.8 * (0.5 * 0.8 + 0.1))
+    assert not image[0, :, 8, 40:].any()
+    assert not image[0, :, 40:].any()
+
+
+def test_changes_fade_to_nothing_at_the_border() -> None:
+    network = small_lite(working=128)
+    torch.nn.init.normal_(network.residual.weight, std=1.0)
+    target = torch.rand(1, 3, 128, 128)
+    change = (network(target, someone(), flat_portrait(target, 1)) - target).abs().detach()
+    assert float(change[..., 0, :].max()) < 0.06
+    assert float(change[..., 48:80, 48:80].max()) > 0.1
+
+
+def test_shades_change_only_where_a_portrait_lies() -> None:
+    network = small_lite(working=128)
+    torch.nn.init.normal_(network.residual.weight, std=1.0)
+    target = torch.rand(1, 3, 128, 128)
+    portrait = flat_portrait(target, 1)
+    portrait[:, 3, 40:60, 40:60] = 0  # an eye
+    change = (network(target, someone(), portrait) - target).abs().detach()
+    assert not change[..., 46:54, 46:54].any()
+    assert float(change[..., 64:80, 48:80].max()) > 0.1
+
+
+def test_identity_judge_cuts_the_encoders_template() -> None:
+    """A dot drawn at the nose of SimSwap's template is seen where the encoder expects the nose."""
+    judge = IdentityJudge([MobileFaceNet()], 224)
+    nose = TEMPLATES["simswap-frontal"][0][2] * 224
+    crop = torch.zeros(1, 3, 224, 224)
+    crop[..., round(nose[1]) - 1 : round(nose[1]) + 2, round(nose[0]) - 1 : round(nose[0]) + 2] = 1
+    seen = judge._cut(crop, torch.eye(3)[None])[0, 0]
+    row, column = divmod(int(seen.argmax()), 112)
+    wanted = TEMPLATES["arcface"][0][2] * 112
+    assert np.hypot(column - wanted[0], row - wanted[1]) < 4
+
+
+def test_identity_loss_is_zero_for_the_wanted_vector_only() -> None:
+    vectors = torch.nn.functional.normalize(torch.randn(4, 128))
+    assert float(identity_loss(vectors, vectors)) == pytest.approx(0, abs=1e-6)
+    assert float(identity_loss(vectors, -vectors)) == pytest.approx(2, abs=1e-6)
+
+
+def test_weak_matching_ignores_fine_maps() -> None:
+    real = [torch.zeros(1, 2, 4, 4) for _ in range(6)]
+    fake = [torch.ones(1, 2, 4, 4) if index < 3 else torch.zeros(1, 2, 4, 4) for index in range(6)]
+    assert float(feature_matching(fake, real, "weak")) == 0
+    assert float(feature_matching(fake, real, "all")) == 3
+
+
+def test_a_change_of_shading_costs_more_on_plain_skin_than_beside_detail() -> None:
+    residual = torch.zeros(1, 1, 48, 48)
+    residual[..., 16:32, 16:32] = 0.05
+    plain, detailed = torch.full((1, 3, 96, 96), 0.6), torch.rand(1, 3, 96, 96).round()
+    costs = [float(smoothness_loss(residual, image)) for image in (plain, detailed)]
+    assert costs[1] < 0.3 * costs[0]
+    assert float(smoothness_loss(torch.zeros_like(residual), plain)) == 0
+
+
+def test_an_altered_embedded_encoder_is_refused_beside_another_too(
+    options: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    altered = tmp_path / "package" / "weights"
+    (altered / "faces").mkdir(parents=True)
+    for name in ("catalogue.toml", "faces/encoder.onnx"):
+        (altered / name).write_bytes((models.weights_folder() / name).read_bytes())
+    (altered / "faces" / "encoder.onnx").write_bytes(b"altered")
+    monkeypatch.setattr(models, "PACKAGE", altered.parent)
+    for teacher in (options.teacher, None):
+        with pytest.raises(WeightsError, match="is not the file it should be"):
+            load_encoders(teacher)
+    (altered / "faces" / "encoder.onnx").unlink()
+    assert len(load_encoders(options.teacher)) == 1
+    with pytest.raises(WeightsError, match="no embedded encoder yet"):
+        load_encoders(None)
+
+
+def test_portraits_are_looked_at_once(pack: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "portraits.npz"
+    faces = load_packs((pack,), 96)
+    first = load_portraits(faces, cache, 1)
+    made = cache.stat().st_mtime_ns
+    again = load_portraits(faces, cache, 1)
+    assert cache.stat().st_mtime_ns == made
+    for name in Portraits.__slots__:
+        np.testing.assert_array_equal(getattr(again, name), getattr(first, name))
+    other = load_portraits(faces.chosen(np.array([1, 0])), cache, 1)
+    assert cache.stat().st_mtime_ns != made
+    np.testing.assert_array_equal(other.points, first.points[::-1])
+    assert [path.name for path in tmp_path.iterdir()] == [cache.name]
+
+
+def test_portraits_are_looked_at_anew_when_a_number_of_the_recipe_changed(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, faces = tmp_path / "portraits.npz", load_packs((pack,), 96)
+    load_portraits(faces, cache, 1)
+    made = cache.stat().st_mtime_ns
+    monkeypatch.setattr("faceswap_cli.training.data.portraits.RECIPE", RECIPE.without(("glasses",)))
+    load_portraits(faces, cache, 1)
+    assert cache.stat().st_mtime_ns != made
+
+
+def test_identities_are_looked_at_once_by_the_same_encoders(pack: Path, tmp_path: Path) -> None:
+    cache, device = tmp_path / "embeddings.npz", torch.device("cpu")
+    faces, judge = load_packs((pack,), 96), IdentityJudge(load_encoders(None), 96)
+    first = load_embeddings(faces, judge, device, cache)
+    made = cache.stat().st_mtime_ns
+    assert torch.equal(load_embeddings(faces, judge, device, cache), first)
+    assert torch.equal(first, embed_faces(faces, judge, device))
+    assert cache.stat().st_mtime_ns == made
+    torch.nn.init.normal_(judge.encoders[0].conv3.weight)
+    other = load_embeddings(faces, judge, device, cache)
+    assert cache.stat().st_mtime_ns != made
+    assert not torch.equal(other, first)
+    assert [path.name for path in tmp_path.iterdir()] == [cache.name]
+
+
+def test_portraits_are_laid_as_a_swap_lays_them(pack: Path, tmp_path: Path) -> None:
+    faces = load_packs((pack,), 96)
+    from_one_side = np.linspace(0.3, 1, faces.size)[:, None]
+    lit = replace(faces, images=np.rint(faces.images * from_one_side).astype(np.uint8))
+    known = load_portraits(lit, tmp_path / "portraits.npz", 1)
+    for number, image in enumerate(lit.images):
+        usable = (known.usable[number] / 255).astype(np.float32)
+        evened = SideLight().apply(Portrait(image, usable, known.points[number]))
+        np.testing.assert_array_equal(known.images[number], evened.image)
+    assert (known.images != lit.images).any()
