@@ -35,23 +35,6 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SourcePhoto:
-    """A photo of the person to put in."""
-
-    frame: Frame
-    name: str  # of its file, as people know it
-    face: int | None = None  # which of its faces, from 1, the largest first; None means the largest
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Role:
-    """Somebody in the target, and who is put in for them."""
-
-    photos: Sequence[SourcePhoto | Frame]  # of the one who is put in
-    who: str | None = None  # whom for, as Options.who says it; None: as the options say
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """One face found in a frame."""
 
@@ -83,6 +66,32 @@ class Identity:
 
     embedding: np.ndarray  # (D,) float32, L2 norm 1
     space: str  # name of the encoder's space; a generator refuses a foreign one
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownFace:
+    """A face of which it is known where it lies in its photo, and whose it is."""
+
+    face: Face
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourcePhoto:
+    """A photo of the person to put in."""
+
+    frame: Frame
+    name: str  # of its file, as people know it
+    face: int | None = None  # which of its faces, from 1, the largest first; None means the largest
+    known: KnownFace | None = None  # where nothing is left to be found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Role:
+    """Somebody in the target, and who is put in for them."""
+
+    photos: Sequence[SourcePhoto | Frame]  # of the one who is put in
+    who: str | None = None  # whom for, as Options.who says it; None: as the options say
 
 
 @dataclass(frozen=True, slots=True, eq=False)

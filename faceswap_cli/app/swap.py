@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from .._version import __version__
 from ..errors import NoFaceError, UsageError
 from ..extras import load
+from ..media.face_file import is_face_file, read_face_file
 from ..media.people_file import file_of, read_people
 from ..media.photo import photo_output_path, read_photo, write_photo
 from ..media.plan import Seal
@@ -275,20 +276,30 @@ def paths_of(source: Photos) -> list[Path]:
 def read_photos(sources: list[Path]) -> list[SourcePhoto]:
     """Read the source's photos; `me.jpg#2` is the second face of me.jpg, unless a file has that very name.
 
+    What `save_identity` wrote may stand among them.
+
     Raises UsageError for a clip, with the way to get a photo out of it.
     """
     photos = [_photo_and_face(source) for source in sources]
     for path, _ in photos:
-        if kind_of(path) == "clip":
+        if not is_face_file(path) and kind_of(path) == "clip":
             raise UsageError(
                 f"source {path.name} is a clip: give a photo of the person (`faceswap faces {path} --sheet faces.png` "
                 "shows who is in it), or save one of its pictures"
             )
     names = [path.name for path, _ in photos]
-    return [
-        SourcePhoto(read_photo(path).frame, path.name if names.count(path.name) == 1 else str(path), face)
-        for path, face in photos
-    ]
+    return [_read_source(path, path.name if names.count(path.name) == 1 else str(path), face) for path, face in photos]
+
+
+def _read_source(path: Path, name: str, face: int | None) -> SourcePhoto:
+    if is_face_file(path):
+        return replace(read_face_file(path), name=name, face=face)
+    return SourcePhoto(read_photo(path).frame, name, face)
+
+
+def photo_path(source: Path) -> Path:
+    """Return the file of a source photo, without the number of a face."""
+    return _photo_and_face(source)[0]
 
 
 def _photo_and_face(source: Path) -> tuple[Path, int | None]:

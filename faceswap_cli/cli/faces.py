@@ -51,7 +51,7 @@ def faces(
       faceswap faces clip.mp4 --output people/
     """
     from ..errors import NoFaceError
-    from ..evaluation.people import list_faces, sheet_tiles, space_of
+    from ..evaluation.people import list_faces, sheet_tiles
     from ..evaluation.people_folder import save_people
     from ..media.sheet import save_sheet
 
@@ -64,7 +64,7 @@ def faces(
     if sheet is not None:
         save_sheet(sheet_tiles(found), SHEET_COLUMNS, sheet)
     if output is not None:
-        for note in save_people(output, input, found, space_of(options), options.force):
+        for note in save_people(output, input, found, options)[1]:
             terminal.note(note)
     terminal.result(_table(found), {"faces": [each.as_record() for each in found]}, as_json)
 

@@ -12,33 +12,44 @@ from ..media.fingerprint import fingerprint_of
 from ..media.people_file import FILE, People, Person, Sighting, write_people
 from ..media.sheet import save_sheet
 from ..media.sniff import kind_of
-from .people import Appearance
+from ..options import Options
+from .people import Appearance, list_faces, space_of
 
 SHEET, SHEET_COLUMNS = "sheet.png", 8
 LEAST_FRAMES = 3  # of a clip in which somebody must be seen: what is seen in fewer is mostly no face
 
 
-def save_people(folder: Path, input_path: Path, found: list[Appearance], space: str, force: bool = False) -> list[str]:
-    """Write the people of an input, grouped by `list_faces`, into a folder; return notes for the user.
+def find_people(input: str | Path, output: str | Path, options: Options | None = None) -> People:
+    """Find out who is in a photo or clip, write it into a folder, and return it: what `faceswap faces --output` does.
 
-    `space` is that of their identities. They are called p1, p2 ... in the order of appearance. Raises OutputError where
-    something is there already (without `force`), NoFaceError where nobody is seen for long enough.
+    Options.people takes the folder. Raises NoFaceError where nobody is seen, and what `save_people` raises.
     """
+    options = options or Options()
+    found, _ = list_faces(Path(input), options)
+    return save_people(Path(output), Path(input), found, options)[0]
+
+
+def save_people(folder: Path, input_path: Path, found: list[Appearance], options: Options) -> tuple[People, list[str]]:
+    """Write the people of an input, grouped by `list_faces`, into a folder; return them, and notes for the user.
+
+    They are called p1, p2 ... in the order of appearance. Raises OutputError where something is there already (without
+    Options.force), NoFaceError where nobody is seen for long enough, WeightsError without an encoder.
+    """
+    space = space_of(options)
     groups = _groups(found, 1 if kind_of(input_path) == "photo" else LEAST_FRAMES)
     if not groups:
         raise NoFaceError(f"nobody is seen in {LEAST_FRAMES} pictures of {input_path.name}: nothing is written")
     names = [f"p{number}" for number in range(1, len(groups) + 1)]
-    _make(folder, [FILE, SHEET, *(f"{name}.jpg" for name in names)], force)
+    _make(folder, [FILE, SHEET, *(f"{name}.jpg" for name in names)], options.force)
     best = [max(group, key=lambda each: each.merit) for group in groups]
-    people = People(
-        tuple(_person(*each) for each in zip(names, groups, strict=True)), space, fingerprint_of(input_path)
-    )
+    persons = tuple(_person(*each) for each in zip(names, groups, strict=True))
+    people = People(persons, space, fingerprint_of(input_path))
     for name, each in zip(names, best, strict=True):
         _write(folder / f"{name}.jpg", each.picture)
     save_sheet([_tile(*each) for each in zip(names, best, people.persons, strict=True)], SHEET_COLUMNS, folder / SHEET)
     write_people(folder, people, input_path, [f"{name}.jpg" for name in names])
     left = len({each.person for each in found}) - len(groups)
-    return [f"left out: {left} seen in fewer than {LEAST_FRAMES} pictures"] if left else []
+    return people, [f"left out: {left} seen in fewer than {LEAST_FRAMES} pictures"] if left else []
 
 
 def _groups(found: list[Appearance], least: int) -> list[list[Appearance]]:

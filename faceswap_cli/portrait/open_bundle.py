@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..engines.cuda import gpu_count
 from ..engines.select import Network, open_network
 from ..options import Options
@@ -13,7 +15,7 @@ from ..stages.identity import Encoder, find_sources, identify
 from ..stages.mask import Mask, OvalMask, ParsedMask
 from ..stages.parse import Parser
 from ..stages.specialise import open_generator
-from ..types import Frame, SourcePhoto
+from ..types import Frame, KnownFace, SourcePhoto
 from .finisher import Finisher
 from .fitter import Fitter
 from .landmarks import LandmarkFinder, frontality
@@ -56,12 +58,27 @@ class OpenBundle:
         self.notes += notes + doubts
         if self.landmarks is None:
             return Source(identity, None)
-        size = self._bundle.generator.contract.size
-        portraitist = Portraitist(self.landmarks, self.parser, size, self.recipe)
-        portrait = portraitist.best([(each.rgb, each.face) for each in seen])
+        portrait = self._portraitist(self.landmarks).best([(each.rgb, each.face) for each in seen])
         if frontality(portrait.landmarks) < _TURNED:
             self.notes.append(_PAST_THE_CAMERA)
         return Source(identity, portrait)
+
+    def known(self, photos: Sequence[SourcePhoto | Frame], detect: Detect) -> tuple[np.ndarray, KnownFace]:
+        """Return the photo (H, W, 3) that shows most of the source's face, where, and who all of them show.
+
+        Raises what `source` raises.
+        """
+        seen, notes = find_sources(photos, detect)
+        identity, doubts = identify(seen, self.encoder, one_person=not self._options.force_average)
+        self.notes += notes + doubts
+        best = seen[0]
+        if self.landmarks is not None:
+            portraitist = self._portraitist(self.landmarks)
+            best = max(seen, key=lambda each: portraitist.merit(each.rgb, each.face))
+        return best.rgb, KnownFace(best.face, identity)
+
+    def _portraitist(self, landmarks: LandmarkFinder) -> Portraitist:
+        return Portraitist(landmarks, self.parser, self._bundle.generator.contract.size, self.recipe)
 
     def player(self, source: Source) -> Player:
         """Return what puts a source in: a generator with the identity set, and what fits the portrait."""
