@@ -90,24 +90,29 @@ class Swapper:
         """Swap the faces of a single picture."""
         with self.stopwatch.stage("locate"):
             faces = self.detector.search(frame.rgb)
-        tally.pass_over(self.detector.too_small, self.detector.unsure)
+        tally.pass_over(frame, self.detector.passed_over)
         roles = self.cast.of_photo(frame.rgb, faces)
         chosen = tuple(replace(faces[number], role=role) for number, role in sorted(roles.items()))
         located = Located(frame, chosen, len(faces))
         tally.add(located)
-        return self._look(located.faces, self.swap(located))
+        swapped = self.swap(located)
+        tally.miss(swapped)
+        return self._look(located.faces, swapped)
 
     def swap(self, located: Located, histories: Sequence[History] | None = None) -> Swapped:
         """Swap the faces chosen in a frame, in a clip by the history of each role."""
-        crops, patches = self._cut(located), list[Patch]()
+        crops, put = self._cut(located), list[tuple[Face, Patch | None]]()
         for role, player in enumerate(self.players):
             own = [crop for crop in crops if crop.face.role == role]
             history = None if histories is None else histories[role]
-            patches += self._put_in(player, located.frame, own, history)
-        return Swapped(located.frame, tuple(patches), located.faces_found, self.label)
+            patches = self._put_in(player, located.frame, own, history)
+            put += zip([crop.face for crop in own], patches, strict=True)
+        seen = tuple(patch for _, patch in put if patch is not None)
+        missed = tuple(face for face, patch in put if patch is None)
+        return Swapped(located.frame, seen, located.faces_found, self.label, missed)
 
-    def _put_in(self, player: Player, frame: Frame, crops: list[Crop], history: History | None) -> list[Patch]:
-        """Return what changes in a frame where one source is put into crops of it."""
+    def _put_in(self, player: Player, frame: Frame, crops: list[Crop], history: History | None) -> list[Patch | None]:
+        """Return what changes in a frame where one source is put into each of some crops; None where nothing does."""
         faces = self._fit(player, frame, crops, history)
         crops = [face.crop for face in faces] or crops
         with self.stopwatch.stage("generate"):
@@ -123,8 +128,7 @@ class Swapper:
                 for crop, image, mask in zip(crops, images, masks, strict=True)
             ]
             bent = [face.bent for face in faces] or [None] * len(crops)
-            patches = [overlaid(*each, self.options.opacity) for each in zip(bent, patches, strict=True)]
-        return [patch for patch in patches if patch is not None]
+            return [overlaid(*each, self.options.opacity) for each in zip(bent, patches, strict=True)]
 
     def _cut(self, located: Located) -> list[Crop]:
         template, size = self.players[0].generator.template, self.players[0].generator.size
@@ -152,7 +156,7 @@ class Swapper:
         for frame in frames:
             with self.stopwatch.stage("locate"):
                 faces = watch.look(frame.rgb)
-            tally.pass_over(self.detector.too_small, self.detector.unsure)
+            tally.pass_over(frame, self.detector.passed_over)
             yield frame, faces
 
     def _swap_all(self, located: Generator[Located, None, None], tally: Tally, first: int) -> Iterator[Swapped]:
@@ -162,6 +166,7 @@ class Swapper:
                 tally.add(each)
                 swapped = self.swap(each, histories) if each.frame.index >= first - self._reach else None
                 if swapped is not None and each.frame.index >= first:
+                    tally.miss(swapped)
                     yield self._look(each.faces[:MOST_FACES], swapped)
 
     def _look(self, faces: tuple[Face, ...], swapped: Swapped) -> Swapped:

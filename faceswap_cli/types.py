@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+TOO_SMALL, BELOW_THRESHOLD = "smaller than --min-face", "below --det-threshold"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
@@ -48,6 +50,14 @@ class Face:
     def area(self) -> float:
         """Area of the box in square pixels."""
         return float((self.box[2] - self.box[0]) * (self.box[3] - self.box[1]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PassedOver:
+    """What was seen in a picture and not taken for a face to be swapped."""
+
+    face: Face
+    why: str  # TOO_SMALL or BELOW_THRESHOLD
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +122,7 @@ class Swapped:
     patches: tuple[Patch, ...]  # one for each face swapped, in the order they are to be composited
     faces_found: int
     label: Patch | None = None  # a text over all the rest, in frames without a face too
+    missed: tuple[Face, ...] = ()  # faces that were to be swapped, and of which nothing is to be seen
 
     @property
     def layers(self) -> tuple[Patch, ...]:

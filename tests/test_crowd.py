@@ -1,6 +1,8 @@
 """People told apart, written down and swapped by name, from pictures to report: the made clip of `crowd.py`."""
 
 import json
+import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,11 +13,15 @@ import numpy as np
 import pytest
 
 from faceswap_cli import find_people, save_identity, swap_image, swap_video
-from faceswap_cli.errors import UsageError
+from faceswap_cli.app.swap import recipe_of
+from faceswap_cli.cli.swapping import show_result, summary
+from faceswap_cli.cli.terminal import Terminal
+from faceswap_cli.errors import LeftError, UsageError
 from faceswap_cli.evaluation.people_folder import SHEET
 from faceswap_cli.media.people_file import FILE, People, read_people
 from faceswap_cli.options import Options
 from faceswap_cli.portrait.open_bundle import OpenBundle
+from faceswap_cli.stages.attendance import COVERED as COVERED_UP
 from faceswap_cli.stages.bundle import find_bundle
 from faceswap_cli.stages.cast import find_cast
 from faceswap_cli.stages.detect import Detect, Watch, open_detector
@@ -23,7 +29,7 @@ from faceswap_cli.stages.track import Located, Track
 from faceswap_cli.types import Face, Frame
 
 from .conftest import write_clip
-from .crowd import NAMES, RATE, There, crowd, lies_on, people, right_share, switches, wrong_faces
+from .crowd import COVERED, CUT, NAMES, RATE, There, crowd, lies_on, people, right_share, switches, wrong_faces
 
 OPTIONS = Options(device="cpu", threads=1)
 
@@ -130,6 +136,26 @@ def test_several_sources_are_put_in_for_several_people_in_one_run(
     assert (one.faces_swapped, named.faces_swapped) == (10, 10)
 
 
+def test_who_was_in_sight_and_not_swapped_is_told_with_times_and_reason(
+    scene: Scene, swapped: Options, portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Anna passes before Ben in frames 12 to 17, a board stands before him in 37 to 48."""
+    options = replace(swapped, who="p2", end=Fraction(CUT, RATE))
+    result = swap_video(portrait, scene.clip, tmp_path / "out.mp4", options)
+    (ben,) = result.report["people"]
+    assert (ben["who"], ben["faces_swapped"]) == ("p2", result.faces_swapped)
+    frames = {round(each.first * RATE): each for each in result.left}
+    assert sum(each.frames for each in result.left) + result.faces_swapped == CUT
+    assert frames[COVERED[0]].frames == COVERED[1] - COVERED[0]
+    assert {each.why for each in result.left} == {COVERED_UP}
+    assert re.search(r"in sight and not swapped: p2 \d\.\d\d-\d\.\d\d s \(covered or not found\)", summary(result))
+    show_result(Terminal(), result, as_json=False)
+    with pytest.raises(LeftError, match=r"p2 1\.48-1\.92 s \(covered or not found\); the result is written") as refused:
+        show_result(Terminal(), result, as_json=False, strict=True)
+    assert refused.value.exit_code == 7
+    assert capsys.readouterr().out.split() == [str(tmp_path / "out.mp4")] * 2
+
+
 @pytest.mark.parametrize(
     ("cast", "told"),
     [
@@ -154,6 +180,20 @@ def test_people_of_another_clip_are_refused(
     with pytest.raises(UsageError, match="people of another input"):
         swap_video({"p1": portrait}, short_clip, tmp_path / "out.mp4", swapped)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_another_cast_or_another_list_of_people_is_another_run(
+    scene: Scene, swapped: Options, portrait: Path, tmp_path: Path
+) -> None:
+    bundle, photo = find_bundle(swapped), scene.photos["anna"][0]
+    shutil.copy(scene.folder / "people" / FILE, tmp_path)
+    options = replace(swapped, people=tmp_path)
+    casts = [{"p1": portrait, "p2": photo}, {"p2": portrait, "p1": photo}, {"p1": [portrait, photo]}]
+    digests = [recipe_of(cast, bundle, options) for cast in [*casts, casts[0]]]
+    assert digests[0] == digests[3]
+    assert len(set(digests)) == 3
+    (tmp_path / FILE).write_text((tmp_path / FILE).read_text().replace('"p3"', '"cleo"'))
+    assert recipe_of(casts[0], bundle, options) != digests[0]
 
 
 def test_a_saved_identity_swaps_as_its_photo_does(swapped: Options, portrait: Path, data: Path, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def plan_video(
     run = Run(cast_of(source), Path(input), options, began)
     with open_clip(run.input) as clip:
         bundle = find_bundle(options)
-        recipe = recipe_of(run, bundle)
+        recipe = recipe_of(source, bundle, options)
         plan = plan_output(clip, Path(output) if output else None, replace(options, force=True), recipe)
         earlier = look_at_earlier_work(plan)
         swapper = open_swapper(run, bundle, label_for(clip, options))

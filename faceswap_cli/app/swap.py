@@ -27,6 +27,7 @@ from ..media.writer import ClipWriter, WriteReport, plan_output
 from ..options import Options, Who, read_who
 from ..pipeline import Swapper
 from ..portrait.recipe import RECIPE
+from ..stages.attendance import Left
 from ..stages.bundle import Bundle, find_bundle
 from ..stages.detect import pack_folder
 from ..stages.label import draw_label
@@ -55,6 +56,7 @@ class Result:
     seconds: float
     notes: tuple[str, ...]  # what a person should know: fallbacks, what is not kept, faces left as they are
     report: dict[str, Any]  # the same and more, as it is written to Options.report
+    left: tuple[Left, ...] = ()  # who was in sight and not swapped, when and why
 
 
 def swap_image(
@@ -87,7 +89,7 @@ def swap_image(
     done: dict[str, Any] = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
     done |= {"faces_skipped": skipped(tally, swapped.faces_found, len(swapped.patches))}
     told = [*told_likeness(swapper.likeness, run.options), *told_others(tally, run.options)]
-    return _conclude(run, swapper, target, done, [*not_kept, *told])
+    return _conclude(run, swapper, (target, tally), done, [*not_kept, *told])
 
 
 def swap_video(
@@ -105,7 +107,7 @@ def swap_video(
     run = Run(cast_of(source), Path(input), options or Options(), time.monotonic())
     with open_clip(run.input) as clip:
         bundle = find_bundle(run.options)
-        plan = plan_output(clip, Path(output) if output else None, run.options, recipe_of(run, bundle))
+        plan = plan_output(clip, Path(output) if output else None, run.options, recipe_of(source, bundle, run.options))
         seal = _seal(run, plan.output)
         swapper, tally = open_swapper(run, bundle, label_for(clip, run.options)), Tally()
         with ClipWriter(plan) as writer:
@@ -115,7 +117,7 @@ def swap_video(
             with swapper.stopwatch.stage("mux"):
                 written = writer.finish(seal)
     told = [*told_likeness(swapper.likeness, run.options), *told_others(tally, run.options)]
-    return _conclude(run, swapper, written.output, _counted(written, tally), [*written.notes, *told])
+    return _conclude(run, swapper, (written.output, tally), _counted(written, tally), [*written.notes, *told])
 
 
 def _seal(run: Run, output: Path) -> Seal | None:
@@ -156,26 +158,27 @@ def open_swapper(run: Run, bundle: Bundle | None = None, label: Patch | None = N
     return Swapper(roles, run.options, bundle, label, people)
 
 
-def recipe_of(run: Run, bundle: Bundle) -> str:
+def recipe_of(source: Source, bundle: Bundle, options: Options) -> str:
     """Digest what the swapped pixels depend on beside the clip and the options.
 
     That is the photos and whom they are for, the networks, the corrections with all their numbers, our version.
     """
-    corrections = RECIPE.without(run.options.without).shaped(run.options.shape).digest
+    cast = cast_of(source)
+    corrections = RECIPE.without(options.without).shaped(options.shape).digest
     networks = [part.path for part in bundle.parts.values()]
-    detectors = sorted(pack_folder(run.options.face_pack).glob("*.onnx"))
-    photos = [(who, *_photo_and_face(path)) for who, paths in run.cast.items() for path in paths]
-    named = [who.photo for who in whos_of(run) if who.photo is not None]
-    written = [] if run.options.people is None else [file_of(run.options.people)]
+    detectors = sorted(pack_folder(options.face_pack).glob("*.onnx"))
+    photos = [(who, *_photo_and_face(path)) for who, paths in cast.items() for path in paths]
+    named = [who.photo for who in _whos(cast, options) if who.photo is not None]
+    written = [] if options.people is None else [file_of(options.people)]
     digests = [sha256_of(path) for path in [*(path for _, path, _ in photos), *named, *written, *networks, *detectors]]
     chosen = [f"{who} {face}" for who, _, face in photos]
     return hashlib.sha256("\n".join([__version__, corrections, *digests, *chosen]).encode()).hexdigest()
 
 
-def whos_of(run: Run) -> list[Who]:
-    """Return whom a run names."""
-    has_people = run.options.people is not None
-    return [*(read_who(who, has_people, "map") for who in run.cast if who), run.options.meant, run.options.spared]
+def _whos(cast: dict[str | None, list[Path]], options: Options) -> list[Who]:
+    """Return everybody who is named."""
+    has_people = options.people is not None
+    return [*(read_who(who, has_people, "map") for who in cast if who is not None), options.meant, options.spared]
 
 
 def _counted(written: WriteReport, tally: Tally) -> dict[str, Any]:
@@ -184,14 +187,27 @@ def _counted(written: WriteReport, tally: Tally) -> dict[str, Any]:
     return counts | {"faces_skipped": skipped(tally, written.faces_found, written.faces_swapped)}
 
 
-def _conclude(run: Run, swapper: Swapper, output: Path, done: dict[str, Any], notes: list[str]) -> Result:
+def _conclude(run: Run, swapper: Swapper, ended: tuple[Path, Tally], done: dict[str, Any], notes: list[str]) -> Result:
     """Make the result, and write its report where one is wanted."""
-    notes = swapper.notes + notes
+    output, tally = ended
+    people = tally.attendance.report([role.who or _who_of(run.options) for role in swapper.roles])
+    done = done | {"people": people}
+    notes = swapper.notes + notes + _told_absent(people)
     report = describe(run, output, done, swapper, notes)
     if run.options.report is not None:
         write_report(run.options.report, report)
     counts = (done["frames"], done["faces_found"], done["faces_swapped"])
-    return Result(output, *counts, report["seconds"], tuple(notes), report)
+    return Result(output, *counts, report["seconds"], tuple(notes), report, tuple(tally.attendance.left))
+
+
+def _who_of(options: Options) -> str | None:
+    return None if options.who is None else str(options.who)
+
+
+def _told_absent(people: list[dict[str, Any]]) -> list[str]:
+    """Say for whom of several nobody was put in, as they were not in sight."""
+    absent = [each["who"] for each in people if not each["tracks"]]
+    return [f"not seen, and so not swapped: {', '.join(absent)}"] if absent else []
 
 
 def told_likeness(likeness: Likeness, options: Options) -> list[str]:

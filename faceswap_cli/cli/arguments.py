@@ -38,6 +38,9 @@ Input = Annotated[Path, typer.Option("--input", "-t", "-i", metavar="PATH", help
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PATH", help="Result, or an existing folder for it.")
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="End with code 7 where somebody in sight was not swapped; all is written.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Try a few frames in memory, print what would be done, and write nothing.")

@@ -1,7 +1,20 @@
 """`faceswap swap-image`."""
 
 from ..options import Options
-from .arguments import SWAP_FLAGS, AsJson, DryRun, Input, Map, Output, Quiet, Sources, Verbose, read_sources, takes
+from .arguments import (
+    SWAP_FLAGS,
+    AsJson,
+    DryRun,
+    Input,
+    Map,
+    Output,
+    Quiet,
+    Sources,
+    Strict,
+    Verbose,
+    read_sources,
+    takes,
+)
 from .swapping import show_plan, show_result
 from .terminal import Terminal
 
@@ -14,6 +27,7 @@ def swap_image(
     input: Input,
     output: Output = None,
     options: Options,
+    strict: Strict = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -33,4 +47,4 @@ def swap_image(
     terminal, sources = Terminal(verbose, quiet), read_sources(source, map)
     if dry_run:
         return show_plan(terminal, plan_image(sources, input, output, options), as_json)
-    show_result(terminal, swap(sources, input, output, options), as_json)
+    show_result(terminal, swap(sources, input, output, options), as_json, strict)

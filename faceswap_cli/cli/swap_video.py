@@ -6,7 +6,20 @@ import typer
 
 from ..errors import CtrlCError, told
 from ..options import Options
-from .arguments import CLIP_FLAGS, AsJson, DryRun, Input, Map, Output, Quiet, Sources, Verbose, read_sources, takes
+from .arguments import (
+    CLIP_FLAGS,
+    AsJson,
+    DryRun,
+    Input,
+    Map,
+    Output,
+    Quiet,
+    Sources,
+    Strict,
+    Verbose,
+    read_sources,
+    takes,
+)
 from .swapping import show_plan, show_result, telling_of_earlier_work
 from .terminal import Terminal
 
@@ -19,6 +32,7 @@ def swap_video(
     input: Input,
     output: Output = None,
     options: Options,
+    strict: Strict = False,
     preview: Annotated[
         int | None,
         typer.Option(
@@ -52,4 +66,4 @@ def swap_video(
             result = swap(sources, input, output, options, telling_of_earlier_work(terminal, progress))
     except KeyboardInterrupt as interrupt:
         raise CtrlCError("interrupted" + told(interrupt)) from None
-    show_result(terminal, result, as_json)
+    show_result(terminal, result, as_json, strict)

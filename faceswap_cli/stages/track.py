@@ -36,6 +36,7 @@ class Located:
     frame: Frame
     faces: tuple[Face, ...]  # those to be swapped, the largest first
     faces_found: int
+    tracks: frozenset[int] = frozenset()  # everybody in sight
 
 
 class Track:
@@ -72,7 +73,9 @@ class Track:
         ahead = [moment for moment in moments[position:] if moment.shot == now.shot]
         chosen = [replace(steadied[number], role=role) for number, role in self._choose(ahead).items()]
         self._advance()
-        return Located(now.frame, tuple(sorted(chosen, key=lambda face: -face.area)), len(now.faces))
+        return Located(
+            now.frame, tuple(sorted(chosen, key=lambda face: -face.area)), len(now.faces), frozenset(now.faces)
+        )
 
     def _choose(self, ahead: list[Moment]) -> dict[int, int]:
         """Return the tracks to swap now, each with its role; who is meant by several gets the first one's."""
