@@ -14,7 +14,7 @@ from faceswap_cli.stages.cast import Cast
 from faceswap_cli.stages.identity import Encoder
 from faceswap_cli.stages.places import in_order
 from faceswap_cli.stages.track import Located, Track
-from faceswap_cli.stages.who import MOST_VIEWS, Recogniser, Wanted
+from faceswap_cli.stages.who import MOST_VIEWS, Known, Recogniser, Wanted
 from faceswap_cli.types import Face
 from tests.test_stages_track import face, frame
 
@@ -39,7 +39,7 @@ LIKE_ANNA, NOT_ANNA = Wanted(known=0), Wanted(spared=0)
 
 
 def knowing_anna(encoder: Encoder) -> Recogniser:
-    return Recogniser(encoder, [ANNA], 0.35)
+    return Recogniser(encoder, [Known(ANNA)], 0.35)
 
 
 def followed(sightings: list[list[Face]], *wanted: Wanted, by: Recogniser | None = None) -> list[Located]:
@@ -164,7 +164,7 @@ BEN = np.array([0, 1], np.float32)
 
 def knowing_both(encoder: Encoder) -> Recogniser:
     """Anna and Ben; who has a cosine of 0.6 to Anna has one of 0.8 to him, and 0.9 goes with 0.44."""
-    return Recogniser(encoder, [ANNA, BEN], 0.35)
+    return Recogniser(encoder, [Known(ANNA), Known(BEN)], 0.35)
 
 
 def roles(located: list[Located]) -> list[dict[int, int]]:
@@ -212,7 +212,7 @@ def test_who_is_written_down_is_known_by_when_and_where_alone() -> None:
     """The clip begins at 7 seconds by its own clock; nobody is asked for likeness."""
     encoder = BySize()
     people = written(p1=[[0, 0, 0, 20, 20], [1, 30, 0, 50, 20]], p2=[[0, 70, 0, 150, 80], [1, 70, 0, 150, 80]])
-    known = Recogniser(encoder, [None, None], 0.35, people)
+    known = Recogniser(encoder, [Known(None, 0)], 0.35, people)
     frames = [replace(frame(index), pts=index + 210, start=Fraction(7)) for index in range(30)]
     sightings = [[face(float(index), 0, 20), face(70, 0, 80)] for index in range(30)]
     located = list(Track(1, [Wanted(known=0)], known).follow(zip(frames, sightings, strict=True)))
@@ -221,5 +221,23 @@ def test_who_is_written_down_is_known_by_when_and_where_alone() -> None:
 
 
 def test_who_is_not_written_down_is_known_by_likeness() -> None:
-    known = Recogniser(BySize(w20=[0.6]), [ANNA], 0.35, written(p1=[[5, 0, 0, 20, 20], [6, 0, 0, 20, 20]]))
+    known = Recogniser(BySize(w20=[0.6]), [Known(ANNA, 0)], 0.35, written(p1=[[5, 0, 0, 20, 20], [6, 0, 0, 20, 20]]))
     assert roles(followed([[face(0, 0, 20)]] * 9, LIKE_ANNA, by=known)) == [{0: 0}] * 9
+
+
+def test_who_is_written_down_and_not_named_is_nobody_named_however_like() -> None:
+    """The face is p2's; p1 alone is named, and it would be like her."""
+    encoder = BySize(w20=[0.9])
+    people = written(p1=[[0, 70, 0, 90, 20]], p2=[[0, 0, 0, 20, 20], [1, 0, 0, 20, 20]])
+    known = Recogniser(encoder, [Known(ANNA, 0)], 0.35, people)
+    assert roles(followed([[face(0, 0, 20)]] * 9, LIKE_ANNA, by=known)) == [{}] * 9
+    assert encoder.asked == []
+
+
+def test_a_photo_finds_who_is_written_down_under_another_name() -> None:
+    """The face is p2's; p1 and a photo that is like it are named."""
+    people = written(p1=[[0, 70, 0, 90, 20]], p2=[[0, 0, 0, 20, 20], [1, 0, 0, 20, 20]])
+    known = Recogniser(BySize(w20=[0.6]), [Known(BEN, 0), Known(ANNA)], 0.35, people)
+    named = Wanted(known=0), Wanted(known=1)
+    assert roles(followed([[face(0, 0, 20)]] * 9, *named, by=known)) == [{0: 1}] * 9
+    assert known.of_photo(np.zeros((90, 160, 3), np.uint8), [face(0, 0, 20), face(70, 0, 20)]) == [1, 0]

@@ -14,7 +14,7 @@ from ..types import Face, Frame, Role, SourcePhoto
 from .detect import Detect
 from .identity import Encoder, find_faces
 from .places import in_order
-from .who import Recogniser, Wanted
+from .who import Known, Recogniser, Wanted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +59,7 @@ def find_cast(
     named = [name for name in names if name is not None]
     if named and options.who is not None:
         raise UsageError(f"who is {options.who!r}, and the map names {named[0]!r} too: leave one of them out")
-    known = _Known(people, encoder, detect)
+    known = _Named(people, encoder, detect)
     whos = [options.meant if name is None else read_who(name, people is not None, "map") for name in names]
     spared = known.number_of(options.spared)
     wanted = [Wanted(known.number_of(who), spared, who.place) for who in whos]
@@ -67,7 +67,7 @@ def find_cast(
         raise UsageError(f"the map names the same person twice: {', '.join(named)}")
     if options.faces != "largest" and any(each.place is not None for each in wanted):
         raise UsageError(f"a place names one, faces {options.faces} several: leave one of them out")
-    recogniser = Recogniser(encoder, known.embeddings, options.similarity, people) if known.is_asked else None
+    recogniser = Recogniser(encoder, known.known, options.similarity, people) if known.known else None
     return Cast(wanted, recogniser, options.face_limit), known.notes
 
 
@@ -78,36 +78,31 @@ def roles_of(sources: Sequence[SourcePhoto | Frame | Role]) -> list[Role]:
     return [*roles, Role(photos)] if photos else roles
 
 
-class _Known:
-    """Numbers those who are named: the input's people first, then those shown by photos."""
+class _Named:
+    """Numbers those who are named, by a photo or by their name among the input's people."""
 
     def __init__(self, people: People | None, encoder: Encoder, detect: Detect) -> None:
-        self.embeddings: list[np.ndarray | None] = []
-        self.is_asked = False  # whether anybody was named
+        self.known: list[Known] = []
         self.notes: list[str] = []
         self._people, self._encoder, self._detect = people, encoder, detect
-        self._photos: dict[Path, int] = {}
-        for each in people.persons if people is not None else ():
-            self.embeddings.append(each.embedding if people is not None and people.space == encoder.space else None)
+        self._numbers: dict[Who, int] = {}
 
     def number_of(self, who: Who) -> int | None:
         """Return somebody's number; None for a place, or nobody in particular."""
         if who.person is None and who.photo is None:
             return None
-        self.is_asked = True
-        if who.photo is not None:
-            return self._number_of_photo(who.photo)
+        if who not in self._numbers:
+            self._numbers[who] = len(self.known)
+            self.known.append(Known(self._shown(who.photo)) if who.photo is not None else self._called(str(who.person)))
+        return self._numbers[who]
+
+    def _called(self, name: str) -> Known:
         if self._people is None:
-            raise UsageError(f"who is {who.person!r}: give the people of the input too, made by `faceswap faces`")
-        return self._people.number_of(str(who.person))
+            raise UsageError(f"who is {name!r}: give the people of the input too, made by `faceswap faces`")
+        number, is_ours = self._people.number_of(name), self._people.space == self._encoder.space
+        return Known(self._people.persons[number].embedding if is_ours else None, number)
 
-    def _number_of_photo(self, photo: Path) -> int:
-        if photo not in self._photos:
-            self._photos[photo] = len(self.embeddings)
-            self.embeddings.append(self._embedding(photo))
-        return self._photos[photo]
-
-    def _embedding(self, photo: Path) -> np.ndarray:
+    def _shown(self, photo: Path) -> np.ndarray:
         rgb, faces = find_faces(read_photo(photo).frame.rgb, self._detect)
         if not faces:
             raise NoFaceError(f"no face found in {photo.name}, which is to say who is meant: give a portrait of them")

@@ -47,24 +47,27 @@ class _Track:
     is_certain: bool = False  # by when and where it is
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """Somebody a user named."""
+
+    embedding: np.ndarray | None  # (D,) float32, L2 norm 1; None where it is of another encoder
+    person: int | None = None  # which of the people written down; None for one who is shown by a photo
+
+
 class Recogniser:
     """Tells who of those known a face is: nobody, or one."""
 
-    def __init__(
-        self, encoder: Encoder, known: Sequence[np.ndarray | None], least: float, people: People | None = None
-    ) -> None:
-        """Know people by their embeddings (D,), None where they are of another encoder; the first are `people`'s."""
+    def __init__(self, encoder: Encoder, known: Sequence[Known], least: float, people: People | None = None) -> None:
         self.best = [-1.0] * len(known)  # likeness of anyone to each
         self._encoder, self._known, self._least, self._people = encoder, known, least, people
+        named = [each.person for each in known]
+        self._written = {person: number for number, person in enumerate(named) if person is not None}
         self._tracks: dict[int, _Track] = {}
 
     def of_photo(self, rgb: np.ndarray, faces: list[Face]) -> list[int | None]:
         """Return who each face of a photo is."""
-        known = [self._whose(0.0, face) for face in faces]
-        return [
-            self._likest([self._encoder.embed(rgb, face)]) if number is None else number
-            for number, face in zip(known, faces, strict=True)
-        ]
+        return [self._of_photo(rgb, face, self._whose(0.0, face)) for face in faces]
 
     def of_clip(self, ahead: list[Moment]) -> dict[int, int | None]:
         """Return who each track is that is or was in sight; `ahead` are the moments known from now on."""
@@ -78,25 +81,41 @@ class Recogniser:
         self._tracks = {number: track for number, track in self._tracks.items() if now - track.last <= PATIENCE}
         return {number: track.known for number, track in self._tracks.items()}
 
+    def _of_photo(self, rgb: np.ndarray, face: Face, person: int | None) -> int | None:
+        if person is not None and self._is_certain(person):
+            return self._written.get(person)
+        return self._likest([self._encoder.embed(rgb, face)], person)
+
     def _look(self, track: _Track, seen: list[tuple[Moment, Face]]) -> None:
         """Say who a track is by where it is written down, else by one more view."""
         votes = Counter(self._whose(float(moment.frame.shown), face) for moment, face in seen)
         votes.pop(None, None)
-        if votes:
-            track.known, track.is_certain = votes.most_common(1)[0][0], True
+        person = votes.most_common(1)[0][0] if votes else None
+        if person is not None and self._is_certain(person):
+            track.known, track.is_certain = self._written.get(person), True
             return
         moment, face = max(seen, key=lambda each: merit_of(each[0].frame.rgb, each[1]))
         track.views.append(self._encoder.embed(moment.frame.rgb, face))
-        track.known = self._likest(track.views, track.known)
+        track.known = self._likest(track.views, person, track.known)
 
     def _whose(self, seconds: float, face: Face) -> int | None:
         return None if self._people is None else self._people.whose(seconds, face.box)
 
-    def _likest(self, views: list[np.ndarray], before: int | None = None) -> int | None:
-        """Return whom some views show, who was taken for somebody before; None where they are like nobody enough."""
+    def _is_certain(self, person: int) -> bool:
+        """Tell whether it settles who a face is that one of the people written down is there."""
+        return person in self._written or len(self._written) == len(self._known)
+
+    def _likest(self, views: list[np.ndarray], person: int | None, before: int | None = None) -> int | None:
+        """Return whom some views show, who was taken for somebody before; None where they are like nobody enough.
+
+        A person written down and not named, of whom one is known to be, can only be who is shown by a photo.
+        """
         mean = np.mean(views, axis=0)
         mean /= max(float(np.linalg.norm(mean)), 1e-12)
-        likeness = [-1.0 if each is None else float(mean @ each) for each in self._known]
+        likeness = [
+            -1.0 if each.embedding is None or None not in (person, each.person) else float(mean @ each.embedding)
+            for each in self._known
+        ]
         self.best = [max(pair) for pair in zip(self.best, likeness, strict=True)]
         favoured = [value + _DOUBT * (number == before) for number, value in enumerate(likeness)]
         likest = int(np.argmax(favoured))
