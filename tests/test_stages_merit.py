@@ -49,3 +49,10 @@ def test_a_face_that_looks_ahead_is_better_and_a_flat_picture_shows_nothing() ->
     assert merit_of(RGB, ahead) > merit_of(RGB, replace(ahead, points=points)) > 0
     assert merit_of(np.full_like(RGB, 90), ahead) == 0
     assert merit_of(RGB, replace(ahead, score=0.45)) == pytest.approx(merit_of(RGB, ahead) / 2)
+
+
+def test_a_face_cut_off_by_the_edge_is_a_poor_view() -> None:
+    """Half of it is outside: a sixteenth remains, whatever the crop makes of the edge."""
+    picture = cv2.copyMakeBorder(RGB, 0, 0, 100, 0, cv2.BORDER_REFLECT_101)
+    inside, outside = merit_of(picture, face(50, 60, 100)), merit_of(RGB, face(-50, 60, 100))
+    assert outside == pytest.approx(inside / 16, rel=1e-4)

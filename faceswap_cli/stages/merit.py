@@ -1,4 +1,4 @@
-"""Tell how good a view of a face is: what somebody is best known by is sharp, large and looks ahead.
+"""Tell how good a view of a face is: what somebody is best known by is sharp, large, whole and looks ahead.
 
 Cheap enough for every face of every frame: five points and a small crop, no network.
 """
@@ -10,13 +10,14 @@ from ..types import Face
 from .align import crop_face
 
 _SIDE = 112  # pixels of the crop that sharpness is measured in, and beyond which a larger face is no better known
+_WHOLE = 4  # power of the share of the box that lies in the picture: what is cut off is poorly known
 _FLAT = 2.0  # deviation (0..255) below which nothing is to be seen
 
 
 def merit_of(rgb: np.ndarray, face: Face) -> float:
     """Return how good a view of a face in an upright picture is, from 0 on; only to compare by."""
     size = float(min(face.box[2:] - face.box[:2]))
-    return face.score * min(size / _SIDE, 1.0) * facing(face) * _sharpness(rgb, face)
+    return face.score * min(size / _SIDE, 1.0) * facing(face) * _sharpness(rgb, face) * _shown(rgb, face) ** _WHOLE
 
 
 def facing(face: Face) -> float:
@@ -28,6 +29,13 @@ def facing(face: Face) -> float:
     across = (right - left) / max(float(np.linalg.norm(right - left)), 1e-6)
     before, behind = float((nose - left) @ across), float((right - nose) @ across)
     return max(min(before, behind), 0.0) / max(before, behind, 1e-6)
+
+
+def _shown(rgb: np.ndarray, face: Face) -> float:
+    """Return the share of the face's box that lies in the picture."""
+    size = np.array(rgb.shape[1::-1], np.float64)
+    low, high = np.clip(face.box[:2], 0, size), np.clip(face.box[2:], 0, size)
+    return float((high - low).prod()) / max(face.area, 1e-6)
 
 
 def _sharpness(rgb: np.ndarray, face: Face) -> float:
