@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from faceswap_cli import Options, swap_image, swap_video
-from faceswap_cli.app.swap import told_likeness
+from faceswap_cli.app.swap import told_likeness, told_others
 from faceswap_cli.cli.swapping import summary
 from faceswap_cli.engines.select import open_network
 from faceswap_cli.errors import NoFaceError
@@ -190,7 +190,7 @@ def test_what_falls_short_of_the_threshold_is_counted_and_a_lower_one_named(
     assert (result.faces_found, result.faces_swapped) == (1, 1)
     assert result.report["faces_skipped"]["below_det_threshold"] == 1
     (named,) = re.findall(
-        r"left as found: 1 that may be a face; --det-threshold (\S+) takes in", "\n".join(result.notes)
+        r"^1 low-confidence detection was not swapped; --det-threshold (\S+) takes in", "\n".join(result.notes), re.M
     )
     assert re.match(r"1 face (swapped|hardly changed), likeness", summary(result)), "what a note says is not said again"
     lower = replace(between, det_threshold=float(named))
@@ -204,7 +204,7 @@ def test_a_photo_whose_face_falls_short_names_a_threshold_that_finds_it(
     people = sorted([(score, portrait), (scores[1], two_people)])
     (_, target), (_, source) = people  # the surer one is found as the source
     above = replace(options, det_threshold=(score + scores[1]) / 2)
-    with pytest.raises(NoFaceError, match="that may be a face; --det-threshold") as error:
+    with pytest.raises(NoFaceError, match="1 low-confidence detection was not swapped; --det-threshold") as error:
         swap_image(source, target, tmp_path / "out.png", above)
     lower = replace(above, det_threshold=float(str(error.value).split("--det-threshold ")[1].split()[0]))
     assert swap_image(source, target, tmp_path / "out.png", lower).faces_swapped == 1
@@ -221,13 +221,24 @@ def test_what_is_left_as_found_is_told_in_words(
     def told(**choices: object) -> list[str]:
         chosen = replace(options, force=True, **choices)
         result = swap_image(portrait, two_people, tmp_path / "out.png", chosen)
-        return [note for note in result.notes if note.startswith("left as found")]
+        return [note for note in result.notes if "not swapped" in note]
 
     assert told(faces="all") == []
-    assert told() == ["left as found: 1 more face; --faces all swaps every face"]
+    assert told() == ["1 more face was not swapped; --faces all swaps every face"]
     limit = small + 2
     assert told(min_face=limit) == [
-        f"left as found: 1 smaller than {limit} pixels; a lower --min-face swaps smaller faces"
+        f"1 face smaller than {limit} pixels was not swapped; a lower --min-face swaps smaller faces"
+    ]
+
+
+def test_notes_on_what_was_not_swapped_are_plain_sentences() -> None:
+    assert told_others(Tally(frames=40, most_left=2, faces_too_small=3, faces_unsure=5, surest=0.478), Options()) == [
+        "up to 2 more faces in a frame were not swapped; --faces all swaps every face",
+        "3 faces smaller than 24 pixels in 40 frames were not swapped; a lower --min-face swaps smaller faces",
+        "5 low-confidence detections in 40 frames were not swapped; --det-threshold 0.47 takes in the surest",
+    ]
+    assert told_others(Tally(frames=1, faces_unsure=2, surest=0.4), Options()) == [
+        "2 low-confidence detections were not swapped; --det-threshold 0.4 takes in the surest"
     ]
 
 

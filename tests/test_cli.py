@@ -311,6 +311,12 @@ CASES = {
     "short words and an unknown ending": ("swap-video -s {face} -t {clip} --output {tmp}/out.xyz", 2, "xyz"),
     "an identity of another ending": ("identity save {face} -o {tmp}/anna.npz", 2, r"let it end in \.face"),
     "an identity that is not there": ("swap-image -s {tmp}/no.face -i {face}", 5, "does not exist"),
+    "a photo of the one meant that is not there": (
+        "swap-video -s {face} -i {clip} --who like:{tmp}/no.jpg",
+        5,
+        "no.jpg cannot be read: No such file",
+    ),
+    "a source of a clip that is not there": ("swap-video -s {tmp}/no.jpg -i {clip}", 5, "no.jpg does not exist"),
     "a time that is none": ("swap-video --source {face} --input {clip} --start soon", 2, "'soon' is no time"),
     "an end before the start": ("swap-video --source {face} --input {clip} --start 2 --end 0:01", 2, "not after start"),
     "a preview of nothing": ("swap-video --source {face} --input {clip} --preview 0", 2, "from 1 to 100"),

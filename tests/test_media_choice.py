@@ -121,7 +121,7 @@ QUALITIES = (0, 50, 75, 99, 100)
 
 
 def words_for(kind: str, quality: int) -> str:
-    """What README's table says of a quality, from what the encoder is really given."""
+    """What the table of examples/formats.md says of a quality, from what the encoder is really given."""
     if kind in ("JPEG", "WebP", "AVIF"):
         options = _quality_options(kind.upper(), PLAIN, quality)
         return "lossless" if options.get("lossless") else str(options["quality"])
@@ -131,8 +131,8 @@ def words_for(kind: str, quality: int) -> str:
     return " ".join(found.groups()) if found else "lossless"
 
 
-def test_readme_tells_what_a_quality_becomes_and_which_presets_there_are() -> None:
-    text = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+def test_a_page_tells_what_a_quality_becomes_and_which_presets_there_are() -> None:
+    text = Path(__file__).parents[1].joinpath("examples", "formats.md").read_text(encoding="utf-8")
     lines = [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if line[:1] == "|"]
     start = next(number for number, cells in enumerate(lines) if cells[1:-1] == list(map(str, QUALITIES)))
     shown = {cells[0]: cells[1:] for cells in lines[start + 2 : start + 2 + len(ENCODERS) + 3]}

@@ -1,4 +1,4 @@
-"""What is kept, per container: the table README shows, each cell compared with a file that was written.
+"""What is kept, per container: the table examples/formats.md shows, each cell compared with a file that was written.
 
 One awkward clip per row, made with ffmpeg and read back with it; whatever is not kept must be said in a note, and what
 is kept must not be.
@@ -287,8 +287,8 @@ def test_what_is_kept_is_kept_and_what_is_not_is_said(
     assert is_said == (fate != "kept"), report.notes
 
 
-def test_readme_shows_this_very_table() -> None:
-    text = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+def test_the_page_shows_this_very_table() -> None:
+    text = Path(__file__).parents[1].joinpath("examples", "formats.md").read_text(encoding="utf-8")
     lines = [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if line[:1] == "|"]
     start = next(number for number, cells in enumerate(lines) if cells[1:] == list(COLUMNS))
     shown = {cells[0]: tuple(cells[1:]) for cells in lines[start + 2 : start + 2 + len(TABLE)]}

@@ -1,6 +1,7 @@
 """A wheel, an editable install and a bare checkout all find their weights, and a wheel carries all it needs."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -90,3 +91,11 @@ def test_the_readmes_second_command_is_what_ci_runs() -> None:
     assert f"{install} && {test}" in (ROOT / "README.md").read_text()
     assert install.replace("pip install", "pip install --quiet") in script
     assert f"\n{test}\n" in script
+
+
+def test_forks_run_the_same_on_every_python_that_is_promised() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text()
+    versions = re.findall(r'"(3\.\d+)"', re.search(r"python-version: \[(.+)\]", workflow).group(0))
+    assert versions == re.findall(r"Python :: (3\.\d+)", (ROOT / "setup.cfg").read_text())
+    assert "- run: .ci/run\n" in workflow
+    assert re.findall(r"torch==\S+ -e '\.\[dev\]'", workflow) == ["torch==2.13.0 -e '.[dev]'"]

@@ -43,6 +43,7 @@ GLASSES = "../faces/celebahq/images/01a16a82ec1c42cab59a4dda09aab006.jpg"
 # source and target whose swap each correction changes; a clip for what needs earlier frames
 CHANGED = {
     "glasses": (GLASSES, OBAMA),
+    "source_beard": (BEARDED, OBAMA),
     "shape": (OBAMA, BEARDED),
     "eyelids": (OBAMA, BEARDED),
     "open_lips": (OBAMA, LAUGH),
@@ -125,7 +126,7 @@ def test_steps_stand_in_the_order_of_their_phases() -> None:
 
 
 def test_what_a_step_reads_is_there() -> None:
-    seen = {"image", "landmarks", "class_probs", "valid_mask"}
+    seen = {"image", "landmarks", "beard_prob", "class_probs", "valid_mask"}
     for step in RECIPE.steps:
         if step.phase.once_per_source:
             assert set(step.reads) <= seen, step.name
@@ -187,10 +188,10 @@ def changed(before: FaceState, after: FaceState) -> set[str]:
     return names | {f"crop.{part}" for part in parts if getattr(before.crop, part) is not getattr(after.crop, part)}
 
 
-def test_each_correction_is_tried_and_the_readme_names_them_in_their_order() -> None:
+def test_each_correction_is_tried_and_a_page_names_them_in_their_order() -> None:
     assert CHANGED.keys() == set(RECIPE.corrections)
-    readme = Path(__file__).resolve().parents[1] / "README.md"
-    assert ", ".join(RECIPE.corrections) in " ".join(readme.read_text().split())
+    page = Path(__file__).resolve().parents[1] / "examples" / "swapping.md"
+    assert ", ".join(RECIPE.corrections) in " ".join(page.read_text().split())
 
 
 @pytest.mark.parametrize("name", CHANGED)

@@ -187,9 +187,9 @@ def test_a_figure_of_quality_says_where_it_comes_from() -> None:
         assert entry.kind == "generator" or not entry.measured
 
 
-def test_multiplications_are_those_of_the_readme() -> None:
-    readme = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
-    rows = [re.split(r" *\| *", line)[1:] for line in readme.splitlines() if re.match(r"\| `[a-z].*\d+ px \|", line)]
+def test_multiplications_are_those_of_the_weights_page() -> None:
+    page = Path(__file__).parents[1].joinpath("weights", "README.md").read_text(encoding="utf-8")
+    rows = [re.split(r" *\| *", line)[1:] for line in page.splitlines() if re.match(r"\| `[a-z].*\d+ px \|", line)]
     said = {
         name: float(count)
         for names, _, _, counts, *_ in rows

@@ -1,4 +1,4 @@
-"""SimSwap's own form, as documented: what the README and the examples set trains, goes on, is exported and swaps."""
+"""SimSwap's own form, as documented: what training.md and the examples set trains, goes on, is exported and swaps."""
 
 import json
 import re
@@ -43,14 +43,15 @@ SMALL = "\n[shape]\nwidth = 4\nstages = 2\nblocks = 1\n"
 NARROW = {"width": 4, "stages": 2, "blocks": 1, "latent": 512}
 
 
-def readme_block() -> str:
-    """The README's settings of SimSwap, as they stand there."""
-    return re.search(r"```toml\n(network = \"simswap\".*?)```", (ROOT / "README.md").read_text(), re.S).group(1)
+def page_block() -> str:
+    """The settings of SimSwap in examples/training.md, as they stand there."""
+    page = (ROOT / "examples" / "training.md").read_text()
+    return re.search(r"```toml\n(network = \"simswap\".*?)```", page, re.S).group(1)
 
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory) -> TrainOptions:
-    """Eight pictures of two people, and the README's settings for a network that is small."""
+    """Eight pictures of two people, and the page's settings for a network that is small."""
     folder = tmp_path_factory.mktemp("paper")
     face = cv2.resize(astronaut()[0:220, 110:330], (96, 96), interpolation=cv2.INTER_AREA)
     points = (TEMPLATES["simswap-frontal"][0] * 96).round(2).tolist()
@@ -60,7 +61,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> TrainOptions:
             image = np.ascontiguousarray(face[:, ::-1] // 2 + 8 * number) if number % 2 else face + np.uint8(number)
             about = {"person": person, "points": points, "scale": 1.0, "grey": False}
             writer.add(image, None, {"source": f"{person}/{number}.jpg", **about})
-    (folder / "paper.toml").write_text(readme_block() + SMALL)
+    (folder / "paper.toml").write_text(page_block() + SMALL)
     return TrainOptions(
         data=(folder / "pack",), config=folder / "paper.toml", output=folder / "run", steps=3, batch=1, size=64,
         save_every=3, threads=1,
@@ -170,9 +171,9 @@ def test_what_does_not_belong_together_is_said_in_one_line(options: TrainOptions
     encoders, lite = [torch.nn.Identity()], tmp_path / "lite.toml"
     lite.write_text('network = "lite"\n')
     wide = tmp_path / "wide.toml"
-    wide.write_text(readme_block() + "[shape]\nwidth = 8\nstages = 2\nblocks = 1\n")
+    wide.write_text(page_block() + "[shape]\nwidth = 8\nstages = 2\nblocks = 1\n")
     other = tmp_path / "other.toml"
-    other.write_text(readme_block() + "[shape]\nlatent = 512\n")
+    other.write_text(page_block() + "[shape]\nlatent = 512\n")
     again = replace(options, resume=True)
     cases = [
         (replace(options, init_from=run, config=lite), "holds a simswap, the settings ask for a lite"),
@@ -200,7 +201,7 @@ def test_what_does_not_belong_together_is_said_in_one_line(options: TrainOptions
 
 def test_losses_may_change_where_a_run_goes_on(options: TrainOptions, run: Path, tmp_path: Path) -> None:
     changed = tmp_path / "changed.toml"
-    changed.write_text(readme_block().replace("identity = 10.0", "identity = 3.0", 1) + SMALL)
+    changed.write_text(page_block().replace("identity = 10.0", "identity = 3.0", 1) + SMALL)
     state = checkpoint.load(run / "last.pt")
     state["encoders"] = names_of([torch.nn.Identity()])
     (tmp_path / "on").mkdir()
@@ -209,8 +210,8 @@ def test_losses_may_change_where_a_run_goes_on(options: TrainOptions, run: Path,
     assert plan.settings.identity == 3.0
 
 
-def test_the_readmes_settings_make_the_published_network_for_our_identities(tmp_path: Path) -> None:
-    (tmp_path / "block.toml").write_text(readme_block())
+def test_the_pages_settings_make_the_published_network_for_our_identities(tmp_path: Path) -> None:
+    (tmp_path / "block.toml").write_text(page_block())
     settings = read_settings(tmp_path / "block.toml")
     with torch.device("meta"):
         built = build_generator(replace(settings, shape=settings.shape | {"latent": OURS.dimension}))

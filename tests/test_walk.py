@@ -1,4 +1,4 @@
-"""The way of a frame, as pipeline.py and the README draw it: traced, not told."""
+"""The way of a frame, as pipeline.py and ARCHITECTURE.md draw it: traced, not told."""
 
 import inspect
 import sys
@@ -85,6 +85,6 @@ def drawn(files: list[str]) -> str:
     return " -> ".join(names)
 
 
-@pytest.mark.parametrize("page", [PACKAGE / "pipeline.py", PACKAGE.parent / "README.md"])
-def test_map_and_readme_draw_the_same_walk(page: Path) -> None:
+@pytest.mark.parametrize("page", [PACKAGE / "pipeline.py", PACKAGE / "ARCHITECTURE.md"])
+def test_map_and_page_draw_the_same_walk(page: Path) -> None:
     assert drawn(WALK) in " ".join(page.read_text().split())

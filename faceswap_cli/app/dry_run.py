@@ -39,7 +39,17 @@ from ..stages.likeness import swapped_rgb
 from ..stages.tally import Tally
 from ..types import Frame, Patch, Swapped
 from .report import SCHEMA_VERSION, Run
-from .swap import Source, cast_of, label_for, no_face, open_swapper, recipe_of, told_likeness, told_others
+from .swap import (
+    Source,
+    cast_of,
+    label_for,
+    no_face,
+    open_swapper,
+    read_roles,
+    recipe_of,
+    told_likeness,
+    told_others,
+)
 
 PLACES = 3  # of a clip, evenly spread, that are tried
 STRETCH = 8  # frames at each of them, fewer where they are so large that all of them would fill
@@ -69,7 +79,7 @@ def plan_image(
     run = Run(cast_of(source), Path(input), options, began)
     photo = read_photo(run.input)
     target = photo_output_path(photo, Path(output) if output else None, force=True)
-    swapper, tally = open_swapper(run, label=label_for(photo.frame, options)), Tally()
+    swapper, tally = open_swapper(run, read_roles(run), label=label_for(photo.frame, options)), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
         raise no_face(photo.path, tally, swapper)
@@ -100,12 +110,13 @@ def plan_video(
     """Swap and encode a few frames of a clip in memory and return what `swap_video` would do; raises what it raises."""
     options, began = options or Options(), time.monotonic()
     run = Run(cast_of(source), Path(input), options, began)
+    roles = read_roles(run)
     with open_clip(run.input) as clip:
         bundle = find_bundle(options)
         recipe = recipe_of(source, bundle, options)
         plan = plan_output(clip, Path(output) if output else None, replace(options, force=True), recipe)
         earlier = look_at_earlier_work(plan)
-        swapper = open_swapper(run, bundle, label_for(clip, options))
+        swapper = open_swapper(run, roles, bundle, label_for(clip, options))
         open_encoder(plan)
         try_mux(plan)
         cargo, track_rate = foresee_tracks(plan)
@@ -152,12 +163,13 @@ def preview_video(
     if not 1 <= frames <= MOST_PREVIEWED:
         raise UsageError(f"a preview of {frames} frames: give a number from 1 to {MOST_PREVIEWED}")
     run = Run(cast_of(source), Path(input), options, time.monotonic())
+    roles = read_roles(run)
     with open_clip(run.input) as clip:
         plan = plan_output(clip, Path(output) if output else None, replace(options, force=True))
         open_encoder(plan)
         sheet = plan.output.with_name(f"{NUMBER.sub('', plan.output.stem)}_preview.png")
         refuse_existing(sheet, options.force or is_ours(sheet))
-        swapper = open_swapper(run, label=label_for(clip, options))
+        swapper = open_swapper(run, roles, label=label_for(clip, options))
         tiles = [_tile(next(each), swapper) for each in _openings(clip, options, frames)]
     rows = ceil(len(tiles) / COLUMNS)
     disclosure = xmp_packet(model=options.model_name) if options.disclosure else b""

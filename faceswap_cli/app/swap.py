@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..errors import NoFaceError, UsageError
+from ..errors import MediaError, NoFaceError, UsageError
 from ..extras import load
 from ..media.face_file import is_face_file, read_face_file
 from ..media.people_file import file_of, read_people
@@ -42,7 +42,7 @@ Photos = str | Path | Sequence[str | Path]  # of one person
 Source = Photos | Mapping[str, Photos]  # the latter: by whom it is put in for, as Options.who says it
 
 _CHOSEN_FACE = re.compile(r"(?P<photo>.+)#(?P<face>[0-9]{1,4})", re.DOTALL)  # how one of a photo's faces is named
-_WORTH_A_NOTE = 0.1  # share of the frames from which what may be faces is told of: most of it is hands and prints
+_WORTH_A_NOTE = 0.1  # share of the frames from which low-confidence detections are told: most are hands and prints
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ def swap_image(
     photo = read_photo(run.input)
     target = photo_output_path(photo, Path(output) if output else None, run.options.force)
     seal = _seal(run, target)
-    swapper, tally = open_swapper(run, label=label_for(photo.frame, run.options)), Tally()
+    roles = read_roles(run)
+    swapper, tally = open_swapper(run, roles, label=label_for(photo.frame, run.options)), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
         raise no_face(run.input, tally, swapper)
@@ -105,11 +106,12 @@ def swap_video(
     the same call goes on behind it: `progress` hears of those frames first. `output` and errors are as in `swap_image`.
     """
     run = Run(cast_of(source), Path(input), options or Options(), time.monotonic())
+    roles = read_roles(run)
     with open_clip(run.input) as clip:
         bundle = find_bundle(run.options)
         plan = plan_output(clip, Path(output) if output else None, run.options, recipe_of(source, bundle, run.options))
         seal = _seal(run, plan.output)
-        swapper, tally = open_swapper(run, bundle, label_for(clip, run.options)), Tally()
+        swapper, tally = open_swapper(run, roles, bundle, label_for(clip, run.options)), Tally()
         with ClipWriter(plan) as writer:
             _write_frames(clip, swapper, tally, writer, progress)
             if tally.frames_with_face == 0:
@@ -151,10 +153,14 @@ def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter
                 progress(done, max(expected, done) if expected else None)
 
 
-def open_swapper(run: Run, bundle: Bundle | None = None, label: Patch | None = None) -> Swapper:
-    """Make ready for the frames of a run; raises what reading photos and people and opening networks raise."""
+def read_roles(run: Run) -> list[Role]:
+    """Read the photos of every source; raises what `read_photos` raises."""
+    return [Role(read_photos(photos), who) for who, photos in run.cast.items()]
+
+
+def open_swapper(run: Run, roles: list[Role], bundle: Bundle | None = None, label: Patch | None = None) -> Swapper:
+    """Make ready for the frames of a run; raises what reading people and opening networks raise."""
     people = None if run.options.people is None else read_people(run.options.people, run.input)
-    roles = [Role(read_photos(photos), who) for who, photos in run.cast.items()]
     return Swapper(roles, run.options, bundle, label, people)
 
 
@@ -170,9 +176,16 @@ def recipe_of(source: Source, bundle: Bundle, options: Options) -> str:
     photos = [(who, *_photo_and_face(path)) for who, paths in cast.items() for path in paths]
     named = [who.photo for who in _whos(cast, options) if who.photo is not None]
     written = [] if options.people is None else [file_of(options.people)]
-    digests = [sha256_of(path) for path in [*(path for _, path, _ in photos), *named, *written, *networks, *detectors]]
+    files = [*(path for _, path, _ in photos), *named, *written, *networks, *detectors]
     chosen = [f"{who} {face}" for who, _, face in photos]
-    return hashlib.sha256("\n".join([__version__, corrections, *digests, *chosen]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([__version__, corrections, *map(_digest_of, files), *chosen]).encode()).hexdigest()
+
+
+def _digest_of(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise MediaError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _whos(cast: dict[str | None, list[Path]], options: Options) -> list[Who]:
@@ -226,26 +239,28 @@ def told_likeness(likeness: Likeness, options: Options) -> list[str]:
 def told_others(tally: Tally, options: Options) -> list[str]:
     """Say which faces were left as they are, and what would swap them too."""
     notes, is_clip = [], tally.frames > 1
+    where = f" in {tally.frames} frames" if is_clip else ""
     if tally.most_left:
-        words = "1 more face" if tally.most_left == 1 else f"{tally.most_left} more faces"
-        where = f"up to {words} in a picture" if is_clip else words
-        notes.append(f"left as found: {where}; --faces all swaps every face")
+        more = _not_swapped(tally.most_left, "more face", " in a frame" if is_clip else "")
+        notes.append(f"{'up to ' if is_clip else ''}{more}; --faces all swaps every face")
     if tally.faces_too_small:
-        where = f" in {tally.frames} frames" if is_clip else ""
-        smaller = f"smaller than {options.min_face} pixels"
-        notes.append(f"left as found: {tally.faces_too_small} {smaller}{where}; a lower --min-face swaps smaller faces")
+        small = _not_swapped(tally.faces_too_small, "face", f" smaller than {options.min_face} pixels{where}")
+        notes.append(f"{small}; a lower --min-face swaps smaller faces")
     if 0 < _WORTH_A_NOTE * tally.frames <= tally.faces_unsure:
-        where = f" in {tally.frames} frames" if is_clip else ""
-        notes.append(f"left as found: {_unsure(tally)}{where}; {_surest(tally)}")
+        notes.append(f"{_unsure(tally, where)}; {_surest(tally)}")
     return notes
 
 
-def _unsure(tally: Tally) -> str:
-    return "1 that may be a face" if tally.faces_unsure == 1 else f"{tally.faces_unsure} that may be faces"
+def _unsure(tally: Tally, where: str = "") -> str:
+    return _not_swapped(tally.faces_unsure, "low-confidence detection", where)
+
+
+def _not_swapped(count: int, what: str, where: str) -> str:
+    return f"{count} {what}{where} was not swapped" if count == 1 else f"{count} {what}s{where} were not swapped"
 
 
 def _surest(tally: Tally) -> str:
-    """Tell a threshold that takes in the surest of what may be faces."""
+    """Tell a threshold that takes in the surest of the low-confidence detections."""
     return f"--det-threshold {floor(100 * tally.surest) / 100:g} takes in the surest"
 
 

@@ -67,7 +67,7 @@ class Flag:
     kind: Any = str  # what typer reads
     read: Callable[[Any], Any] = lambda value: value  # from what typer read to the field's value
     choices: Callable[[], Sequence[str]] | None = None  # what the shell may be told to complete with
-    hidden: bool = False  # from the help; the README has it
+    hidden: bool = False  # from the help; examples/swapping.md has it
 
 
 def read_time(text: str) -> Fraction:

@@ -1,7 +1,7 @@
 """Which encoder writes which codec, how one quality scale maps to each, and which pixel format loses least.
 
 Quality runs from 0 (smallest file) to 100 (lossless where the codec can be). The maps were measured on real clips; see
-the table in README.
+the table in examples/formats.md.
 """
 
 import os

@@ -26,6 +26,7 @@ from .corrections.open_lips import OpenLips
 from .corrections.own_lips import OwnLips, OwnLipsPainted
 from .corrections.sharpness import Sharpness
 from .corrections.smile_folds import SmileFolds
+from .corrections.source_beard import SourceBeard
 from .corrections.source_brow import Brow
 from .corrections.source_eyes import SourceEyes
 from .corrections.source_folds import SmoothFolds
@@ -47,6 +48,7 @@ STEPS: tuple[Step, ...] = (
     # what the source's photo shows
     ValidMask(),
     Glasses(),
+    SourceBeard(),
     SourceShape(),
     SourceEyelids(),
     SourceOpenLips(),

@@ -68,6 +68,7 @@ class Portrait:
     valid_mask: np.ndarray  # (S, S) float32 in [0, 1]: 1 on the face, 0 on hair, background, eyes and teeth
     landmarks: np.ndarray  # (66, 2) float32
     class_probs: np.ndarray | None = None  # (19, P, P) float32, once a parser looked
+    beard_prob: float = 0.0  # how surely the face has a beard, 0..1
     eyes: EyeColour | None = None  # None where it is not seen
     lips: Lips | None = None  # None where they are not seen
     views: tuple[View, ...] = ()  # itself and, where that shows more, its mirror image

@@ -31,7 +31,8 @@ class Portraitist:
         """Return the portrait of a crop (S, S, 3) uint8 that lies in the generator's template, as it is seen."""
         class_probs = None if self._parser is None else self._parser.parse(image)
         whole = np.ones(image.shape[:2], np.float32)
-        portrait = Portrait(image, whole, self._landmarks.find(image), class_probs)
+        landmarks, beard_prob = self._landmarks.look(image)
+        portrait = Portrait(image, whole, landmarks, class_probs, beard_prob)
         return _applied(self._recipe.of_source(Phase.OBSERVE), portrait)
 
     def best(self, photos: list[tuple[np.ndarray, Face]]) -> Portrait:

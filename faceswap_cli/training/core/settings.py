@@ -1,7 +1,7 @@
 """What a generator's training can vary, as a record; `--config FILE.toml` overrides its fields.
 
 The defaults are the recipe of the embedded SimSwap-lite. Settings with network = "simswap" and the
-paper's numbers give SimSwap as published; README lists them.
+paper's numbers give SimSwap as published; examples/training.md lists them.
 """
 
 import math

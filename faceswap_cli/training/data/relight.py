@@ -18,9 +18,9 @@ def relit(image: np.ndarray, draw: Generator) -> np.ndarray:
         light *= 1 + np.float32(draw.uniform(0.1, 0.45)) * _slope(size, draw)[..., None]
     if draw.random() < 0.3:
         shade = draw.uniform(0.35, 0.8) * draw.uniform(0.92, 1.0, 3)  # a shadow has a cast of its own
-        light *= 1 - _region(size, draw)[..., None] * (1 - shade.astype(np.float32))
+        light *= 1 - region(size, draw)[..., None] * (1 - shade.astype(np.float32))
     if draw.random() < 0.3:
-        shine = _region(size, draw, spread=0.09, softness=0.03)[..., None]
+        shine = region(size, draw, spread=0.09, softness=0.03)[..., None]
         light += shine * np.float32(draw.uniform(0.15, 0.5)) * (1 - light)
     return np.rint(255 * light.clip(0, 1)).astype(np.uint8)
 
@@ -51,7 +51,7 @@ def _slope(size: int, draw: Generator) -> np.ndarray:
     return np.tanh(steep * across).astype(np.float32)
 
 
-def _region(size: int, draw: Generator, spread: float = 0.3, softness: float = 0.08) -> np.ndarray:
+def region(size: int, draw: Generator, spread: float = 0.3, softness: float = 0.08) -> np.ndarray:
     """Return (size, size) float32 in [0, 1]: a blot of any outline, its edge sharp or soft."""
     corners = int(draw.integers(3, 8))
     middle = draw.uniform(0.3, 0.75, 2) * size

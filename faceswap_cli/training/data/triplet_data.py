@@ -16,11 +16,13 @@ from torch import Tensor
 from ...errors import UsageError
 from ...networks.light import LUMA
 from ...stream import prefetch
+from .relight import region
 from .triplet_pack import Triplet, TripletReader
 
 AHEAD = 6  # batches read ahead
 DIMMED = 0.6  # chance that a portrait is lit anew
 COLOURED = 0.4  # chance that the light of one side is of another colour
+PATCHED = 0.35  # chance that a part of it has a light of its own: a shadow, a lamp, a flush
 HOLED = 0.25  # chance that a part of it is missing
 GRADED, GREY = 0.6, 0.15  # chances that a target and its answer are graded anew, and that this leaves no colour
 
@@ -128,7 +130,7 @@ def _graded(triplet: Triplet, draw: np.random.Generator) -> Triplet:
 
 
 def _dimmed(laid: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """Return a portrait (S, S, 4) uint8 under a slope of light, of another gamma and cast."""
+    """Return a portrait (S, S, 4) uint8 under a slope of light, of another gamma and cast, a part of it lit anew."""
     size = laid.shape[0]
     angle, steep = draw.uniform(0, 2 * np.pi), draw.uniform(1, 5)
     side = np.linspace(-1, 1, size, dtype=np.float32)
@@ -138,6 +140,9 @@ def _dimmed(laid: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     light: np.ndarray = (laid[..., :3].astype(np.float32) / 255) ** np.float32(draw.uniform(0.8, 1.25))
     strength = draw.uniform(0, 0.3) * (draw.uniform(-0.6, 1.0, 3) if draw.random() < COLOURED else np.ones(3))
     light *= draw.uniform(0.9, 1.1, 3).astype(np.float32) * (1 + slope[..., None] * strength.astype(np.float32))
+    if draw.random() < PATCHED:
+        gains = draw.uniform(0.5, 1.5) * draw.uniform(0.8, 1.2, 3)
+        light *= 1 + region(size, draw)[..., None] * (gains - 1).astype(np.float32)
     return np.dstack([np.rint(255 * light.clip(0, 1)).astype(np.uint8), laid[..., 3]])
 
 
