@@ -1,6 +1,7 @@
 """The door of the command line: run a command, turn whatever went wrong into one line and an exit code.
 
-0 done, 1 our bug, 2 usage, 3 no face, 4 weights, 5 unreadable media, 6 output, 130 interrupted.
+0 done, 1 our bug, 2 usage, 3 no face, 4 weights, 5 unreadable media, 6 output, 7 somebody left (`--strict`), 130
+interrupted.
 """
 
 import sys

@@ -47,7 +47,7 @@ def test_photos_of_one_name_are_told_apart_by_their_folders(me: Path, tmp_path: 
 def test_a_run_of_another_face_of_the_photo_is_another_run(me: Path, tinting_generator: Path, whole_pack: Path) -> None:
     options = Options(model=str(tinting_generator), face_pack=whole_pack)
     bundle = find_bundle(options)
-    first, second, again = (recipe_of([me.with_name(f"me.jpg#{face}")], bundle, options) for face in (1, 2, 1))
+    first, second, again = (recipe_of({None: [me.with_name(f"me.jpg#{face}")]}, bundle, options) for face in (1, 2, 1))
     assert first == again != second
 
 

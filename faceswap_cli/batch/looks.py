@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from ..app.swap import photo_and_face
-from ..media.plan import DIGESTED_BYTES
+from ..media.fingerprint import DIGESTED_BYTES
 from ..media.segments import file_sha256
 from ..media.sequence import is_sequence, members
 from ..options import Options
@@ -66,7 +66,8 @@ class Looker:
 
     def _choices(self, job: Job) -> str:
         photos = [photo_and_face(source) for source in job.sources]
-        pictures = [self._digest(path) for path in (*(path for path, _ in photos), *job.options.references)]
+        named = [who.photo for who in (job.options.meant, job.options.spared) if who.photo is not None]
+        pictures = [self._digest(path) for path in (*(path for path, _ in photos), *named)]
         parts = [*pictures, *(f"face={face}" for _, face in photos), *_chosen(job.options)]
         return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 

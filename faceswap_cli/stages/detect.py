@@ -19,7 +19,7 @@ from ..engines.onnx import providers_for, session_options
 from ..errors import WeightsError
 from ..options import Options
 from ..store.models import locate
-from ..types import Face
+from ..types import BELOW_THRESHOLD, TOO_SMALL, Face, PassedOver
 from .align import inverse, transform
 from .doubles import is_inside, once, surest
 from .views import TURNS, Tile, is_central, standing, tilt, turn_of, turned, turned_back
@@ -48,6 +48,7 @@ class Detect(Protocol):
     min_face: int  # Options.min_face
     too_small: int  # faces of the last picture that were left out, smaller than that
     unsure: list[float]  # scores of what a somewhat lower threshold would have given, too small ones not among them
+    passed_over: list[PassedOver]  # both, and where they lie
 
     def detect(
         self,
@@ -75,7 +76,7 @@ class InsightDetect:
         self.file = Path(self._network.model_file)
         self.min_face = options.min_face
         self._threshold = threshold
-        self.too_small, self.unsure = 0, list[float]()
+        self.too_small, self.unsure, self.passed_over = 0, list[float](), list[PassedOver]()
 
     def detect(
         self,
@@ -120,16 +121,20 @@ class InsightDetect:
 
     def _settle(self, bgr: np.ndarray, found: list[Face], weak: list[Face]) -> list[Face]:
         """Leave out what is too small, note what was passed over, and look closer at what leans."""
-        seen = [self._straightened(bgr, face) for face in self._large(found)]
-        self.too_small = len(found) - len(seen)
-        self.unsure = self._unsure(weak, found)
+        large = self._large(found)
+        small = [face for face in found if face not in large]
+        unsure = self._unsure(weak, found)
+        self.too_small, self.unsure = len(small), [face.score for face in unsure]
+        self.passed_over = [PassedOver(face, TOO_SMALL) for face in small]
+        self.passed_over += [PassedOver(face, BELOW_THRESHOLD) for face in unsure]
+        seen = [self._straightened(bgr, face) for face in large]
         return sorted(seen, key=lambda face: -face.area)
 
-    def _unsure(self, weak: list[Face], found: list[Face]) -> list[float]:
-        """Return the scores of what is worth a word, each find at the size that shows it best."""
+    def _unsure(self, weak: list[Face], found: list[Face]) -> list[Face]:
+        """Return what is worth a word though it falls short, each find at the size that shows it best."""
         least = (_UNSURE_BESIDE if found else _UNSURE_ALONE) * self._threshold
         surest = sorted((face for face in weak if face.score >= least), key=lambda face: -face.score)
-        return [face.score for face in self._large(once([[face] for face in surest], found))]
+        return self._large(once([[face] for face in surest], found))
 
     def _large(self, faces: list[Face]) -> list[Face]:
         return [face for face in faces if min(face.box[2:] - face.box[:2]) >= self.min_face]
