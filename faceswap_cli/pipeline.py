@@ -9,8 +9,10 @@ A Swapper is built once from the source's photos; frames go in with their pictur
 change them. Decoding, locating and swapping each run ahead in a thread; the caller's thread writes.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+
+import numpy as np
 
 from .options import Options
 from .portrait.history import History
@@ -28,7 +30,7 @@ from .stages.track import Located, Track
 from .stages.who import chosen
 from .stopwatch import Stopwatch
 from .stream import prefetch
-from .types import Crop, Face, Frame, Patch, SourcePhoto, Swapped
+from .types import Crop, Detections, Face, Frame, Patch, SourcePhoto, Swapped
 
 _AHEAD = 3  # frames that wait between two threads
 _AHEAD_BYTES = 96 << 20  # and at most so many bytes of them, whatever their size
@@ -74,20 +76,16 @@ class Swapper:
         Frames before `first` are located all the same, whom to follow depends on them, and the last ones swapped, the
         next masks depend on those. Closing the iterator stops all threads.
         """
-        decoded = prefetch(frames, _AHEAD, _AHEAD_BYTES, _frame_bytes)
-        located = prefetch(self._locate(decoded, tally), _AHEAD, _AHEAD_BYTES, lambda each: _frame_bytes(each.frame))
-        swapped = prefetch(
-            self._swap_all(located, tally, first), _AHEAD, _AHEAD_BYTES, lambda each: _frame_bytes(each.frame)
-        )
+        decoded = prefetch(frames, _AHEAD, _AHEAD_BYTES, _weight)
+        located = prefetch(self._locate(decoded, tally), _AHEAD, _AHEAD_BYTES, _weight)
+        swapped = prefetch(self._swap_all(located, tally, first), _AHEAD, _AHEAD_BYTES, _weight)
         with closing(swapped):
             yield from swapped
 
     def photo(self, frame: Frame, tally: Tally) -> Swapped:
         """Swap the faces of a single picture."""
-        with self.stopwatch.stage("locate"):
-            faces = self.detector.search(frame.rgb)
-        tally.pass_over(self.detector.too_small, self.detector.unsure)
-        located = Located(frame, chosen(frame.rgb, faces, self.options, self.meant), len(faces))
+        faces = self._find(self.detector.search, frame, tally)
+        located = Located(frame, chosen(frame.rgb, list(faces), self.options, self.meant), len(faces))
         tally.add(located)
         return self._look(located.faces, self.swap(located))
 
@@ -130,17 +128,16 @@ class Swapper:
             return self.fitter.fit(crops, history, frame.rgb)
 
     def _locate(self, frames: Generator[Frame, None, None], tally: Tally) -> Iterator[Located]:
-        with closing(frames):
-            track = Track(self.options.face_limit, self.options.place, self.meant)
-            yield from track.follow(self._sightings(frames, tally))
-
-    def _sightings(self, frames: Iterable[Frame], tally: Tally) -> Iterator[tuple[Frame, list[Face]]]:
         watch = Watch(self.detector)
-        for frame in frames:
-            with self.stopwatch.stage("locate"):
-                faces = watch.look(frame.rgb)
-            tally.pass_over(self.detector.too_small, self.detector.unsure)
-            yield frame, faces
+        track = Track(self.options.face_limit, self.options.place, self.meant)
+        with closing(frames):
+            yield from track.follow((frame, self._find(watch.look, frame, tally)) for frame in frames)
+
+    def _find(self, look: Callable[[np.ndarray], Detections], frame: Frame, tally: Tally) -> Detections:
+        with self.stopwatch.stage("locate"):
+            faces = look(frame.rgb)
+        tally.pass_over(faces)
+        return faces
 
     def _swap_all(self, located: Generator[Located, None, None], tally: Tally, first: int) -> Iterator[Swapped]:
         history = History()
@@ -157,6 +154,7 @@ class Swapper:
         return swapped
 
 
-def _frame_bytes(frame: Frame) -> int:
-    """Guess what a frame weighs: its RGB view, and about half as much for the decoded planes."""
+def _weight(item: Frame | Located | Swapped) -> int:
+    """Guess the bytes of a frame: its RGB view, and about half as much for the decoded planes."""
+    frame = item if isinstance(item, Frame) else item.frame
     return frame.rgb.nbytes * 3 // 2

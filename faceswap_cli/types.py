@@ -4,9 +4,10 @@ Images are uint8 RGB, upright, (height, width, 3). Points are x, y in pixels. A 
 `to_crop` maps frame pixels to crop pixels. Records are frozen; changed copies come from `dataclasses.replace`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -49,6 +50,27 @@ class Face:
     def area(self) -> float:
         """Area of the box in square pixels."""
         return float((self.box[2] - self.box[0]) * (self.box[3] - self.box[1]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections(Sequence[Face]):
+    """The faces found in one picture, the largest first, and what was passed over."""
+
+    faces: tuple[Face, ...] = ()
+    too_small: int = 0  # faces smaller than Options.min_face
+    unsure: tuple[float, ...] = ()  # scores of what a somewhat lower threshold would have given, of that size on
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    @overload
+    def __getitem__(self, index: int) -> Face: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Face, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Face | tuple[Face, ...]:
+        return self.faces[index]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

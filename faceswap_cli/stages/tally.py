@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ..types import Detections
 from .track import Located
 
 
@@ -17,11 +18,11 @@ class Tally:
     faces_left: int = 0  # found, and not among those chosen
     most_left: int = 0  # of them in one frame
 
-    def pass_over(self, too_small: int, unsure: list[float]) -> None:
-        """Count what one look at a picture did not take for a face to be swapped; `unsure` are scores."""
-        self.faces_too_small += too_small
-        self.faces_unsure += len(unsure)
-        self.surest = max([self.surest, *unsure])
+    def pass_over(self, found: Detections) -> None:
+        """Count what one look at a picture did not take for a face to be swapped."""
+        self.faces_too_small += found.too_small
+        self.faces_unsure += len(found.unsure)
+        self.surest = max((self.surest, *found.unsure))
 
     def add(self, located: Located) -> None:
         """Count one frame."""
