@@ -11,6 +11,8 @@ from typing import Any, overload
 
 import numpy as np
 
+POINTS = 66  # landmarks of a face, in the order networks/points.py tells
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:

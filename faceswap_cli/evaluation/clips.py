@@ -24,6 +24,7 @@ from ..media.reader import open_clip
 from ..media.sniff import kind_of
 from ..stages.align import crop_face, inverse, similarity, transform, warp
 from ..stages.detect import Detect, Watch
+from ..stages.doubles import overlap
 from ..types import Face, Frame
 from .judges import MESH_POINTS, Judges
 from .measures import motion, motion_error, squared_error
@@ -209,13 +210,6 @@ def sound_equal(target: Path, result: Path, whole: bool = True) -> bool | None:
 def shorter_side(face: Face) -> float:
     """Return the shorter side of a face's box in pixels."""
     return float((face.box[2:] - face.box[:2]).min())
-
-
-def overlap(one: Face, other: Face) -> float:
-    """Return the intersection over union of two faces' boxes."""
-    sides = np.minimum(one.box[2:], other.box[2:]) - np.maximum(one.box[:2], other.box[:2])
-    shared = float(np.prod(np.maximum(sides, 0)))
-    return shared / max(one.area + other.area - shared, 1e-6)
 
 
 def outside(shape: tuple[int, ...], faces: tuple[Face, ...]) -> np.ndarray:

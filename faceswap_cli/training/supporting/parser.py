@@ -19,7 +19,7 @@ from torch.nn import functional
 from ...errors import UsageError
 from ...networks.export import Signature, read_metadata, read_state_dict, write_onnx
 from ...networks.parsing import CLASSES, ParseNet, ParseNetConfig
-from ...stages.parse import GLASSES
+from ...stages.parse import FACE_CLASSES, GLASSES, HAIR
 from ..core.averaged import Averaged, begin, fields_of
 from ..core.checkpoint import load
 from ..core.options import TrainOptions
@@ -46,9 +46,8 @@ USUAL, SIZE = Usual(steps=4000, batch=16, rate=2e-3), 160
 WIDTHS, BLOCKS, HEAD_WIDTH = (24, 64, 128, 160), (1, 2, 2), 48
 AVERAGE_DECAY = 0.995
 DICE_WEIGHT = 0.5
-FACE = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)  # what a swap replaces: skin, brows, eyes, glasses, nose, mouth, lips
-SWAP = (*FACE, 7, 8, 14)  # and what its border meets: ears, neck
-SKIN, HAIR = 1, 17
+SWAP = (*FACE_CLASSES, 7, 8, 14)  # what a swap replaces, and what its border meets: ears, neck
+SKIN = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class ParserScores:
     iou: dict[str, float]  # intersection over union per class; nan where neither truth nor answer has it
     swap_iou: float  # mean over the 13 classes of SWAP
     mean_iou: float  # mean over all classes present
-    face_iou: float  # all classes of FACE as one region
+    face_iou: float  # all of FACE_CLASSES as one region
     occluded_face_iou: float  # the same, with a drawn occluder before each face
     drawn_glasses_iou: float  # the class of glasses, with drawn ones on every face
     skin_f1: float
@@ -237,6 +236,6 @@ def _iou(confusion: np.ndarray) -> np.ndarray:
 
 
 def _region_iou(confusion: np.ndarray) -> float:
-    face = np.isin(np.arange(len(CLASSES)), FACE)
+    face = np.isin(np.arange(len(CLASSES)), FACE_CLASSES)
     both = confusion[np.ix_(face, face)].sum()
     return float(both / (confusion[face].sum() + confusion[:, face].sum() - both))
