@@ -82,7 +82,9 @@ class Examiner:
         self.detector = detector
 
     def source(self, path: Path) -> Portrait:
-        """Look at a photo's largest face."""
+        """Look at a photo's largest face; raise UsageError for a clip, NoFaceError where there is none."""
+        if kind_of(path) == "clip":
+            raise UsageError(f"source {path.name} is a clip: give a photo of the person, or save one of its pictures")
         rgb = read_photo(path).frame.rgb
         faces = self.detector.detect(rgb, PHOTO_SIDES)
         if not faces:
