@@ -10,9 +10,11 @@ in with their pictures and come out with the patches that change them. Decoding,
 a thread; the caller's thread writes.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+
+import numpy as np
 
 from .media.people_file import People
 from .options import Options
@@ -31,7 +33,7 @@ from .stages.tally import Tally
 from .stages.track import Located, Track
 from .stopwatch import Stopwatch
 from .stream import prefetch
-from .types import Crop, Face, Frame, Patch, Role, SourcePhoto, Swapped
+from .types import Crop, Detections, Face, Frame, Patch, Role, SourcePhoto, Swapped
 
 _AHEAD = 3  # frames that wait between two threads
 _AHEAD_BYTES = 96 << 20  # and at most so many bytes of them, whatever their size
@@ -84,19 +86,15 @@ class Swapper:
         Frames before `first` are located all the same, whom to follow depends on them, and the last ones swapped, the
         next masks depend on those. Closing the iterator stops all threads.
         """
-        decoded = prefetch(frames, _AHEAD, _AHEAD_BYTES, _frame_bytes)
-        located = prefetch(self._locate(decoded, tally), _AHEAD, _AHEAD_BYTES, lambda each: _frame_bytes(each.frame))
-        swapped = prefetch(
-            self._swap_all(located, tally, first), _AHEAD, _AHEAD_BYTES, lambda each: _frame_bytes(each.frame)
-        )
+        decoded = prefetch(frames, _AHEAD, _AHEAD_BYTES, _weight)
+        located = prefetch(self._locate(decoded, tally), _AHEAD, _AHEAD_BYTES, _weight)
+        swapped = prefetch(self._swap_all(located, tally, first), _AHEAD, _AHEAD_BYTES, _weight)
         with closing(swapped):
             yield from swapped
 
     def photo(self, frame: Frame, tally: Tally) -> Swapped:
         """Swap the faces of a single picture."""
-        with self.stopwatch.stage("locate"):
-            faces = self.detector.search(frame.rgb)
-        tally.pass_over(frame, self.detector.passed_over)
+        faces = self._find(self.detector.search, frame, tally)
         roles = self.cast.of_photo(frame.rgb, faces)
         chosen = tuple(replace(faces[number], role=role) for number, role in sorted(roles.items()))
         located = Located(frame, chosen, len(faces))
@@ -153,17 +151,16 @@ class Swapper:
             return player.fitter.fit(crops, history, frame.rgb)
 
     def _locate(self, frames: Generator[Frame, None, None], tally: Tally) -> Iterator[Located]:
-        with closing(frames):
-            track = Track(self.cast.limit, self.cast.wanted, self.cast.recogniser)
-            yield from track.follow(self._sightings(frames, tally))
-
-    def _sightings(self, frames: Iterable[Frame], tally: Tally) -> Iterator[tuple[Frame, list[Face]]]:
         watch = Watch(self.detector)
-        for frame in frames:
-            with self.stopwatch.stage("locate"):
-                faces = watch.look(frame.rgb)
-            tally.pass_over(frame, self.detector.passed_over)
-            yield frame, faces
+        track = Track(self.cast.limit, self.cast.wanted, self.cast.recogniser)
+        with closing(frames):
+            yield from track.follow((frame, self._find(watch.look, frame, tally)) for frame in frames)
+
+    def _find(self, look: Callable[[np.ndarray], Detections], frame: Frame, tally: Tally) -> Detections:
+        with self.stopwatch.stage("locate"):
+            faces = look(frame.rgb)
+        tally.pass_over(frame, faces)
+        return faces
 
     def _swap_all(self, located: Generator[Located, None, None], tally: Tally, first: int) -> Iterator[Swapped]:
         histories = [History() for _ in self.players]
@@ -181,6 +178,7 @@ class Swapper:
         return swapped
 
 
-def _frame_bytes(frame: Frame) -> int:
-    """Guess what a frame weighs: its RGB view, and about half as much for the decoded planes."""
+def _weight(item: Frame | Located | Swapped) -> int:
+    """Guess the bytes of a frame: its RGB view, and about half as much for the decoded planes."""
+    frame = item if isinstance(item, Frame) else item.frame
     return frame.rgb.nbytes * 3 // 2

@@ -7,11 +7,12 @@ Images are uint8 RGB, upright, (height, width, 3). Points are x, y in pixels. A 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 TOO_SMALL, BELOW_THRESHOLD = "smaller than --min-face", "below --det-threshold"
+POINTS = 66  # landmarks of a face, in the order networks/points.py tells
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +59,36 @@ class PassedOver:
 
     face: Face
     why: str  # TOO_SMALL or BELOW_THRESHOLD
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections(Sequence[Face]):
+    """The faces found in one picture, the largest first, and what was passed over."""
+
+    faces: tuple[Face, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
+
+    @property
+    def too_small(self) -> int:
+        """How many faces are smaller than Options.min_face."""
+        return sum(each.why == TOO_SMALL for each in self.passed_over)
+
+    @property
+    def unsure(self) -> tuple[float, ...]:
+        """The scores of what a somewhat lower threshold would have given, from that size on."""
+        return tuple(each.face.score for each in self.passed_over if each.why == BELOW_THRESHOLD)
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    @overload
+    def __getitem__(self, index: int) -> Face: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Face, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Face | tuple[Face, ...]:
+        return self.faces[index]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -172,8 +172,7 @@ def test_faces_are_skipped_for_a_reason(two_people: Path, portrait: Path, option
 def best_scores(photo: Path, options: Options) -> list[float]:
     """What a detector that is sure of nothing says of the faces."""
     detector = open_detector(options.face_pack, replace(options, det_threshold=1.0))
-    detector.detect(read_photo(photo).frame.rgb)
-    return sorted(detector.unsure)
+    return sorted(detector.detect(read_photo(photo).frame.rgb).unsure)
 
 
 @pytest.fixture(scope="module")

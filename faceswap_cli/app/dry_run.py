@@ -1,7 +1,7 @@
 """Try a swap on a few frames before the whole run: what will be written, about how long it takes, how it looks.
 
 Nothing is touched but the contact sheet, where one was asked for. What a real run refuses at its start is refused here
-in the same words; of a result that is there already, which a rehearsal harms as little, they are a note.
+in the same words; of a result that is there already, which a dry run harms as little, they are a note.
 """
 
 import time

@@ -55,7 +55,7 @@ class _Moment:
     seconds: float
     tracks: frozenset[int]  # in sight
     faces: tuple[Face, ...]  # to be swapped
-    passed_over: list[PassedOver]
+    passed_over: Sequence[PassedOver]
 
 
 @dataclass(slots=True, eq=False)
@@ -66,10 +66,10 @@ class Attendance:
     _tracks: dict[tuple[int, int], _Track] = field(default_factory=dict)  # by role and track
     _open: dict[int, Left] = field(default_factory=dict)  # by track, the last one
     _recent: deque[_Moment] = field(default_factory=deque)  # of the last PATIENCE seconds
-    _passed: dict[int, list[PassedOver]] = field(default_factory=dict)  # by pts, of frames that are to come
+    _passed: dict[int, Sequence[PassedOver]] = field(default_factory=dict)  # by pts, of frames that are to come
     _frames: int = 0
 
-    def pass_over(self, frame: Frame, passed_over: list[PassedOver]) -> None:
+    def pass_over(self, frame: Frame, passed_over: Sequence[PassedOver]) -> None:
         """Note what was seen in a frame and not taken for a face to be swapped."""
         self._passed[frame.pts] = passed_over
 
@@ -135,7 +135,7 @@ class Attendance:
         known.last, known.number, known.frames = seconds, number, known.frames + 1
 
 
-def _why(there: Face, faced: float, passed_over: list[PassedOver]) -> str:
+def _why(there: Face, faced: float, passed_over: Sequence[PassedOver]) -> str:
     """Tell why a face was not found where it must have been, which looked so far ahead beside the gap."""
     reasons = {each.why for each in passed_over if overlap(there, each.face) >= _SAME_PLACE}
     for why in (TOO_SMALL, BELOW_THRESHOLD):

@@ -25,7 +25,7 @@ class Cast:
     recogniser: Recogniser | None  # None where nobody is named
     limit: int | None  # how many faces of a picture each role has, the largest first; None: all
 
-    def of_photo(self, rgb: np.ndarray, faces: list[Face]) -> dict[int, int]:
+    def of_photo(self, rgb: np.ndarray, faces: Sequence[Face]) -> dict[int, int]:
         """Return which faces of a photo, given with the largest first, have which role, by their numbers.
 
         Who is meant by several has the first one.

@@ -19,7 +19,7 @@ from ..engines.onnx import providers_for, session_options
 from ..errors import WeightsError
 from ..options import Options
 from ..store.models import locate
-from ..types import BELOW_THRESHOLD, TOO_SMALL, Face, PassedOver
+from ..types import BELOW_THRESHOLD, TOO_SMALL, Detections, Face, PassedOver
 from .align import inverse, transform
 from .doubles import is_inside, once, surest
 from .views import TURNS, Tile, is_central, standing, tilt, turn_of, turned, turned_back
@@ -46,9 +46,6 @@ class Detect(Protocol):
 
     file: Path  # the network
     min_face: int  # Options.min_face
-    too_small: int  # faces of the last picture that were left out, smaller than that
-    unsure: list[float]  # scores of what a somewhat lower threshold would have given, too small ones not among them
-    passed_over: list[PassedOver]  # both, and where they lie
 
     def detect(
         self,
@@ -56,14 +53,14 @@ class Detect(Protocol):
         sides: tuple[int, ...] = (640, 320),
         turns: tuple[int, ...] = (0,),
         tiles: Sequence[Tile] = (),
-    ) -> list[Face]:
+    ) -> Detections:
         """Return the faces of an upright (H, W, 3) uint8 picture, the largest first.
 
         It is seen whole, so long and so many quarter turns counter-clockwise, and in these tiles as it stands.
         """
         ...
 
-    def search(self, rgb: np.ndarray) -> list[Face]:
+    def search(self, rgb: np.ndarray) -> Detections:
         """Return the faces of an upright (H, W, 3) uint8 photo, any way up, from `min_face` on, the largest first."""
         ...
 
@@ -76,7 +73,6 @@ class InsightDetect:
         self.file = Path(self._network.model_file)
         self.min_face = options.min_face
         self._threshold = threshold
-        self.too_small, self.unsure, self.passed_over = 0, list[float](), list[PassedOver]()
 
     def detect(
         self,
@@ -84,13 +80,13 @@ class InsightDetect:
         sides: tuple[int, ...] = (640, 320),
         turns: tuple[int, ...] = (0,),
         tiles: Sequence[Tile] = (),
-    ) -> list[Face]:
+    ) -> Detections:
         """Return the faces, the largest first; where two sizes show one face, the first size named wins."""
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
         found, weak = self._whole(bgr, sides, turns)
         return self._settle(bgr, self._with_small(bgr, found, [self._in_tile(bgr, tile, 0) for tile in tiles]), weak)
 
-    def search(self, rgb: np.ndarray) -> list[Face]:
+    def search(self, rgb: np.ndarray) -> Detections:
         """Return the faces of a photo; small ones are looked for as the others stand, else every way up."""
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
         found, weak = self._whole(bgr, (SIDES[-1], SIDES[0]), TURNS)
@@ -119,16 +115,13 @@ class InsightDetect:
         ]
         return once([large, *closer, found], []) if in_tiles else found
 
-    def _settle(self, bgr: np.ndarray, found: list[Face], weak: list[Face]) -> list[Face]:
-        """Leave out what is too small, note what was passed over, and look closer at what leans."""
+    def _settle(self, bgr: np.ndarray, found: list[Face], weak: list[Face]) -> Detections:
+        """Leave out what is too small, note what is passed over, and look closer at what leans."""
         large = self._large(found)
-        small = [face for face in found if face not in large]
-        unsure = self._unsure(weak, found)
-        self.too_small, self.unsure = len(small), [face.score for face in unsure]
-        self.passed_over = [PassedOver(face, TOO_SMALL) for face in small]
-        self.passed_over += [PassedOver(face, BELOW_THRESHOLD) for face in unsure]
-        seen = [self._straightened(bgr, face) for face in large]
-        return sorted(seen, key=lambda face: -face.area)
+        seen = sorted((self._straightened(bgr, face) for face in large), key=lambda face: -face.area)
+        small = [PassedOver(face, TOO_SMALL) for face in found if face not in large]
+        unsure = [PassedOver(face, BELOW_THRESHOLD) for face in self._unsure(weak, found)]
+        return Detections(tuple(seen), (*small, *unsure))
 
     def _unsure(self, weak: list[Face], found: list[Face]) -> list[Face]:
         """Return what is worth a word though it falls short, each find at the size that shows it best."""

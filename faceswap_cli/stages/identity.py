@@ -14,7 +14,7 @@ import numpy as np
 from ..engines.select import Network
 from ..errors import NoFaceError, UsageError
 from ..store.models import Entry
-from ..types import Face, Frame, Identity, SourcePhoto
+from ..types import Detections, Face, Frame, Identity, SourcePhoto
 from .align import crop_face
 from .detect import Detect
 from .tensors import to_tensor
@@ -32,7 +32,7 @@ class SeenPhoto:
 
     photo: SourcePhoto
     rgb: np.ndarray  # (H, W, 3) uint8, the photo, with room around it where it is tight
-    faces: list[Face]  # all, the largest first
+    faces: Sequence[Face]  # all, the largest first
 
     @property
     def face(self) -> Face:
@@ -175,7 +175,7 @@ def _told_people(seen: list[SeenPhoto], people: list[list[int]]) -> str:
     return " / ".join(", ".join(seen[number].photo.name for number in group) for group in people)
 
 
-def find_faces(rgb: np.ndarray, detect: Detect) -> tuple[np.ndarray, list[Face]]:
+def find_faces(rgb: np.ndarray, detect: Detect) -> tuple[np.ndarray, Detections]:
     """Return the faces of a portrait, the largest first, and the picture they lie in: with room around tight ones."""
     faces = detect.search(rgb)
     if faces:

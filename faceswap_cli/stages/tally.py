@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ..types import BELOW_THRESHOLD, Frame, PassedOver, Swapped
+from ..types import Detections, Frame, Swapped
 from .attendance import Attendance
 from .track import Located
 
@@ -20,13 +20,12 @@ class Tally:
     most_left: int = 0  # of them in one frame
     attendance: Attendance = field(default_factory=Attendance)
 
-    def pass_over(self, frame: Frame, passed_over: list[PassedOver]) -> None:
+    def pass_over(self, frame: Frame, found: Detections) -> None:
         """Count what one look at a picture did not take for a face to be swapped."""
-        unsure = [each.face.score for each in passed_over if each.why == BELOW_THRESHOLD]
-        self.faces_too_small += len(passed_over) - len(unsure)
-        self.faces_unsure += len(unsure)
-        self.surest = max([self.surest, *unsure])
-        self.attendance.pass_over(frame, passed_over)
+        self.faces_too_small += found.too_small
+        self.faces_unsure += len(found.unsure)
+        self.surest = max((self.surest, *found.unsure))
+        self.attendance.pass_over(frame, found.passed_over)
 
     def add(self, located: Located) -> None:
         """Count one frame."""

@@ -52,7 +52,7 @@ class Track:
         self._window: deque[Moment] = deque()
         self._position = 0  # of the frame to be given next within the window
 
-    def follow(self, sightings: Iterable[tuple[Frame, list[Face]]]) -> Iterator[Located]:
+    def follow(self, sightings: Iterable[tuple[Frame, Sequence[Face]]]) -> Iterator[Located]:
         """Yield every frame with its chosen faces, LOOK_AHEAD frames behind the sightings."""
         for shot, frame, faces in by_shot(sightings):
             self.take(shot, frame, faces)
@@ -61,7 +61,7 @@ class Track:
         while self._position < len(self._window):
             yield self._locate_next()
 
-    def take(self, shot: int, frame: Frame, faces: list[Face]) -> None:
+    def take(self, shot: int, frame: Frame, faces: Sequence[Face]) -> None:
         """Put the newest frame into the window, its faces numbered, and fill the gaps that end with it."""
         self._window.append(Moment(frame, shot, self._numbering.number(frame, shot, faces)))
         self._fill_gaps()

@@ -65,7 +65,7 @@ class Recogniser:
         self._written = {person: number for number, person in enumerate(named) if person is not None}
         self._tracks: dict[int, _Track] = {}
 
-    def of_photo(self, rgb: np.ndarray, faces: list[Face]) -> list[int | None]:
+    def of_photo(self, rgb: np.ndarray, faces: Sequence[Face]) -> list[int | None]:
         """Return who each face of a photo is."""
         return [self._of_photo(rgb, face, self._whose(0.0, face)) for face in faces]
 

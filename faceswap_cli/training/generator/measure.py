@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ...networks.lite import SimSwapLite
 from ...networks.mobilefaceswap import MobileFaceSwap
 from ...networks.painter import Painter
-from ..core.run import write_sheet
+from ..core.sheets import write_sheet
 from ..data.swap_data import SwapData
 from ..teachers.identity_judge import IdentityJudge
 
