@@ -46,7 +46,7 @@ def measure_stages(clip: Clip, swapper: Swapper, writer: ClipWriter, limit: int)
 
     frames = 0
     for located in Track(swapper.options.face_limit).follow(sightings()):
-        swapped = swapper.swap(located, history)
+        swapped = swapper.swap(located, [history])
         with stopwatch.stage("blend and encode"):
             writer.write(swapped)
         frames += 1

@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 
 from faceswap_cli.evaluation.by_eye import Find, Labelled, labelled, score
-from faceswap_cli.evaluation.clips import overlap
-from faceswap_cli.evaluation.splits import is_held_out
+from faceswap_cli.evaluation.splits import is_held_out, read_identities
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
 from faceswap_cli.stages.detect import Detect, open_detector
+from faceswap_cli.stages.doubles import overlap
 from faceswap_cli.training.supporting.detector_data import Pictures, find_all, overlaps
 from faceswap_cli.training.supporting.detector_tiles import cuts_beside_faces
 from faceswap_cli.training.teachers.yunet import YuNet
@@ -147,8 +147,7 @@ def count_false(photos: list[np.ndarray], detector: Detect, judges: tuple[Detect
 def held_out_photos(data: Path) -> Iterator[np.ndarray]:
     """Yield the portraits of people kept out of every training."""
     for folder in (data / "faces" / "celebahq", data / "faces" / "congress"):
-        for line in (folder / "identities.tsv").read_text(encoding="utf-8").splitlines()[1:]:
-            name, person = line.split("\t")[:2]
+        for name, person in read_identities(folder).items():
             path = next((each for each in (folder / name, folder / "images" / name) if each.is_file()), None)
             if path is not None and is_held_out(person):
                 yield read_photo(path).frame.rgb

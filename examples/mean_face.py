@@ -9,7 +9,6 @@ person's pictures do, with made expressions added, so that these are dropped how
 """
 
 import argparse
-import csv
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from faceswap_cli.engines.select import open_network
+from faceswap_cli.evaluation.splits import is_held_out, read_identities
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
@@ -26,7 +26,6 @@ from faceswap_cli.portrait.landmarks import BRIDGE, BROWS, EYES, JAW, LIPS, MIRR
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import open_detector
 from faceswap_cli.store import models
-from faceswap_cli.training.data.face_set import is_held_out
 
 SETS = {"celebahq": "images", "congress": "."}  # folder of the pictures
 SIDES = (640, 320, 128)  # at which photos are searched: the last one finds tight portraits
@@ -65,11 +64,9 @@ def seen(data: Path) -> Iterator[tuple[str, str, np.ndarray]]:
 def pictures(data: Path) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield person, set and picture of everybody who is not held out; a clip counts as one person."""
     for kind, folder in SETS.items():
-        with (data / "faces" / kind / "identities.tsv").open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file, delimiter="\t"):
-                if not is_held_out(row["identity"]):
-                    path = data / "faces" / kind / folder / row["image"]
-                    yield row["identity"], kind, read_photo(path).frame.rgb
+        for image, person in read_identities(data / "faces" / kind).items():
+            if not is_held_out(person):
+                yield person, kind, read_photo(data / "faces" / kind / folder / image).frame.rgb
     for path in sorted((data / "clips").iterdir()):
         with open_clip(path) as clip:
             for frame in clip.frames():

@@ -6,6 +6,7 @@
 Nothing heavy is imported before the first swap.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
@@ -14,24 +15,47 @@ from .options import Options
 
 if TYPE_CHECKING:
     from .app.dry_run import plan_image, plan_video, preview_video
+    from .app.identity import save_identity
     from .app.swap import Result, swap_image, swap_video
+    from .batch.choices import BatchOptions
+    from .batch.jobs import Job
+    from .batch.runner import swap_many
+    from .evaluation.people_folder import find_people
+    from .media.people_file import People, Person, Sighting
 
 __all__ = [
+    "BatchOptions",
     "FaceSwapError",
+    "Job",
     "Options",
+    "People",
+    "Person",
     "Result",
+    "Sighting",
     "__version__",
+    "find_people",
     "plan_image",
     "plan_video",
     "preview_video",
+    "save_identity",
     "swap_image",
+    "swap_many",
     "swap_video",
 ]
 
+_ROOMS = {
+    **dict.fromkeys(("plan_image", "plan_video", "preview_video"), ".app.dry_run"),
+    **dict.fromkeys(("Result", "swap_image", "swap_video"), ".app.swap"),
+    **dict.fromkeys(("People", "Person", "Sighting"), ".media.people_file"),
+    "BatchOptions": ".batch.choices",
+    "Job": ".batch.jobs",
+    "find_people": ".evaluation.people_folder",
+    "save_identity": ".app.identity",
+    "swap_many": ".batch.runner",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .app import dry_run, swap
-
-    return getattr(dry_run if name.startswith(("plan_", "preview_")) else swap, name)
+    return getattr(import_module(_ROOMS[name], __name__), name)

@@ -1,6 +1,7 @@
 """The door of the command line: run a command, turn whatever went wrong into one line and an exit code.
 
-0 done, 1 our bug, 2 usage, 3 no face, 4 weights, 5 unreadable media, 6 output, 130 interrupted.
+0 done, 1 our bug, 2 usage, 3 no face, 4 weights, 5 unreadable media, 6 output, 7 somebody left (`--strict`), 130
+interrupted.
 """
 
 import sys
@@ -10,13 +11,14 @@ import warnings
 from .errors import FaceSwapError, told
 
 BUG, INTERRUPTED = 1, 130
-PHOTO_LIBRARIES = "PIL|pillow_heif"  # they warn of metadata that is a little broken, which is no news to a user
+# What warns of metadata that is a little broken, and torch's exporter, which warns of itself: no news to a user.
+QUIET = r"PIL|pillow_heif|torch\.(onnx|export|fx|_export)|onnxscript|copyreg"
 ISSUES = "run it again with -v and send us what it prints, with the command you typed"
 
 
 def main() -> int:
     """Run the command in sys.argv and return its exit code."""
-    warnings.filterwarnings("ignore", module=PHOTO_LIBRARIES)
+    warnings.filterwarnings("ignore", module=QUIET)
     try:
         from .cli.app import run
         from .cli.terminal import print_any_letter

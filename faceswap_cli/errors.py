@@ -46,6 +46,12 @@ class CtrlCError(FaceSwapError):
     exit_code = 130
 
 
+class LeftError(FaceSwapError):
+    """A result that is written, in which somebody in sight was not swapped, and none was to be left (`--strict`)."""
+
+    exit_code = 7
+
+
 class OutputError(FaceSwapError, OSError):
     """A result that cannot be written: missing folder, existing file, full disk."""
 

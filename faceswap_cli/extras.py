@@ -8,6 +8,7 @@ from .errors import UsageError
 
 EXTRAS = dict.fromkeys(("torch", "kornia", "onnxscript"), "train") | {
     "openvino": "openvino",
+    "ray": "ray",
     "tensorboard": "tensorboard",
     "c2pa": "c2pa",
     "cryptography": "c2pa",

@@ -25,6 +25,27 @@ _LIKE = "like:"
 _NUMBER = re.compile("[1-9][0-9]{0,3}")
 
 
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Somebody in the target, as a user names them: exactly one of these."""
+
+    place: str | None = None  # one of PLACES, or the number by size
+    photo: Path | None = None  # of one they resemble
+    person: str | None = None  # their name among the input's people
+
+
+def read_who(text: str, has_people: bool, option: str = "who") -> Who:
+    """Read a place of PLACES, N for the N-th largest, like:PHOTO or, where there are people, a person's name."""
+    if text in PLACES or _NUMBER.fullmatch(text):
+        return Who(place=text)
+    if text.startswith(_LIKE) and len(text) > len(_LIKE):
+        return Who(photo=Path(text.removeprefix(_LIKE)))
+    if has_people and text and ":" not in text and not text.isdigit():
+        return Who(person=text)
+    places = ", ".join(PLACES)
+    raise UsageError(f"{option} is {text!r}: choose one of {places}, a number, like:PHOTO or, with people, their name")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How a swap is done. One record for photos and clips; photos ignore what only clips have."""
@@ -34,8 +55,9 @@ class Options:
     device: Device = "auto"
     threads: int | None = None  # CPU threads for the networks; None means all cores
     faces: FacesChoice = "largest"  # whom to swap in each frame; a number means that many, the largest first
-    who: str | int | None = None  # the one meant: a place of PLACES, N for the N-th largest, or like:PHOTO
-    not_who: str | None = None  # like:PHOTO of one who is left as they are
+    who: str | int | None = None  # the one meant, see `Who`
+    not_who: str | None = None  # one who is left as they are: like:PHOTO, or somebody of `people`
+    people: Path | None = None  # folder that `faceswap faces --output` filled: who names somebody of it
     similarity: float = 0.35  # cosine from which someone is like a photo
     det_threshold: float | None = None  # confidence below which a face is ignored; None means the detector's own
     min_face: int = 24  # shorter side of the box in pixels below which a face is ignored
@@ -97,26 +119,22 @@ class Options:
 
     def _check_who(self) -> None:
         _between("similarity", self.similarity, -1.0, 1.0)
-        who = str(self.who)
-        if self.who is not None and not (who in PLACES or _NUMBER.fullmatch(who) or _photo_in(who)):
-            raise UsageError(f"who is {self.who!r}: choose one of {', '.join(PLACES)}, a number, or like:PHOTO")
-        if self.not_who is not None and not _photo_in(self.not_who):
-            raise UsageError(f"not_who is {self.not_who!r}: give like:PHOTO")
+        if self.not_who is not None and self.spared.place is not None:
+            raise UsageError(f"not_who is {self.not_who!r}: give like:PHOTO or, with people, a person's name")
         if self.not_who is not None and self.not_who == self.who:
             raise UsageError(f"who and not_who are both {self.who!r}: nobody would be left")
-        if self.place is not None and self.faces != "largest":
+        if self.meant.place is not None and self.faces != "largest":
             raise UsageError(f"who {self.who} names one, faces {self.faces} several: leave one of them out")
 
     @property
-    def place(self) -> str | None:
-        """The place in the picture, or the number by size, of the one meant; None where nobody is named so."""
-        return None if self.who is None or _photo_in(str(self.who)) else str(self.who)
+    def meant(self) -> Who:
+        """The one meant; nobody where everybody may be."""
+        return Who() if self.who is None else read_who(str(self.who), self.people is not None)
 
     @property
-    def references(self) -> dict[Path, bool]:
-        """Photos of people who are meant (True) and who are not."""
-        named = ((self.who, True), (self.not_who, False))
-        return {photo: is_meant for each, is_meant in named if each and (photo := _photo_in(str(each)))}
+    def spared(self) -> Who:
+        """The one who is left as they are; nobody where everybody may be swapped."""
+        return Who() if self.not_who is None else read_who(self.not_who, self.people is not None, "not_who")
 
     @property
     def model_name(self) -> str:
@@ -130,11 +148,6 @@ class Options:
         if self.faces == "all":
             return None
         return 1 if self.faces == "largest" else self.faces
-
-
-def _photo_in(text: str) -> Path | None:
-    """Return the photo that like:PHOTO names."""
-    return Path(text.removeprefix(_LIKE)) if text.startswith(_LIKE) and len(text) > len(_LIKE) else None
 
 
 def _between(name: str, value: float, low: float, high: float) -> None:

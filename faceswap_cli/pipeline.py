@@ -5,62 +5,74 @@
 
 What the fitter and the finisher do to a face is one list, `portrait/recipe.py`.
 
-A Swapper is built once from the source's photos; frames go in with their pictures and come out with the patches that
-change them. Decoding, locating and swapping each run ahead in a thread; the caller's thread writes.
+A Swapper is built once from the source's photos, or from roles, which say whom each of several is put in for. Frames go
+in with their pictures and come out with the patches that change them. Decoding, locating and swapping each run ahead in
+a thread; the caller's thread writes.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 
+import numpy as np
+
+from .media.people_file import People
 from .options import Options
 from .portrait.history import History
-from .portrait.open_bundle import OpenBundle
+from .portrait.open_bundle import OpenBundle, Player
 from .portrait.records import FaceState
+from .shelf import Shelf
 from .stages.align import crop_face
 from .stages.bundle import Bundle, find_bundle
-from .stages.detect import Watch, open_detector
-from .stages.generate import Generate
+from .stages.cast import find_cast, roles_of
+from .stages.detect import Watch, detector_key, open_detector
 from .stages.likeness import MOST_FACES, Likeness
 from .stages.mask import Mask
 from .stages.paste import overlaid, paste
 from .stages.tally import Tally
 from .stages.track import Located, Track
-from .stages.who import chosen
 from .stopwatch import Stopwatch
 from .stream import prefetch
-from .types import Crop, Face, Frame, Patch, SourcePhoto, Swapped
+from .types import Crop, Detections, Face, Frame, Patch, Role, SourcePhoto, Swapped
 
 _AHEAD = 3  # frames that wait between two threads
 _AHEAD_BYTES = 96 << 20  # and at most so many bytes of them, whatever their size
 
 
 class Swapper:
-    """Puts one person's face into any number of frames."""
+    """Puts one person's face, or one for each role, into any number of frames.
+
+    What is on the `shelf` is not opened again. A `label` is burned into every frame that is swapped.
+    """
+
+    label: Patch | None = None
 
     def __init__(
         self,
-        sources: Sequence[SourcePhoto | Frame],
+        sources: Sequence[SourcePhoto | Frame | Role],
         options: Options,
         bundle: Bundle | None = None,
-        label: Patch | None = None,
+        people: People | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self.bundle = bundle = bundle or find_bundle(options)
         self.options = options
-        self.label = label
-        self.detector = open_detector(options.face_pack, options)
+        shelf = shelf or Shelf()
+        self.detector = shelf.take(detector_key(options), lambda: open_detector(options.face_pack, options))
         self.stopwatch = Stopwatch()
-        opened = OpenBundle(bundle, options)
-        source = opened.source(sources, self.detector)
-        self.identity = source.identity
-        self.meant = opened.meant(self.detector)
-        self.likeness = Likeness(opened.encoder, source.identity)
-        self.generator: Generate
-        self.generator, network = opened.generator(source.identity)
-        self.parser, self.fitter, self.finisher = opened.parser, opened.fitter(source), opened.finisher()
+        self.roles = roles_of(sources)
+        opened = OpenBundle(bundle, options, shelf)
+        names = [role.who for role in self.roles]
+        self.cast, notes = find_cast(names, options, people, opened.encoder, self.detector)
+        sources_of_roles = [opened.source(role.photos, self.detector) for role in self.roles]
+        self.likeness = Likeness(opened.encoder, [source.identity for source in sources_of_roles])
+        self.players = [opened.player(source) for source in sources_of_roles]
+        self.parser, self.finisher = opened.parser, opened.finisher()
         self.masker: Mask = opened.masker
-        self.corrections = opened.recipe.corrections if self.fitter else ()
+        self.corrections = opened.recipe.corrections if opened.landmarks else ()
         self._reach = opened.recipe.reach(self.masker.history)
-        self.notes = opened.notes
+        self.notes = opened.notes + notes
+        network = self.players[0].network
         self.networks = {
             "generator": bundle.generator.contract.name,
             "engine": network.engine,
@@ -74,30 +86,41 @@ class Swapper:
         Frames before `first` are located all the same, whom to follow depends on them, and the last ones swapped, the
         next masks depend on those. Closing the iterator stops all threads.
         """
-        decoded = prefetch(frames, _AHEAD, _AHEAD_BYTES, _frame_bytes)
-        located = prefetch(self._locate(decoded, tally), _AHEAD, _AHEAD_BYTES, lambda each: _frame_bytes(each.frame))
-        swapped = prefetch(
-            self._swap_all(located, tally, first), _AHEAD, _AHEAD_BYTES, lambda each: _frame_bytes(each.frame)
-        )
+        decoded = prefetch(frames, _AHEAD, _AHEAD_BYTES, _weight)
+        located = prefetch(self._locate(decoded, tally), _AHEAD, _AHEAD_BYTES, _weight)
+        swapped = prefetch(self._swap_all(located, tally, first), _AHEAD, _AHEAD_BYTES, _weight)
         with closing(swapped):
             yield from swapped
 
     def photo(self, frame: Frame, tally: Tally) -> Swapped:
         """Swap the faces of a single picture."""
-        with self.stopwatch.stage("locate"):
-            faces = self.detector.search(frame.rgb)
-        tally.pass_over(self.detector.too_small, self.detector.unsure)
-        located = Located(frame, chosen(frame.rgb, faces, self.options, self.meant), len(faces))
+        faces = self._find(self.detector.search, frame, tally)
+        roles = self.cast.of_photo(frame.rgb, faces)
+        chosen = tuple(replace(faces[number], role=role) for number, role in sorted(roles.items()))
+        located = Located(frame, chosen, len(faces))
         tally.add(located)
-        return self._look(located.faces, self.swap(located))
+        swapped = self.swap(located)
+        tally.miss(swapped)
+        return self._look(located.faces, swapped)
 
-    def swap(self, located: Located, history: History | None = None) -> Swapped:
-        """Swap the faces chosen in a frame, in a clip by its history."""
-        frame, crops = located.frame, self._cut(located)
-        faces = self._fit(frame, crops, history)
+    def swap(self, located: Located, histories: Sequence[History] | None = None) -> Swapped:
+        """Swap the faces chosen in a frame, in a clip by the history of each role."""
+        crops, put = self._cut(located), list[tuple[Face, Patch | None]]()
+        for role, player in enumerate(self.players):
+            own = [crop for crop in crops if crop.face.role == role]
+            history = None if histories is None else histories[role]
+            patches = self._put_in(player, located.frame, own, history)
+            put += zip([crop.face for crop in own], patches, strict=True)
+        seen = tuple(patch for _, patch in put if patch is not None)
+        missed = tuple(face for face, patch in put if patch is None)
+        return Swapped(located.frame, seen, located.faces_found, self.label, missed)
+
+    def _put_in(self, player: Player, frame: Frame, crops: list[Crop], history: History | None) -> list[Patch | None]:
+        """Return what changes in a frame where one source is put into each of some crops; None where nothing does."""
+        faces = self._fit(player, frame, crops, history)
         crops = [face.crop for face in faces] or crops
         with self.stopwatch.stage("generate"):
-            images = self.generator.generate(crops, [face.laid for face in faces])
+            images = player.generator.generate(crops, [face.laid for face in faces])
         if faces:
             with self.stopwatch.stage("finish"):
                 images = self.finisher.finish(faces, images, history)
@@ -109,12 +132,10 @@ class Swapper:
                 for crop, image, mask in zip(crops, images, masks, strict=True)
             ]
             bent = [face.bent for face in faces] or [None] * len(crops)
-            patches = [overlaid(*each, self.options.opacity) for each in zip(bent, patches, strict=True)]
-        seen = tuple(patch for patch in patches if patch is not None)
-        return Swapped(frame, seen, located.faces_found, self.label)
+            return [overlaid(*each, self.options.opacity) for each in zip(bent, patches, strict=True)]
 
     def _cut(self, located: Located) -> list[Crop]:
-        template, size = self.generator.template, self.generator.size
+        template, size = self.players[0].generator.template, self.players[0].generator.size
         with self.stopwatch.stage("align"):
             crops = [crop_face(located.frame.rgb, face, template, size) for face in located.faces]
         if self.parser is None:
@@ -122,33 +143,33 @@ class Swapper:
         with self.stopwatch.stage("parse"):
             return self.parser.look(crops)
 
-    def _fit(self, frame: Frame, crops: list[Crop], history: History | None) -> list[FaceState]:
+    def _fit(self, player: Player, frame: Frame, crops: list[Crop], history: History | None) -> list[FaceState]:
         """Return the crops' faces as the generator is to see them; none for one that is shown no portrait."""
-        if self.fitter is None:
+        if player.fitter is None:
             return []
         with self.stopwatch.stage("fit"):
-            return self.fitter.fit(crops, history, frame.rgb)
+            return player.fitter.fit(crops, history, frame.rgb)
 
     def _locate(self, frames: Generator[Frame, None, None], tally: Tally) -> Iterator[Located]:
-        with closing(frames):
-            track = Track(self.options.face_limit, self.options.place, self.meant)
-            yield from track.follow(self._sightings(frames, tally))
-
-    def _sightings(self, frames: Iterable[Frame], tally: Tally) -> Iterator[tuple[Frame, list[Face]]]:
         watch = Watch(self.detector)
-        for frame in frames:
-            with self.stopwatch.stage("locate"):
-                faces = watch.look(frame.rgb)
-            tally.pass_over(self.detector.too_small, self.detector.unsure)
-            yield frame, faces
+        track = Track(self.cast.limit, self.cast.wanted, self.cast.recogniser)
+        with closing(frames):
+            yield from track.follow((frame, self._find(watch.look, frame, tally)) for frame in frames)
+
+    def _find(self, look: Callable[[np.ndarray], Detections], frame: Frame, tally: Tally) -> Detections:
+        with self.stopwatch.stage("locate"):
+            faces = look(frame.rgb)
+        tally.pass_over(frame, faces)
+        return faces
 
     def _swap_all(self, located: Generator[Located, None, None], tally: Tally, first: int) -> Iterator[Swapped]:
-        history = History()
+        histories = [History() for _ in self.players]
         with closing(located):
             for each in located:
                 tally.add(each)
-                swapped = self.swap(each, history) if each.frame.index >= first - self._reach else None
+                swapped = self.swap(each, histories) if each.frame.index >= first - self._reach else None
                 if swapped is not None and each.frame.index >= first:
+                    tally.miss(swapped)
                     yield self._look(each.faces[:MOST_FACES], swapped)
 
     def _look(self, faces: tuple[Face, ...], swapped: Swapped) -> Swapped:
@@ -157,6 +178,7 @@ class Swapper:
         return swapped
 
 
-def _frame_bytes(frame: Frame) -> int:
-    """Guess what a frame weighs: its RGB view, and about half as much for the decoded planes."""
+def _weight(item: Frame | Located | Swapped) -> int:
+    """Guess the bytes of a frame: its RGB view, and about half as much for the decoded planes."""
+    frame = item if isinstance(item, Frame) else item.frame
     return frame.rgb.nbytes * 3 // 2

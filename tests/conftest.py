@@ -130,15 +130,16 @@ def write_clip(path: Path, pictures: list[np.ndarray], rate: int = 25) -> Path:
 
 
 def stop_behind_checkpoint(monkeypatch: pytest.MonkeyPatch, module: ModuleType, options: object) -> None:
-    """Train with a training module until its first checkpoint is written, then press Ctrl-C."""
+    """Train a supporting network with its module until its first checkpoint is written, then press Ctrl-C."""
     from faceswap_cli.training.core import checkpoint
+    from faceswap_cli.training.supporting import loop
 
     def save_and_stop(path: Path, state: dict) -> None:
         checkpoint.save(path, state)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
-        interrupted.setattr(module, "save", save_and_stop)
+        interrupted.setattr(loop, "save", save_and_stop)
         module.train(options)
 
 

@@ -55,7 +55,7 @@ def whitened(index: int) -> Swapped:
 
 def likeness_after(frames: int) -> tuple[Likeness, Brightness]:
     encoder = Brightness()
-    likeness = Likeness(encoder, Identity(np.ones(1, np.float32), "brightness"))
+    likeness = Likeness(encoder, [Identity(np.ones(1, np.float32), "brightness")])
     for index in range(frames):
         likeness.look(whitened(index), (FACE,))
     return likeness, encoder
@@ -84,7 +84,7 @@ def test_looking_costs_less_the_longer_the_clip() -> None:
 def test_a_swap_that_did_not_take_is_counted(before: float, after: float, hardly_changed: int) -> None:
     """A gain of 0.1 is a swap; so is a face that looks like the source anyway."""
     encoder = Brightness()
-    likeness = Likeness(encoder, Identity(np.ones(1, np.float32), "brightness"))
+    likeness = Likeness(encoder, [Identity(np.ones(1, np.float32), "brightness")])
     whole = np.ones((32, 32), np.float32)
     shown = Patch(0, 0, np.full((32, 32, 3), round(255 * after), np.uint8), whole)
     likeness.look(Swapped(Frame(np.full((32, 32, 3), round(255 * before), np.uint8), 0), (shown,), 1), (FACE, FACE))
@@ -116,7 +116,7 @@ def test_a_swap_that_did_not_take_is_no_swap_in_the_summary(portrait: Path, opti
 
 
 def test_frames_without_a_swap_are_not_looked_at() -> None:
-    likeness = Likeness(Brightness(), Identity(np.ones(1, np.float32), "brightness"))
+    likeness = Likeness(Brightness(), [Identity(np.ones(1, np.float32), "brightness")])
     likeness.look(Swapped(Frame(np.zeros((32, 32, 3), np.uint8), 0), (), 1), (FACE,))
     assert likeness.report() is None
 
@@ -172,8 +172,7 @@ def test_faces_are_skipped_for_a_reason(two_people: Path, portrait: Path, option
 def best_scores(photo: Path, options: Options) -> list[float]:
     """What a detector that is sure of nothing says of the faces."""
     detector = open_detector(options.face_pack, replace(options, det_threshold=1.0))
-    detector.detect(read_photo(photo).frame.rgb)
-    return sorted(detector.unsure)
+    return sorted(detector.detect(read_photo(photo).frame.rgb).unsure)
 
 
 @pytest.fixture(scope="module")

@@ -61,12 +61,17 @@ def plain_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_shows_what_the_command_is_for_and_a_real_example(command: str) -> None:
     shown = faceswap(*command.split(), "--help")
     assert shown.returncode == 0
-    assert re.search(r"^ +faceswap [a-z]+" if command != "models" else "Commands:", shown.stdout, re.MULTILINE)
+    is_group = command in ("models", "identity")
+    assert re.search("Commands:" if is_group else r"^ +faceswap [a-z]+", shown.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", ["list", "fetch", "verify", "import", "remove"])
 def test_help_of_each_models_command_shows_an_example(command: str) -> None:
     assert f"faceswap models {command}" in faceswap("models", command, "--help").stdout
+
+
+def test_help_of_identity_save_shows_an_example() -> None:
+    assert "faceswap identity save anna.jpg" in faceswap("identity", "save", "--help").stdout
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
@@ -98,7 +103,7 @@ def spent(work: Callable[[], object]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-@pytest.mark.parametrize("words", [(), ("models",)])
+@pytest.mark.parametrize("words", [(), ("models",), ("identity",)])
 def test_a_command_without_words_shows_its_help(words: tuple[str, ...]) -> None:
     assert faceswap(*words).stdout == faceswap(*words, "--help").stdout != ""
 
@@ -276,6 +281,42 @@ CASES = {
     "an unknown option": ("swap-image --sauce {face}", 2, "No such option"),
     "an unknown command": ("swap-everything", 2, "swap-everything"),
     "a forgotten source": ("swap-image --input {face}", 2, "--source"),
+    "a map of nobody": ("swap-image --map {face} --input {face}", 2, "map is .*give WHO=PHOTO"),
+    "somebody mapped twice": (
+        "swap-video --map left={face} --map left={other} --input {clip}",
+        2,
+        "map names left twice: give all photos at once",
+    ),
+    "somebody mapped by two names": (
+        "swap-video --map like:{other}={face} --map like:{other}={other} --input {clip}",
+        2,
+        "twice",
+    ),
+    "a person without people": (
+        "swap-video --map p1={face} --input {clip}",
+        2,
+        "map is 'p1': .*with people, their name",
+    ),
+    "somebody meant beside a map": (
+        "swap-video --map left={face} --who right --input {clip}",
+        2,
+        "leave one of them out",
+    ),
+    "a source beside a map": ("swap-image --map left={face} --source {face} --input {face}", 2, "give one of them"),
+    "people who are not there": (
+        "swap-video --source {face} --input {clip} --who p1 --people {tmp}",
+        2,
+        "no people in .*faceswap faces",
+    ),
+    "short words and an unknown ending": ("swap-video -s {face} -t {clip} --output {tmp}/out.xyz", 2, "xyz"),
+    "an identity of another ending": ("identity save {face} -o {tmp}/anna.npz", 2, r"let it end in \.face"),
+    "an identity that is not there": ("swap-image -s {tmp}/no.face -i {face}", 5, "does not exist"),
+    "a photo of the one meant that is not there": (
+        "swap-video -s {face} -i {clip} --who like:{tmp}/no.jpg",
+        5,
+        "no.jpg cannot be read: No such file",
+    ),
+    "a source of a clip that is not there": ("swap-video -s {tmp}/no.jpg -i {clip}", 5, "no.jpg does not exist"),
     "a time that is none": ("swap-video --source {face} --input {clip} --start soon", 2, "'soon' is no time"),
     "an end before the start": ("swap-video --source {face} --input {clip} --start 2 --end 0:01", 2, "not after start"),
     "a preview of nothing": ("swap-video --source {face} --input {clip} --preview 0", 2, "from 1 to 100"),

@@ -15,7 +15,7 @@ import pytest
 
 from faceswap_cli.errors import NoFaceError, UsageError, WeightsError
 from faceswap_cli.evaluation import report
-from faceswap_cli.evaluation.clips import outside, sound_equal
+from faceswap_cli.evaluation.clips import Examiner, outside, sound_equal
 from faceswap_cli.evaluation.judges import Judges, open_judges
 from faceswap_cli.evaluation.options import MEASURES, EvaluateOptions, JudgeFiles
 from faceswap_cli.evaluation.pairs import draw_pairs, read_pairs
@@ -113,6 +113,11 @@ def test_another_persons_face_is_taken_for_them(judged: Evaluation) -> None:
     assert other["gaze"] > 0.02
     assert other["outside_psnr"] == 100
     assert other["crop_psnr"] < 30
+
+
+def test_a_clip_as_source_is_refused_with_what_to_give(short_clip: Path, judges: Judges, detector: Detect) -> None:
+    with pytest.raises(UsageError, match=r"source .* is a clip: give a photo of the person"):
+        Examiner(judges, detector).source(short_clip)
 
 
 def test_means_are_over_all_swaps_and_crop_psnr_over_self_swaps(judged: Evaluation) -> None:

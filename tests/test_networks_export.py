@@ -1,5 +1,7 @@
 import json
+import warnings
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -170,3 +172,19 @@ def test_the_encoder_is_fed_normalised_pictures_by_insightface(tmp_path):
     write_onnx(FaceEncoder(network), NETWORKS["encoder"][1], path, {}, Signature(("embedding",)))
     model = ArcFaceONNX(str(path))
     assert (model.input_mean, model.input_std, model.input_size) == (127.5, 127.5, (112, 112))
+
+
+def test_an_export_leaves_the_filters_of_warnings_to_the_program(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They belong to every thread: to change them for a while may leave them changed for good."""
+    before, within = list(warnings.filters), []
+
+    def look(*_arguments: object, **_named: object) -> None:
+        within.extend(warnings.filters)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch.onnx, "export", look)
+    with pytest.raises(KeyboardInterrupt):
+        write_onnx(nn.Linear(2, 2), {"image": torch.rand(1, 2)}, tmp_path / "a.onnx", {}, Signature(("out",)))
+    assert within == before

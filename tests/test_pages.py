@@ -24,6 +24,7 @@ FOLDERS = (
     ".github",
     ".github/ISSUE_TEMPLATE",
     "examples",
+    "examples/cluster",
     "faceswap_cli",
     "weights",
     "weights/faces",

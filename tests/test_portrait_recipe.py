@@ -222,12 +222,12 @@ def test_a_clip_made_with_other_corrections_or_numbers_is_not_gone_on_with(
     portrait: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = find_bundle(OPTIONS)
-    usual = recipe_of([portrait], bundle, OPTIONS)
-    assert recipe_of([portrait], bundle, replace(OPTIONS, without=("grain",))) != usual
+    usual = recipe_of({None: [portrait]}, bundle, OPTIONS)
+    assert recipe_of({None: [portrait]}, bundle, replace(OPTIONS, without=("grain",))) != usual
     finer = replace(Eyelids().settings, open=0.07)
     steps = tuple(replace(step, settings=finer) if isinstance(step, Eyelids) else step for step in module.STEPS)
     monkeypatch.setattr("faceswap_cli.app.swap.RECIPE", Recipe(steps))
-    assert recipe_of([portrait], bundle, OPTIONS) != usual
+    assert recipe_of({None: [portrait]}, bundle, OPTIONS) != usual
 
 
 def test_a_swap_says_what_was_done_and_what_was_left_out(portrait: Path, data: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from faceswap_cli.options import Options
 from faceswap_cli.stages.align import transform
 from faceswap_cli.stages.detect import Detect, Watch, open_detector
 from faceswap_cli.stages.views import Tile, tilt
-from faceswap_cli.types import Face
+from faceswap_cli.types import Detections
 
 
 def read(path: Path) -> np.ndarray:
@@ -75,7 +75,7 @@ class Recorder:
 
     def detect(
         self, rgb: np.ndarray, sides: tuple[int, ...], turns: tuple[int, ...], tiles: Sequence[Tile]
-    ) -> list[Face]:
+    ) -> Detections:
         self.asked.append(sides)
         self.ways.append((turns, len(tiles)))
         return self.detector.detect(rgb, sides, turns, tiles)
@@ -83,7 +83,7 @@ class Recorder:
 
 @pytest.mark.parametrize("shape", [(1, 100_000), (100_000, 1), (1, 1)])
 def test_a_line_has_no_face(detector: Detect, shape: tuple[int, int]) -> None:
-    assert detector.detect(np.zeros((*shape, 3), np.uint8)) == []
+    assert not detector.detect(np.zeros((*shape, 3), np.uint8))
 
 
 def test_a_portrait_has_one_face_with_its_points_in_order(detector: Detect, portrait: Path) -> None:
@@ -129,9 +129,7 @@ def test_what_falls_short_of_the_threshold_is_told(face_pack: Path, data: Path) 
 
     def unsure(threshold: float, **choices: int) -> list[float]:
         chosen = Options(threads=1, device="cpu", det_threshold=threshold, **choices)
-        detector = open_detector(face_pack, chosen)
-        detector.detect(photo)
-        return sorted(detector.unsure)
+        return sorted(open_detector(face_pack, chosen).detect(photo).unsure)
 
     assert unsure(0.6) == []
     (beside,), alone = unsure(0.86), unsure(0.9)
@@ -148,11 +146,12 @@ def test_a_face_filling_the_frame_is_found_once(detector: Detect, data: Path) ->
 
 def test_small_faces_are_left_out_on_request(face_pack: Path, portrait: Path) -> None:
     picky = open_detector(face_pack, Options(threads=1, device="cpu", min_face=5000))
-    assert picky.detect(read(portrait)) == []
+    found = picky.detect(read(portrait))
+    assert (len(found), found.too_small, found.unsure) == (0, 1, ())
 
 
 def test_a_picture_without_a_face_has_none(detector: Detect) -> None:
-    assert detector.detect(np.full((480, 640, 3), 127, np.uint8)) == []
+    assert not detector.detect(np.full((480, 640, 3), 127, np.uint8))
 
 
 def test_nothing_is_printed(face_pack: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -249,7 +248,7 @@ def test_an_upright_photo_keeps_its_faces_as_they_were(ours: Detect, data: Path)
 def test_small_faces_of_a_large_photo_are_found(ours: Detect, portraits: list[np.ndarray]) -> None:
     """The faces are some 40 pixels wide, 10 in what a look at the whole photo shows."""
     photo = crowd(portraits, (1500, 2400), 70)
-    assert ours.detect(photo) == []
+    assert not ours.detect(photo)
     faces = ours.search(photo)
     assert len(faces) == 24
     assert {(round(face.box[0]) // 300, round(face.box[1]) // 500) for face in faces} == {
@@ -259,7 +258,7 @@ def test_small_faces_of_a_large_photo_are_found(ours: Detect, portraits: list[np
 
 def test_min_face_says_from_what_size_on_faces_are_looked_for(portraits: list[np.ndarray]) -> None:
     photo = crowd(portraits, (1500, 2400), 70)
-    assert open_detector(None, Options(threads=1, device="cpu", min_face=120)).search(photo) == []
+    assert open_detector(None, Options(threads=1, device="cpu", min_face=120)).search(photo).faces == ()
 
 
 def test_a_panorama_shows_its_faces(ours: Detect, portraits: list[np.ndarray]) -> None:

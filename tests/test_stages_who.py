@@ -1,16 +1,20 @@
 """Who is meant: by place or by photo, decided for a track as a whole, and kept."""
 
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from faceswap_cli.errors import UsageError
-from faceswap_cli.options import PLACES, Options
+from faceswap_cli.media.people_file import People, Person, Sighting
+from faceswap_cli.options import PLACES, Options, Who
+from faceswap_cli.stages.cast import Cast
 from faceswap_cli.stages.identity import Encoder
 from faceswap_cli.stages.places import in_order
 from faceswap_cli.stages.track import Located, Track
-from faceswap_cli.stages.who import MOST_VIEWS, Meant, Reference
+from faceswap_cli.stages.who import MOST_VIEWS, Known, Recogniser, Wanted
 from faceswap_cli.types import Face
 from tests.test_stages_track import face, frame
 
@@ -31,13 +35,16 @@ class BySize(Encoder):
         return np.array([cosine, np.sqrt(1 - cosine**2)], np.float32)
 
 
-def like_anna(encoder: Encoder, is_meant: bool = True) -> Meant:
-    return Meant(encoder, [Reference(ANNA, is_meant)], 0.35)
+LIKE_ANNA, NOT_ANNA = Wanted(known=0), Wanted(spared=0)
 
 
-def followed(sightings: list[list[Face]], place: str | None = None, meant: Meant | None = None) -> list[Located]:
+def knowing_anna(encoder: Encoder) -> Recogniser:
+    return Recogniser(encoder, [Known(ANNA)], 0.35)
+
+
+def followed(sightings: list[list[Face]], *wanted: Wanted, by: Recogniser | None = None) -> list[Located]:
     frames = [frame(index) for index in range(len(sightings))]
-    return list(Track(1, place, meant).follow(zip(frames, sightings, strict=True)))
+    return list(Track(1, wanted, by).follow(zip(frames, sightings, strict=True)))
 
 
 def lefts(located: list[Located]) -> list[list[int]]:
@@ -67,59 +74,67 @@ def test_a_place_orders_the_faces(place: str, wanted: list[int]) -> None:
 
 def test_who_stands_left_is_followed_to_the_right() -> None:
     sightings = [[face(2.0 * index, 0, 20), face(90 - 2.0 * index, 45, 30)] for index in range(40)]
-    assert lefts(followed(sightings, "left")) == [[2 * index] for index in range(40)]
+    assert lefts(followed(sightings, Wanted(place="left"))) == [[2 * index] for index in range(40)]
 
 
 def test_who_is_named_by_place_is_not_overtaken_and_lends_to_nobody_known() -> None:
     sightings = [[face(0, 0, 20)] * (index < 40) + [face(70, 0, 80)] for index in range(60)]
-    assert lefts(followed(sightings, "left")) == [[0]] * 40 + [[]] * 20
+    assert lefts(followed(sightings, Wanted(place="left"))) == [[0]] * 40 + [[]] * 20
 
 
 def test_only_who_resembles_is_swapped_however_small() -> None:
     encoder = BySize(w20=[0.6], w80=[0.1])
-    located = followed([[face(0, 0, 20), face(70, 0, 80)]] * 30, meant=like_anna(encoder))
+    located = followed([[face(0, 0, 20), face(70, 0, 80)]] * 30, LIKE_ANNA, by=knowing_anna(encoder))
     assert lefts(located) == [[0]] * 30
     assert {each.faces_found for each in located} == {2}
 
 
 def test_who_resembles_one_who_is_not_meant_is_left() -> None:
     encoder = BySize(w20=[0.1], w80=[0.6])
-    assert lefts(followed([[face(0, 0, 20), face(70, 0, 80)]] * 30, meant=like_anna(encoder, False))) == [[0]] * 30
+    located = followed([[face(0, 0, 20), face(70, 0, 80)]] * 30, NOT_ANNA, by=knowing_anna(encoder))
+    assert lefts(located) == [[0]] * 30
 
 
 def test_a_track_is_looked_at_a_few_times_and_no_more() -> None:
     encoder = BySize(w20=[0.6])
-    followed([[face(0, 0, 20)]] * 300, meant=like_anna(encoder))
+    followed([[face(0, 0, 20)]] * 300, LIKE_ANNA, by=knowing_anna(encoder))
     assert len(encoder.asked) == MOST_VIEWS
 
 
 def test_a_view_that_is_a_little_less_like_changes_nothing() -> None:
     """0.4 is enough; with 0.2 the mean's cosine is 0.30, within the doubt; below 0.25 it is not."""
-    kept = like_anna(BySize(w20=[0.4, 0.2]))
-    assert lefts(followed([[face(0, 0, 20)]] * 60, meant=kept))[-1] == [0]
-    lost = like_anna(BySize(w20=[0.4, -0.5]))
-    assert lefts(followed([[face(0, 0, 20)]] * 60, meant=lost))[-1] == []
-    never = like_anna(BySize(w20=[0.3]))
-    assert lefts(followed([[face(0, 0, 20)]] * 60, meant=never)) == [[]] * 60
-    assert never.best == pytest.approx(0.3)
+    kept = knowing_anna(BySize(w20=[0.4, 0.2]))
+    assert lefts(followed([[face(0, 0, 20)]] * 60, LIKE_ANNA, by=kept))[-1] == [0]
+    lost = knowing_anna(BySize(w20=[0.4, -0.5]))
+    assert lefts(followed([[face(0, 0, 20)]] * 60, LIKE_ANNA, by=lost))[-1] == []
+    never = knowing_anna(BySize(w20=[0.3]))
+    assert lefts(followed([[face(0, 0, 20)]] * 60, LIKE_ANNA, by=never)) == [[]] * 60
+    assert never.best == [pytest.approx(0.3)]
 
 
 def test_of_a_photo_s_faces_those_meant_remain() -> None:
     faces, picture = [face(0, width=80), face(0, width=20), face(0, width=40)], np.zeros((90, 160, 3), np.uint8)
-    meant = like_anna(BySize(w20=[0.6], w40=[0.36], w80=[0.34]))
-    assert meant.of_photo(picture, faces) == faces[1:]
-    assert meant.best == pytest.approx(0.6)
+    known = knowing_anna(BySize(w20=[0.6], w40=[0.36], w80=[0.34]))
+    assert known.of_photo(picture, faces) == [None, 0, 0]
+    assert known.best == [pytest.approx(0.6)]
+    assert Cast([LIKE_ANNA], known, None).of_photo(picture, faces) == {1: 0, 2: 0}
+    assert Cast([LIKE_ANNA], known, 1).of_photo(picture, faces) == {1: 0}
+    assert Cast([NOT_ANNA], known, None).of_photo(picture, faces) == {0: 0}
 
 
 @pytest.mark.parametrize("who", [*PLACES, "1", "12", 3])
 def test_a_place_or_number_may_be_meant(who: str | int) -> None:
     options = Options(who=who)
-    assert (options.place, options.references) == (str(who), {})
+    assert options.meant == Who(place=str(who))
 
 
 def test_a_photo_may_say_who_is_meant() -> None:
-    options = Options(who="like:a photo.jpg")
-    assert (options.place, options.references) == (None, {Path("a photo.jpg"): True})
+    assert Options(who="like:a photo.jpg").meant == Who(photo=Path("a photo.jpg"))
+
+
+def test_a_name_may_be_meant_where_there_are_people() -> None:
+    assert Options(who="p2", people=Path("people")).meant == Who(person="p2")
+    assert Options(not_who="Anna B.", people=Path("people")).spared == Who(person="Anna B.")
 
 
 @pytest.mark.parametrize("who", ["", "0", "-1", "like:", "Left", "p2", "²", 0])
@@ -129,7 +144,7 @@ def test_who_cannot_be_meant_is_refused(who: str | int) -> None:
 
 
 def test_who_and_who_not_are_told_apart() -> None:
-    assert Options(not_who="like:b.jpg", faces="all").references == {Path("b.jpg"): False}
+    assert Options(not_who="like:b.jpg", faces="all").spared == Who(photo=Path("b.jpg"))
     with pytest.raises(UsageError, match="not_who is 'left'"):
         Options(not_who="left")
     with pytest.raises(UsageError, match="nobody would be left"):
@@ -140,5 +155,89 @@ def test_who_and_who_not_are_told_apart() -> None:
 
 def test_frames_come_with_the_same_faces_each_time() -> None:
     sightings = [[face(0, 0, 20), face(70, 0, 80)]] * 40
-    runs = [lefts(followed(sightings, meant=like_anna(BySize(w20=[0.6, 0.2], w80=[0.3])))) for _ in range(2)]
+    runs = [lefts(followed(sightings, LIKE_ANNA, by=knowing_anna(BySize(w20=[0.6, 0.2], w80=[0.3])))) for _ in range(2)]
     assert runs[0] == runs[1]
+
+
+BEN = np.array([0, 1], np.float32)
+
+
+def knowing_both(encoder: Encoder) -> Recogniser:
+    """Anna and Ben; who has a cosine of 0.6 to Anna has one of 0.8 to him, and 0.9 goes with 0.44."""
+    return Recogniser(encoder, [Known(ANNA), Known(BEN)], 0.35)
+
+
+def roles(located: list[Located]) -> list[dict[int, int]]:
+    return [{round(float(each.box[0])): each.role for each in one.faces} for one in located]
+
+
+def test_each_role_goes_to_its_own_person() -> None:
+    encoder = BySize(w20=[0.9], w80=[0.6])
+    located = followed(
+        [[face(0, 0, 20), face(70, 0, 80)]] * 30, Wanted(known=1), Wanted(known=0), by=knowing_both(encoder)
+    )
+    assert roles(located) == [{70: 0, 0: 1}] * 30
+
+
+def test_who_is_like_two_is_the_likest_alone() -> None:
+    encoder = BySize(w20=[0.9])
+    assert roles(followed([[face(0, 0, 20)]] * 9, Wanted(known=1), by=knowing_both(encoder))) == [{}] * 9
+    assert roles(followed([[face(0, 0, 20)]] * 9, Wanted(known=0), by=knowing_both(encoder))) == [{0: 0}] * 9
+
+
+def test_a_view_that_is_likest_another_by_a_little_changes_nobody() -> None:
+    """The mean of 0.9 and 0.4 lies at a cosine of 0.69 to Anna and 0.72 to Ben, that of 0.9 and 0.1 at 0.57, 0.82."""
+    kept, lost = knowing_both(BySize(w20=[0.9, 0.4])), knowing_both(BySize(w20=[0.9, 0.1]))
+    assert roles(followed([[face(0, 0, 20)]] * 30, LIKE_ANNA, by=kept))[-1] == {0: 0}
+    assert roles(followed([[face(0, 0, 20)]] * 30, LIKE_ANNA, by=lost))[-1] == {}
+
+
+def test_a_face_meant_by_two_roles_has_the_first() -> None:
+    left, right = Wanted(place="left"), Wanted(place="right")
+    alone, two = [face(0, 0, 20)], [face(0, 0, 20), face(70, 0, 80)]
+    assert roles(followed([alone] * 9, left, right)) == [{0: 0}] * 9
+    assert roles(followed([two] * 9, left, right)) == [{0: 0, 70: 1}] * 9
+    picture = np.zeros((90, 160, 3), np.uint8)
+    assert Cast([left, right], None, 1).of_photo(picture, alone) == {0: 0}
+    assert Cast([left, right], None, 1).of_photo(picture, two) == {0: 0, 1: 1}
+
+
+def written(**paths: list[list[float]]) -> People:
+    """People who were written down at some places: seconds and box."""
+    persons = [Person(name, ANNA, (Sighting(np.array(path, float), 9, None),)) for name, path in paths.items()]
+    return People(tuple(persons), "another", "")
+
+
+def test_who_is_written_down_is_known_by_when_and_where_alone() -> None:
+    """The clip begins at 7 seconds by its own clock; nobody is asked for likeness."""
+    encoder = BySize()
+    people = written(p1=[[0, 0, 0, 20, 20], [1, 30, 0, 50, 20]], p2=[[0, 70, 0, 150, 80], [1, 70, 0, 150, 80]])
+    known = Recogniser(encoder, [Known(None, 0)], 0.35, people)
+    frames = [replace(frame(index), pts=index + 210, start=Fraction(7)) for index in range(30)]
+    sightings = [[face(float(index), 0, 20), face(70, 0, 80)] for index in range(30)]
+    located = list(Track(1, [Wanted(known=0)], known).follow(zip(frames, sightings, strict=True)))
+    assert lefts(located) == [[index] for index in range(30)]
+    assert encoder.asked == []
+
+
+def test_who_is_not_written_down_is_known_by_likeness() -> None:
+    known = Recogniser(BySize(w20=[0.6]), [Known(ANNA, 0)], 0.35, written(p1=[[5, 0, 0, 20, 20], [6, 0, 0, 20, 20]]))
+    assert roles(followed([[face(0, 0, 20)]] * 9, LIKE_ANNA, by=known)) == [{0: 0}] * 9
+
+
+def test_who_is_written_down_and_not_named_is_nobody_named_however_like() -> None:
+    """The face is p2's; p1 alone is named, and it would be like her."""
+    encoder = BySize(w20=[0.9])
+    people = written(p1=[[0, 70, 0, 90, 20]], p2=[[0, 0, 0, 20, 20], [1, 0, 0, 20, 20]])
+    known = Recogniser(encoder, [Known(ANNA, 0)], 0.35, people)
+    assert roles(followed([[face(0, 0, 20)]] * 9, LIKE_ANNA, by=known)) == [{}] * 9
+    assert encoder.asked == []
+
+
+def test_a_photo_finds_who_is_written_down_under_another_name() -> None:
+    """The face is p2's; p1 and a photo that is like it are named."""
+    people = written(p1=[[0, 70, 0, 90, 20]], p2=[[0, 0, 0, 20, 20], [1, 0, 0, 20, 20]])
+    known = Recogniser(BySize(w20=[0.6]), [Known(BEN, 0), Known(ANNA)], 0.35, people)
+    named = Wanted(known=0), Wanted(known=1)
+    assert roles(followed([[face(0, 0, 20)]] * 9, *named, by=known)) == [{0: 1}] * 9
+    assert known.of_photo(np.zeros((90, 160, 3), np.uint8), [face(0, 0, 20), face(70, 0, 20)]) == [1, 0]

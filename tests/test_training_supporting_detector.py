@@ -13,7 +13,7 @@ from faceswap_cli.errors import UsageError
 from faceswap_cli.evaluation.by_eye import labelled, point_error
 from faceswap_cli.networks.detector import FaceDetector
 from faceswap_cli.training.core import averaged
-from faceswap_cli.training.core.checkpoint import save
+from faceswap_cli.training.core.checkpoint import load, save
 from faceswap_cli.training.core.options import TrainOptions
 from faceswap_cli.training.export import export
 from faceswap_cli.training.supporting import detector
@@ -240,10 +240,10 @@ def test_a_run_that_goes_on_equals_one_that_never_stopped(data: Path, small_data
         with pytest.MonkeyPatch.context() as stop:
             stop.setattr(averaged, "share_done", lambda options, step, *rest: step / 4 if step < 2 else 1.0)
             detector.train(run_options(data, small_data, tmp_path / "parts", steps=4))
-        kept = detector.load(tmp_path / "parts" / "last.pt")
-        detector.save(tmp_path / "parts" / "last.pt", {**kept, "progress": 0.5})
+        kept = load(tmp_path / "parts" / "last.pt")
+        save(tmp_path / "parts" / "last.pt", {**kept, "progress": 0.5})
         scores = detector.train(run_options(data, small_data, tmp_path / "parts", steps=4, resume=True))
-    whole, parts = (detector.load(tmp_path / name / "last.pt")["average"] for name in ("whole", "parts"))
+    whole, parts = (load(tmp_path / name / "last.pt")["average"] for name in ("whole", "parts"))
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
     assert cv2.getNumThreads() == threads
     assert (tmp_path / "parts" / "samples" / "000004.png").is_file()

@@ -10,6 +10,7 @@ import torch
 
 from faceswap_cli.errors import OutputError, UsageError
 from faceswap_cli.training.core import averaged
+from faceswap_cli.training.core.checkpoint import load, save
 from faceswap_cli.training.core.options import TrainOptions
 from faceswap_cli.training.data.labels import CLASS_COLOURS
 from faceswap_cli.training.data.occluders import face_free_pictures, occlude
@@ -116,10 +117,10 @@ def test_a_run_that_goes_on_equals_one_that_never_stopped(data: Path, small_data
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(averaged, "share_done", lambda options, step, *rest: step / 4 if step < 2 else 1.0)
         parser.train(run_options(data, small_data, tmp_path / "parts", steps=4))
-    kept = parser.load(tmp_path / "parts" / "last.pt")
-    parser.save(tmp_path / "parts" / "last.pt", {**kept, "progress": 0.5})
+    kept = load(tmp_path / "parts" / "last.pt")
+    save(tmp_path / "parts" / "last.pt", {**kept, "progress": 0.5})
     parser.train(run_options(data, small_data, tmp_path / "parts", steps=4, resume=True))
-    whole, parts = (parser.load(tmp_path / name / "last.pt")["network"] for name in ("whole", "parts"))
+    whole, parts = (load(tmp_path / name / "last.pt")["network"] for name in ("whole", "parts"))
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
 
 

@@ -1,7 +1,7 @@
 """Try a swap on a few frames before the whole run: what will be written, about how long it takes, how it looks.
 
 Nothing is touched but the contact sheet, where one was asked for. What a real run refuses at its start is refused here
-in the same words; of a result that is there already, which a rehearsal harms as little, they are a note.
+in the same words; of a result that is there already, which a dry run harms as little, they are a note.
 """
 
 import time
@@ -38,8 +38,18 @@ from ..stages.bundle import find_bundle
 from ..stages.likeness import swapped_rgb
 from ..stages.tally import Tally
 from ..types import Frame, Patch, Swapped
-from .report import SCHEMA_VERSION
-from .swap import Source, label_for, no_face, paths_of, read_photos, recipe_of, told_likeness, told_others
+from .report import SCHEMA_VERSION, Run
+from .swap import (
+    Source,
+    cast_of,
+    label_for,
+    no_face,
+    open_swapper,
+    read_roles,
+    recipe_of,
+    told_likeness,
+    told_others,
+)
 
 PLACES = 3  # of a clip, evenly spread, that are tried
 STRETCH = 8  # frames at each of them, fewer where they are so large that all of them would fill
@@ -66,15 +76,16 @@ def plan_image(
 ) -> dict[str, Any]:
     """Swap a photo in memory and return what `swap_image` would do; raises what it raises."""
     options, began = options or Options(), time.monotonic()
-    photo = read_photo(Path(input))
+    run = Run(cast_of(source), Path(input), options, began)
+    photo = read_photo(run.input)
     target = photo_output_path(photo, Path(output) if output else None, force=True)
-    swapper, tally = Swapper(read_photos(paths_of(source)), options, label=label_for(photo.frame, options)), Tally()
+    swapper, tally = open_swapper(run, read_roles(run), label=label_for(photo.frame, options)), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
         raise no_face(photo.path, tally, swapper)
     content, notes = render_photo(photo, swapped.layers, target.suffix, options)
     height, width = photo.frame.rgb.shape[:2]
-    return _plan(source, photo.path, target, swapper) | {
+    return _plan(run, target, swapper) | {
         "photo": {"width": width, "height": height},
         "faces_found": swapped.faces_found,
         "faces_swapped": len(swapped.patches),
@@ -98,20 +109,21 @@ def plan_video(
 ) -> dict[str, Any]:
     """Swap and encode a few frames of a clip in memory and return what `swap_video` would do; raises what it raises."""
     options, began = options or Options(), time.monotonic()
-    photos = read_photos(paths_of(source))
-    with open_clip(Path(input)) as clip:
+    run = Run(cast_of(source), Path(input), options, began)
+    roles = read_roles(run)
+    with open_clip(run.input) as clip:
         bundle = find_bundle(options)
-        recipe = recipe_of(paths_of(source), bundle, options)
+        recipe = recipe_of(run.cast, bundle, options)
         plan = plan_output(clip, Path(output) if output else None, replace(options, force=True), recipe)
         earlier = look_at_earlier_work(plan)
-        swapper = Swapper(photos, options, bundle, label_for(clip, options))
+        swapper = open_swapper(run, roles, bundle, label_for(clip, options))
         open_encoder(plan)
         try_mux(plan)
         cargo, track_rate = foresee_tracks(plan)
         opening = time.monotonic() - began
         trial = _try(clip, plan, swapper)
         left_out = [str(track) for track in cargo.left_out]
-        return _plan(source, clip.path, plan.output, swapper) | {
+        return _plan(run, plan.output, swapper) | {
             "clip": _described(clip, options),
             "container": plan.container.muxer,
             "codec": plan.codec,
@@ -150,13 +162,14 @@ def preview_video(
     options = options or Options()
     if not 1 <= frames <= MOST_PREVIEWED:
         raise UsageError(f"a preview of {frames} frames: give a number from 1 to {MOST_PREVIEWED}")
-    photos = read_photos(paths_of(source))
-    with open_clip(Path(input)) as clip:
+    run = Run(cast_of(source), Path(input), options, time.monotonic())
+    roles = read_roles(run)
+    with open_clip(run.input) as clip:
         plan = plan_output(clip, Path(output) if output else None, replace(options, force=True))
         open_encoder(plan)
         sheet = plan.output.with_name(f"{NUMBER.sub('', plan.output.stem)}_preview.png")
         refuse_existing(sheet, options.force or is_ours(sheet))
-        swapper = Swapper(photos, options, label=label_for(clip, options))
+        swapper = open_swapper(run, roles, label=label_for(clip, options))
         tiles = [_tile(next(each), swapper) for each in _openings(clip, options, frames)]
     rows = ceil(len(tiles) / COLUMNS)
     disclosure = xmp_packet(model=options.model_name) if options.disclosure else b""
@@ -173,12 +186,13 @@ def _told_existing(output: Path, options: Options) -> list[str]:
     return []
 
 
-def _plan(source: Source, input_path: Path, output: Path, swapper: Swapper) -> dict[str, Any]:
+def _plan(run: Run, output: Path, swapper: Swapper) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "dry_run": True,
-        "sources": [str(path) for path in paths_of(source)],
-        "input": str(input_path),
+        "sources": [str(path) for path in run.sources],
+        "map": run.map,
+        "input": str(run.input),
         "output": str(output),
         **swapper.networks,
     }

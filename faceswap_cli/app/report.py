@@ -24,10 +24,21 @@ SCHEMA_VERSION = 1
 class Run:
     """What one swap was given, and when."""
 
-    sources: list[Path]
+    cast: dict[str | None, list[Path]]  # photos of each source by whom it is put in for; None: as the options say
     input: Path
     options: Options
     began: float  # by the monotonic clock
+
+    @property
+    def sources(self) -> list[Path]:
+        """All photos."""
+        return [path for photos in self.cast.values() for path in photos]
+
+    @property
+    def map(self) -> dict[str, list[str]] | None:
+        """Whom each source is put in for, as text; None where the options say it."""
+        named = {who: [str(path) for path in photos] for who, photos in self.cast.items() if who is not None}
+        return named or None
 
 
 def describe(run: Run, output: Path, done: dict[str, Any], swapper: Swapper, notes: list[str]) -> dict[str, Any]:
@@ -36,6 +47,7 @@ def describe(run: Run, output: Path, done: dict[str, Any], swapper: Swapper, not
         "schema_version": SCHEMA_VERSION,
         "faceswap_version": __version__,
         "sources": [str(path) for path in run.sources],
+        "map": run.map,
         "input": str(run.input),
         "output": str(output),
         **done,

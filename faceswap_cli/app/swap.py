@@ -7,35 +7,41 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor
 from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..errors import NoFaceError, UsageError
+from ..errors import MediaError, NoFaceError, UsageError
 from ..extras import load
+from ..media.face_file import is_face_file, read_face_file
+from ..media.people_file import file_of, read_people
 from ..media.photo import photo_output_path, read_photo, write_photo
 from ..media.plan import Seal
 from ..media.reader import Clip, open_clip
 from ..media.sniff import kind_of
 from ..media.writer import ClipWriter, WriteReport, plan_output
-from ..options import Options
+from ..options import Options, Who, read_who
 from ..pipeline import Swapper
 from ..portrait.recipe import RECIPE
+from ..shelf import Shelf
+from ..stages.attendance import Left
 from ..stages.bundle import Bundle, find_bundle
 from ..stages.detect import pack_folder
 from ..stages.label import draw_label
 from ..stages.likeness import Likeness
 from ..stages.tally import Tally
 from ..store.models import sha256_of
-from ..types import Frame, Patch, SourcePhoto
+from ..types import Frame, Patch, Role, SourcePhoto
 from .report import Run, describe, skipped, write_report
 
 Progress = Callable[[int, int | None], None]  # frames done, frames in all (None when unknown)
-Source = str | Path | Sequence[str | Path]
+Photos = str | Path | Sequence[str | Path]  # of one person
+Source = Photos | Mapping[str, Photos]  # the latter: by whom it is put in for, as Options.who says it
+Cast = dict[str | None, list[Path]]  # the same, every photo a path; None is whoever the options name
 
 _CHOSEN_FACE = re.compile(r"(?P<photo>.+)#(?P<face>[0-9]{1,4})", re.DOTALL)  # how one of a photo's faces is named
 _WORTH_A_NOTE = 0.1  # share of the frames from which low-confidence detections are told: most are hands and prints
@@ -52,6 +58,7 @@ class Result:
     seconds: float
     notes: tuple[str, ...]  # what a person should know: fallbacks, what is not kept, faces left as they are
     report: dict[str, Any]  # the same and more, as it is written to Options.report
+    left: tuple[Left, ...] = ()  # who was in sight and not swapped, when and why
 
 
 def swap_image(
@@ -63,14 +70,22 @@ def swap_image(
 ) -> Result:
     """Put the face of the person in the source photo, or photos, into another photo.
 
+    A mapping puts in several: `{"left": "anna.jpg", "like:b.jpg": ["ben1.jpg", "ben2.jpg"]}`; keys are as in
+    Options.who, names of people too where Options.people has them.
+
     `output` None means `<input>_swapped.<ext>` beside the input; an existing folder takes that name inside. Raises
     NoFaceError when no face is found (then nothing is written), and the other classes of `errors` for what they name.
     """
-    run = Run(paths_of(source), Path(input), options or Options(), time.monotonic())
+    return into_photo(run_of(source, input, options), output, progress, Shelf())
+
+
+def into_photo(run: Run, output: str | Path | None, progress: Progress | None, shelf: Shelf) -> Result:
+    """Do what `swap_image` does, with whatever an earlier swap left on the shelf."""
     photo = read_photo(run.input)
     target = photo_output_path(photo, Path(output) if output else None, run.options.force)
     seal = _seal(run, target)
-    swapper, tally = Swapper(read_photos(run.sources), run.options, label=label_for(photo.frame, run.options)), Tally()
+    label, tally = label_for(photo.frame, run.options), Tally()
+    swapper = open_swapper(run, read_roles(run, shelf), label=label, shelf=shelf)
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
         raise no_face(run.input, tally, swapper)
@@ -81,7 +96,7 @@ def swap_image(
     done: dict[str, Any] = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
     done |= {"faces_skipped": skipped(tally, swapped.faces_found, len(swapped.patches))}
     told = [*told_likeness(swapper.likeness, run.options), *told_others(tally, run.options)]
-    return _conclude(run, swapper, target, done, [*not_kept, *told])
+    return _conclude(run, swapper, (target, tally), done, [*not_kept, *told])
 
 
 def swap_video(
@@ -96,15 +111,18 @@ def swap_video(
     Timing, sound, tracks and everything outside the face stay as they are. What a broken run has finished is kept, and
     the same call goes on behind it: `progress` hears of those frames first. `output` and errors are as in `swap_image`.
     """
-    run = Run(paths_of(source), Path(input), options or Options(), time.monotonic())
-    photos = read_photos(run.sources)
+    return into_clip(run_of(source, input, options), output, progress, Shelf())
+
+
+def into_clip(run: Run, output: str | Path | None, progress: Progress | None, shelf: Shelf) -> Result:
+    """Do what `swap_video` does, with whatever an earlier swap left on the shelf."""
+    roles = read_roles(run, shelf)
     with open_clip(run.input) as clip:
         bundle = find_bundle(run.options)
-        plan = plan_output(
-            clip, Path(output) if output else None, run.options, recipe_of(run.sources, bundle, run.options)
-        )
+        recipe = recipe_of(run.cast, bundle, run.options)
+        plan = plan_output(clip, Path(output) if output else None, run.options, recipe)
         seal = _seal(run, plan.output)
-        swapper, tally = Swapper(photos, run.options, bundle, label_for(clip, run.options)), Tally()
+        swapper, tally = open_swapper(run, roles, bundle, label_for(clip, run.options), shelf), Tally()
         with ClipWriter(plan) as writer:
             _write_frames(clip, swapper, tally, writer, progress)
             if tally.frames_with_face == 0:
@@ -112,7 +130,17 @@ def swap_video(
             with swapper.stopwatch.stage("mux"):
                 written = writer.finish(seal)
     told = [*told_likeness(swapper.likeness, run.options), *told_others(tally, run.options)]
-    return _conclude(run, swapper, written.output, _counted(written, tally), [*written.notes, *told])
+    return _conclude(run, swapper, (written.output, tally), _counted(written, tally), [*written.notes, *told])
+
+
+def run_of(source: Source, input: str | Path, options: Options | None = None) -> Run:
+    """Begin a swap's record."""
+    return Run(cast_of(source), Path(input), options or Options(), time.monotonic())
+
+
+def open_source(run: Run, shelf: Shelf) -> None:
+    """Open the networks and look at the source, as a swap does before its first frame; raises what that raises."""
+    open_swapper(run, read_roles(run, shelf), shelf=shelf)
 
 
 def _seal(run: Run, output: Path) -> Seal | None:
@@ -146,19 +174,68 @@ def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter
                 progress(done, max(expected, done) if expected else None)
 
 
-def recipe_of(sources: list[Path], bundle: Bundle, options: Options) -> str:
+def read_roles(run: Run, shelf: Shelf | None = None) -> list[Role]:
+    """Read the photos of every source unless they are on the shelf; raises what `read_photos` raises."""
+    shelf = shelf or Shelf()
+    return [Role(_photos(photos, shelf), who) for who, photos in run.cast.items()]
+
+
+def _photos(sources: list[Path], shelf: Shelf) -> list[SourcePhoto]:
+    """Read a source's photos unless they are on the shelf as they lie on disk."""
+    stamps = [_stamp(photo_path(source)) for source in sources]
+    return shelf.take(("photos", *sources, *stamps), lambda: read_photos(sources))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Tell one state of a file from another; a missing one is refused by whoever reads it."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return (0, 0)
+    return (stat.st_size, stat.st_mtime_ns)
+
+
+def open_swapper(
+    run: Run,
+    roles: list[Role],
+    bundle: Bundle | None = None,
+    label: Patch | None = None,
+    shelf: Shelf | None = None,
+) -> Swapper:
+    """Make ready for the frames of a run; raises what reading people and opening networks raise."""
+    people = None if run.options.people is None else read_people(run.options.people, run.input)
+    swapper = Swapper(roles, run.options, bundle, people, shelf)
+    swapper.label = label
+    return swapper
+
+
+def recipe_of(cast: Cast, bundle: Bundle, options: Options) -> str:
     """Digest what the swapped pixels depend on beside the clip and the options.
 
-    That is the photos, the networks, the corrections with all their numbers, our version.
+    That is the photos and whom they are for, the networks, the corrections with all their numbers, our version.
     """
     corrections = RECIPE.without(options.without).shaped(options.shape).digest
     networks = [part.path for part in bundle.parts.values()]
     detectors = sorted(pack_folder(options.face_pack).glob("*.onnx"))
-    photos = [_photo_and_face(source) for source in sources]
-    pictures = [*(path for path, _ in photos), *options.references]
-    digests = [sha256_of(path) for path in [*pictures, *networks, *detectors]]
-    chosen = [str(face) for _, face in photos]
-    return hashlib.sha256("\n".join([__version__, corrections, *digests, *chosen]).encode()).hexdigest()
+    photos = [(who, *photo_and_face(path)) for who, paths in cast.items() for path in paths]
+    named = [who.photo for who in _whos(cast, options) if who.photo is not None]
+    written = [] if options.people is None else [file_of(options.people)]
+    files = [*(path for _, path, _ in photos), *named, *written, *networks, *detectors]
+    chosen = [f"{who} {face}" for who, _, face in photos]
+    return hashlib.sha256("\n".join([__version__, corrections, *map(_digest_of, files), *chosen]).encode()).hexdigest()
+
+
+def _digest_of(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise MediaError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _whos(cast: Cast, options: Options) -> list[Who]:
+    """Return everybody who is named."""
+    has_people = options.people is not None
+    return [*(read_who(who, has_people, "map") for who in cast if who is not None), options.meant, options.spared]
 
 
 def _counted(written: WriteReport, tally: Tally) -> dict[str, Any]:
@@ -167,14 +244,27 @@ def _counted(written: WriteReport, tally: Tally) -> dict[str, Any]:
     return counts | {"faces_skipped": skipped(tally, written.faces_found, written.faces_swapped)}
 
 
-def _conclude(run: Run, swapper: Swapper, output: Path, done: dict[str, Any], notes: list[str]) -> Result:
+def _conclude(run: Run, swapper: Swapper, ended: tuple[Path, Tally], done: dict[str, Any], notes: list[str]) -> Result:
     """Make the result, and write its report where one is wanted."""
-    notes = swapper.notes + notes
+    output, tally = ended
+    people = tally.attendance.report([role.who or _who_of(run.options) for role in swapper.roles])
+    done = done | {"people": people}
+    notes = swapper.notes + notes + _told_absent(people)
     report = describe(run, output, done, swapper, notes)
     if run.options.report is not None:
         write_report(run.options.report, report)
     counts = (done["frames"], done["faces_found"], done["faces_swapped"])
-    return Result(output, *counts, report["seconds"], tuple(notes), report)
+    return Result(output, *counts, report["seconds"], tuple(notes), report, tuple(tally.attendance.left))
+
+
+def _who_of(options: Options) -> str | None:
+    return None if options.who is None else str(options.who)
+
+
+def _told_absent(people: list[dict[str, Any]]) -> list[str]:
+    """Say for whom of several nobody was put in, as they were not in sight."""
+    absent = [each["who"] for each in people if not each["tracks"]]
+    return [f"not seen, and so not swapped: {', '.join(absent)}"] if absent else []
 
 
 def told_likeness(likeness: Likeness, options: Options) -> list[str]:
@@ -233,12 +323,26 @@ def no_face(path: Path, tally: Tally, swapper: Swapper) -> NoFaceError:
 
 def _nearest(tally: Tally, swapper: Swapper) -> str:
     """Say how near those in the picture come to who is meant."""
-    if swapper.meant is not None and swapper.meant.best > -1:
-        return f"the likest is at {swapper.meant.best:.2f}, and --similarity asks for {swapper.options.similarity:g}"
+    nearest = swapper.cast.nearest()
+    if nearest is not None:
+        return f"the likest is at {nearest:.2f}, and --similarity asks for {swapper.options.similarity:g}"
     return f"{'1 face is' if tally.most_left == 1 else f'{tally.most_left} faces are'} seen"
 
 
-def paths_of(source: Source) -> list[Path]:
+def cast_of(source: Source) -> Cast:
+    """Return the photos of each source by whom it is put in for; None is whoever the options name.
+
+    Raises UsageError for a source without photos.
+    """
+    if not isinstance(source, Mapping):
+        return {None: paths_of(source)}
+    cast: Cast = {who: paths_of(photos) for who, photos in source.items()}
+    if not cast or not all(cast.values()):
+        raise UsageError("nobody is put in: give at least one photo of each source")
+    return cast
+
+
+def paths_of(source: Photos) -> list[Path]:
     """Take one photo or several."""
     several = [source] if isinstance(source, str | Path) else source
     return [Path(each) for each in several]
@@ -247,23 +351,34 @@ def paths_of(source: Source) -> list[Path]:
 def read_photos(sources: list[Path]) -> list[SourcePhoto]:
     """Read the source's photos; `me.jpg#2` is the second face of me.jpg, unless a file has that very name.
 
+    What `save_identity` wrote may stand among them.
+
     Raises UsageError for a clip, with the way to get a photo out of it.
     """
-    photos = [_photo_and_face(source) for source in sources]
+    photos = [photo_and_face(source) for source in sources]
     for path, _ in photos:
-        if kind_of(path) == "clip":
+        if not is_face_file(path) and kind_of(path) == "clip":
             raise UsageError(
                 f"source {path.name} is a clip: give a photo of the person (`faceswap faces {path} --sheet faces.png` "
                 "shows who is in it), or save one of its pictures"
             )
     names = [path.name for path, _ in photos]
-    return [
-        SourcePhoto(read_photo(path).frame, path.name if names.count(path.name) == 1 else str(path), face)
-        for path, face in photos
-    ]
+    return [_read_source(path, path.name if names.count(path.name) == 1 else str(path), face) for path, face in photos]
 
 
-def _photo_and_face(source: Path) -> tuple[Path, int | None]:
+def _read_source(path: Path, name: str, face: int | None) -> SourcePhoto:
+    if is_face_file(path):
+        return replace(read_face_file(path), name=name, face=face)
+    return SourcePhoto(read_photo(path).frame, name, face)
+
+
+def photo_path(source: Path) -> Path:
+    """Return the file of a source photo, without the number of a face."""
+    return photo_and_face(source)[0]
+
+
+def photo_and_face(source: Path) -> tuple[Path, int | None]:
+    """Return the file a source names, and which of its faces; None means the largest."""
     chosen = _CHOSEN_FACE.fullmatch(source.name)
     if chosen is None or os.path.lexists(source):
         return source, None

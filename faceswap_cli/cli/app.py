@@ -17,6 +17,7 @@ from ..errors import UsageError
 COMMANDS = {
     "swap-image": ("swap_image", "swap_image"),
     "swap-video": ("swap_video", "swap_video"),
+    "batch": ("batch", "batch"),
     "demo": ("demo", "demo"),
     "models": ("models", "app"),
     "doctor": ("doctor", "doctor"),
@@ -27,6 +28,7 @@ COMMANDS = {
     "export": ("export", "export"),
     "evaluate": ("evaluate", "evaluate"),
     "faces": ("faces", "faces"),
+    "identity": ("identity", "app"),
     "verify": ("verify", "verify"),
 }
 INTERRUPTED = 130
@@ -36,7 +38,7 @@ COMPLETION = "_FACESWAP_COMPLETE"  # set by the shell when it asks which words m
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; errors meant for the user are raised."""
     asked = next((word for word in arguments if word in COMMANDS), None)
-    if arguments in ([], ["models"]) and COMPLETION not in os.environ:
+    if arguments in ([], ["models"], ["identity"]) and COMPLETION not in os.environ:
         arguments = [*arguments, "--help"]
     app = _build([asked] if asked else list(COMMANDS), complete=asked is not None or COMPLETION in os.environ)
     try:

@@ -17,13 +17,29 @@ if TYPE_CHECKING:
     from ..store.models import Kind
 
 Sources = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Option(
         "--source",
+        "-s",
         metavar="PATH",
         help="Photo of the person to put in, me.jpg#2 for the second largest face in it; several photos of one person "
         "average into one identity.",
     ),
+]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="WHO=PHOTO,...",
+        help="Put several people in, each for one that --who could name: --map left=anna.jpg --map p2=b1.jpg,b2.jpg.",
+    ),
+]
+Input = Annotated[Path, typer.Option("--input", "-t", "-i", metavar="PATH", help="Photo or clip to put the face into.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="PATH", help="Result, or an existing folder for it.")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="End with code 7 where somebody in sight was not swapped; all is written.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 DryRun = Annotated[
@@ -75,6 +91,29 @@ def read_names(texts: list[str]) -> tuple[str, ...]:
     return tuple(name.strip() for text in texts for name in text.split(","))
 
 
+def read_sources(source: list[Path] | None, mapped: list[str] | None) -> list[Path] | dict[str, list[Path]]:
+    """Return the photos of the one source, or those of each by whom it is put in for; raise UsageError for neither."""
+    if source and mapped:
+        raise UsageError("--source puts one person in and --map several: give one of them")
+    if not source and not mapped:
+        raise UsageError("nobody is put in: give --source PHOTO, or --map WHO=PHOTO")
+    return source or read_map(mapped or [])
+
+
+def read_map(texts: list[str]) -> dict[str, list[Path]]:
+    """Read WHO=PHOTO,PHOTO,... by whom; raise UsageError for what is something else, or names somebody twice."""
+    mapped: dict[str, list[Path]] = {}
+    for text in texts:
+        who, parted, photos = text.partition("=")
+        paths = [Path(photo) for photo in photos.split(",") if photo]
+        if not parted or not who or not paths:
+            raise UsageError(f"map is {text!r}: give WHO=PHOTO, such as p1=anna.jpg or left=anna1.jpg,anna2.jpg")
+        if who in mapped:
+            raise UsageError(f"map names {who} twice: give all photos at once, {who}={photos},...")
+        mapped[who] = paths
+    return mapped
+
+
 def read_face_pack(path: Path) -> Path:
     """Read a folder, or the name of an installed pack, which means its folder in the store."""
     from ..store import models
@@ -109,10 +148,12 @@ SWAP_FLAGS: dict[str, Flag] = {
         choices=lambda: ("largest", "all"),
     ),
     "who": Flag(
-        f"The one meant: {', '.join(PLACES)}, N for the N-th largest, or like:PHOTO; in a clip they are followed.",
+        f"The one meant: {', '.join(PLACES)}, N for the N-th largest, like:PHOTO, or a name of --people; in a clip "
+        "they are followed.",
         choices=lambda: (*PLACES, "like:"),
     ),
-    "not_who": Flag("Someone who is left as they are: like:PHOTO.", choices=lambda: ("like:",)),
+    "not_who": Flag("Someone who is left as they are: like:PHOTO, or a name of --people.", choices=lambda: ("like:",)),
+    "people": Flag("Folder that `faceswap faces INPUT --output FOLDER` filled: who is p1, p2 ...", Path),
     "similarity": Flag("Cosine of the encoder from which someone is like a photo, -1..1.", float),
     "det_threshold": Flag("Confidence below which a face is ignored, 0..1; without it the detector's own.", float),
     "min_face": Flag("Shorter side in pixels below which a face is ignored.", int),

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 SHEET_COLUMNS = 8
 
-FLAGS = {name: CLIP_FLAGS[name] for name in ("face_pack", "det_threshold", "min_face", "threads", "start", "end")}
+FLAGS = {
+    name: CLIP_FLAGS[name] for name in ("face_pack", "det_threshold", "min_face", "threads", "start", "end", "force")
+}
 
 
 @takes(Options, FLAGS)
@@ -23,6 +25,12 @@ def faces(
     input: Annotated[Path, typer.Argument(metavar="INPUT", help="Photo or clip.", show_default=False)],
     sheet: Annotated[
         Path | None, typer.Option("--sheet", metavar="PATH", help="Write a contact sheet of all faces (PNG).")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="Write people.json, a picture of each person and a sheet there."
+        ),
     ] = None,
     options: Options,
     as_json: AsJson = False,
@@ -35,12 +43,16 @@ def faces(
     pixels of the upright picture. Yaw, pitch and roll are degrees, positive where the face looks towards the picture's
     right edge, where it looks up and where it leans clockwise: within about two degrees of FSA-Net's in the mean.
 
+    With --output the people are written down as p1, p2 ... for --who and --map of a swap: who leaves and comes back,
+    behind a cut or an absence, is the same person. Names, and whose a track is, may be edited in people.json.
+
     \b
     Example:
-      faceswap faces clip.mp4 --sheet faces.png
+      faceswap faces clip.mp4 --output people/
     """
     from ..errors import NoFaceError
     from ..evaluation.people import list_faces, sheet_tiles
+    from ..evaluation.people_folder import save_people
     from ..media.sheet import save_sheet
 
     terminal = Terminal(verbose, quiet)
@@ -51,6 +63,9 @@ def faces(
         raise NoFaceError(f"no face found in {input.name}: lower --det-threshold or --min-face to look closer")
     if sheet is not None:
         save_sheet(sheet_tiles(found), SHEET_COLUMNS, sheet)
+    if output is not None:
+        for note in save_people(output, input, found, options)[1]:
+            terminal.note(note)
     terminal.result(_table(found), {"faces": [each.as_record() for each in found]}, as_json)
 
 

@@ -1,12 +1,20 @@
 """`faceswap swap-image`."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from ..options import Options
-from .arguments import SWAP_FLAGS, AsJson, DryRun, Quiet, Sources, Verbose, takes
+from .arguments import (
+    SWAP_FLAGS,
+    AsJson,
+    DryRun,
+    Input,
+    Map,
+    Output,
+    Quiet,
+    Sources,
+    Strict,
+    Verbose,
+    read_sources,
+    takes,
+)
 from .swapping import show_plan, show_result
 from .terminal import Terminal
 
@@ -14,12 +22,12 @@ from .terminal import Terminal
 @takes(Options, SWAP_FLAGS)
 def swap_image(
     *,
-    source: Sources,
-    input: Annotated[Path, typer.Option("--input", metavar="PATH", help="Photo to put the face into.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", metavar="PATH", help="Result, or an existing folder for it.")
-    ] = None,
+    source: Sources = None,
+    map: Map = None,
+    input: Input,
+    output: Output = None,
     options: Options,
+    strict: Strict = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -36,7 +44,7 @@ def swap_image(
     from .. import plan_image
     from .. import swap_image as swap
 
-    terminal = Terminal(verbose, quiet)
+    terminal, sources = Terminal(verbose, quiet), read_sources(source, map)
     if dry_run:
-        return show_plan(terminal, plan_image(source, input, output, options), as_json)
-    show_result(terminal, swap(source, input, output, options), as_json)
+        return show_plan(terminal, plan_image(sources, input, output, options), as_json)
+    show_result(terminal, swap(sources, input, output, options), as_json, strict)

@@ -1,13 +1,25 @@
 """`faceswap swap-video`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..errors import CtrlCError, told
 from ..options import Options
-from .arguments import CLIP_FLAGS, AsJson, DryRun, Quiet, Sources, Verbose, takes
+from .arguments import (
+    CLIP_FLAGS,
+    AsJson,
+    DryRun,
+    Input,
+    Map,
+    Output,
+    Quiet,
+    Sources,
+    Strict,
+    Verbose,
+    read_sources,
+    takes,
+)
 from .swapping import show_plan, show_result, telling_of_earlier_work
 from .terminal import Terminal
 
@@ -15,12 +27,12 @@ from .terminal import Terminal
 @takes(Options, CLIP_FLAGS)
 def swap_video(
     *,
-    source: Sources,
-    input: Annotated[Path, typer.Option("--input", metavar="PATH", help="Clip to put the face into.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", metavar="PATH", help="Result, or an existing folder for it.")
-    ] = None,
+    source: Sources = None,
+    map: Map = None,
+    input: Input,
+    output: Output = None,
     options: Options,
+    strict: Strict = False,
     preview: Annotated[
         int | None,
         typer.Option(
@@ -44,14 +56,14 @@ def swap_video(
     from .. import plan_video, preview_video
     from .. import swap_video as swap
 
-    terminal = Terminal(verbose, quiet)
+    terminal, sources = Terminal(verbose, quiet), read_sources(source, map)
     if preview is not None:
-        terminal.note(f"preview {preview_video(source, input, output, options, preview)}")
+        terminal.note(f"preview {preview_video(sources, input, output, options, preview)}")
     if dry_run:
-        return show_plan(terminal, plan_video(source, input, output, options), as_json)
+        return show_plan(terminal, plan_video(sources, input, output, options), as_json)
     try:
         with terminal.progress("frames") as progress:
-            result = swap(source, input, output, options, telling_of_earlier_work(terminal, progress))
+            result = swap(sources, input, output, options, telling_of_earlier_work(terminal, progress))
     except KeyboardInterrupt as interrupt:
         raise CtrlCError("interrupted" + told(interrupt)) from None
-    show_result(terminal, result, as_json)
+    show_result(terminal, result, as_json, strict)

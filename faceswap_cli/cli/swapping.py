@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import LeftError
 from .terminal import Progress, Terminal
 
 if TYPE_CHECKING:
     from ..app.swap import Result
+    from ..stages.attendance import Left
 
 
 # Below the threshold lies mostly what is no face; where it is worth a word, a note says it.
@@ -15,15 +17,22 @@ SKIPPED = {
     "nothing_to_paste": "hidden or outside the picture",
 }
 
+MOST_LEFT = 3  # stretches that the last line names
 
-def show_result(terminal: Terminal, result: "Result", as_json: bool) -> None:
-    """Print the output's path (or the report as JSON), and to stderr what the user should know about it."""
+
+def show_result(terminal: Terminal, result: "Result", as_json: bool, strict: bool = False) -> None:
+    """Print the output's path (or the report as JSON), and to stderr what the user should know about it.
+
+    Raises LeftError, behind all of it, where nobody was to be left (`strict`) and somebody was.
+    """
     if terminal.verbose:
         terminal.note(", ".join(f"{key} {result.report[key]}" for key in ("generator", "engine", "device")))
     for note in result.notes:
         terminal.note(note)
     terminal.note(summary(result))
     terminal.result(result.output, result.report, as_json)
+    if strict and result.left:
+        raise LeftError(f"{_told_left(result)}; the result is written, --strict asked for nobody to be left")
 
 
 def telling_of_earlier_work(terminal: Terminal, progress: Progress) -> Progress:
@@ -46,10 +55,25 @@ def summary(result: "Result") -> str:
     counts = result.report["faces_skipped"]
     left = [f"{counts[reason]} {words}" for reason, words in SKIPPED.items() if counts[reason]]
     words += [f"left: {', '.join(left)}"] if left else []
+    words += [_told_left(result)] if result.left and _is_clip(result) else []
     likeness = result.report["likeness"]
     if likeness is not None:
         words.append(f"likeness to the source {likeness['before']:.2f} -> {likeness['after']:.2f}")
     return ", ".join([*words, f"{result.seconds:.1f} s", *_told_pace(result)])
+
+
+def _told_left(result: "Result") -> str:
+    """Say who was in sight and not swapped, when and why: the longest stretches."""
+    longest = sorted(result.left, key=lambda each: (-each.frames, each.first))[:MOST_LEFT]
+    told = [_told_stretch(result, each) for each in sorted(longest, key=lambda each: each.first)]
+    more = len(result.left) - len(told)
+    return f"in sight and not swapped: {'; '.join(told)}" + (f"; and {more} more" if more else "")
+
+
+def _told_stretch(result: "Result", left: "Left") -> str:
+    who = result.report["people"][left.role]["who"]
+    times = f"{left.first:.2f} s" if left.frames == 1 else f"{left.first:.2f}-{left.last:.2f} s"
+    return f"{who + ' ' if who else ''}{times} ({left.why})"
 
 
 def _counted(number: int, thing: str) -> str:

@@ -59,7 +59,7 @@ class Terminal:
             with _bar(unit) as show:
                 yield show
         else:
-            yield _plain_lines(unit)
+            yield plain_lines(unit)
 
     @contextmanager
     def training(self) -> Iterator[Watch]:
@@ -158,7 +158,8 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def _plain_lines(unit: str) -> Progress:
+def plain_lines(unit: str, of: str = "") -> Progress:
+    """Give a callback that prints a line now and then, with `of` at its beginning."""
     pace, shown = _Pace(), time.monotonic()
 
     def show(done: int, total: int | None) -> None:
@@ -167,7 +168,7 @@ def _plain_lines(unit: str) -> Progress:
         if now - shown < LINE_EVERY or rate is None:
             return
         shown = now
-        print(f"{_count(done, total)} {unit}, {_rate(rate, unit)}{_left(done, total, rate)}", file=sys.stderr)
+        print(f"{of}{_count(done, total)} {unit}, {_rate(rate, unit)}{_left(done, total, rate)}", file=sys.stderr)
 
     return show
 

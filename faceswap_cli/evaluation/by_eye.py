@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 
 from ..errors import UsageError
+from ..stages.doubles import overlap
 from ..types import Face
-from .clips import overlap, read
+from .clips import read
 from .options import Span
 
 HIT = 0.5  # overlap (IoU) from which a find shows a labelled face

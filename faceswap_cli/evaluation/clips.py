@@ -24,6 +24,7 @@ from ..media.reader import open_clip
 from ..media.sniff import kind_of
 from ..stages.align import crop_face, inverse, similarity, transform, warp
 from ..stages.detect import Detect, Watch
+from ..stages.doubles import overlap
 from ..types import Face, Frame
 from .judges import MESH_POINTS, Judges
 from .measures import motion, motion_error, squared_error
@@ -81,7 +82,9 @@ class Examiner:
         self.detector = detector
 
     def source(self, path: Path) -> Portrait:
-        """Look at a photo's largest face."""
+        """Look at a photo's largest face; raise UsageError for a clip, NoFaceError where there is none."""
+        if kind_of(path) == "clip":
+            raise UsageError(f"source {path.name} is a clip: give a photo of the person, or save one of its pictures")
         rgb = read_photo(path).frame.rgb
         faces = self.detector.detect(rgb, PHOTO_SIDES)
         if not faces:
@@ -209,13 +212,6 @@ def sound_equal(target: Path, result: Path, whole: bool = True) -> bool | None:
 def shorter_side(face: Face) -> float:
     """Return the shorter side of a face's box in pixels."""
     return float((face.box[2:] - face.box[:2]).min())
-
-
-def overlap(one: Face, other: Face) -> float:
-    """Return the intersection over union of two faces' boxes."""
-    sides = np.minimum(one.box[2:], other.box[2:]) - np.maximum(one.box[:2], other.box[:2])
-    shared = float(np.prod(np.maximum(sides, 0)))
-    return shared / max(one.area + other.area - shared, 1e-6)
 
 
 def outside(shape: tuple[int, ...], faces: tuple[Face, ...]) -> np.ndarray:

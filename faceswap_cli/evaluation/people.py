@@ -1,7 +1,7 @@
 """List every face of a photo or clip: where and when it is seen, and who is the same person."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,15 @@ import numpy as np
 
 from ..engines.metadata import read_metadata
 from ..engines.select import open_network
+from ..errors import WeightsError
 from ..media.photo import read_photo
 from ..media.reader import open_clip
 from ..media.sniff import kind_of
 from ..options import Options
 from ..portrait.landmarks import LandmarkFinder
+from ..stages.align import warp
 from ..stages.detect import Detect, Watch, open_detector
+from ..stages.merit import merit_of
 from ..stages.track import Located, Track
 from ..store import models
 from ..types import Face
@@ -24,8 +27,11 @@ from .judges import FaceJudge
 from .turn import turn_seen
 
 SAME_PERSON = 0.35  # cosine of two groups' mean views from which they are taken for one person
-MOST_VIEWS = 5  # views of a face that its identity is averaged over
-BETTER_VIEW = 1.15  # so many times larger must a view be to be taken as a better one
+MOST_VIEWS = 5  # views of a face that its identity is averaged over: the best
+VIEW_EVERY = 10  # frames between two that are looked at, beside those better than all before
+BETTER_VIEW = 1.15  # so many times better, or larger, must a view be to take the place of another
+PATH_EVERY = 0.2  # seconds between two places of a face that are noted
+PICTURE_SIDE, PICTURE_SHARE = 512, 2.2  # of somebody's portrait: most pixels a side, and times the face's longer side
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +46,11 @@ class Appearance:
     frames: int = 0
     pose: np.ndarray | None = None  # (3,) yaw, pitch and roll in degrees, see `turn_of`; None without points
     person: int | None = None  # from 1; None without an encoder
-    views: list[np.ndarray] = field(default_factory=list)  # identities (D,)
+    views: list[tuple[float, np.ndarray]] = field(default_factory=list)  # merit and identity (D,), the best first
+    path: list[tuple[float, np.ndarray]] = field(default_factory=list)  # seconds and box (4,), now and then
+    merit: float = -1.0  # of the view shown in the picture
+    picture: bytes = b""  # JPEG: the face with its surroundings where it is seen best
+    best_pose: np.ndarray | None = None  # there, as `pose`
 
     def as_record(self) -> dict[str, Any]:
         """Return what JSON shows: `box` is x0, y0, x1, y1 in pixels of the upright picture."""
@@ -65,14 +75,22 @@ def list_faces(path: Path, options: Options) -> tuple[list[Appearance], list[str
     found: dict[int, Appearance] = {}
     for located in _located(path, detector, options):
         for face in located.faces:
-            if _add(found, located, face, encoder) and points is not None:
-                found[face.track].pose = turn_seen(located.frame.rgb, face, points)
+            _add(found, located, face)
+            _look(found[face.track], located.frame.rgb, face, encoder, points)
     appearances = list(found.values())
     notes = [] if encoder else ["no identity encoder is installed: faces are not grouped by person"]
     notes += [] if points else ["no network for points is installed: how heads are turned is not told"]
     if encoder:
         _group(appearances)
     return appearances, notes
+
+
+def space_of(options: Options) -> str:
+    """Return the space of the identities faces are listed with; raise WeightsError without an encoder."""
+    known = _find_encoder(options)
+    if known is None:
+        raise WeightsError("no identity encoder is installed: nobody can be told from another")
+    return known[1]
 
 
 def sheet_tiles(appearances: list[Appearance]) -> list[np.ndarray]:
@@ -96,31 +114,53 @@ def _located(path: Path, detector: Detect, options: Options) -> Iterator[Located
         return
     watch = Watch(detector)
     with open_clip(path) as clip:
-        zero = round(clip.start_time / clip.time_base)  # which --start and --end count from too
-        frames = (replace(each, pts=each.pts - zero) for each in clip.frames(options.start, options.end))
+        frames = clip.frames(options.start, options.end)
         yield from Track(None).follow((frame, watch.look(frame.rgb)) for frame in frames)
 
 
-def _add(found: dict[int, Appearance], located: Located, face: Face, encoder: FaceJudge | None) -> bool:
-    """Count a sighting, and keep it as a view where it is the best so far; tell whether it is the one shown."""
-    rgb, now = located.frame.rgb, float(located.frame.time)
+def _add(found: dict[int, Appearance], located: Located, face: Face) -> None:
+    """Count a sighting, and note where it is."""
+    now = float(located.frame.shown)
     known = found.get(face.track)
     if known is None:
-        known = found[face.track] = Appearance(len(found) + 1, now, face, thumbnail(rgb, face))
-    elif face.area > BETTER_VIEW * known.face.area:
-        known.face, known.tile = face, thumbnail(rgb, face)
-    elif len(known.views) and known.frames % 10:
-        encoder = None
+        known = found[face.track] = Appearance(len(found) + 1, now, face, np.empty(0))
     known.last, known.frames = now, known.frames + 1
-    if encoder is not None:
-        known.views = [*known.views, encoder.embed(rgb, face)][-MOST_VIEWS:]
-    return known.face is face
+    if len(known.path) > 1 and now - known.path[-2][0] < PATH_EVERY:
+        known.path.pop()
+    known.path.append((now, face.box))
+
+
+def _look(
+    known: Appearance, rgb: np.ndarray, face: Face, encoder: FaceJudge | None, points: LandmarkFinder | None
+) -> None:
+    """Keep a view where it is the largest or the best so far, or one is due."""
+    merit = merit_of(rgb, face)
+    if known.frames == 1 or face.area > BETTER_VIEW * known.face.area:
+        known.face, known.tile = face, thumbnail(rgb, face)
+        known.pose = None if points is None else turn_seen(rgb, face, points)
+    is_better = merit > BETTER_VIEW * known.merit
+    if is_better:
+        known.merit, known.picture = merit, _picture(rgb, face)
+        known.best_pose = None if points is None else turn_seen(rgb, face, points)
+    if encoder is not None and (is_better or known.frames % VIEW_EVERY == 0):
+        known.views.append((merit, encoder.embed(rgb, face)))
+        known.views = sorted(known.views, key=lambda view: -view[0])[:MOST_VIEWS]
+
+
+def _picture(rgb: np.ndarray, face: Face) -> bytes:
+    """Return a JPEG of a face with its surroundings, no larger than it is; what lies outside is black."""
+    reach = PICTURE_SHARE * float((face.box[2:] - face.box[:2]).max())
+    side = max(1, min(PICTURE_SIDE, round(reach)))
+    scale, middle = side / reach, (face.box[:2] + face.box[2:]) / 2
+    matrix = np.hstack([scale * np.eye(2), (side / 2 - scale * middle)[:, None]])
+    seen = cv2.cvtColor(warp(rgb, matrix, (side, side), cv2.BORDER_CONSTANT), cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
 
 
 def _group(appearances: list[Appearance]) -> None:
     """Number the persons: the two groups whose views agree most are joined, until none agree enough."""
     groups = [[each] for each in appearances]
-    views = np.array([np.sum(each.views, axis=0) for each in appearances])
+    views = np.array([np.sum([view for _, view in each.views], axis=0) for each in appearances])
     apart = np.array([[_seen_together(one, other) for other in appearances] for one in appearances])
     while len(groups) > 1:
         units = views / np.maximum(np.linalg.norm(views, axis=1, keepdims=True), 1e-12)
@@ -145,13 +185,18 @@ def _seen_together(one: Appearance, other: Appearance) -> bool:
 
 
 def _open_encoder(options: Options) -> FaceJudge | None:
-    """Open the encoder of the face pack if it has one of ours, else the embedded one if it is there."""
+    known = _find_encoder(options)
+    return None if known is None else FaceJudge(known[0], "-1..1", options.threads)
+
+
+def _find_encoder(options: Options) -> tuple[Path, str] | None:
+    """Find the encoder of the face pack if it has one of ours, else the embedded one if it is there; with its space."""
     for path in sorted(options.face_pack.glob("*.onnx")) if options.face_pack is not None else []:
-        if read_metadata(path).get("space"):
-            return FaceJudge(path, "-1..1", options.threads)
-    if not models.is_present(models.entry("encoder")):
-        return None
-    return FaceJudge(models.locate("encoder"), "-1..1", options.threads)
+        space = read_metadata(path).get("space")
+        if space:
+            return path, space
+    contract = models.entry("encoder")
+    return (models.locate("encoder"), contract.space) if models.is_present(contract) else None
 
 
 def _open_points(options: Options) -> LandmarkFinder | None:

@@ -61,7 +61,7 @@ def read_photo(path: Path) -> Photo:
     Raises MediaError when it is missing, broken or of a kind that cannot be read, UsageError when it is a clip.
     """
     if kind_of(path) == "clip":
-        raise UsageError(f"{path.name} is a clip, not a photo: use `faceswap swap-video`")
+        raise UsageError(f"{path.name} is a clip, not a photo: give a photo; `faceswap swap-video` swaps clips")
     if is_heif(path):
         _learn_heif(path)
     try:

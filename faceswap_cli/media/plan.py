@@ -15,6 +15,7 @@ from ..errors import OutputError, UsageError
 from ..options import Options
 from .choice import Encoding, choose_encoding, notes_on_pixels
 from .encoders import HDR_WORDS, bits_of, encoder_threads, is_coarser_one_way, is_rgb
+from .fingerprint import digest_ends
 from .orientation import UPRIGHT, Orientation
 from .photo_formats import NUMBERED_FORMATS
 from .rate import even_rate
@@ -26,7 +27,6 @@ LOSSLESS_PHOTOS = (".png", ".tif", ".tiff")
 # Tags a muxer writes itself, or that describe the old pictures: never copied.
 OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 LONGEST_ADDITION = 13  # letters behind an output's name, with a dot before it, while it is unfinished
-DIGESTED_BYTES = 1 << 20  # of the input's beginning and end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,12 +264,7 @@ def _fingerprint(path: Path, parts: list[object]) -> str:
         pictures = [(str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in members(path).values()]
         return hashlib.sha256(json.dumps([*parts, pictures], sort_keys=True, default=str).encode()).hexdigest()
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
-    size = path.stat().st_size
-    digest.update(str(size).encode())
-    with path.open("rb") as file:
-        digest.update(file.read(DIGESTED_BYTES))
-        file.seek(max(0, size - DIGESTED_BYTES))
-        digest.update(file.read())
+    digest_ends(path, digest)
     return digest.hexdigest()
 
 

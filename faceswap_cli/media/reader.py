@@ -323,6 +323,7 @@ class _Turner:
             pts=pts_of(picture),
             time_base=self._clip.time_base,
             picture=picture,
+            start=self._clip.start_time,
         )
 
 

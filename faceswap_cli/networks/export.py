@@ -7,9 +7,7 @@ their own name with one Cast behind each, which halves the file; engines fold th
 import copy
 import logging
 import os
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,20 +97,21 @@ def _trace(module: nn.Module, example_inputs: Mapping[str, Tensor], signature: S
         name: value if name in signature.single else torch.cat([value[:1]] * copies)
         for name, value in example_inputs.items()
     }
-    with _quiet_exporter():
-        program = torch.onnx.export(
-            module,
-            tuple(batched.values()),
-            dynamo=True,
-            optimize=False,
-            verbose=False,
-            opset_version=OPSET,
-            input_names=list(batched),
-            output_names=list(signature.outputs),
-            dynamic_shapes=tuple(
-                {} if name in signature.single else _free(value, signature) for name, value in batched.items()
-            ),
-        )
+    # It logs that torchvision, which we do not use, is missing. Not put back: two threads would put back each other's.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    program = torch.onnx.export(
+        module,
+        tuple(batched.values()),
+        dynamo=True,
+        optimize=False,
+        verbose=False,
+        opset_version=OPSET,
+        input_names=list(batched),
+        output_names=list(signature.outputs),
+        dynamic_shapes=tuple(
+            {} if name in signature.single else _free(value, signature) for name, value in batched.items()
+        ),
+    )
     assert program is not None, "torch.onnx.export gives the program where dynamo is asked for"
     return program.model_proto
 
@@ -120,20 +119,6 @@ def _trace(module: nn.Module, example_inputs: Mapping[str, Tensor], signature: S
 def _free(value: Tensor, signature: Signature) -> dict[int, str]:
     names = ("batch", "channels", "height", "width")
     return {axis: names[axis] for axis in signature.free_axes if axis < value.ndim}
-
-
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Hold back what the exporter says of torchvision, which we do not use, and of its own internals."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _forget_origin(model: onnx.ModelProto) -> None:

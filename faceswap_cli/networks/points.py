@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..types import POINTS
 from .layers import conv_norm_act
 
-POINTS = 66
 CELLS = 16  # the crop's side over the last map's
 UPPER, BESIDE = 0.43, 0.14  # shares of the side above and on either side of the lower face, in SimSwap's template
 MOST = 0.16  # share of the lower face that a goatee covers

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..types import POINTS
 from .landmarks import BROWS, EYES, JAW, LIPS, MIRRORED, MOUTH_CORNERS, NOSE
 
 # Made by examples/mean_face.py: `face` (66, 3) and `keep` (76, 76), of the 38 points of half a face.
 _FILE = Path(__file__).with_name("mean_face.npz")
-POINTS = len(MIRRORED)
 HALF = np.array([point for point in range(POINTS) if point <= MIRRORED[point]])  # the picture's left, and the middle
 
 _RIGID = ((range(27, 36), 1.0), ((36, 39, 42, 45), 1.0), ((0, 1, 2, 14, 15, 16), 0.4), ((3, 13), 0.2))

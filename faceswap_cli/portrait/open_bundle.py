@@ -1,22 +1,22 @@
 """Open the networks of a bundle and learn who the source is: all that happens before the first frame."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
+
+import numpy as np
 
 from ..engines.cuda import gpu_count
 from ..engines.select import Network, open_network
-from ..errors import NoFaceError
-from ..media.photo import read_photo
 from ..options import Options
+from ..shelf import Shelf
 from ..stages.bundle import Bundle, Part
 from ..stages.detect import Detect
 from ..stages.generate import NetworkGenerator
-from ..stages.identity import Encoder, find_faces, find_sources, identify
+from ..stages.identity import Encoder, find_sources, identify
 from ..stages.mask import Mask, OvalMask, ParsedMask
 from ..stages.parse import Parser
-from ..stages.specialise import open_generator
-from ..stages.who import Meant, Reference
-from ..types import Frame, Identity, SourcePhoto
+from ..stages.specialise import generator_key, open_generator
+from ..types import Frame, KnownFace, SourcePhoto
 from .finisher import Finisher
 from .fitter import Fitter
 from .landmarks import LandmarkFinder, frontality
@@ -26,13 +26,27 @@ from .source import Portraitist
 
 _PAST_THE_CAMERA = "the source looks past the camera: a photo in which both cheeks are seen makes a better swap"
 _TURNED = 0.2  # frontality below which half of a face is missing
+# What a source depends on beside its photos: who is found in them, by which networks, how the portrait is made.
+_OF_THE_SOURCE = (
+    "model", "face_pack", "device", "threads", "det_threshold", "min_face", "force_average", "shape", "without",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Player:
+    """What puts one source in: the generator made for it, and what fits its portrait to faces."""
+
+    generator: NetworkGenerator
+    fitter: Fitter | None  # None for a generator that is shown no portrait
+    network: Network  # the generator's
 
 
 class OpenBundle:
     """The networks of a bundle as stages that are ready to be used, and what is to be told of them."""
 
-    def __init__(self, bundle: Bundle, options: Options) -> None:
+    def __init__(self, bundle: Bundle, options: Options, shelf: Shelf | None = None) -> None:
         self.notes: list[str] = []
+        self._shelf = shelf or Shelf()
         self.recipe = RECIPE.without(options.without).shaped(options.shape)
         self._bundle, self._options = bundle, options
         contract = bundle.generator.contract
@@ -45,43 +59,48 @@ class OpenBundle:
 
     def source(self, photos: Sequence[SourcePhoto | Frame], detect: Detect) -> Source:
         """Return who is in the source's photos; raises what `find_sources` and `identify` raise."""
+        asked = tuple(getattr(self._options, name) for name in _OF_THE_SOURCE)
+        source, notes = self._shelf.take(("source", *photos, asked), lambda: self._look_at(photos, detect))
+        self.notes += notes
+        return source
+
+    def _look_at(self, photos: Sequence[SourcePhoto | Frame], detect: Detect) -> tuple[Source, list[str]]:
+        """Return who is in the source's photos, and what is to be told of them."""
+        seen, notes = find_sources(photos, detect)
+        identity, doubts = identify(seen, self.encoder, one_person=not self._options.force_average)
+        if self.landmarks is None:
+            return Source(identity, None), notes + doubts
+        portrait = self._portraitist(self.landmarks).best([(each.rgb, each.face) for each in seen])
+        turned = [_PAST_THE_CAMERA] if frontality(portrait.landmarks) < _TURNED else []
+        return Source(identity, portrait), notes + doubts + turned
+
+    def known(self, photos: Sequence[SourcePhoto | Frame], detect: Detect) -> tuple[np.ndarray, KnownFace]:
+        """Return the photo (H, W, 3) that shows most of the source's face, where, and who all of them show.
+
+        Raises what `source` raises.
+        """
         seen, notes = find_sources(photos, detect)
         identity, doubts = identify(seen, self.encoder, one_person=not self._options.force_average)
         self.notes += notes + doubts
-        if self.landmarks is None:
-            return Source(identity, None)
-        size = self._bundle.generator.contract.size
-        portraitist = Portraitist(self.landmarks, self.parser, size, self.recipe)
-        portrait = portraitist.best([(each.rgb, each.face) for each in seen])
-        if frontality(portrait.landmarks) < _TURNED:
-            self.notes.append(_PAST_THE_CAMERA)
-        return Source(identity, portrait)
+        best = seen[0]
+        if self.landmarks is not None:
+            portraitist = self._portraitist(self.landmarks)
+            best = max(seen, key=lambda each: portraitist.merit(each.rgb, each.face))
+        return best.rgb, KnownFace(best.face, identity)
 
-    def meant(self, detect: Detect) -> Meant | None:
-        """Return what tells who is meant by photos, None without any; raise NoFaceError where one shows no face."""
-        references = [self._reference(*each, detect) for each in self._options.references.items()]
-        return Meant(self.encoder, references, self._options.similarity) if references else None
+    def _portraitist(self, landmarks: LandmarkFinder) -> Portraitist:
+        return Portraitist(landmarks, self.parser, self._bundle.generator.contract.size, self.recipe)
 
-    def _reference(self, path: Path, is_meant: bool, detect: Detect) -> Reference:
-        rgb, faces = find_faces(read_photo(path).frame.rgb, detect)
-        if not faces:
-            raise NoFaceError(f"no face found in {path.name}, which is to say who is meant: give a portrait of them")
-        if len(faces) > 1:
-            self.notes.append(f"{path.name} shows {len(faces)} faces: the largest says who is meant")
-        return Reference(self.encoder.embed(rgb, faces[0]), is_meant)
-
-    def generator(self, identity: Identity) -> tuple[NetworkGenerator, Network]:
-        """Return the generator with its identity set, and its network."""
+    def player(self, source: Source) -> Player:
+        """Return what puts a source in: a generator with the identity set, and what fits the portrait."""
         part = self._bundle.generator
-        network = open_generator(part, identity, self._options)
-        self.notes += _told_device(network, self._options)
-        return NetworkGenerator(network, part.contract, identity), network
-
-    def fitter(self, source: Source) -> Fitter | None:
-        """Return what fits the source's portrait to faces, None for a generator that is shown none."""
-        if source.portrait is None or self.landmarks is None:
-            return None
-        return Fitter(source.portrait, self.landmarks, self.recipe)
+        key = generator_key(part, source.identity, self._options)
+        network = self._shelf.take(key, lambda: open_generator(part, source.identity, self._options))
+        self.notes += [note for note in _told_device(network, self._options) if note not in self.notes]
+        fitter = None
+        if source.portrait is not None and self.landmarks is not None:
+            fitter = Fitter(source.portrait, self.landmarks, self.recipe)
+        return Player(NetworkGenerator(network, part.contract, source.identity), fitter, network)
 
     def finisher(self) -> Finisher:
         """Return what finishes swapped faces."""
@@ -98,7 +117,8 @@ class OpenBundle:
         return ParsedMask(self._options.mask_blur, keeps_glasses=keeps)
 
     def _open(self, part: Part) -> Network:
-        return open_network(part.path, self._options.device, self._options.threads)
+        asked = (self._options.device, self._options.threads)
+        return self._shelf.take(("network", part.path, *asked), lambda: open_network(part.path, *asked))
 
 
 def _told_device(network: Network, options: Options) -> list[str]:

@@ -37,9 +37,9 @@ class Portraitist:
 
     def best(self, photos: list[tuple[np.ndarray, Face]]) -> Portrait:
         """Return the portrait of the photo that shows most of the face: looking ahead, and large."""
-        return self.take(*max(photos, key=lambda photo: self._merit(*photo)))
+        return self.take(*max(photos, key=lambda photo: self.merit(*photo)))
 
-    def _merit(self, rgb: np.ndarray, face: Face) -> float:
+    def merit(self, rgb: np.ndarray, face: Face) -> float:
         """Tell how much of a face a photo shows: its width in pixels up to the crop's, times how far it looks ahead."""
         landmarks = self._landmarks.find(crop_face(rgb, face, self._landmarks.template, self._size).image)
         return frontality(landmarks) * min(float(face.box[2] - face.box[0]) / self._size, 1.0)

@@ -6,7 +6,7 @@ large; turned by quarters, for faces that lie; and in tiles, for small ones. A c
 once the faces are known, much less is enough.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from ..engines.onnx import providers_for, session_options
 from ..errors import WeightsError
 from ..options import Options
 from ..store.models import locate
-from ..types import Face
+from ..types import BELOW_THRESHOLD, TOO_SMALL, Detections, Face, PassedOver
 from .align import inverse, transform
 from .doubles import is_inside, once, surest
 from .views import TURNS, Tile, is_central, standing, tilt, turn_of, turned, turned_back
@@ -46,8 +46,6 @@ class Detect(Protocol):
 
     file: Path  # the network
     min_face: int  # Options.min_face
-    too_small: int  # faces of the last picture that were left out, smaller than that
-    unsure: list[float]  # scores of what a somewhat lower threshold would have given, too small ones not among them
 
     def detect(
         self,
@@ -55,14 +53,14 @@ class Detect(Protocol):
         sides: tuple[int, ...] = (640, 320),
         turns: tuple[int, ...] = (0,),
         tiles: Sequence[Tile] = (),
-    ) -> list[Face]:
+    ) -> Detections:
         """Return the faces of an upright (H, W, 3) uint8 picture, the largest first.
 
         It is seen whole, so long and so many quarter turns counter-clockwise, and in these tiles as it stands.
         """
         ...
 
-    def search(self, rgb: np.ndarray) -> list[Face]:
+    def search(self, rgb: np.ndarray) -> Detections:
         """Return the faces of an upright (H, W, 3) uint8 photo, any way up, from `min_face` on, the largest first."""
         ...
 
@@ -75,7 +73,6 @@ class InsightDetect:
         self.file = Path(self._network.model_file)
         self.min_face = options.min_face
         self._threshold = threshold
-        self.too_small, self.unsure = 0, list[float]()
 
     def detect(
         self,
@@ -83,13 +80,13 @@ class InsightDetect:
         sides: tuple[int, ...] = (640, 320),
         turns: tuple[int, ...] = (0,),
         tiles: Sequence[Tile] = (),
-    ) -> list[Face]:
+    ) -> Detections:
         """Return the faces, the largest first; where two sizes show one face, the first size named wins."""
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
         found, weak = self._whole(bgr, sides, turns)
         return self._settle(bgr, self._with_small(bgr, found, [self._in_tile(bgr, tile, 0) for tile in tiles]), weak)
 
-    def search(self, rgb: np.ndarray) -> list[Face]:
+    def search(self, rgb: np.ndarray) -> Detections:
         """Return the faces of a photo; small ones are looked for as the others stand, else every way up."""
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
         found, weak = self._whole(bgr, (SIDES[-1], SIDES[0]), TURNS)
@@ -118,18 +115,19 @@ class InsightDetect:
         ]
         return once([large, *closer, found], []) if in_tiles else found
 
-    def _settle(self, bgr: np.ndarray, found: list[Face], weak: list[Face]) -> list[Face]:
-        """Leave out what is too small, note what was passed over, and look closer at what leans."""
-        seen = [self._straightened(bgr, face) for face in self._large(found)]
-        self.too_small = len(found) - len(seen)
-        self.unsure = self._unsure(weak, found)
-        return sorted(seen, key=lambda face: -face.area)
+    def _settle(self, bgr: np.ndarray, found: list[Face], weak: list[Face]) -> Detections:
+        """Leave out what is too small, note what is passed over, and look closer at what leans."""
+        large = self._large(found)
+        seen = sorted((self._straightened(bgr, face) for face in large), key=lambda face: -face.area)
+        small = [PassedOver(face, TOO_SMALL) for face in found if face not in large]
+        unsure = [PassedOver(face, BELOW_THRESHOLD) for face in self._unsure(weak, found)]
+        return Detections(tuple(seen), (*small, *unsure))
 
-    def _unsure(self, weak: list[Face], found: list[Face]) -> list[float]:
-        """Return the scores of what is worth a word, each find at the size that shows it best."""
+    def _unsure(self, weak: list[Face], found: list[Face]) -> list[Face]:
+        """Return what is worth a word though it falls short, each find at the size that shows it best."""
         least = (_UNSURE_BESIDE if found else _UNSURE_ALONE) * self._threshold
         surest = sorted((face for face in weak if face.score >= least), key=lambda face: -face.score)
-        return [face.score for face in self._large(once([[face] for face in surest], found))]
+        return self._large(once([[face] for face in surest], found))
 
     def _large(self, faces: list[Face]) -> list[Face]:
         return [face for face in faces if min(face.box[2:] - face.box[:2]) >= self.min_face]
@@ -180,6 +178,12 @@ class InsightDetect:
         ]
         sure = int((boxes[:, 4] >= self._threshold).sum())  # they come first
         return faces[:sure], faces[sure:]
+
+
+def detector_key(options: Options) -> Hashable:
+    """Return all that a detector depends on."""
+    thresholds = (options.det_threshold, options.min_face)
+    return ("detector", options.face_pack, *thresholds, options.device, options.threads)
 
 
 def open_detector(face_pack: Path | None, options: Options) -> Detect:

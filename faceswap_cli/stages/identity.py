@@ -14,7 +14,7 @@ import numpy as np
 from ..engines.select import Network
 from ..errors import NoFaceError, UsageError
 from ..store.models import Entry
-from ..types import Face, Frame, Identity, SourcePhoto
+from ..types import Detections, Face, Frame, Identity, SourcePhoto
 from .align import crop_face
 from .detect import Detect
 from .tensors import to_tensor
@@ -32,7 +32,7 @@ class SeenPhoto:
 
     photo: SourcePhoto
     rgb: np.ndarray  # (H, W, 3) uint8, the photo, with room around it where it is tight
-    faces: list[Face]  # all, the largest first
+    faces: Sequence[Face]  # all, the largest first
 
     @property
     def face(self) -> Face:
@@ -75,9 +75,17 @@ def identify(seen: list[SeenPhoto], encoder: Encoder, one_person: bool = True) -
 
     Raises UsageError, with `one_person`, where the photos look like different people.
     """
-    embeddings = [encoder.embed(each.rgb, each.face) for each in seen]
+    embeddings = [_embedding(each, encoder) for each in seen]
     notes = _check_people(seen, embeddings, encoder) if one_person else []
     return Identity(_unit(np.mean(embeddings, axis=0)), encoder.space), notes
+
+
+def _embedding(seen: SeenPhoto, encoder: Encoder) -> np.ndarray:
+    """Return who a photo shows: what is known of it, where that is of the same encoder."""
+    known = seen.photo.known
+    if known is not None and known.identity.space == encoder.space:
+        return known.identity.embedding
+    return encoder.embed(seen.rgb, seen.face)
 
 
 def _named(photos: Sequence[SourcePhoto | Frame]) -> list[SourcePhoto]:
@@ -90,6 +98,8 @@ def _named(photos: Sequence[SourcePhoto | Frame]) -> list[SourcePhoto]:
 
 def _look_at(photo: SourcePhoto, detect: Detect) -> SeenPhoto:
     """Find the face meant in a photo."""
+    if photo.known is not None and photo.face in (None, 1):
+        return SeenPhoto(photo, photo.frame.rgb, [photo.known.face])
     rgb, faces = find_faces(photo.frame.rgb, detect)
     if not faces:
         height, width = photo.frame.rgb.shape[:2]
@@ -165,7 +175,7 @@ def _told_people(seen: list[SeenPhoto], people: list[list[int]]) -> str:
     return " / ".join(", ".join(seen[number].photo.name for number in group) for group in people)
 
 
-def find_faces(rgb: np.ndarray, detect: Detect) -> tuple[np.ndarray, list[Face]]:
+def find_faces(rgb: np.ndarray, detect: Detect) -> tuple[np.ndarray, Detections]:
     """Return the faces of a portrait, the largest first, and the picture they lie in: with room around tight ones."""
     faces = detect.search(rgb)
     if faces:

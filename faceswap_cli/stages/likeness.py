@@ -4,6 +4,7 @@ Likeness is the cosine between the encoder's identities. It is the generator's o
 generator to please: an independent judge (`faceswap evaluate`) sees less.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,10 +36,11 @@ class _Look:
 
 
 class Likeness:
-    """Compares faces with the source in frames spread evenly over all it is shown; its cost is bounded."""
+    """Compares faces with their source in frames spread evenly over all it is shown; its cost is bounded."""
 
-    def __init__(self, encoder: Encoder, identity: Identity) -> None:
-        self._encoder, self._source = encoder, identity.embedding
+    def __init__(self, encoder: Encoder, identities: Sequence[Identity]) -> None:
+        """Compare with the source of each role."""
+        self._encoder, self._sources = encoder, [identity.embedding for identity in identities]
         self._every = EVERY
         self._looks: dict[int, list[_Look]] = {}  # by number of the frame
 
@@ -68,7 +70,7 @@ class Likeness:
         return _means(looks) | {"frames": len(self._looks), "tracks": by_track}
 
     def _cosine(self, rgb: np.ndarray, face: Face) -> float:
-        return float(self._encoder.embed(rgb, face) @ self._source)
+        return float(self._encoder.embed(rgb, face) @ self._sources[face.role])
 
 
 def swapped_rgb(swapped: Swapped) -> np.ndarray:

@@ -5,7 +5,7 @@ and hand a track that is out of sight to whoever passes where it was seen last; 
 looked count together, and its place counts less the longer it has been out of sight.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,7 +58,7 @@ class Numbering:
         self._next = 0
         self._shot = 0
 
-    def number(self, frame: Frame, shot: int, faces: list[Face]) -> dict[int, Face]:
+    def number(self, frame: Frame, shot: int, faces: Sequence[Face]) -> dict[int, Face]:
         """Return the faces by track; a new shot, and a face that goes on with no track, begin new ones."""
         now = float(frame.time)
         if shot != self._shot:
@@ -74,7 +74,7 @@ class Numbering:
             self._known[number] = new if before is None else before.seen_again(face, look, now)
         return numbered
 
-    def _match(self, faces: list[Face], looks: list[np.ndarray], now: float) -> dict[int, int]:
+    def _match(self, faces: Sequence[Face], looks: list[np.ndarray], now: float) -> dict[int, int]:
         """Pair tracks with faces, those that agree most first."""
         pairs: dict[int, int] = {}
         for _, number, index in sorted(self._candidates(faces, looks, now)):
@@ -86,7 +86,9 @@ class Numbering:
                 self._next += 1
         return pairs
 
-    def _candidates(self, faces: list[Face], looks: list[np.ndarray], now: float) -> Iterable[tuple[float, int, int]]:
+    def _candidates(
+        self, faces: Sequence[Face], looks: list[np.ndarray], now: float
+    ) -> Iterable[tuple[float, int, int]]:
         """Yield how far a track and a face are from agreeing, with their numbers."""
         for number, known in self._known.items():
             trust = _FADING / (_FADING + now - known.seen)

@@ -6,7 +6,7 @@ known. Fades and dissolves are no cuts: whom they bring in is new, and tracking 
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -23,9 +23,9 @@ _USUAL = 8  # changes whose median is the usual one
 _THUMBNAIL = (32, 18)
 
 
-def by_shot(sightings: Iterable[tuple[Frame, list[Face]]]) -> Iterator[tuple[int, Frame, list[Face]]]:
+def by_shot(sightings: Iterable[tuple[Frame, Sequence[Face]]]) -> Iterator[tuple[int, Frame, Sequence[Face]]]:
     """Yield frames and faces with the number of their shot, from 0, FLASH frames behind."""
-    shots, waiting = _Shots(), deque[tuple[Frame, list[Face]]]()
+    shots, waiting = _Shots(), deque[tuple[Frame, Sequence[Face]]]()
     for frame, faces in sightings:
         shots.take(frame.rgb)
         waiting.append((frame, faces))

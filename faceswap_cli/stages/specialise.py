@@ -7,7 +7,7 @@ file as it is: there the source's part costs a GPU next to nothing.
 """
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,12 @@ from .bundle import Part
 
 SPECIALISED = ("mobilefaceswap",)  # networks whose weights depend on the source
 FRAME = ("target", "portrait")  # inputs that are new with every frame
+
+
+def generator_key(part: Part, identity: Identity, options: Options) -> Hashable:
+    """Return all that an opened generator depends on: the identity, too, where it is folded in."""
+    special = read_metadata(part.path).get("network") in SPECIALISED
+    return ("generator", part.path, options.device, options.threads, identity.embedding.tobytes() if special else b"")
 
 
 def open_generator(part: Part, identity: Identity, options: Options) -> Network:

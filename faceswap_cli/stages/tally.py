@@ -1,7 +1,9 @@
 """Count what a run meets: frames, faces, and why faces were left as they are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ..types import Detections, Frame, Swapped
+from .attendance import Attendance
 from .track import Located
 
 
@@ -16,12 +18,14 @@ class Tally:
     surest: float = 0.0  # best score among them
     faces_left: int = 0  # found, and not among those chosen
     most_left: int = 0  # of them in one frame
+    attendance: Attendance = field(default_factory=Attendance)
 
-    def pass_over(self, too_small: int, unsure: list[float]) -> None:
-        """Count what one look at a picture did not take for a face to be swapped; `unsure` are scores."""
-        self.faces_too_small += too_small
-        self.faces_unsure += len(unsure)
-        self.surest = max([self.surest, *unsure])
+    def pass_over(self, frame: Frame, found: Detections) -> None:
+        """Count what one look at a picture did not take for a face to be swapped."""
+        self.faces_too_small += found.too_small
+        self.faces_unsure += len(found.unsure)
+        self.surest = max((self.surest, *found.unsure))
+        self.attendance.pass_over(frame, found.passed_over)
 
     def add(self, located: Located) -> None:
         """Count one frame."""
@@ -30,3 +34,8 @@ class Tally:
         self.frames_with_face += bool(located.faces)
         self.faces_left += left
         self.most_left = max(self.most_left, left)
+        self.attendance.add(located)
+
+    def miss(self, swapped: Swapped) -> None:
+        """Note what the swap of the frame counted last left undone."""
+        self.attendance.miss(swapped)

@@ -7,7 +7,7 @@ Nothing crosses a scene cut. Frames come out in order, a fixed few behind; the s
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from .appearance import alike, look_of
 from .choice import Choice, Moment
 from .numbering import Numbering
 from .shots import FLASH, by_shot
-from .who import Meant
+from .who import Recogniser, Wanted
 
 REACH = 3  # frames on each side that smooth a frame's points
 LONGEST_GAP = 3  # frames in which a face may be missed and is filled in
@@ -36,18 +36,23 @@ class Located:
     frame: Frame
     faces: tuple[Face, ...]  # those to be swapped, the largest first
     faces_found: int
+    tracks: frozenset[int] = frozenset()  # everybody in sight
 
 
 class Track:
     """Number, fill, steady and choose the faces of consecutive frames."""
 
-    def __init__(self, face_limit: int | None, place: str | None = None, meant: Meant | None = None) -> None:
+    def __init__(
+        self, face_limit: int | None, wanted: Sequence[Wanted] = (Wanted(),), recogniser: Recogniser | None = None
+    ) -> None:
+        """Choose up to so many faces, None: all, for each role."""
         self._numbering = Numbering()
-        self._choice, self._meant = Choice(face_limit, place), meant
+        self._choices = [(want, Choice(face_limit, want.place)) for want in wanted]
+        self._recogniser = recogniser
         self._window: deque[Moment] = deque()
         self._position = 0  # of the frame to be given next within the window
 
-    def follow(self, sightings: Iterable[tuple[Frame, list[Face]]]) -> Iterator[Located]:
+    def follow(self, sightings: Iterable[tuple[Frame, Sequence[Face]]]) -> Iterator[Located]:
         """Yield every frame with its chosen faces, LOOK_AHEAD frames behind the sightings."""
         for shot, frame, faces in by_shot(sightings):
             self.take(shot, frame, faces)
@@ -56,7 +61,7 @@ class Track:
         while self._position < len(self._window):
             yield self._locate_next()
 
-    def take(self, shot: int, frame: Frame, faces: list[Face]) -> None:
+    def take(self, shot: int, frame: Frame, faces: Sequence[Face]) -> None:
         """Put the newest frame into the window, its faces numbered, and fill the gaps that end with it."""
         self._window.append(Moment(frame, shot, self._numbering.number(frame, shot, faces)))
         self._fill_gaps()
@@ -66,12 +71,22 @@ class Track:
         now = moments[position]
         steadied = {number: _steady(moments, position, number) for number in now.faces}
         ahead = [moment for moment in moments[position:] if moment.shot == now.shot]
-        if self._meant is not None:
-            ahead = self._meant.of_clip(ahead)
-        chosen = self._choice.choose(ahead[0], ahead)
-        faces = sorted((steadied[number] for number in chosen if number in steadied), key=lambda face: -face.area)
+        chosen = [replace(steadied[number], role=role) for number, role in self._choose(ahead).items()]
         self._advance()
-        return Located(now.frame, tuple(faces), len(now.faces))
+        return Located(
+            now.frame, tuple(sorted(chosen, key=lambda face: -face.area)), len(now.faces), frozenset(now.faces)
+        )
+
+    def _choose(self, ahead: list[Moment]) -> dict[int, int]:
+        """Return the tracks to swap now, each with its role; who is meant by several gets the first one's."""
+        known = {} if self._recogniser is None else self._recogniser.of_clip(ahead)
+        roles: dict[int, int] = {}
+        for role, (want, choice) in enumerate(self._choices):
+            seen = {number for moment in ahead for number in moment.faces}
+            free = {number for number in seen if number not in roles and want.may_be(known.get(number))}
+            moments = [_only(moment, free) for moment in ahead]
+            roles |= dict.fromkeys(choice.choose(moments[0], moments), role)
+        return roles
 
     def _advance(self) -> None:
         self._position += 1
@@ -95,6 +110,10 @@ class Track:
                 look = look_of(moment.frame.rgb, between)
                 if max(alike(look, each) for each in known) >= _SEEN:
                     moment.faces[number] = between
+
+
+def _only(moment: Moment, numbers: set[int]) -> Moment:
+    return replace(moment, faces={number: face for number, face in moment.faces.items() if number in numbers})
 
 
 def _steady(moments: list[Moment], position: int, number: int) -> Face:

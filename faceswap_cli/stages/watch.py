@@ -5,12 +5,13 @@ one look is enough: at the smallest size that shows the known faces well, turned
 in tiles, and looked for in one tile at a time.
 """
 
+from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..types import Face
+from ..types import Detections, Face
 from .doubles import overlap
 from .views import TURNS, Tile, tile_scale, tiles, tiles_around, tilt, turn_of
 
@@ -37,10 +38,10 @@ class Watch:
         self._tiles: list[Tile] = []  # that show the smaller ones
         self._at_a_glance = False  # whether that shows all of them
         self._since_search, self._since_turned = 0, _TURN_EVERY
-        self._previous: list[Face] = []
+        self._previous: Sequence[Face] = ()
         self._searched = count()
 
-    def look(self, rgb: np.ndarray) -> list[Face]:
+    def look(self, rgb: np.ndarray) -> Detections:
         """Return the faces of the next frame, the largest first."""
         self._since_search += 1
         self._since_turned += 1
@@ -53,7 +54,7 @@ class Watch:
                 return self._know(faces, rgb.shape)
         return self._search(rgb, happened)
 
-    def _search(self, rgb: np.ndarray, happened: bool) -> list[Face]:
+    def _search(self, rgb: np.ndarray, happened: bool) -> Detections:
         """Look at all sizes, the one in use first, so that known faces keep the look of their points."""
         first = self._side or SIDES[-1]
         sides = (first, *(side for side in (SIDES[-1], SIDES[0]) if side != first))
@@ -70,7 +71,7 @@ class Watch:
         every, number = list(tiles(shape, self._detect.min_face, SIDES[-1])), next(self._searched)
         return every if number == 0 else every[number % len(every) :][:1] if every else []
 
-    def _know(self, faces: list[Face], shape: tuple[int, ...]) -> list[Face]:
+    def _know(self, faces: Detections, shape: tuple[int, ...]) -> Detections:
         """Remember the faces of a frame, and how they are seen best."""
         self._previous = faces
         if faces:  # who is lost comes back the same way up
@@ -85,7 +86,7 @@ class Watch:
         """Return the turn by which a face is upright, one in use before others."""
         return next((turn for turn in self._turns if abs(tilt(face, turn)) <= _LEANING), turn_of(face))
 
-    def _follow_small(self, faces: list[Face], shape: tuple[int, ...]) -> tuple[list[Tile], list[Face]]:
+    def _follow_small(self, faces: Sequence[Face], shape: tuple[int, ...]) -> tuple[list[Tile], list[Face]]:
         """Return tiles that show faces better than a whole picture does, and those faces."""
         whole, scale = SIDES[-1] / max(shape[:2]), tile_scale(self._detect.min_face)
         if scale < _FINER * whole:
@@ -95,7 +96,7 @@ class Watch:
         return around, [face for face in small if any(tile.shows_whole(face, shape) for tile in around)]
 
 
-def _any_apart(faces: list[Face], others: list[Face]) -> bool:
+def _any_apart(faces: Sequence[Face], others: Sequence[Face]) -> bool:
     """Tell whether a face overlaps none of the others."""
     return any(not any(overlap(face, other) > 0 for other in others) for face in faces)
 

@@ -1,101 +1,122 @@
-"""Decide who is meant: in a photo, and wherever a user names somebody by a photo that they resemble.
+"""Decide who is who: wherever a user names somebody by a photo, or by a name that `faceswap faces` gave them.
 
-Resemblance is decided for a track as a whole, from a few of its views, and kept: the swap does not flicker with the
-pose. Likeness is the cosine of the generator's own encoder between the mean of those views and the photo.
+It is decided for a track as a whole, and kept: the swap does not flicker with the pose, and nobody is taken for
+somebody else in passing. Who was written down for this very clip is known by when and where they are; everybody else by
+likeness, the cosine of the generator's own encoder between the mean of a track's best views and whoever is likest.
 """
 
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..options import Options
+from ..media.people_file import People
 from ..types import Face
 from .choice import PATIENCE, Moment
 from .identity import Encoder
-from .places import in_order
+from .merit import merit_of
 
 MOST_VIEWS = 5  # of a track that its likeness is told by
 _VIEW_EVERY = 0.5  # seconds between two of them
-_DOUBT = 0.1  # below the least likeness up to which one who was taken for the person stays so
+_DOUBT = 0.1  # likeness by which somebody must fall short, or another be likest, to be no longer taken for the same
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """Somebody who is meant, or is not."""
+class Wanted:
+    """Who gets a role's face, of those in a picture: somebody who is known, a place, or whoever is largest."""
 
-    embedding: np.ndarray  # (D,) float32, L2 norm 1
-    is_meant: bool
+    known: int | None = None  # number of the one, among those known; None: anybody
+    spared: int | None = None  # number of one who does not get it
+    place: str | None = None  # see `places.py`
+
+    def may_be(self, known: int | None) -> bool:
+        """Tell whether a face may be meant, by who it is among those known; None: nobody known."""
+        is_spared = known is not None and known == self.spared
+        return not is_spared and (self.known is None or known == self.known)
 
 
 @dataclass(slots=True, eq=False)
-class _Known:
-    """What is known of a track: who it resembles, and by what."""
+class _Track:
+    """What is known of a track: who it is, and by what."""
 
     last: float  # seconds: when it was in sight
     views: list[np.ndarray] = field(default_factory=list)  # (D,) each
     viewed: float = -np.inf  # seconds: when the last view was taken
-    resembles: dict[int, bool] = field(default_factory=dict)  # by number of the reference
+    known: int | None = None  # who it is
+    is_certain: bool = False  # by when and where it is
 
 
-class Meant:
-    """Tells which faces are meant by photos."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """Somebody a user named."""
 
-    def __init__(self, encoder: Encoder, references: list[Reference], least: float) -> None:
-        self.best = -1.0  # likeness of anyone to someone meant
-        self._encoder, self._references, self._least = encoder, references, least
-        self._known: dict[int, _Known] = {}  # by track
+    embedding: np.ndarray | None  # (D,) float32, L2 norm 1; None where it is of another encoder
+    person: int | None = None  # which of the people written down; None for one who is shown by a photo
 
-    def of_photo(self, rgb: np.ndarray, faces: list[Face]) -> list[Face]:
-        """Return the faces that are meant, in the order given."""
-        return [face for face in faces if self._is_meant(self._judged(_Known(0.0, [self._encoder.embed(rgb, face)])))]
 
-    def of_clip(self, ahead: list[Moment]) -> list[Moment]:
-        """Return the moments known from now on with the faces that are meant alone."""
+class Recogniser:
+    """Tells who of those known a face is: nobody, or one."""
+
+    def __init__(self, encoder: Encoder, known: Sequence[Known], least: float, people: People | None = None) -> None:
+        self.best = [-1.0] * len(known)  # likeness of anyone to each
+        self._encoder, self._known, self._least, self._people = encoder, known, least, people
+        named = [each.person for each in known]
+        self._written = {person: number for number, person in enumerate(named) if person is not None}
+        self._tracks: dict[int, _Track] = {}
+
+    def of_photo(self, rgb: np.ndarray, faces: Sequence[Face]) -> list[int | None]:
+        """Return who each face of a photo is."""
+        return [self._of_photo(rgb, face, self._whose(0.0, face)) for face in faces]
+
+    def of_clip(self, ahead: list[Moment]) -> dict[int, int | None]:
+        """Return who each track is that is or was in sight; `ahead` are the moments known from now on."""
         now = ahead[0].seconds
         for number in ahead[0].faces:
-            known = self._known.setdefault(number, _Known(now))
-            known.last = now
-            if len(known.views) < MOST_VIEWS and now - known.viewed >= _VIEW_EVERY:
-                seen = max(
-                    (each for each in ahead if number in each.faces), key=lambda each: _worth(each.faces[number])
-                )
-                known.views.append(self._encoder.embed(seen.frame.rgb, seen.faces[number]))
-                known.viewed = now
-                self._judged(known)
-        self._known = {number: known for number, known in self._known.items() if now - known.last <= PATIENCE}
-        meant = {number for number, known in self._known.items() if self._is_meant(known)}
-        return [
-            replace(moment, faces={number: face for number, face in moment.faces.items() if number in meant})
-            for moment in ahead
-        ]
+            track = self._tracks.setdefault(number, _Track(now))
+            track.last = now
+            if not track.is_certain and len(track.views) < MOST_VIEWS and now - track.viewed >= _VIEW_EVERY:
+                track.viewed = now
+                self._look(track, [(each, each.faces[number]) for each in ahead if number in each.faces])
+        self._tracks = {number: track for number, track in self._tracks.items() if now - track.last <= PATIENCE}
+        return {number: track.known for number, track in self._tracks.items()}
 
-    def _judged(self, known: _Known) -> _Known:
-        """Compare a track with everyone named."""
-        mean = np.mean(known.views, axis=0)
+    def _of_photo(self, rgb: np.ndarray, face: Face, person: int | None) -> int | None:
+        if person is not None and self._is_certain(person):
+            return self._written.get(person)
+        return self._likest([self._encoder.embed(rgb, face)], person)
+
+    def _look(self, track: _Track, seen: list[tuple[Moment, Face]]) -> None:
+        """Say who a track is by where it is written down, else by one more view."""
+        votes = Counter(self._whose(float(moment.frame.shown), face) for moment, face in seen)
+        votes.pop(None, None)
+        person = votes.most_common(1)[0][0] if votes else None
+        if person is not None and self._is_certain(person):
+            track.known, track.is_certain = self._written.get(person), True
+            return
+        moment, face = max(seen, key=lambda each: merit_of(each[0].frame.rgb, each[1]))
+        track.views.append(self._encoder.embed(moment.frame.rgb, face))
+        track.known = self._likest(track.views, person, track.known)
+
+    def _whose(self, seconds: float, face: Face) -> int | None:
+        return None if self._people is None else self._people.whose(seconds, face.box)
+
+    def _is_certain(self, person: int) -> bool:
+        """Tell whether it settles who a face is that one of the people written down is there."""
+        return person in self._written or len(self._written) == len(self._known)
+
+    def _likest(self, views: list[np.ndarray], person: int | None, before: int | None = None) -> int | None:
+        """Return whom some views show, who was taken for somebody before; None where they are like nobody enough.
+
+        A person written down and not named, of whom one is known to be, can only be who is shown by a photo.
+        """
+        mean = np.mean(views, axis=0)
         mean /= max(float(np.linalg.norm(mean)), 1e-12)
-        for number, reference in enumerate(self._references):
-            likeness = float(mean @ reference.embedding)
-            least = self._least - (_DOUBT if known.resembles.get(number) else 0.0)
-            known.resembles[number] = likeness >= least
-            if reference.is_meant:
-                self.best = max(self.best, likeness)
-        return known
-
-    def _is_meant(self, known: _Known) -> bool:
-        """Tell whether a track resembles who is meant, if anyone is, and nobody who is not."""
-        return all(known.resembles[number] == each.is_meant for number, each in enumerate(self._references))
-
-
-def chosen(rgb: np.ndarray, faces: list[Face], options: Options, meant: Meant | None) -> tuple[Face, ...]:
-    """Return the faces of a photo, given with the largest first, that are to be swapped."""
-    if meant is not None:
-        faces = meant.of_photo(rgb, faces)
-    if options.place is not None:
-        numbered = dict(enumerate(faces))
-        faces = [numbered[number] for number in in_order(numbered, options.place, rgb.shape)]
-    return tuple(faces[: options.face_limit])
-
-
-def _worth(face: Face) -> float:
-    """Tell how good a view is: large, and surely a face."""
-    return face.area * face.score
+        likeness = [
+            -1.0 if each.embedding is None or None not in (person, each.person) else float(mean @ each.embedding)
+            for each in self._known
+        ]
+        self.best = [max(pair) for pair in zip(self.best, likeness, strict=True)]
+        favoured = [value + _DOUBT * (number == before) for number, value in enumerate(likeness)]
+        likest = int(np.argmax(favoured))
+        return likest if favoured[likest] >= self._least else None

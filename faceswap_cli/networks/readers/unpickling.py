@@ -6,6 +6,10 @@ carry is never looked at.
 
 A few bytes of pickle can also ask for endless time or memory, by naming one object again and again. So the steps are
 Python's own slow ones, with a bound on whatever they could multiply: bytes read, calls, items copied, classes.
+
+`torch.load(weights_only=True)` runs nothing either, but it bounds nothing: a file of 669 bytes, whose key is a tuple of
+tuples, keeps it busy for ever, and one of 315 kB takes more than 1.5 GB (torch 2.13). It reads the checkpoints of our
+own runs, which nobody else hands us. The published ArcFace, a whole module, would need the stubs below all the same.
 """
 
 import math

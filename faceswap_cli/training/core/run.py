@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -249,9 +248,3 @@ class Means:
         """Return every name's mean, not a number where no step had one, and begin anew."""
         sums, self._sums = self._sums, {}
         return {name: float(sums[name][0]) / sums[name][1] if name in sums else math.nan for name in self._names}
-
-
-def write_sheet(path: Path, rows: list[list[np.ndarray]]) -> None:
-    """Write pictures of one size, uint8 RGB, as a PNG grid."""
-    sheet = np.concatenate([np.concatenate(row, axis=1) for row in rows], axis=0)
-    cv2.imwrite(str(path), sheet[..., ::-1])

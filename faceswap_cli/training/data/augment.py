@@ -2,6 +2,11 @@
 
 The same damages as `degrade`, for a whole batch of (N, 3, S, S) in [0, 1] at once; each picture draws its own. Random
 numbers come from torch's generators, which every step seeds.
+
+The pixels are kornia's where it has the filter. Its augmentation classes draw in another order and from other
+distributions (a run that was begun would not go on exactly), do not rename a mirrored face's points, and are no faster:
+of 16 crops of 144 pixels they move one batch with its points in 12 ms against 7, blur in 4.2 against 4.5, compress in
+27.7 against 26.4 and add noise in 3.7 against 3.5, on one core.
 """
 
 import torch

@@ -16,7 +16,7 @@ from ...networks.mobilefaceswap import MobileFaceSwap
 from ...networks.painter import Painter
 from ...portrait.landmarks import BRIDGE, CHIN, EYES, INNER_LIPS, LandmarkFinder
 from ...store import models
-from ..core.run import write_sheet
+from ..core.sheets import write_sheet
 from ..data.swap_data import SwapData
 from ..teachers.identity_judge import IdentityJudge
 

@@ -22,8 +22,9 @@ from ...networks.painter import LIGHT_SIDE, Painter, PainterConfig, Painting, la
 from ..core.averaged import Averaged, begin
 from ..core.checkpoint import load, save
 from ..core.options import TrainOptions
-from ..core.run import Run, autocast, seed_step, set_rate, start_torch, write_sheet
+from ..core.run import Run, autocast, seed_step, set_rate, start_torch
 from ..core.settings import read_record
+from ..core.sheets import write_sheet
 from ..data.triplet_data import Batch, TripletData
 from ..teachers.encoders import load_encoders
 from ..teachers.expression import ExpressionJudge, load_expression_judge

@@ -5,9 +5,8 @@ for the part of the lower face that is most like a beard (multiple-instance lear
 each batch is drawn from those of the others that look most like it.
 """
 
-import json
-import time
-from dataclasses import asdict, replace
+from collections.abc import Generator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +17,18 @@ from torch.nn import functional
 from ...errors import UsageError
 from ...networks.points import FacePoints
 from ..core.averaged import Averaged, begin
-from ..core.checkpoint import load, save
 from ..core.options import TrainOptions
-from ..core.run import Run, start_torch, write_sheet
+from ..core.run import Run, start_torch
 from ..core.settings import BeardSettings, read_record
+from ..core.sheets import in_rows, write_sheet
 from ..data.augment import degrade_batch, draw_moves, moved
 from ..data.face_set import load_packs
 from ..data.pack import read_rows
 from ..data.prepare import packed
+from .loop import Task, Usual, teach, write_scores
 from .points import AVERAGE_DECAY, PICTURE_SIZE, read_points
 
-STEPS, BATCH, LEARNING_RATE = 2500, 32, 2e-3
+USUAL = Usual(steps=2500, batch=32, rate=2e-3)
 WIDTH = 32  # channels of the head
 BEARDED, HARD = 0.375, 0.375  # shares of a batch: with a beard, and without but like one
 HARDEST = 0.06  # share of the faces without that are hard
@@ -49,34 +49,64 @@ def train(options: TrainOptions) -> dict[str, float]:
     packs = tuple(packed(folder, options) for folder in options.data)
     faces = load_packs(packs, PICTURE_SIZE)
     names = [row.source for folder in packs for row in read_rows(folder)]
-    bearded, plain = _split(names, read_record(options.config, BeardSettings))
-    learn = ~faces.held_out
+    labels = Labels(*_split(names, read_record(options.config, BeardSettings)), faces.held_out)
     pictures = torch.from_numpy(faces.images[:]).permute(0, 3, 1, 2).to(device)
     state = _start(read_points(options.init_from or run.last), device)
-    if options.resume:
-        state.restore(load(run.last))
-    batch, began = options.batch or BATCH, (time.monotonic(), state.progress)
-    with_one, without = np.flatnonzero(bearded & learn), np.flatnonzero(plain & learn)
-    hard = hardest(state.average, pictures, without)
-    run.start(state.step, batch)
+    return teach(BeardTask(state, pictures, labels, options), run, options)
 
-    while state.progress < 1:
-        generator = np.random.default_rng([options.seed, state.step])  # every step has its own: a run goes on exactly
-        torch.manual_seed(options.seed + state.step)
-        rows, wanted = draw(with_one, without, hard, batch, generator)
-        loss = _learn(state, pictures[rows], torch.from_numpy(wanted).to(device), state.rate(options, LEARNING_RATE))
-        state.advance(options, STEPS, began)
-        if state.step % 50 == 0:
-            run.log({"step": state.step, "loss": loss, "images_per_second": run.images_per_second(state.step)})
-        saved = state.step % options.save_every == 0 or state.progress >= 1
-        if saved:
-            save(run.last, state.checkpoint("points", asdict(state.network.config)))
-        if saved or state.step % LOOKED_ANEW == 0:
-            hard = hardest(state.average, pictures, without)
-    rows = np.flatnonzero((faces.held_out if faces.held_out.any() else learn) & (bearded | plain))
-    scores = measure(state.average, pictures[rows], bearded[rows], run.folder / "samples" / f"{state.step:06d}.png")
-    (run.folder / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
-    return scores
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """What is known of the pictures, each (N,) bool."""
+
+    bearded: np.ndarray
+    plain: np.ndarray  # surely without a beard
+    held_out: np.ndarray  # never trained on
+
+
+@dataclass(slots=True, eq=False)
+class BeardTask(Task[tuple[Tensor, Tensor], dict[str, float]]):
+    """Tell beards."""
+
+    state: Averaged[FacePoints]
+    pictures: Tensor  # (N, 3, H, W) uint8
+    labels: Labels
+    options: TrainOptions
+    kind: str = "points"
+    usual: Usual = USUAL
+
+    def draw(self, count: int, step: int) -> Generator[tuple[Tensor, Tensor], None, None]:
+        """Yield pictures (B, 3, H, W) uint8 and what is wanted of them (B, 1)."""
+        bearded, plain = (
+            np.flatnonzero(each & ~self.labels.held_out) for each in (self.labels.bearded, self.labels.plain)
+        )
+        first = step
+        while True:
+            if step == first or step % LOOKED_ANEW == 0 or step % self.options.save_every == 0:
+                hard = hardest(self.state.average, self.pictures, plain)
+            torch.manual_seed(self.options.seed + step)
+            rows, wanted = draw(bearded, plain, hard, count, np.random.default_rng([self.options.seed, step]))
+            yield self.pictures[rows], torch.from_numpy(wanted).to(self.pictures.device)
+            step += 1
+
+    def loss(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Return the head's loss; labels are worth `SURE`."""
+        network, (pictures, wanted) = self.state.network, batch
+        assert network.beard is not None
+        moves = draw_moves(len(pictures), pictures.device, degrees=6, scale=0.06, shift=0.03)
+        with torch.no_grad():
+            features = network.seen(degrade_batch(moved(pictures.float() / 255, moves, network.config.size), DAMAGE))
+        network.beard.train()
+        target = wanted * SURE + (1 - wanted) * (1 - SURE)
+        return {"loss": functional.binary_cross_entropy_with_logits(network.beard(*features[:2]), target)}
+
+    def measure(self, folder: Path, sheet: Path) -> dict[str, float]:
+        """Measure on the people held out."""
+        bearded, held_out = self.labels.bearded, self.labels.held_out
+        rows = np.flatnonzero((held_out if held_out.any() else ~held_out) & (bearded | self.labels.plain))
+        scores = measure(self.state.average, self.pictures[rows], bearded[rows], sheet)
+        write_scores(folder, scores)
+        return scores
 
 
 def draw(
@@ -116,8 +146,7 @@ def measure(network: FacePoints, pictures: Tensor, bearded: np.ndarray, sheet: P
     found = tell(network, pictures)
     order = np.argsort(-found)[:48]
     shown = [np.ascontiguousarray(pictures[row].permute(1, 2, 0).cpu().numpy()) for row in order]
-    if len(shown) >= 8:
-        write_sheet(sheet, [shown[at : at + 8] for at in range(0, len(shown) // 8 * 8, 8)])
+    write_sheet(sheet, in_rows(shown, 8))
     ones, others = found[bearded], found[~bearded]
     nan = float("nan")
     return {
@@ -149,18 +178,3 @@ def _start(points: FacePoints, device: torch.device) -> Averaged[FacePoints]:
     state.network.beard.requires_grad_(True)
     state.optimiser = torch.optim.AdamW(state.network.beard.parameters(), weight_decay=1e-3)
     return state
-
-
-def _learn(state: Averaged[FacePoints], pictures: Tensor, wanted: Tensor, rate: float) -> float:
-    """Do one step of the optimiser and of the average."""
-    head, size = state.network.beard, state.network.config.size
-    assert head is not None
-    moves = draw_moves(len(pictures), pictures.device, degrees=6, scale=0.06, shift=0.03)
-    with torch.no_grad():
-        features = state.network.seen(degrade_batch(moved(pictures.float() / 255, moves, size), DAMAGE))[:2]
-    head.train()
-    target = wanted * SURE + (1 - wanted) * (1 - SURE)
-    loss = functional.binary_cross_entropy_with_logits(head(*features), target)
-    state.descend(loss, rate)
-    head.eval()
-    return loss.item()

@@ -6,11 +6,10 @@ made once, with `options.landmarks` put right by OpenSeeFace's network, and kept
 """
 
 import json
-import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +23,20 @@ from ...networks.detector import OUTPUTS, FaceDetector, FaceDetectorConfig
 from ...networks.export import Signature, read_metadata, read_state_dict, write_onnx
 from ...stream import prefetch
 from ..core.averaged import Averaged, begin, fields_of
-from ..core.checkpoint import load, save
+from ..core.checkpoint import load
 from ..core.options import TrainOptions
-from ..core.run import Run, autocast, start_torch, write_sheet
+from ..core.run import Run, autocast, start_torch
+from ..core.sheets import in_rows, write_sheet
 from ..data.face_set import to_tensor
 from ..data.occluders import face_free_pictures
 from .detector_data import Pictures, load_pictures
 from .detector_loss import Wanted, detector_loss, gather, make_anchors
 from .detector_measure import DetectorScores, find_faces, measure
 from .detector_tiles import Tile, cuts_beside_faces, training_tile
+from .loop import Task, Usual, teach, write_scores
 from .parser_data import split_people
 
-STEPS, BATCH, LEARNING_RATE, SIZE = 10000, 16, 2e-3, 256
+USUAL, SIZE = Usual(steps=10000, batch=16, rate=2e-3), 256
 LARGE, LARGE_EVERY = 1.75, 4
 AVERAGE_DECAY = 0.998
 MEASURED_TILES = 400
@@ -52,28 +53,47 @@ def train(options: TrainOptions) -> DetectorScores:
     pictures = load_pictures(options.data, options.teacher, options.output / "pictures.npz", options.landmarks)
     learn, held_out = split_people(pictures.people)
     tiles = measured_tiles(pictures.take(held_out), options)
-    state = _start(options, device)
-    if options.resume:
-        state.restore(load(run.last))
-    began = time.monotonic(), state.progress
-    run.start(state.step, options.batch or BATCH)
+    network = FaceDetector() if options.init_from is None else read_detector(options.init_from)
+    state = begin(network, device, AVERAGE_DECAY)
+    return teach(DetectorTask(state, pictures.take(learn), tiles, options), run, options)
 
-    with closing(prefetch(_batches(pictures.take(learn), options, state.step), depth=2)) as batches:
-        while state.progress < 1:
-            images, wanted = next(batches)
-            rate = state.rate(options, LEARNING_RATE)
-            losses = _learn(state, images.to(device), wanted, rate)
-            state.advance(options, STEPS, began)
-            if state.step % 50 == 0:
-                pace = run.images_per_second(state.step)
-                run.log({"step": state.step, "rate": rate, **losses, "images_per_second": pace})
-            if state.step % options.save_every == 0 or state.progress >= 1:
-                save(run.last, state.checkpoint("detector", asdict(state.network.config)))
-                _write_samples(state.average, tiles, run.folder / "samples" / f"{state.step:06d}.png")
-    write_detector(state.average, run.folder / "detector.onnx")
-    scores = measure(lambda rgb: find_faces(state.average, rgb), tiles)
-    (run.folder / "scores.json").write_text(json.dumps(asdict(scores), indent=1) + "\n")
-    return scores
+
+@dataclass(slots=True, eq=False)
+class DetectorTask(Task[tuple[Tensor, Wanted], DetectorScores]):
+    """Find faces in tiles as the teacher does."""
+
+    state: Averaged[FaceDetector]
+    pictures: Pictures
+    tiles: list[Tile]  # it is measured on
+    options: TrainOptions
+    kind: str = "detector"
+    usual: Usual = USUAL
+
+    def draw(self, count: int, step: int) -> Generator[tuple[Tensor, Wanted], None, None]:
+        """Yield images and their faces, composed ahead in a thread."""
+        return prefetch(_batches(self.pictures, self.options, count, step), depth=2)
+
+    def loss(self, batch: tuple[Tensor, Wanted]) -> dict[str, Tensor]:
+        """Return the losses of scores, boxes and points."""
+        network, (images, wanted) = self.state.network, batch
+        images = images.to(next(network.parameters()).device)
+        network.train()
+        with autocast(images.device):
+            predictions = network.predictions(images)
+        logits, boxes, points = (part.cpu() for part in predictions)
+        return detector_loss((logits, boxes, points), wanted, make_anchors(*images.shape[2:]))
+
+    def write(self, sheet: Path) -> None:
+        """Show held-out tiles: what is expected in green (grey where left alone), what is found in red."""
+        cells = [drawn(tile, find_faces(self.state.average, tile.image)) for tile in self.tiles[: COLUMNS * 4]]
+        write_sheet(sheet, in_rows(cells, COLUMNS))
+
+    def measure(self, folder: Path, sheet: Path) -> DetectorScores:
+        """Measure on the tiles; leave `detector.onnx`."""
+        write_detector(self.state.average, folder / "detector.onnx")
+        scores = measure(lambda rgb: find_faces(self.state.average, rgb), self.tiles)
+        write_scores(folder, asdict(scores))
+        return scores
 
 
 def measured_tiles(pictures: Pictures, options: TrainOptions) -> list[Tile]:
@@ -118,13 +138,8 @@ def build_detector(configuration: dict[str, Any], weights: dict[str, Tensor]) ->
     return network.eval()
 
 
-def _start(options: TrainOptions, device: torch.device) -> Averaged[FaceDetector]:
-    network = FaceDetector() if options.init_from is None else read_detector(options.init_from)
-    return begin(network, device, AVERAGE_DECAY)
-
-
-def _batches(pictures: Pictures, options: TrainOptions, step: int) -> Iterator[tuple[Tensor, Wanted]]:
-    """Yield images (B, 3, S, S) as the network takes them and their faces, from `step` on; each step has its seed."""
+def _batches(pictures: Pictures, options: TrainOptions, count: int, step: int) -> Iterator[tuple[Tensor, Wanted]]:
+    """Yield images (B, 3, S, S) as the network takes them and their faces, from `step` on."""
     textures = backgrounds(pictures)
 
     def draw(seed: tuple[int, int, int], size: int) -> Tile:
@@ -132,7 +147,7 @@ def _batches(pictures: Pictures, options: TrainOptions, step: int) -> Iterator[t
 
     with opencv_single_threaded(), ThreadPoolExecutor(max(1, torch.get_num_threads() - 1)) as pool:
         while True:
-            batch, size = _shape(step, options.batch or BATCH, options.size or SIZE)
+            batch, size = _shape(step, count, options.size or SIZE)
             seeds = [(options.seed, step, place) for place in range(batch)]
             tiles = list(pool.map(draw, seeds, [size] * batch))
             yield (to_tensor(np.stack([tile.image for tile in tiles])) * 255 - 127.5) / 128, gather(tiles)
@@ -156,23 +171,6 @@ def _shape(step: int, batch: int, size: int) -> tuple[int, int]:
         return batch, size
     large = round(size * LARGE / 32) * 32
     return max(2, round(batch * (size / large) ** 2)), large
-
-
-def _learn(state: Averaged[FaceDetector], images: Tensor, wanted: Wanted, rate: float) -> dict[str, float]:
-    """Do one step of the optimiser and of the average."""
-    state.network.train()
-    with autocast(images.device):
-        predictions = state.network.predictions(images)
-    logits, boxes, points = (part.cpu() for part in predictions)
-    losses = detector_loss((logits, boxes, points), wanted, make_anchors(*images.shape[2:]))
-    state.descend(torch.stack(list(losses.values())).sum(), rate)
-    return {name: loss.item() for name, loss in losses.items()}
-
-
-def _write_samples(network: FaceDetector, tiles: list[Tile], path: Path) -> None:
-    """Show held-out tiles: what is expected in green (grey where left alone), what is found in red."""
-    cells = [drawn(tile, find_faces(network, tile.image)) for tile in tiles[: COLUMNS * 4]]
-    write_sheet(path, [cells[at : at + COLUMNS] for at in range(0, len(cells), COLUMNS)])
 
 
 def drawn(tile: Tile, found: np.ndarray) -> np.ndarray:

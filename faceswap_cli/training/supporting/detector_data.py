@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from ...errors import UsageError
+from ...evaluation.splits import read_identities
 from ...media.reader import open_clip
 from ...stages.align import crop_face, inverse, transform
 from ...types import Face
@@ -112,7 +113,7 @@ def _is_wanted(path: Path) -> bool:
 def _label_all(files: list[tuple[Path, Path]], teacher: YuNet, points: PointsTeacher | None) -> Pictures:
     """Label what is not grey throughout in colour, and drop pictures that cannot be read or are empty."""
     people, images, faces = [], [], []
-    tables = {folder: _people(folder / "identities.tsv") for folder, _ in files}
+    tables = {folder: read_identities(folder) for folder, _ in files}
     for folder, path in files:
         person = _person(path.relative_to(folder), tables[folder])
         for rgb in _read(path):
@@ -157,13 +158,6 @@ def _person(path: Path, table: dict[str, str]) -> str:
     within = path.relative_to("images") if path.parts[0] == "images" else path
     own = path.stem if len(within.parts) == 1 else within.parts[0]
     return table.get(within.as_posix(), own)
-
-
-def _people(table: Path) -> dict[str, str]:
-    if not table.is_file():
-        return {}
-    rows = (line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()[1:])
-    return {row[0]: row[1] for row in rows if len(row) == 2}
 
 
 def _pack(pictures: Pictures) -> dict[str, np.ndarray]:

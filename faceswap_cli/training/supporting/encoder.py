@@ -7,8 +7,10 @@ input, then the whole learns the embedding, with hints on five inner maps (Romer
 average of the weights.
 """
 
-import time
+from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,15 +21,15 @@ from torch.nn import functional
 from ...errors import UsageError
 from ...networks.mobilefacenet import MobileFaceNet, imagenet_normalise
 from ..core.averaged import Averaged, begin
-from ..core.checkpoint import load, save
 from ..core.options import TrainOptions
 from ..core.run import Run, autocast, start_torch
 from ..data.degrade import degrade, through_jpeg
 from ..data.face_set import FaceSet, draw_jitter, encoder_crop, load_packs, to_tensor
 from ..data.prepare import packed
 from ..teachers.encoders import load_encoder, read_encoder
+from .loop import Task, Usual, teach
 
-STEPS, BATCH, LEARNING_RATE = 6000, 64, 3e-3
+USUAL = Usual(steps=6000, batch=64, rate=3e-3)
 PICTURE_SIZE = 192  # side of the crops held in memory
 AVERAGE_DECAY = 0.998
 HINTS = (5, 6, 12, 15, 16)  # maps of MobileFaceNet.maps: the last of each resolution and width
@@ -42,37 +44,54 @@ def train(options: TrainOptions) -> dict[str, float]:
     run = Run(options)
     device = start_torch(options)
     faces = load_packs(tuple(packed(folder, options) for folder in options.data), PICTURE_SIZE)
-    training, held_out = faces.chosen(~faces.held_out), faces.chosen(faces.held_out)
     teacher = load_encoder(options.teacher).to(device)
-    state = _start(options, device)
     blockwise_share = BLOCKWISE_SHARE if options.init_from is None else 0.0
-    if options.resume:
-        kept = load(run.last)
-        state.restore(kept)
-        blockwise_share = kept["configuration"]["blockwise_share"]
-    batch, began = options.batch or BATCH, (time.monotonic(), state.progress)
-    run.start(state.step, batch)
+    return teach(EncoderTask(_start(options, device), teacher, faces, options.seed, blockwise_share), run, options)
 
-    while state.progress < 1:
-        torch.manual_seed(options.seed + state.step)  # every step has its own seeds: a run goes on exactly
-        generator = np.random.default_rng((options.seed, state.step))
-        clean, shown = (images.to(device) for images in draw_batch(training, batch, generator))
-        state.network.train()
-        losses = (
-            blockwise_losses(state.network, teacher, clean)
-            if state.progress < blockwise_share
-            else end_to_end_losses(state.network, teacher, clean, shown)
-        )
-        rate = state.rate(options, LEARNING_RATE)
-        state.descend(torch.stack(list(losses.values())).sum(), rate)
-        state.advance(options, STEPS, began)
-        if state.step % 50 == 0:
-            pace = run.images_per_second(state.step)
-            shown_losses = {name: loss.item() for name, loss in losses.items()}
-            run.log({"step": state.step, "rate": rate, **shown_losses, "images_per_second": pace})
-        if state.step % options.save_every == 0 or state.progress >= 1:
-            save(run.last, state.checkpoint("encoder", {"blockwise_share": blockwise_share}))
-    return measure(state.average, teacher, held_out if len(held_out) else training, run.folder)
+
+@dataclass(slots=True, eq=False)
+class EncoderTask(Task[tuple[Tensor, Tensor], dict[str, float]]):
+    """Answer as the teacher does."""
+
+    state: Averaged[MobileFaceNet]
+    teacher: MobileFaceNet
+    faces: FaceSet
+    seed: int
+    blockwise_share: float  # of the run, in which the blocks learn one by one
+    kind: str = "encoder"
+    usual: Usual = USUAL
+
+    def configuration(self) -> dict[str, Any]:
+        """Return how the run learns; the network has no choices."""
+        return {"blockwise_share": self.blockwise_share}
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Put a checkpoint back."""
+        self.state.restore(kept)
+        self.blockwise_share = kept["configuration"]["blockwise_share"]
+
+    def draw(self, count: int, step: int) -> Generator[tuple[Tensor, Tensor], None, None]:
+        """Yield what the teacher and what the student sees, see `draw_batch`."""
+        training, device = self.faces.chosen(~self.faces.held_out), next(self.teacher.parameters()).device
+        while True:
+            torch.manual_seed(self.seed + step)
+            clean, shown = draw_batch(training, count, np.random.default_rng((self.seed, step)))
+            yield clean.to(device), shown.to(device)
+            step += 1
+
+    def loss(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Return the losses of the blocks at first, then of the whole."""
+        clean, shown = batch
+        self.state.network.train()
+        if self.state.progress < self.blockwise_share:
+            return blockwise_losses(self.state.network, self.teacher, clean)
+        return end_to_end_losses(self.state.network, self.teacher, clean, shown)
+
+    def measure(self, folder: Path, sheet: Path) -> dict[str, float]:
+        """Measure against the teacher."""
+        held_out = self.faces.held_out
+        faces = self.faces.chosen(held_out if held_out.any() else ~held_out)
+        return measure(self.state.average, self.teacher, faces, folder)
 
 
 def draw_batch(faces: FaceSet, batch: int, generator: np.random.Generator) -> tuple[Tensor, Tensor]:

@@ -5,8 +5,7 @@ average of the weights. `options.teacher` is a YuNet, which says where the crop 
 """
 
 import json
-import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,15 +19,17 @@ from torch.nn import functional
 from ...errors import UsageError
 from ...networks.export import Signature, read_metadata, read_state_dict, write_onnx
 from ...networks.parsing import CLASSES, ParseNet, ParseNetConfig
-from ...stages.parse import GLASSES
+from ...stages.parse import FACE_CLASSES, GLASSES, HAIR
 from ..core.averaged import Averaged, begin, fields_of
-from ..core.checkpoint import load, save
+from ..core.checkpoint import load
 from ..core.options import TrainOptions
-from ..core.run import Run, autocast, start_torch, write_sheet
+from ..core.run import Run, autocast, start_torch
+from ..core.sheets import in_rows, write_sheet
 from ..data.eyewear import wear_glasses
 from ..data.face_set import to_tensor
 from ..data.labels import colourise
 from ..data.occluders import face_free_pictures
+from .loop import Task, Usual, teach, write_scores
 from .parser_data import (
     TEMPLATE,
     CropSettings,
@@ -41,13 +42,12 @@ from .parser_data import (
     training_crop,
 )
 
-STEPS, BATCH, LEARNING_RATE, SIZE = 4000, 16, 2e-3, 160
+USUAL, SIZE = Usual(steps=4000, batch=16, rate=2e-3), 160
 WIDTHS, BLOCKS, HEAD_WIDTH = (24, 64, 128, 160), (1, 2, 2), 48
 AVERAGE_DECAY = 0.995
 DICE_WEIGHT = 0.5
-FACE = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)  # what a swap replaces: skin, brows, eyes, glasses, nose, mouth, lips
-SWAP = (*FACE, 7, 8, 14)  # and what its border meets: ears, neck
-SKIN, HAIR = 1, 17
+SWAP = (*FACE_CLASSES, 7, 8, 14)  # what a swap replaces, and what its border meets: ears, neck
+SKIN = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class ParserScores:
     iou: dict[str, float]  # intersection over union per class; nan where neither truth nor answer has it
     swap_iou: float  # mean over the 13 classes of SWAP
     mean_iou: float  # mean over all classes present
-    face_iou: float  # all classes of FACE as one region
+    face_iou: float  # all of FACE_CLASSES as one region
     occluded_face_iou: float  # the same, with a drawn occluder before each face
     drawn_glasses_iou: float  # the class of glasses, with drawn ones on every face
     skin_f1: float
@@ -78,27 +78,62 @@ def train(options: TrainOptions) -> ParserScores:
     faces = load_labelled(options.data, options.teacher, options.output / "pictures.npz")
     learn, held_out = split_people(faces.people)
     state = _start(options, device)
-    if options.resume:
-        state.restore(load(run.last))
-    batches = _batches(faces.take(learn), options, state)
-    began = time.monotonic(), state.progress
-    run.start(state.step, options.batch or BATCH)
+    return teach(ParserTask(state, faces.take(learn), faces.take(held_out), options.seed), run, options)
 
-    while state.progress < 1:
-        images, labels = next(batches)
-        rate = state.rate(options, LEARNING_RATE)
-        losses = _learn(state, images.to(device), labels.to(device), rate)
-        state.advance(options, STEPS, began)
-        if state.step % 50 == 0:
-            pace = run.images_per_second(state.step)
-            run.log({"step": state.step, "rate": rate, **losses, "images_per_second": pace})
-        if state.step % options.save_every == 0 or state.progress >= 1:
-            save(run.last, state.checkpoint("parser", asdict(state.network.config)))
-            _write_samples(state, faces.take(held_out), run.folder / "samples" / f"{state.step:06d}.png")
-    write_parser(state.average, run.folder / "parser.onnx")
-    scores = evaluate(state.average, faces.take(held_out))
-    (run.folder / "scores.json").write_text(json.dumps(asdict(scores), indent=1) + "\n")
-    return scores
+
+@dataclass(slots=True, eq=False)
+class ParserTask(Task[tuple[Tensor, Tensor], ParserScores]):
+    """Tell the class of every pixel of a face's crop."""
+
+    state: Averaged[ParseNet]
+    faces: LabelledFaces
+    held_out: LabelledFaces
+    seed: int
+    kind: str = "parser"
+    usual: Usual = USUAL
+
+    def draw(self, count: int, step: int) -> Generator[tuple[Tensor, Tensor], None, None]:
+        """Yield images (B, 3, S, S) in [0, 1] and classes (B, S, S)."""
+        settings = CropSettings(size=self.state.network.config.size)
+        weights, textures = sampling_weights(self.faces.labels), face_free_pictures()
+
+        def crop(seed: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+            rng = np.random.default_rng(seed)
+            return training_crop(self.faces, int(rng.choice(len(weights), p=weights)), settings, rng, textures)
+
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            while True:
+                crops = pool.map(crop, [(self.seed, step, place) for place in range(count)])
+                images, labels = zip(*crops, strict=True)
+                yield to_tensor(np.stack(images)), torch.from_numpy(np.stack(labels)).long()
+                step += 1
+
+    def loss(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Return the losses of `parser_loss`, weighted."""
+        network = self.state.network
+        images, labels = (part.to(next(network.parameters()).device) for part in batch)
+        network.train()
+        with autocast(images.device):
+            logits = network(images)
+        losses = parser_loss(logits, labels)
+        return losses | {"dice": DICE_WEIGHT * losses["dice"]}
+
+    def write(self, sheet: Path) -> None:
+        """Show picture, truth and answer for some held-out people, the second half of them with an occluder."""
+        textures, cells = face_free_pictures(), []
+        for row in range(min(24, len(self.held_out.names))):
+            image, label = plain_crop(self.held_out, row, self.state.network.config.size)
+            if row >= 12:
+                image, label = cover(image, label, np.random.default_rng(row), textures)
+            cells.append(np.hstack([image, colourise(label), colourise(predict(self.state.average, image))]))
+        write_sheet(sheet, in_rows(cells, 4))
+
+    def measure(self, folder: Path, sheet: Path) -> ParserScores:
+        """Measure on the people held out; leave `parser.onnx`."""
+        write_parser(self.state.average, folder / "parser.onnx")
+        scores = evaluate(self.state.average, self.held_out)
+        write_scores(folder, asdict(scores))
+        return scores
 
 
 def evaluate(network: ParseNet, faces: LabelledFaces) -> ParserScores:
@@ -186,45 +221,6 @@ def _start(options: TrainOptions, device: torch.device) -> Averaged[ParseNet]:
     return begin(network, device, AVERAGE_DECAY)
 
 
-def _batches(faces: LabelledFaces, options: TrainOptions, state: Averaged[ParseNet]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield images (B, 3, S, S) in [0, 1] and classes (B, S, S); every step has its own seed: a run goes on exactly."""
-    settings, step = CropSettings(size=state.network.config.size), state.step
-    weights, textures = sampling_weights(faces.labels), face_free_pictures()
-
-    def draw(seed: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng(seed)
-        return training_crop(faces, int(rng.choice(len(weights), p=weights)), settings, rng, textures)
-
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        while True:
-            seeds = [(options.seed, step, place) for place in range(options.batch or BATCH)]
-            images, labels = zip(*pool.map(draw, seeds), strict=True)
-            yield to_tensor(np.stack(images)), torch.from_numpy(np.stack(labels)).long()
-            step += 1
-
-
-def _learn(state: Averaged[ParseNet], images: Tensor, labels: Tensor, rate: float) -> dict[str, float]:
-    """Do one step of the optimiser and of the average."""
-    state.network.train()
-    with autocast(images.device):
-        logits = state.network(images)
-    losses = parser_loss(logits, labels)
-    state.descend(losses["cross_entropy"] + DICE_WEIGHT * losses["dice"], rate)
-    return {name: loss.item() for name, loss in losses.items()}
-
-
-def _write_samples(state: Averaged[ParseNet], faces: LabelledFaces, path: Path) -> None:
-    """Show picture, truth and answer for some held-out people, the second half of them with an occluder."""
-    textures, cells = face_free_pictures(), []
-    for row in range(min(24, len(faces.names))):
-        image, label = plain_crop(faces, row, state.network.config.size)
-        if row >= 12:
-            image, label = cover(image, label, np.random.default_rng(row), textures)
-        cells.append(np.hstack([image, colourise(label), colourise(predict(state.average, image))]))
-    width = min(4, len(cells))
-    write_sheet(path, [cells[at : at + width] for at in range(0, len(cells) // width * width, width)])
-
-
 def _confusion(truth: np.ndarray, answer: np.ndarray) -> np.ndarray:
     """Count pixels by (truth, answer)."""
     pairs = truth.astype(np.int64) * len(CLASSES) + answer
@@ -240,6 +236,6 @@ def _iou(confusion: np.ndarray) -> np.ndarray:
 
 
 def _region_iou(confusion: np.ndarray) -> float:
-    face = np.isin(np.arange(len(CLASSES)), FACE)
+    face = np.isin(np.arange(len(CLASSES)), FACE_CLASSES)
     both = confusion[np.ix_(face, face)].sum()
     return float(both / (confusion[face].sum() + confusion[:, face].sum() - both))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 
 from ...errors import MediaError, UsageError
-from ...evaluation.splits import is_held_out
+from ...evaluation.splits import is_held_out, read_identities
 from ...stages.align import similarity, warp
 from ...stages.parse import GLASSES
 from ..data.degrade import degrade
@@ -146,18 +146,11 @@ def sampling_weights(labels: np.ndarray) -> np.ndarray:
 
 def _pairs(folder: Path) -> Iterator[tuple[Path, Path, str]]:
     """Yield image, mask and person of every masked picture of a folder."""
-    people = _people(folder / "identities.tsv")
+    people = read_identities(folder)
     masks = {path.stem: path for path in (folder / "masks").glob("*.png")}
     for image in sorted((folder / "images").glob("*.jpg")):
         if image.stem in masks:
             yield image, masks[image.stem], people.get(image.name, image.stem)
-
-
-def _people(table: Path) -> dict[str, str]:
-    if not table.is_file():
-        return {}
-    rows = (line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()[1:])
-    return {row[0]: row[1] for row in rows if len(row) == 2}
 
 
 def _decode(pairs: list[tuple[Path, Path, str]], teacher: YuNet) -> LabelledFaces:

@@ -6,8 +6,8 @@ kept is a moving average of the weights. Source of the loss: Wing loss (Feng et 
 
 import json
 import math
-import time
-from dataclasses import asdict
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,18 @@ from ...errors import UsageError
 from ...networks.export import Signature, read_metadata, read_state_dict, write_onnx
 from ...networks.points import POINTS, FacePoints, FacePointsConfig
 from ..core.averaged import Averaged, begin, fields_of
-from ..core.checkpoint import load, save
+from ..core.checkpoint import load
 from ..core.options import TrainOptions
-from ..core.run import Run, autocast, start_torch, write_sheet
+from ..core.run import Run, autocast, start_torch
+from ..core.sheets import in_rows, write_sheet
 from ..data.aligner import TEMPLATE
 from ..data.augment import degrade_batch, draw_moves, move_points, moved
 from ..data.face_set import FaceSet, load_packs
 from ..data.prepare import packed
 from ..teachers.openseeface import PointsTeacher
+from .loop import Task, Usual, teach, write_scores
 
-STEPS, BATCH, LEARNING_RATE = 6000, 64, 2e-3
+USUAL = Usual(steps=6000, batch=64, rate=2e-3)
 PICTURE_SIZE = 144  # side of the crops held in memory
 AVERAGE_DECAY = 0.998
 WING = 0.02  # share of the crop's side from which the loss is linear
@@ -50,26 +52,42 @@ def train(options: TrainOptions) -> dict[str, float]:
     pictures = torch.from_numpy(faces.images[learn]).permute(0, 3, 1, 2).to(device)
     wanted = torch.from_numpy(labels[learn]).to(device)
     state = _start(options, device)
-    if options.resume:
-        state.restore(load(run.last))
-    batch, began = options.batch or BATCH, (time.monotonic(), state.progress)
-    run.start(state.step, batch)
+    return teach(PointsTask(state, pictures, wanted, (faces, labels), options.seed), run, options)
 
-    while state.progress < 1:
-        torch.manual_seed(options.seed + state.step)  # every step has its own seed: a run goes on exactly
-        rows = torch.randint(len(pictures), (batch,), device=device)
-        images, points = draw(pictures[rows], wanted[rows], state.network.config.size)
-        rate = state.rate(options, LEARNING_RATE)
-        loss = _learn(state, images, points, rate)
-        state.advance(options, STEPS, began)
-        if state.step % 50 == 0:
-            pace = run.images_per_second(state.step)
-            run.log({"step": state.step, "rate": rate, "wing": loss, "images_per_second": pace})
-        if state.step % options.save_every == 0 or state.progress >= 1:
-            save(run.last, state.checkpoint("points", asdict(state.network.config)))
-    scores = measure(state.average, faces, labels, run.folder / "samples" / f"{state.step:06d}.png")
-    (run.folder / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
-    return scores
+
+@dataclass(slots=True, eq=False)
+class PointsTask(Task[tuple[Tensor, Tensor], dict[str, float]]):
+    """Find the points the teacher finds."""
+
+    state: Averaged[FacePoints]
+    pictures: Tensor  # (N, 3, H, W) uint8
+    wanted: Tensor  # (N, 66, 2), shares of the crop's side
+    measured: tuple[FaceSet, np.ndarray]  # all faces, and their points
+    seed: int
+    kind: str = "points"
+    usual: Usual = USUAL
+
+    def draw(self, count: int, step: int) -> Generator[tuple[Tensor, Tensor], None, None]:
+        """Yield images and points, see `draw`."""
+        while True:
+            torch.manual_seed(self.seed + step)
+            rows = torch.randint(len(self.pictures), (count,), device=self.pictures.device)
+            yield draw(self.pictures[rows], self.wanted[rows], self.state.network.config.size)
+            step += 1
+
+    def loss(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Return the wing loss."""
+        network, (images, points) = self.state.network, batch
+        network.train()
+        with autocast(images.device):
+            features = network.seen(images)[-1]
+        return {"wing": wing_loss(network.places(features.float()), points)}  # bfloat16 has too few digits for places
+
+    def measure(self, folder: Path, sheet: Path) -> dict[str, float]:
+        """Measure against the teacher."""
+        scores = measure(self.state.average, *self.measured, sheet)
+        write_scores(folder, scores)
+        return scores
 
 
 def label(faces: FaceSet, teacher: PointsTeacher) -> np.ndarray:
@@ -117,8 +135,7 @@ def measure(network: FacePoints, faces: FaceSet, labels: np.ndarray, sheet: Path
         _drawn(faces.images[row], points)
         for row, points in zip(rows[:: max(1, len(rows) // 24)], found[:: max(1, len(rows) // 24)], strict=True)
     ]
-    shown = shown[: len(shown) // 8 * 8] or shown
-    write_sheet(sheet, [shown[at : at + 8] for at in range(0, len(shown), 8)])
+    write_sheet(sheet, in_rows(shown, 8))
     parts = {
         "jaw": slice(0, 17),
         "brows": slice(17, 27),
@@ -162,16 +179,6 @@ def build_points(configuration: dict[str, Any], weights: dict[str, Tensor]) -> F
 def _start(options: TrainOptions, device: torch.device) -> Averaged[FacePoints]:
     network = FacePoints() if options.init_from is None else read_points(options.init_from)
     return begin(network, device, AVERAGE_DECAY)
-
-
-def _learn(state: Averaged[FacePoints], images: Tensor, points: Tensor, rate: float) -> float:
-    """Do one step of the optimiser and of the average."""
-    state.network.train()
-    with autocast(images.device):
-        features = state.network.seen(images)[-1]
-    loss = wing_loss(state.network.places(features.float()), points)  # bfloat16 has too few digits for places
-    state.descend(loss, rate)
-    return loss.item()
 
 
 def _drawn(image: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -1,0 +1,155 @@
+"""Keep the books of who was in sight and not swapped: when, and why.
+
+Somebody whose track goes on after a gap was in sight in it, unless they went and came over the picture's edge. Times
+are seconds after the clip's first picture.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..types import BELOW_THRESHOLD, TOO_SMALL, Face, Frame, PassedOver, Swapped
+from .choice import PATIENCE
+from .doubles import overlap
+from .merit import facing
+from .track import Located
+
+TURNED, COVERED, EMPTY = "turned away", "covered or not found", "hidden or outside the picture"
+_TURNED = 0.35  # `facing` below which a face that is lost was turning away
+_EDGE = 0.1  # of a face's width from the picture's edge is at it
+_SAME_PLACE = 0.2  # overlap (IoU) from which what was passed over lies where somebody is
+
+
+@dataclass(slots=True, eq=False)
+class Left:
+    """Somebody in sight who was not swapped, for one stretch of frames."""
+
+    role: int
+    track: int
+    first: float  # seconds
+    last: float  # seconds, of its last frame
+    frames: int
+    why: str
+    number: int = 0  # of its last frame
+
+
+@dataclass(slots=True, eq=False)
+class _Track:
+    """Somebody who was chosen."""
+
+    first: float  # seconds
+    last: float  # seconds
+    number: int  # of the last frame that shows them
+    face: Face  # there
+    frames: int = 0  # swapped
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moment:
+    """A frame, by what is known of it."""
+
+    number: int
+    seconds: float
+    tracks: frozenset[int]  # in sight
+    faces: tuple[Face, ...]  # to be swapped
+    passed_over: Sequence[PassedOver]
+
+
+@dataclass(slots=True, eq=False)
+class Attendance:
+    """What is known of everybody who was chosen in a run."""
+
+    left: list[Left] = field(default_factory=list)
+    _tracks: dict[tuple[int, int], _Track] = field(default_factory=dict)  # by role and track
+    _open: dict[int, Left] = field(default_factory=dict)  # by track, the last one
+    _recent: deque[_Moment] = field(default_factory=deque)  # of the last PATIENCE seconds
+    _passed: dict[int, Sequence[PassedOver]] = field(default_factory=dict)  # by pts, of frames that are to come
+    _frames: int = 0
+
+    def pass_over(self, frame: Frame, passed_over: Sequence[PassedOver]) -> None:
+        """Note what was seen in a frame and not taken for a face to be swapped."""
+        self._passed[frame.pts] = passed_over
+
+    def add(self, located: Located) -> None:
+        """Note who is in sight, and who was in the frames before in which they were not found."""
+        now = float(located.frame.shown)
+        passed = self._passed.pop(located.frame.pts, [])
+        for face in located.faces:
+            known = self._tracks.get((face.role, face.track))
+            if known is None:
+                known = self._tracks[face.role, face.track] = _Track(now, now, self._frames, face)
+            if not (_at_edge(known.face, located.frame) and _at_edge(face, located.frame)):
+                self._note_gap(known, face, now)
+            known.last, known.number, known.face, known.frames = now, self._frames, face, known.frames + 1
+        self._recent.append(_Moment(self._frames, now, located.tracks, located.faces, passed))
+        while now - self._recent[0].seconds > PATIENCE:
+            self._recent.popleft()
+        self._frames += 1
+
+    def miss(self, swapped: Swapped) -> None:
+        """Note the faces of a frame that was added whose swap left nothing to be seen."""
+        number = self._recent[-1].number
+        for face in swapped.missed:
+            self._tracks[face.role, face.track].frames -= 1
+            self._note(face.role, face.track, (number, float(swapped.frame.shown)), EMPTY)
+
+    def report(self, names: Sequence[str | None]) -> list[dict[str, Any]]:
+        """Return for each role, called by name, when they were swapped, and when and why not."""
+        return [
+            {
+                "who": name,
+                "faces_swapped": sum(each.frames for (own, _), each in self._tracks.items() if own == role),
+                "tracks": [
+                    {"track": track, "seconds": [round(each.first, 3), round(each.last, 3)], "frames": each.frames}
+                    for (own, track), each in self._tracks.items()
+                    if own == role
+                ],
+                "left": [_record(each) for each in self.left if each.role == role],
+            }
+            for role, name in enumerate(names)
+        ]
+
+    def _note_gap(self, known: _Track, face: Face, now: float) -> None:
+        """Note the frames since somebody was seen last, if they are few enough for them to have been in sight."""
+        if known.number >= self._frames - 1 or now - known.last > PATIENCE:
+            return
+        for moment in self._recent:
+            if moment.number > known.number and face.track not in moment.tracks:
+                share = (moment.seconds - known.last) / (now - known.last)
+                there = replace(face, box=((1 - share) * known.face.box + share * face.box).astype(np.float32))
+                if any(each.role == face.role and overlap(there, each) >= _SAME_PLACE for each in moment.faces):
+                    continue  # they are, under another number
+                why = _why(there, min(facing(known.face), facing(face)), moment.passed_over)
+                self._note(face.role, face.track, (moment.number, moment.seconds), why)
+
+    def _note(self, role: int, track: int, moment: tuple[int, float], why: str) -> None:
+        """Note one frame, in one stretch with the frame before it."""
+        number, seconds = moment
+        known = self._open.get(track)
+        if known is None or known.why != why or known.number != number - 1:
+            known = self._open[track] = Left(role, track, seconds, seconds, 0, why)
+            self.left.append(known)
+        known.last, known.number, known.frames = seconds, number, known.frames + 1
+
+
+def _why(there: Face, faced: float, passed_over: Sequence[PassedOver]) -> str:
+    """Tell why a face was not found where it must have been, which looked so far ahead beside the gap."""
+    reasons = {each.why for each in passed_over if overlap(there, each.face) >= _SAME_PLACE}
+    for why in (TOO_SMALL, BELOW_THRESHOLD):
+        if why in reasons:
+            return why
+    return TURNED if faced < _TURNED else COVERED
+
+
+def _at_edge(face: Face, frame: Frame) -> bool:
+    height, width = frame.rgb.shape[:2]
+    near = _EDGE * float(face.box[2] - face.box[0])
+    return bool((face.box[:2] <= near).any() or (face.box[2:] >= np.array([width, height]) - near).any())
+
+
+def _record(left: Left) -> dict[str, Any]:
+    seconds = [round(left.first, 3), round(left.last, 3)]
+    return {"track": left.track, "seconds": seconds, "frames": left.frames, "why": left.why}

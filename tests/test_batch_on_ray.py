@@ -1,0 +1,94 @@
+"""A batch on Ray: the same states as in one process, and a lost worker's job is done all the same."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+
+from faceswap_cli import BatchOptions, Job, Options, swap_many
+from faceswap_cli.batch.desk import Update
+from faceswap_cli.errors import UsageError
+
+from .test_batch_runner import small_photo
+
+pytest.importorskip("ray", reason="needs the [ray] extra")
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, portrait: Path, short_clip: Path, tinting_generator: Path, whole_pack: Path) -> list[Job]:
+    """A photo, a clip, and one that is none."""
+    me, clips = small_photo(portrait, tmp_path / "me.jpg"), tmp_path / "clips"
+    clips.mkdir()
+    inputs = [Path(shutil.copy(me, clips / "a.jpg")), Path(shutil.copy(short_clip, clips / "b.mp4")), clips / "c.mp4"]
+    inputs[2].write_text("no clip")
+    options = Options(model=str(tinting_generator), face_pack=whole_pack, device="cpu", threads=1)
+    return [Job(me, path, tmp_path / "out" / path.name, options) for path in inputs]
+
+
+@pytest.mark.slow
+def test_a_killed_worker_s_job_is_handed_out_again_and_the_states_are_as_ever(tmp_path: Path, jobs: list[Job]) -> None:
+    killed: list[int] = []
+
+    def kill_once(update: Update) -> None:
+        if update.job.target.name == "b.mp4" and update.state.name == "running" and not killed:
+            killed.extend(workers())
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    choices = BatchOptions(manifest=tmp_path / "out" / "batch.jsonl", ray="local", workers=1)
+    result = swap_many(jobs, choices, kill_once)
+    assert killed
+    assert [(state.name, state.code) for state in result.states] == [("done", 0), ("done", 0), ("failed", 5)]
+    assert (result.states[1].frames, result.states[1].deaths) == (12, 1)
+    assert cv2.imread(str(jobs[0].target)) is not None
+
+
+def workers() -> list[int]:
+    """The processes of our actor on this machine."""
+    shown = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    return [int(line.split()[0]) for line in shown.splitlines() if "ray::SwapActor" in line]
+
+
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:1", "127.0.0.1:1"])
+def test_an_address_where_nobody_answers_is_told_at_once(tmp_path: Path, jobs: list[Job], address: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(UsageError, match=r"no Ray cluster answers at .*127\.0\.0\.1:1 \(Connection refused\)"):
+        swap_many(jobs, BatchOptions(manifest=tmp_path / "batch.jsonl", ray=address))
+    assert time.monotonic() - began < 10
+
+
+def test_an_address_that_is_none_is_refused(tmp_path: Path, jobs: list[Job]) -> None:
+    with pytest.raises(UsageError, match="give local, auto, ray://host:10001"):
+        swap_many(jobs, BatchOptions(manifest=tmp_path / "batch.jsonl", ray="ray://somewhere"))
+
+
+def test_workers_without_ray_are_refused() -> None:
+    with pytest.raises(UsageError, match="give --ray"):
+        BatchOptions(workers=2)
+
+
+FAR = """
+import sys
+import ray
+from faceswap_cli.batch.on_ray import _refuse_bare_machine
+ray.init(include_dashboard=False, log_to_driver=False, num_cpus=1)
+sys.path.append(sys.argv[1])  # behind Ray's back: its workers do not find what lies there
+import far
+try:
+    ray.get(ray.remote(far.Far).remote().about.remote())
+except ray.exceptions.RayError as error:
+    _refuse_bare_machine(error)
+"""
+
+
+@pytest.mark.slow
+def test_a_machine_that_lacks_the_package_is_told(tmp_path: Path) -> None:
+    (tmp_path / "far.py").write_text("class Far:\n    def about(self):\n        return 1\n")
+    done = subprocess.run([sys.executable, "-c", FAR, tmp_path], capture_output=True, text=True, timeout=400)
+    assert "UsageError: a machine of the cluster has no far: install faceswap-cli[ray]" in done.stderr

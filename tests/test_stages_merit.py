@@ -1,0 +1,58 @@
+"""A view is better the sharper, larger and more frontal it is."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from faceswap_cli.stages.merit import facing, merit_of
+from faceswap_cli.types import Face
+
+from .test_stages_track import face
+
+RGB = np.repeat(np.random.default_rng(2).integers(0, 256, (240, 320, 1), np.uint8), 3, axis=2)
+
+
+def with_nose_at(share: float, turned: float = 0.0) -> Face:
+    """A face whose eyes lie 10 pixels apart, its nose at a share of the way between; turned by so many radians."""
+    points = np.array([[0, 0], [10, 0], [10 * share, 6], [1, 12], [9, 12]])
+    turn = np.array([[np.cos(turned), np.sin(turned)], [-np.sin(turned), np.cos(turned)]])
+    return replace(face(0), points=(points @ turn).astype(np.float32))
+
+
+@pytest.mark.parametrize(("share", "wanted"), [(0.5, 1), (0.2, 0.25), (0.8, 0.25), (1.0, 0), (1.3, 0), (-0.1, 0)])
+def test_who_looks_aside_has_the_nose_near_an_eye(share: float, wanted: float) -> None:
+    """At a fifth of the way it is four times nearer to one eye than to the other."""
+    assert facing(with_nose_at(share)) == pytest.approx(wanted, abs=1e-6)
+    assert facing(with_nose_at(share, turned=2.0)) == pytest.approx(wanted, abs=1e-5), "whichever way up"
+
+
+def test_a_sharp_view_is_better_than_a_blurred_one() -> None:
+    blurred = cv2.GaussianBlur(RGB, (0, 0), 2)
+    assert merit_of(RGB, face(100, 60, 100)) > 2 * merit_of(blurred, face(100, 60, 100)) > 0
+
+
+def test_a_large_view_is_better_than_a_small_one_up_to_what_is_seen_of_it() -> None:
+    """The same picture, smaller and seen in the same detail: half as many pixels a side count half, at most."""
+    large, small = face(60, 40, 112), face(20, 20, 56)
+    picture = cv2.GaussianBlur(RGB, (0, 0), 3)
+    half = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    there = replace(small, box=large.box / 2, points=large.points / 2)
+    assert merit_of(half, there) == pytest.approx(merit_of(picture, large) / 2, rel=0.25)
+
+
+def test_a_face_that_looks_ahead_is_better_and_a_flat_picture_shows_nothing() -> None:
+    ahead = face(100, 60, 100)
+    points = ahead.points.copy()
+    points[2, 0] += 0.3 * (points[1, 0] - points[0, 0])
+    assert merit_of(RGB, ahead) > merit_of(RGB, replace(ahead, points=points)) > 0
+    assert merit_of(np.full_like(RGB, 90), ahead) == 0
+    assert merit_of(RGB, replace(ahead, score=0.45)) == pytest.approx(merit_of(RGB, ahead) / 2)
+
+
+def test_a_face_cut_off_by_the_edge_is_a_poor_view() -> None:
+    """Half of it is outside: a sixteenth remains, whatever the crop makes of the edge."""
+    picture = cv2.copyMakeBorder(RGB, 0, 0, 100, 0, cv2.BORDER_REFLECT_101)
+    inside, outside = merit_of(picture, face(50, 60, 100)), merit_of(RGB, face(-50, 60, 100))
+    assert outside == pytest.approx(inside / 16, rel=1e-4)
