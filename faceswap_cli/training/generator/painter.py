@@ -20,7 +20,7 @@ from ...networks.export import read_state_dict
 from ...networks.light import Light, lit
 from ...networks.painter import LIGHT_SIDE, Painter, PainterConfig, Painting, laid_over, painted
 from ..core.averaged import Averaged, begin
-from ..core.checkpoint import load, save
+from ..core.checkpoint import load
 from ..core.options import TrainOptions
 from ..core.run import Run, autocast, seed_step, set_rate, start_torch
 from ..core.settings import read_record
@@ -91,6 +91,7 @@ def train(options: TrainOptions) -> None:
         rate = painter.rate(options, LEARNING_RATE)
         losses = _step(players, batch, settings, rate)
         painter.advance(options, STEPS, began)
+        run.show(painter.step, painter.progress, losses, STEPS)
         if painter.step % options.save_every == 0:
             _keep(run, players, data, settings, losses)
     _keep(run, players, data, settings, {})
@@ -222,7 +223,7 @@ def _keep(run: Run, players: _Players, data: TripletData, settings: PainterSetti
         run.log(row | {name: float(losses[name].detach()) if name in losses else float("nan") for name in _NAMES})
     state = painter.checkpoint("painter", asdict(painter.network.config))
     state |= {"discriminator": players.discriminator.state_dict(), "settings": asdict(settings)}
-    save(run.last, state | {"discriminator_optimiser": players.discriminator_optimiser.state_dict()})
+    run.keep(state | {"discriminator_optimiser": players.discriminator_optimiser.state_dict()})
 
 
 _NAMES = (
