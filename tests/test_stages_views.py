@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from faceswap_cli.stages.align import transform
-from faceswap_cli.stages.doubles import surest
+from faceswap_cli.stages.doubles import is_same, once, surest
 from faceswap_cli.stages.views import (
     MOST_AROUND,
     Tile,
@@ -124,3 +124,14 @@ def test_a_face_that_leans_is_set_upright_in_the_middle(degrees: float) -> None:
     np.testing.assert_allclose(seen.points.mean(axis=0), 127.5, atol=0.01)
     assert is_central(seen, 256)
     assert not is_central(replace(seen, points=seen.points + np.array([33, 0])), 256)
+
+
+def test_a_weaker_find_across_a_face_is_no_second_face() -> None:
+    strong = Face(np.array([0, 0, 100, 100], np.float32), UPRIGHT, 0.98)
+    lying = rolled(-125).points
+    # 60 x 60 of it shared: 3,600 / (10,000 + 10,000 - 3,600) = 0.22, less than one face at two scales shares
+    beside = np.array([40, 40, 140, 140], np.float32)
+    assert is_same(Face(beside, lying, 0.51), strong)
+    assert not is_same(Face(beside, rolled(20).points, 0.51), strong)  # cheek to cheek
+    assert not is_same(Face(beside + 40, lying, 0.51), strong)  # 400 / 19,600: apart
+    assert not is_same(Face(beside, lying, 0.99), strong)

@@ -7,6 +7,9 @@ from .views import tilt
 
 _SAME_FACE = 0.3  # overlap (IoU) from which two boxes show one face
 _INSIDE = 0.8  # share of a weaker box inside a stronger one from which it is the same face at another scale
+# Overlap from which a weaker find that leans otherwise by so many degrees is a false one: of faces that lie across each
+# other one was seen in the other's ear and cheek.
+_ACROSS, _LEANS_APART = 0.1, 60.0
 # By how many degrees a face leans that outweigh a full point of score: at 60 it scores 0.04 less than at 30.
 _DEGREES_A_POINT = 500.0
 
@@ -40,9 +43,13 @@ def _same(face: Face, found: list[tuple[Face, float]]) -> list[tuple[Face, float
 
 def is_same(weak: Face, strong: Face) -> bool:
     """Tell whether a find shows the face that a stronger one, or one known before, shows."""
-    if overlap(weak, strong) > _SAME_FACE:
+    common = overlap(weak, strong)
+    if common > _SAME_FACE:
         return True
-    return weak.score < strong.score and _shared(weak, strong) > _INSIDE * min(weak.area, strong.area)
+    if weak.score >= strong.score:
+        return False
+    inside = _shared(weak, strong) > _INSIDE * min(weak.area, strong.area)
+    return inside or (common > _ACROSS and _leans_apart(weak, strong))
 
 
 def is_inside(face: Face, other: Face) -> bool:
@@ -54,6 +61,11 @@ def overlap(one: Face, other: Face) -> float:
     """Return the intersection over union of two boxes."""
     shared = _shared(one, other)
     return shared / max(one.area + other.area - shared, 1e-6)
+
+
+def _leans_apart(one: Face, other: Face) -> bool:
+    """Tell whether two faces lean by more than `_LEANS_APART` degrees from each other."""
+    return abs((tilt(one, 0) - tilt(other, 0) + 180) % 360 - 180) > _LEANS_APART
 
 
 def _shared(one: Face, other: Face) -> float:
