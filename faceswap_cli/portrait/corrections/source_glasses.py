@@ -21,8 +21,8 @@ class Settings:
 
     around: float = 0.06  # over which skin is averaged
     strange: float = 2.2  # times the skin's spread from which a pixel is no skin
-    least: float = 25.0  # grey levels that it differs by at least: skin of an even face spreads little
-    rim: float = 0.02  # by which glasses may be larger than their class, and skin is kept off other classes
+    least: float = 18.0  # grey levels that it differs by at least: skin of an even face spreads little
+    rim: float = 0.04  # by which glasses may be larger than their class, and skin is kept off other classes
     grain: float = 0.003  # that pores and grain are large
     soft: float = 0.006  # over which they end
 
