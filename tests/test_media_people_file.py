@@ -133,7 +133,7 @@ def test_what_is_no_list_of_people_is_refused(clip: Path, content: str) -> None:
 
 
 def test_a_folder_without_people_is_told_how_to_fill(clip: Path) -> None:
-    with pytest.raises(UsageError, match=r"make people\.json with `faceswap faces"):
+    with pytest.raises(UsageError, match=r"no people in .*: make them with `faceswap faces INPUT --output"):
         read_people(clip.parent, clip)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from faceswap_cli.stages.align import transform
-from faceswap_cli.stages.doubles import is_same, once, surest
+from faceswap_cli.stages.doubles import is_same, surest
 from faceswap_cli.stages.views import (
     MOST_AROUND,
     Tile,

@@ -185,7 +185,7 @@ def test_what_does_not_belong_together_is_said_in_one_line(options: TrainOptions
         (replace(options, init_from=models.weights_folder() / "parser.onnx"), "holds no generator to train"),
         (
             replace(options, init_from=models.weights_folder() / "lite.onnx", config=wide),
-            "the settings ask for a simswap",
+            "holds a painter, which learns from triplets: say --network painter",
         ),
     ]
     for wrong, told in cases:
