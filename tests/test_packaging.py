@@ -39,8 +39,10 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answer(folder: Path, *words: str) -> str:
-    """Run Python where `folder` is what an import sees first."""
-    done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+    """Run Python where `folder` is what an import sees first, and leave nothing compiled in it."""
+    done = subprocess.run(
+        [sys.executable, "-B", *words], cwd=folder, capture_output=True, text=True, check=True, timeout=60
+    )
     return done.stdout.strip()
 
 
