@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the networks need PyTorch")
 
 from faceswap_cli.networks.layers import shrunk  # noqa: E402
-from faceswap_cli.networks.light import LightMatch, lit, luma, shaded  # noqa: E402
+from faceswap_cli.networks.light import LightMatch, _slope, lit, luma, shaded  # noqa: E402
 
 SIZE = 112
 USABLE = torch.ones(1, 1, SIZE, SIZE)
@@ -63,6 +63,44 @@ def test_colours_are_as_much_weaker_as_the_target_is_darker() -> None:
     lips, skin = (result[0, :2, row, 55] for row in (83, 60))
     redder = float((lips[0] - lips[1]) - (skin[0] - skin[1]))
     assert redder == pytest.approx(0.5 * (0.8 - 0.35 - 0.78 + 0.63), abs=0.05)
+
+
+def under_a_lamp(brightness: torch.Tensor) -> torch.Tensor:
+    """Skin whose colour goes from pale where it is light to orange where it is dark, as under a warm lamp."""
+    pale, orange = (torch.tensor(colour).reshape(1, 3, 1, 1) for colour in ((0.8, 0.64, 0.56), (0.4, 0.22, 0.08)))
+    share = (brightness - luma(orange)) / (luma(pale) - luma(orange))
+    return orange + share * (pale - orange)
+
+
+def spotted(low: float, high: float) -> torch.Tensor:
+    """Brightness in spots of 14 pixels: smaller than the neighbourhoods in which skin is averaged."""
+    rows, columns = torch.meshgrid(torch.arange(SIZE) // 14, torch.arange(SIZE) // 14, indexing="ij")
+    return torch.where((rows + columns) % 2 == 0, low, high)[None, None]
+
+
+def test_the_colour_of_the_sources_shadows_stays_behind() -> None:
+    face = under_a_lamp(spotted(0.35, 0.6))
+    result = lit(face, LightMatch()(flat(PALE), face, USABLE))[..., 16:-16, 16:-16]
+    tone = result / luma(result)
+    pale = torch.tensor(PALE).reshape(1, 3, 1, 1) / luma(torch.tensor(PALE).reshape(1, 3, 1, 1))
+    assert float((tone - pale).abs().max()) < 0.06  # orange itself would be off by 0.6
+
+
+def test_lips_are_no_shadow_of_a_face_under_a_lamp() -> None:
+    face = under_a_lamp(spotted(0.45, 0.6))
+    face[..., 80:86, 40:70] = torch.tensor((0.7, 0.2, 0.25)).reshape(1, 3, 1, 1)
+    red, green, blue = lit(face, LightMatch()(flat(PALE), face, USABLE))[0, :, 83, 55].tolist()
+    assert red - max(green, blue) > 0.25
+
+
+def test_what_lies_off_the_line_hardly_turns_it() -> None:
+    line = under_a_lamp(spotted(0.35, 0.6))
+    painted = line.clone()
+    painted[..., :20, :] = torch.tensor((0.2, 0.3, 0.7)).reshape(1, 3, 1, 1)  # a fifth of the face is blue
+    plain, found = _slope(line, USABLE), _slope(painted, USABLE)
+    expected = (0.8 - 0.4) / float(luma(torch.tensor((0.4, 0.42, 0.48)).reshape(1, 3, 1, 1)))
+    assert float(plain[0, 0]) == pytest.approx(expected, rel=0.03)  # the mean tone counts a sixteenth
+    torch.testing.assert_close(found, plain, atol=0.1, rtol=0)
 
 
 def test_a_black_and_white_film_stays_one() -> None:

@@ -3,10 +3,11 @@
 The skin of both is averaged over a wide neighbourhood. What is left of the portrait's brightness, shading and details
 each by themselves, is scaled to the strength it has in the target and painted in the target's own tone, lighter or
 darker: a grey beard or a highlight on brown skin would turn blue on pale skin if each channel were scaled by itself.
-What the portrait differs in from its own tone (lips, a flush, shine) is added to that, as much weaker as the target is
-darker, and as far as the target has any colour: nothing in a black and white film. What still differs along the
-portrait's edge is added at last and fades inwards (as in Poisson image editing, Perez et al. 2003), so that no step is
-left where a forehead goes on.
+What the portrait differs in from the colour its skin has there at that brightness (lips, a flush) is added to that, as
+much weaker as the target is darker, and as far as the target has any colour: nothing in a black and white film. How
+colour follows brightness is told by a line through all of the face's colours, so that the orange of a shadow or the
+blue of a lamp stays in the photo it was lit in. What still differs along the portrait's edge is added at last and fades
+inwards (as in Poisson image editing, Perez et al. 2003), so that no step is left where a forehead goes on.
 """
 
 from typing import NamedTuple
@@ -25,6 +26,7 @@ HOLE = 9  # fine cells: what is not wider in a portrait, eyes and an open mouth,
 SKIN, OTHER = (0.7, 0.95), 0.03  # brightness over the average around that is other than skin, and skin; other's weight
 EDGE = 0.05  # share of a neighbourhood that is edge from which a step is made up for
 FLAT = 1e-4  # added to both variances, so that no texture divides by something
+QUIET = 1e-3  # added to weights and distances that something is divided by
 DARK = 0.02  # added to brightness where tones are divided by it
 CONTRAST = (0.65, 1.25)  # least and most: a beard must not be paled, nor a smooth face be given grain
 BOLDER = 1.2  # most by which details may be bolder, as shares of the skin's brightness: black brows look drawn
@@ -32,12 +34,16 @@ SHADING = (0.45, 1.0)  # the same for shading: hard light from one side is softe
 LIGHTER = 1.6  # most by which a change of brightness may multiply a pixel: brows must not turn grey
 FAINT = 2e-3  # saturation below which a portrait is grey
 COOL, WARM = 0.5, 0.1  # share that counts of what is bluer than skin, and by how much redder all of it does
+FITS = 3  # times the line of colour over brightness is fitted, each with less weight on what lies off it
+EVEN = 1e-3  # variance of brightness at which a face tells as much of its line as its mean tone does
+OFF = 1.5  # times the mean distance from the line at which a colour counts half
 
 
 class Light(NamedTuple):
     """What brings a portrait to a target's light; c is the number of cells a side, f that of fine ones."""
 
-    tone: Tensor  # (N, 3, c, c): the portrait's colour there at brightness 1
+    base: Tensor  # (N, 3, c, c): the colour of the portrait's skin there at brightness 0, were its line to go on so far
+    slope: Tensor  # (N, 3, 1, 1): by how much that colour changes with brightness
     shade: Tensor  # (N, 3, c, c): what its brightness is multiplied by, the target's tone times the contrast
     offset: Tensor  # (N, 3, f, f): what is added then
     colouring: Tensor  # (N, 1, c, c) in [0, 1]: how much counts of what differs from its tone
@@ -79,7 +85,8 @@ class LightMatch(nn.Module):
         colourful, wanted = (_saturation(picture, usable) for picture in (face, target))
         darker = (luma(ours) + DARK) / (luma(theirs) + DARK)
         colouring = (wanted / (colourful + FAINT)).clamp(max=1) * darker.clamp(max=1)
-        light = Light(_tone(theirs), shade, offset, colouring)
+        slope = _slope(face, usable)
+        light = Light(theirs - slope * luma(theirs), slope, shade, offset, colouring)
         step = _averaged(target - lit(face, light), skins[0] * _edge(usable), FINE_CELL, self.edge, EDGE)
         return light._replace(offset=offset + step)
 
@@ -93,9 +100,11 @@ class LightMatch(nn.Module):
 
 def lit(face: Tensor, light: Light) -> Tensor:
     """Return a portrait (N, 3, S, S) in that light, in [0, 1]."""
-    tone, shade, offset, colouring = (resized(field, face) for field in light)
+    base, shade, offset, colouring = (
+        resized(field, face) for field in (light.base, light.shade, light.offset, light.colouring)
+    )
     brightness = luma(face)
-    colour = face - brightness * tone
+    colour = face - (base + brightness * light.slope)
     counts = colouring * (COOL + (1 - COOL) * (colour[:, :1] / WARM).clamp(0, 1))
     return (brightness * shade + offset + counts * colour).clamp(0, 1)
 
@@ -104,6 +113,30 @@ def shaded(picture: Tensor, change: Tensor) -> Tensor:
     """Return a picture (N, 3, S, S) in [0, 1] lighter or darker by (N, 1, h, w), every pixel in its own hue."""
     factor = 1 + resized(change, picture) / (luma(picture) + DARK)
     return (picture * factor.clamp(0.0, LIGHTER)).clamp(0, 1)
+
+
+def _slope(face: Tensor, usable: Tensor) -> Tensor:
+    """Return (N, 3, 1, 1): how a portrait's colour follows its brightness, by iteratively reweighted least squares.
+
+    It begins as that of one tone, lighter and darker. Lips, brows and paint lie off the line that skin in light and in
+    shadow makes, and hardly count.
+    """
+    brightness, weight = luma(face), usable
+    slope = tone = _tone(_mean(face, weight))
+    for _ in range(FITS):
+        change, colours = brightness - _mean(brightness, weight), face - _mean(face, weight)
+        distance = (colours - slope * change).abs().mean(dim=1, keepdim=True)
+        weight = usable / (1 + (distance / (OFF * _mean(distance, weight) + QUIET)).square())
+        change, colours = brightness - _mean(brightness, weight), face - _mean(face, weight)
+        alike = _mean(change * colours, weight) + EVEN * tone
+        slope = alike / (_mean(change.square(), weight) + EVEN)
+    return slope
+
+
+def _mean(picture: Tensor, weight: Tensor) -> Tensor:
+    """Return (N, C, 1, 1): the mean of a picture by weights (N, 1, w, w); 0 where there are none."""
+    total = weight.sum(dim=(2, 3), keepdim=True)
+    return (weight * picture).sum(dim=(2, 3), keepdim=True) / (total + QUIET)
 
 
 def _edge(usable: Tensor) -> Tensor:

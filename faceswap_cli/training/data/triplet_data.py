@@ -141,7 +141,7 @@ def _dimmed(laid: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     strength = draw.uniform(0, 0.3) * (draw.uniform(-0.6, 1.0, 3) if draw.random() < COLOURED else np.ones(3))
     light *= draw.uniform(0.9, 1.1, 3).astype(np.float32) * (1 + slope[..., None] * strength.astype(np.float32))
     if draw.random() < PATCHED:
-        gains = draw.uniform(0.5, 1.5) * draw.uniform(0.8, 1.2, 3)
+        gains = draw.uniform(0.5, 1.5) * draw.uniform(0.7, 1.3, 3)
         light *= 1 + region(size, draw)[..., None] * (gains - 1).astype(np.float32)
     return np.dstack([np.rint(255 * light.clip(0, 1)).astype(np.uint8), laid[..., 3]])
 

@@ -56,6 +56,7 @@ class PainterSettings:
     contrast: float = 0.6  # cosine to the target's own person above a margin, where there is no answer
     expression: float = 12.0  # landmarks against the target's, where there is no answer, with --landmarks
     light: float = 6.0  # L1 to the target after strong averaging, where there is no answer
+    natural: float = 6.0  # differences between neighbours against the composite's, where there is no answer
     adversarial: float = 0.15  # hinge, generator's side
     adversarial_from: float = 0.35  # share of the run from which the adversary counts
     discriminator_width: int = 24
@@ -100,8 +101,8 @@ def train(options: TrainOptions) -> None:
 def _step(players: _Players, batch: Batch, settings: PainterSettings, rate: float) -> dict[str, Tensor]:
     """Teach both networks one batch; return the painter's losses."""
     progress = players.painter.progress
-    image, _ = paint(players.painter.network, batch)
-    losses = painter_losses(players, batch, settings, image)
+    image, painting = paint(players.painter.network, batch)
+    losses = painter_losses(players, batch, settings, image, painting.composite)
     if progress >= settings.adversarial_from - WARM_UP:
         losses |= _teach_discriminator(players, batch, image, settings.discriminator_rate * rate / LEARNING_RATE)
     if progress >= settings.adversarial_from:
@@ -129,8 +130,14 @@ def paint(painter: Painter, batch: Batch) -> tuple[Tensor, Painting]:
     return painted(painting), painting
 
 
-def painter_losses(players: _Players, batch: Batch, settings: PainterSettings, image: Tensor) -> dict[str, Tensor]:
-    """Return the losses, weighted as they are summed, the adversary's left out."""
+def painter_losses(
+    players: _Players, batch: Batch, settings: PainterSettings, image: Tensor, composite: Tensor
+) -> dict[str, Tensor]:
+    """Return the losses, weighted as they are summed, the adversary's left out.
+
+    Where nobody knows the answer an encoder alone would ask for a caricature: brows drawn black, noses outlined. There
+    what is next to what stays as the composite has it.
+    """
     answered, alone = batch.answered.float(), 1 - batch.answered.float()
     ramp = min(1.0, max(0.0, (players.painter.progress - ALONE[0]) / (ALONE[1] - ALONE[0])))
     encoder = players.painter.step % len(players.judge.encoders)
@@ -150,6 +157,7 @@ def painter_losses(players: _Players, batch: Batch, settings: PainterSettings, i
         "same_identity": settings.same_identity * mean_over(to_wanted, answered),
         "identity": ramp * settings.identity * mean_over(to_wanted, alone),
         "contrast": ramp * settings.contrast * mean_over(to_unwanted, alone),
+        "natural": ramp * settings.natural * mean_over(edge_distance(image, composite), alone),
     }
     if (rows := alone.nonzero()[:, 0]).numel():
         losses["light"] = ramp * settings.light * light_loss(image[rows], batch.target[rows])
@@ -227,8 +235,8 @@ def _keep(run: Run, players: _Players, data: TripletData, settings: PainterSetti
 
 
 _NAMES = (
-    *("near", "broad", "edges", "texture", "maps", "same_identity", "identity", "contrast", "light", "expression"),
-    *("discriminator", "adversarial"),
+    *("near", "broad", "edges", "texture", "maps", "same_identity", "identity", "contrast", "natural", "light"),
+    *("expression", "discriminator", "adversarial"),
 )
 
 
