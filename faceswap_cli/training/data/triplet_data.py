@@ -23,6 +23,7 @@ AHEAD = 6  # batches read ahead
 DIMMED = 0.6  # chance that a portrait is lit anew
 COLOURED = 0.4  # chance that the light of one side is of another colour
 PATCHED = 0.35  # chance that a part of it has a light of its own: a shadow, a lamp, a flush
+OTHER_SKIN, SKINS = 0.3, (0.5, 2.0)  # chance that skin is as of another complexion: gammas of its light and shade
 HOLED = 0.25  # chance that a part of it is missing
 GRADED, GREY = 0.6, 0.15  # chances that a target and its answer are graded anew, and that this leaves no colour
 
@@ -137,7 +138,8 @@ def _dimmed(laid: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     slope: np.ndarray = np.tanh(
         steep * (np.cos(angle) * side[None] + np.sin(angle) * side[:, None] + draw.uniform(-0.3, 0.3))
     )
-    light: np.ndarray = (laid[..., :3].astype(np.float32) / 255) ** np.float32(draw.uniform(0.8, 1.25))
+    gamma = np.exp(draw.uniform(*np.log(SKINS))) if draw.random() < OTHER_SKIN else draw.uniform(0.8, 1.25)
+    light: np.ndarray = (laid[..., :3].astype(np.float32) / 255) ** np.float32(gamma)
     strength = draw.uniform(0, 0.3) * (draw.uniform(-0.6, 1.0, 3) if draw.random() < COLOURED else np.ones(3))
     light *= draw.uniform(0.9, 1.1, 3).astype(np.float32) * (1 + slope[..., None] * strength.astype(np.float32))
     if draw.random() < PATCHED:
