@@ -1,16 +1,19 @@
-"""What of a source's glasses is left behind."""
+"""A source without its glasses."""
 
 import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.portrait.corrections.source_glasses import Glasses
+from faceswap_cli.portrait.corrections.source_glasses import Glasses, Settings
+from faceswap_cli.portrait.landmarks import EYES
+from faceswap_cli.portrait.records import Portrait
 from faceswap_cli.stages.parse import GLASSES
 
 SIZE = 448
 SKIN = 1
 LENSES = ((150, 200), (298, 200))  # centres, in pixels
 RADIUS = 50
+HEXAGON = ((-1, 0), (-0.5, -0.5), (0.5, -0.5), (1, 0), (0.5, 0.5), (-0.5, 0.5))
 
 
 def face(rim: int = 0, lens: int | None = None) -> np.ndarray:
@@ -42,25 +45,55 @@ def ring(inner: float, outer: float) -> np.ndarray:
     return (distance >= inner) & (distance <= outer)
 
 
+def off(image: np.ndarray, *, worn: bool = True) -> Portrait:
+    """The portrait without its glasses; its landmarks' eyes lie in the middle of the lenses."""
+    landmarks = np.full((66, 2), 0.9, np.float32)
+    for eye, (x, y) in zip(EYES, LENSES, strict=True):
+        landmarks[eye] = (np.array([(x, y)]) + 0.5 + 8 * np.array(HEXAGON)) / SIZE
+    whole = np.ones((SIZE, SIZE), np.float32)
+    return Glasses().apply(Portrait(image, whole, landmarks, classes(worn=worn)))
+
+
 @pytest.mark.parametrize("rim", [5, 15])
-def test_rims_are_found_and_the_skin_inside_and_outside_is_not(rim: int) -> None:
-    found = Glasses().found(face(rim), classes(worn=True))
-    on_it = found[ring(RADIUS - rim / 2 + 1, RADIUS + rim / 2 - 1)]
-    assert np.median(on_it) > 0.9
-    assert on_it.min() > 0.6
-    assert found[ring(0, RADIUS - rim / 2 - 20)].max() < 0.05
-    assert found[ring(RADIUS + rim / 2 + 20, SIZE)].max() < 0.05
+def test_rims_become_the_skin_on_both_sides(rim: int) -> None:
+    skin, on_it = face().astype(float), ring(RADIUS - rim / 2 + 1, RADIUS + rim / 2 - 1)
+    portrait = off(face(rim))
+    assert np.abs(face(rim).astype(float) - skin)[on_it].mean() > 100
+    assert np.abs(portrait.image.astype(float) - skin)[on_it].mean() < 8  # the grain alone is 4
+    assert portrait.valid_mask[on_it].min() > 0.95
+
+
+@pytest.mark.parametrize("rim", [5, 15])
+def test_what_is_seen_through_clear_lenses_is_the_sources(rim: int) -> None:
+    portrait, elsewhere = off(face(rim)), ring(0, RADIUS - rim / 2 - 6) | ring(RADIUS + rim / 2 + 6, SIZE)
+    assert (portrait.image != face(rim))[elsewhere].mean() < 0.01
+    assert portrait.valid_mask[elsewhere].min() > 0.95
+
+
+def test_an_eye_that_touches_a_rim_is_kept() -> None:
+    image, narrow = face(5), Settings(lids=0.09)  # 40 of a lens's 50 pixels, beside the 8 of the eye
+    landmarks = np.full((66, 2), 0.9, np.float32)
+    for eye, (x, y) in zip(EYES, LENSES, strict=True):
+        landmarks[eye] = (np.array([(x, y)]) + 0.5 + 8 * np.array(HEXAGON)) / SIZE
+    portrait = Portrait(image, np.ones((SIZE, SIZE), np.float32), landmarks, classes(worn=True))
+    beside = ring(0, 44)
+    assert np.array_equal(Glasses(narrow).apply(portrait).image[beside], image[beside])
 
 
 @pytest.mark.parametrize("grey", [20, 255])
-def test_sunglasses_and_reflections_are_found_whole(grey: int) -> None:
-    found = Glasses().found(face(6, grey), classes(worn=True))
-    assert found[ring(0, RADIUS - 6)].min() > 0.9
+def test_nothing_is_valid_behind_sunglasses_and_reflections(grey: int) -> None:
+    portrait = off(face(6, grey))
+    assert portrait.valid_mask[ring(16, RADIUS - 2)].max() < 0.1
+    assert portrait.valid_mask[ring(RADIUS + 30, SIZE)].min() > 0.95
 
 
-def test_who_wears_none_has_none(rim: int = 5) -> None:
-    assert not Glasses().found(face(rim), classes(worn=False)).any()
+def test_who_wears_none_stays_as_the_photo_shows(rim: int = 5) -> None:
+    portrait = off(face(rim), worn=False)
+    assert np.array_equal(portrait.image, face(rim))
+    assert portrait.valid_mask.min() == 1
 
 
 def test_clear_lenses_without_rims_hide_nothing() -> None:
-    assert Glasses().found(face(), classes(worn=True)).max() < 0.05
+    portrait = off(face())
+    assert portrait.valid_mask.min() > 0.95
+    assert np.abs(portrait.image.astype(float) - face()).mean() < 0.5
