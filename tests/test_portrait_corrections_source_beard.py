@@ -32,5 +32,5 @@ def test_a_beard_is_not_valid_and_lips_are() -> None:
 
 def test_it_counts_as_far_as_it_is_sure() -> None:
     chin = portrait(1.0).landmarks[CHIN] - [0, 0.05]
-    assert valid(0.85, chin)[0] == pytest.approx(0.5, abs=0.03)  # midway between 0.75 and 0.95
-    assert valid(0.75, chin) == [1.0]
+    assert valid(0.55, chin)[0] == pytest.approx(0.5, abs=0.03)  # midway between 0.5 and 0.6
+    assert valid(0.5, chin) == [1.0]

@@ -17,7 +17,7 @@ from .beard import Beard
 class Settings:
     """When a source counts as bearded."""
 
-    sure: tuple[float, float] = (0.75, 0.95)  # probabilities: up to the first smooth, from the second on bearded
+    sure: tuple[float, float] = (0.5, 0.6)  # probabilities: up to the first smooth, from the second on bearded
 
 
 @dataclass(frozen=True)

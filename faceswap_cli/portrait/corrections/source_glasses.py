@@ -31,7 +31,7 @@ class Settings:
     faint: float = 22.0  # grey levels from which one does
     dark: float = 0.5  # brightness up to which what touches a rim is one
     margin: float = 0.006  # by which a rim is larger than what was found of it
-    lids: float = 0.012  # by which eyes are larger than their landmarks: no rim is looked for there
+    lids: float = 0.004  # by which eyes are larger than their landmarks: no rim is looked for there
     reach: float = 0.016  # from how far skin is taken
     around: float = 0.1  # over which the brightness of skin is averaged
     seen: tuple[float, float] = (0.6, 1.35)  # brightness of what is seen through a lens
