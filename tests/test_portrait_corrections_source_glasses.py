@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.portrait.corrections.source_glasses import Glasses, Settings
+from faceswap_cli.portrait.corrections.source_glasses import TakeOffGlasses
 from faceswap_cli.portrait.landmarks import EYES
 from faceswap_cli.portrait.records import Portrait
 from faceswap_cli.stages.parse import GLASSES
@@ -51,7 +51,7 @@ def off(image: np.ndarray, *, worn: bool = True) -> Portrait:
     for eye, (x, y) in zip(EYES, LENSES, strict=True):
         landmarks[eye] = (np.array([(x, y)]) + 0.5 + 8 * np.array(HEXAGON)) / SIZE
     whole = np.ones((SIZE, SIZE), np.float32)
-    return Glasses().apply(Portrait(image, whole, landmarks, classes(worn=worn)))
+    return TakeOffGlasses().apply(Portrait(image, whole, landmarks, classes(worn=worn)))
 
 
 @pytest.mark.parametrize("rim", [5, 15])
@@ -70,14 +70,17 @@ def test_what_is_seen_through_clear_lenses_is_the_sources(rim: int) -> None:
     assert portrait.valid_mask[elsewhere].min() > 0.95
 
 
-def test_an_eye_that_touches_a_rim_is_kept() -> None:
-    image, narrow = face(5), Settings(lids=0.09)  # 40 of a lens's 50 pixels, beside the 8 of the eye
+def test_an_eye_is_no_rim() -> None:
+    image = face(15)
+    for x, y in LENSES:  # pupils that touch the rim above them: the eyes are 148 pixels apart
+        cv2.circle(image, (x, y - RADIUS + 16), 6, (20, 20, 20), -1)
     landmarks = np.full((66, 2), 0.9, np.float32)
     for eye, (x, y) in zip(EYES, LENSES, strict=True):
-        landmarks[eye] = (np.array([(x, y)]) + 0.5 + 8 * np.array(HEXAGON)) / SIZE
-    portrait = Portrait(image, np.ones((SIZE, SIZE), np.float32), landmarks, classes(worn=True))
-    beside = ring(0, 44)
-    assert np.array_equal(Glasses(narrow).apply(portrait).image[beside], image[beside])
+        landmarks[eye] = (np.array([(x, y - RADIUS + 16)]) + 0.5) / SIZE
+    whole = np.ones((SIZE, SIZE), np.float32)
+    portrait = TakeOffGlasses().apply(Portrait(image, whole, landmarks, classes(worn=True)))
+    for x, y in LENSES:
+        assert np.array_equal(portrait.image[y - RADIUS + 16, x - 6 : x + 7], image[y - RADIUS + 16, x - 6 : x + 7])
 
 
 @pytest.mark.parametrize("grey", [20, 255])

@@ -208,17 +208,29 @@ def test_one_track_says_nothing_of_another() -> None:
     assert np.array_equal(mask, masks_of([SoftDisc(45)], History(), [0.0])[0])
 
 
+def dark_where(labels: np.ndarray) -> Crop:
+    """A crop of grey skin, nearly black where sunglasses are."""
+    one = crop()
+    return replace(one, image=np.where((labels == GLASSES)[..., None], 20, one.image).astype(np.uint8))
+
+
+def eyes_behind(side: int) -> np.ndarray:
+    """All is skin but a square for each eye."""
+    labels = np.ones((SIZE, SIZE), np.uint8)
+    for x, y in np.rint(TEMPLATES["simswap-frontal"][0][:2] * SIZE).astype(int):
+        labels[y - side // 2 : y + side // 2, x - side // 2 : x + side // 2] = GLASSES
+    return labels
+
+
 def test_glasses_seen_for_a_moment_are_none_and_those_lost_for_a_moment_stay() -> None:
-    bare, worn = np.ones((SIZE, SIZE), np.uint8), np.ones((SIZE, SIZE), np.uint8)
-    middle = slice(SIZE // 2 - 20, SIZE // 2 + 20)
-    worn[middle, middle] = GLASSES
+    bare, worn = eyes_behind(0), eyes_behind(30)
+    x, y = np.rint(TEMPLATES["simswap-frontal"][0][0] * SIZE).astype(int)
     for usual, once, seen in ((bare, worn, False), (worn, bare, True)):
         history, masker = History(), ParsedMask(0.0, keeps_glasses=True)
         for labels in [usual] * GLASSES_BACK + [once]:
-            (mask,) = masker.mask(seen_by(Labels(labels), crop()), history)
-        centre = mask.shape[0] // 2
-        (after,) = masker.mask(seen_by(Labels(usual), crop()), history)
-        assert (after[centre, centre] < 0.2) == seen
+            masker.mask(seen_by(Labels(labels), dark_where(labels)), history)
+        (after,) = masker.mask(seen_by(Labels(usual), dark_where(usual)), history)
+        assert (after[y, x] < 0.2) == seen
 
 
 def test_whether_glasses_are_worn_depends_on_few_frames_alone() -> None:
@@ -237,15 +249,25 @@ def test_whether_glasses_are_worn_depends_on_few_frames_alone() -> None:
     assert all(np.array_equal(one, other) for one, other in zip(whole[20:], resumed[reach:], strict=True))
 
 
-@pytest.mark.parametrize(("side", "seen"), [(36, True), (12, False)])
-def test_the_targets_glasses_stay_where_a_portrait_is_laid(side: int, seen: bool) -> None:
-    labels = np.ones((SIZE, SIZE), np.uint8)
-    middle = slice(SIZE // 2 - side // 2, SIZE // 2 + side // 2)
-    labels[middle, middle] = GLASSES
+@pytest.mark.parametrize(("side", "seen"), [(30, True), (8, False)])
+def test_the_targets_sunglasses_stay_where_a_portrait_is_laid(side: int, seen: bool) -> None:
+    labels = eyes_behind(side)
     kept, painted = (
-        ParsedMask(0.0, keeps_glasses=keeps).mask(seen_by(Labels(labels), crop()))[0] for keeps in (True, False)
+        ParsedMask(0.0, keeps_glasses=keeps).mask(seen_by(Labels(labels), dark_where(labels)))[0]
+        for keeps in (True, False)
     )
-    centre = kept.shape[0] // 2
-    assert painted[centre, centre] > 0.9
-    assert (kept[centre, centre] < 0.1) == seen
-    assert kept[centre, kept.shape[0] // 8] > 0.9
+    x, y = np.rint(TEMPLATES["simswap-frontal"][0][0] * SIZE).astype(int)
+    assert painted[y, x] > 0.9
+    assert (kept[y, x] < 0.1) == seen
+    assert kept[SIZE // 2, SIZE // 8] > 0.9
+
+
+def test_the_face_behind_a_targets_clear_lenses_is_swapped_and_the_rims_are_not() -> None:
+    labels = eyes_behind(32)
+    one = crop()
+    x, y = np.rint(TEMPLATES["simswap-frontal"][0][0] * SIZE).astype(int)
+    rims = np.maximum(np.abs(XX - x), np.abs(YY - y)) == 16  # a thin square of dark rim around the eye
+    shown = replace(one, image=np.where(rims[..., None], 20, one.image).astype(np.uint8))
+    mask = ParsedMask(0.0, keeps_glasses=True).mask(seen_by(Labels(labels), shown))[0]
+    assert mask[rims].max() < 0.2
+    assert mask[y - 8 : y + 8, x - 8 : x + 8].min() > 0.9

@@ -30,7 +30,7 @@ from .corrections.source_beard import SourceBeard
 from .corrections.source_brow import Brow
 from .corrections.source_eyes import SourceEyes
 from .corrections.source_folds import SmoothFolds
-from .corrections.source_glasses import Glasses
+from .corrections.source_glasses import TakeOffGlasses
 from .corrections.source_landmarks import SourceEyelids, SourceOpenLips
 from .corrections.source_light import Light
 from .corrections.source_mask import ValidMask
@@ -47,7 +47,7 @@ from .protocols import FrameStep, Phase, SourceStep, Step
 STEPS: tuple[Step, ...] = (
     # what the source's photo shows
     ValidMask(),
-    Glasses(),
+    TakeOffGlasses(),
     SourceBeard(),
     SourceShape(),
     SourceEyelids(),

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..types import Crop
 from .align import inverse, transform
+from .glasses import find_glasses
 from .parse import FACE_CLASSES, GLASSES, class_share, disc, main_part
 
 FOREIGN_CLASSES = (0, 16)  # background, under which parsers put hands and things, and cloth
@@ -26,6 +27,7 @@ GLASSES_BACK = 12  # frames over which it is told whether glasses are worn
 _TWO_THINGS = 1.0  # difference of two frames' weights from which they show two things and not one that trembles
 
 _GLINT = 0.03  # share of a crop taken for glasses up to which none are worn; twice that is a pair (0.06 in clips)
+_LOOKED_AT = 224  # side at which glasses are looked for
 _BORDER = 0.04  # share of the crop's side over which the mask falls to zero at its border
 _EYE = 0.38  # radius of an eye with its brow, as a share of the way from the eyes to the mouth
 _BROW = 0.15  # how far above the eye their middle lies, the same way
@@ -119,8 +121,15 @@ def _see(crop: Crop) -> np.ndarray:
 
 
 def _glasses(crop: Crop) -> np.ndarray:
-    """Return (P, P) float32 in [0, 1]: the target's glasses with what is seen through them."""
-    return cv2.dilate(class_share(_classes(crop), (GLASSES,)), disc(1))
+    """Return (P, P) float32 in [0, 1]: what of the target's glasses is in front of the face; clear lenses are not."""
+    classes = _classes(crop)
+    image = cv2.resize(crop.image, (_LOOKED_AT, _LOOKED_AT), interpolation=cv2.INTER_AREA)
+    eyes = (transform(crop.face.points[:2].astype(np.float64), crop.to_crop) + 0.5) / crop.image.shape[0]
+    glasses = find_glasses(image, classes, eyes)
+    if glasses is None:
+        return np.zeros(classes.shape[1:], np.float32)
+    front = cv2.dilate((glasses.rims | glasses.opaque).astype(np.float32), disc(1))
+    return cv2.resize(front, classes.shape[:0:-1], interpolation=cv2.INTER_AREA)
 
 
 def _worn(crops: list[Crop], history: Remember | None) -> list[float]:
