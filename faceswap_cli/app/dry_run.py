@@ -95,9 +95,9 @@ def plan_image(
             "from": "the swap made in memory",
         },
         "notes": [
-            *swapper.notes,
+            *swapper.equipment.notes,
             *notes,
-            *told_likeness(swapper.likeness, options),
+            *told_likeness(swapper.equipment.likeness, options),
             *told_others(tally, options),
             *_told_existing(target, options),
         ],
@@ -136,11 +136,11 @@ def plan_video(
             "begins": asdict(earlier),
             "estimate": _estimate(trial, plan, opening, track_rate, earlier.frames),
             "notes": [
-                *swapper.notes,
+                *swapper.equipment.notes,
                 *plan.notes,
                 *cargo.notes,
                 *_told_faceless(trial),
-                *told_likeness(swapper.likeness, options),
+                *told_likeness(swapper.equipment.likeness, options),
                 *_told_existing(plan.output, options),
             ],
         }
@@ -194,7 +194,7 @@ def _plan(run: Run, output: Path, swapper: Swapper) -> dict[str, Any]:
         "map": run.map,
         "input": str(run.input),
         "output": str(output),
-        **swapper.networks,
+        **swapper.equipment.networks,
     }
 
 

@@ -95,7 +95,7 @@ def into_photo(run: Run, output: str | Path | None, progress: Progress | None, s
         progress(1, 1)
     done: dict[str, Any] = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
     done |= {"faces_skipped": skipped(tally, swapped.faces_found, len(swapped.patches))}
-    told = [*told_likeness(swapper.likeness, run.options), *told_others(tally, run.options)]
+    told = [*told_likeness(swapper.equipment.likeness, run.options), *told_others(tally, run.options)]
     return _conclude(run, swapper, (target, tally), done, [*not_kept, *told])
 
 
@@ -129,7 +129,7 @@ def into_clip(run: Run, output: str | Path | None, progress: Progress | None, sh
                 raise no_face(run.input, tally, swapper)
             with swapper.stopwatch.stage("mux"):
                 written = writer.finish(seal)
-    told = [*told_likeness(swapper.likeness, run.options), *told_others(tally, run.options)]
+    told = [*told_likeness(swapper.equipment.likeness, run.options), *told_others(tally, run.options)]
     return _conclude(run, swapper, (written.output, tally), _counted(written, tally), [*written.notes, *told])
 
 
@@ -247,9 +247,9 @@ def _counted(written: WriteReport, tally: Tally) -> dict[str, Any]:
 def _conclude(run: Run, swapper: Swapper, ended: tuple[Path, Tally], done: dict[str, Any], notes: list[str]) -> Result:
     """Make the result, and write its report where one is wanted."""
     output, tally = ended
-    people = tally.attendance.report([role.who or _who_of(run.options) for role in swapper.roles])
+    people = tally.attendance.report([role.who or _who_of(run.options) for role in swapper.equipment.roles])
     done = done | {"people": people}
-    notes = swapper.notes + notes + _told_absent(people)
+    notes = swapper.equipment.notes + notes + _told_absent(people)
     report = describe(run, output, done, swapper, notes)
     if run.options.report is not None:
         write_report(run.options.report, report)
@@ -323,7 +323,7 @@ def no_face(path: Path, tally: Tally, swapper: Swapper) -> NoFaceError:
 
 def _nearest(tally: Tally, swapper: Swapper) -> str:
     """Say how near those in the picture come to who is meant."""
-    nearest = swapper.cast.nearest()
+    nearest = swapper.equipment.cast.nearest()
     if nearest is not None:
         return f"the likest is at {nearest:.2f}, and --similarity asks for {swapper.options.similarity:g}"
     return f"{'1 face is' if tally.most_left == 1 else f'{tally.most_left} faces are'} seen"
