@@ -38,18 +38,10 @@ from ..stages.bundle import find_bundle
 from ..stages.likeness import swapped_rgb
 from ..stages.tally import Tally
 from ..types import Frame, Patch, Swapped
+from .notes import no_face, told_likeness, told_others
 from .report import SCHEMA_VERSION, Run
-from .swap import (
-    Source,
-    cast_of,
-    label_for,
-    no_face,
-    open_swapper,
-    read_roles,
-    recipe_of,
-    told_likeness,
-    told_others,
-)
+from .source_photos import Source, cast_of
+from .swap import label_for, open_swapper, read_roles, recipe_of
 
 PLACES = 3  # of a clip, evenly spread, that are tried
 STRETCH = 8  # frames at each of them, fewer where they are so large that all of them would fill
