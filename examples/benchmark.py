@@ -30,7 +30,7 @@ from faceswap_cli.types import Face, Frame
 
 def measure_stages(clip: Clip, swapper: Swapper, writer: ClipWriter, limit: int) -> tuple[dict[str, float], int]:
     """Take frames through the stages one after another; return the seconds of each stage, and how many frames."""
-    watch, history, stopwatch = Watch(swapper.detector), History(), swapper.stopwatch
+    watch, history, stopwatch = Watch(swapper.equipment.detector), History(), swapper.stopwatch
     stopwatch.seconds.clear()
 
     def sightings() -> Iterator[tuple[Frame, list[Face]]]:
@@ -69,7 +69,7 @@ def main() -> None:
     options = Options(model=arguments.model, face_pack=arguments.face_pack, threads=arguments.threads)
     swapper = Swapper([read_photo(arguments.source).frame], options)
     with open_clip(arguments.input) as clip, tempfile.TemporaryDirectory() as folder:
-        print(f"{arguments.input.name}: {clip.width}x{clip.height}, {swapper.networks}")
+        print(f"{arguments.input.name}: {clip.width}x{clip.height}, {swapper.equipment.networks}")
         with ClipWriter(plan_output(clip, Path(folder, "one.mp4"), options)) as writer:
             seconds, frames = measure_stages(clip, swapper, writer, arguments.frames)
         for name, spent in seconds.items():

@@ -18,25 +18,21 @@ import numpy as np
 
 from .media.people_file import People
 from .options import Options
+from .portrait.equipment import equip
 from .portrait.history import History
-from .portrait.open_bundle import OpenBundle, Player
+from .portrait.open_bundle import RoleStages
 from .portrait.records import FaceState
 from .shelf import Shelf
+from .stages.ahead import ahead
 from .stages.align import crop_face
 from .stages.bundle import Bundle, find_bundle
-from .stages.cast import find_cast, roles_of
-from .stages.detect import Watch, detector_key, open_detector
-from .stages.likeness import MOST_FACES, Likeness
-from .stages.mask import Mask
+from .stages.detect import Watch
+from .stages.likeness import MOST_FACES
 from .stages.paste import overlaid, paste
 from .stages.tally import Tally
 from .stages.track import Located, Track
 from .stopwatch import Stopwatch
-from .stream import prefetch
 from .types import Crop, Detections, Face, Frame, Patch, Role, SourcePhoto, Swapped
-
-_AHEAD = 3  # frames that wait between two threads
-_AHEAD_BYTES = 96 << 20  # and at most so many bytes of them, whatever their size
 
 
 class Swapper:
@@ -55,30 +51,8 @@ class Swapper:
         people: People | None = None,
         shelf: Shelf | None = None,
     ) -> None:
-        self.bundle = bundle = bundle or find_bundle(options)
-        self.options = options
-        shelf = shelf or Shelf()
-        self.detector = shelf.take(detector_key(options), lambda: open_detector(options.face_pack, options))
-        self.stopwatch = Stopwatch()
-        self.roles = roles_of(sources)
-        opened = OpenBundle(bundle, options, shelf)
-        names = [role.who for role in self.roles]
-        self.cast, notes = find_cast(names, options, people, opened.encoder, self.detector)
-        sources_of_roles = [opened.source(role.photos, self.detector) for role in self.roles]
-        self.likeness = Likeness(opened.encoder, [source.identity for source in sources_of_roles])
-        self.players = [opened.player(source) for source in sources_of_roles]
-        self.parser, self.finisher = opened.parser, opened.finisher()
-        self.masker: Mask = opened.masker
-        self.corrections = opened.recipe.corrections if opened.landmarks else ()
-        self._reach = opened.recipe.reach(self.masker.history)
-        self.notes = opened.notes + notes
-        network = self.players[0].network
-        self.networks = {
-            "generator": bundle.generator.contract.name,
-            "engine": network.engine,
-            "device": network.device,
-            "precision": network.precision,
-        }
+        self.options, self.stopwatch = options, Stopwatch()
+        self.equipment = equip(sources, options, bundle or find_bundle(options), people, shelf)
 
     def frames(self, frames: Iterable[Frame], tally: Tally, first: int = 0) -> Generator[Swapped, None, None]:
         """Yield the frames of a clip from number `first` on, in order, with the patches that swap their faces.
@@ -86,16 +60,14 @@ class Swapper:
         Frames before `first` are located all the same, whom to follow depends on them, and the last ones swapped, the
         next masks depend on those. Closing the iterator stops all threads.
         """
-        decoded = prefetch(frames, _AHEAD, _AHEAD_BYTES, _weight)
-        located = prefetch(self._locate(decoded, tally), _AHEAD, _AHEAD_BYTES, _weight)
-        swapped = prefetch(self._swap_all(located, tally, first), _AHEAD, _AHEAD_BYTES, _weight)
-        with closing(swapped):
+        located = ahead(self._locate(ahead(frames), tally))
+        with closing(ahead(self._swap_all(located, tally, first))) as swapped:
             yield from swapped
 
     def photo(self, frame: Frame, tally: Tally) -> Swapped:
         """Swap the faces of a single picture."""
-        faces = self._find(self.detector.search, frame, tally)
-        roles = self.cast.of_photo(frame.rgb, faces)
+        faces = self._find(self.equipment.detector.search, frame, tally)
+        roles = self.equipment.cast.of_photo(frame.rgb, faces)
         chosen = tuple(replace(faces[number], role=role) for number, role in sorted(roles.items()))
         located = Located(frame, chosen, len(faces))
         tally.add(located)
@@ -106,53 +78,53 @@ class Swapper:
     def swap(self, located: Located, histories: Sequence[History] | None = None) -> Swapped:
         """Swap the faces chosen in a frame, in a clip by the history of each role."""
         crops, put = self._cut(located), list[tuple[Face, Patch | None]]()
-        for role, player in enumerate(self.players):
+        for role, stages in enumerate(self.equipment.of_roles):
             own = [crop for crop in crops if crop.face.role == role]
             history = None if histories is None else histories[role]
-            patches = self._put_in(player, located.frame, own, history)
+            patches = self._put_in(stages, located.frame, own, history)
             put += zip([crop.face for crop in own], patches, strict=True)
         seen = tuple(patch for _, patch in put if patch is not None)
         missed = tuple(face for face, patch in put if patch is None)
         return Swapped(located.frame, seen, located.faces_found, self.label, missed)
 
-    def _put_in(self, player: Player, frame: Frame, crops: list[Crop], history: History | None) -> list[Patch | None]:
+    def _put_in(
+        self, stages: RoleStages, frame: Frame, crops: list[Crop], history: History | None
+    ) -> list[Patch | None]:
         """Return what changes in a frame where one source is put into each of some crops; None where nothing does."""
-        faces = self._fit(player, frame, crops, history)
+        faces = self._fit(stages, frame, crops, history)
         crops = [face.crop for face in faces] or crops
         with self.stopwatch.stage("generate"):
-            images = player.generator.generate(crops, [face.laid for face in faces])
+            images = stages.generator.generate(crops, [face.laid for face in faces])
         if faces:
             with self.stopwatch.stage("finish"):
-                images = self.finisher.finish(faces, images, history)
+                images = self.equipment.finisher.finish(faces, images, history)
         with self.stopwatch.stage("mask"):
-            masks = self.masker.mask(crops, history)
+            masks = self.equipment.masker.mask(crops, history)
         with self.stopwatch.stage("paste"):
-            patches = [
-                paste(frame.rgb.shape, crop, image, mask)
-                for crop, image, mask in zip(crops, images, masks, strict=True)
-            ]
+            patches = [paste(frame.rgb.shape, *each) for each in zip(crops, images, masks, strict=True)]
             bent = [face.bent for face in faces] or [None] * len(crops)
             return [overlaid(*each, self.options.opacity) for each in zip(bent, patches, strict=True)]
 
     def _cut(self, located: Located) -> list[Crop]:
-        template, size = self.players[0].generator.template, self.players[0].generator.size
+        """Cut the chosen faces out of a frame, to the generator's template, and have them parsed where a parser is."""
+        generator, parser = self.equipment.of_roles[0].generator, self.equipment.parser
         with self.stopwatch.stage("align"):
-            crops = [crop_face(located.frame.rgb, face, template, size) for face in located.faces]
-        if self.parser is None:
+            crops = [crop_face(located.frame.rgb, face, generator.template, generator.size) for face in located.faces]
+        if parser is None:
             return crops
         with self.stopwatch.stage("parse"):
-            return self.parser.look(crops)
+            return parser.look(crops)
 
-    def _fit(self, player: Player, frame: Frame, crops: list[Crop], history: History | None) -> list[FaceState]:
+    def _fit(self, stages: RoleStages, frame: Frame, crops: list[Crop], history: History | None) -> list[FaceState]:
         """Return the crops' faces as the generator is to see them; none for one that is shown no portrait."""
-        if player.fitter is None:
+        if stages.fitter is None:
             return []
         with self.stopwatch.stage("fit"):
-            return player.fitter.fit(crops, history, frame.rgb)
+            return stages.fitter.fit(crops, history, frame.rgb)
 
     def _locate(self, frames: Generator[Frame, None, None], tally: Tally) -> Iterator[Located]:
-        watch = Watch(self.detector)
-        track = Track(self.cast.limit, self.cast.wanted, self.cast.recogniser)
+        watch, cast = Watch(self.equipment.detector), self.equipment.cast
+        track = Track(cast.limit, cast.wanted, cast.recogniser)
         with closing(frames):
             yield from track.follow((frame, self._find(watch.look, frame, tally)) for frame in frames)
 
@@ -163,22 +135,16 @@ class Swapper:
         return faces
 
     def _swap_all(self, located: Generator[Located, None, None], tally: Tally, first: int) -> Iterator[Swapped]:
-        histories = [History() for _ in self.players]
+        histories = [History() for _ in self.equipment.of_roles]
         with closing(located):
             for each in located:
                 tally.add(each)
-                swapped = self.swap(each, histories) if each.frame.index >= first - self._reach else None
+                swapped = self.swap(each, histories) if each.frame.index >= first - self.equipment.reach else None
                 if swapped is not None and each.frame.index >= first:
                     tally.miss(swapped)
                     yield self._look(each.faces[:MOST_FACES], swapped)
 
     def _look(self, faces: tuple[Face, ...], swapped: Swapped) -> Swapped:
         with self.stopwatch.stage("likeness"):
-            self.likeness.look(swapped, faces)
+            self.equipment.likeness.look(swapped, faces)
         return swapped
-
-
-def _weight(item: Frame | Located | Swapped) -> int:
-    """Guess the bytes of a frame: its RGB view, and about half as much for the decoded planes."""
-    frame = item if isinstance(item, Frame) else item.frame
-    return frame.rgb.nbytes * 3 // 2

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from faceswap_cli import Options, swap_image, swap_video
-from faceswap_cli.app.swap import told_likeness, told_others
+from faceswap_cli.app.notes import told_likeness, told_others
 from faceswap_cli.cli.swapping import summary
 from faceswap_cli.engines.select import open_network
 from faceswap_cli.errors import NoFaceError

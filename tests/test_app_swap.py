@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from faceswap_cli.app.swap import into_clip, into_photo, read_photos, recipe_of, run_of
+from faceswap_cli.app.source_photos import read_photos
+from faceswap_cli.app.swap import into_clip, into_photo, recipe_of, run_of
 from faceswap_cli.errors import MediaError
 from faceswap_cli.media.segments import file_sha256
 from faceswap_cli.options import Options

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from faceswap_cli import find_people, save_identity, swap_image, swap_video
-from faceswap_cli.app.swap import cast_of, recipe_of
+from faceswap_cli.app.source_photos import cast_of
+from faceswap_cli.app.swap import recipe_of
 from faceswap_cli.cli.swapping import show_result, summary
 from faceswap_cli.cli.terminal import Terminal
 from faceswap_cli.errors import LeftError, UsageError

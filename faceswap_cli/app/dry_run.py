@@ -38,18 +38,10 @@ from ..stages.bundle import find_bundle
 from ..stages.likeness import swapped_rgb
 from ..stages.tally import Tally
 from ..types import Frame, Patch, Swapped
+from .notes import no_face, told_likeness, told_others
 from .report import SCHEMA_VERSION, Run
-from .swap import (
-    Source,
-    cast_of,
-    label_for,
-    no_face,
-    open_swapper,
-    read_roles,
-    recipe_of,
-    told_likeness,
-    told_others,
-)
+from .source_photos import Source, cast_of
+from .swap import label_for, open_swapper, read_roles, recipe_of
 
 PLACES = 3  # of a clip, evenly spread, that are tried
 STRETCH = 8  # frames at each of them, fewer where they are so large that all of them would fill
@@ -95,9 +87,9 @@ def plan_image(
             "from": "the swap made in memory",
         },
         "notes": [
-            *swapper.notes,
+            *swapper.equipment.notes,
             *notes,
-            *told_likeness(swapper.likeness, options),
+            *told_likeness(swapper.equipment.likeness, options),
             *told_others(tally, options),
             *_told_existing(target, options),
         ],
@@ -136,11 +128,11 @@ def plan_video(
             "begins": asdict(earlier),
             "estimate": _estimate(trial, plan, opening, track_rate, earlier.frames),
             "notes": [
-                *swapper.notes,
+                *swapper.equipment.notes,
                 *plan.notes,
                 *cargo.notes,
                 *_told_faceless(trial),
-                *told_likeness(swapper.likeness, options),
+                *told_likeness(swapper.equipment.likeness, options),
                 *_told_existing(plan.output, options),
             ],
         }
@@ -194,7 +186,7 @@ def _plan(run: Run, output: Path, swapper: Swapper) -> dict[str, Any]:
         "map": run.map,
         "input": str(run.input),
         "output": str(output),
-        **swapper.networks,
+        **swapper.equipment.networks,
     }
 
 

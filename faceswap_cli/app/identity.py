@@ -9,7 +9,7 @@ from ..portrait.open_bundle import OpenBundle
 from ..stages.bundle import find_bundle
 from ..stages.detect import open_detector
 from ..store.models import sha256_of
-from .swap import Photos, paths_of, photo_path, read_photos
+from .source_photos import Photos, paths_of, photo_path, read_photos
 
 
 def save_identity(source: Photos, output: str | Path, options: Options | None = None) -> list[str]:

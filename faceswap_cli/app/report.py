@@ -53,10 +53,10 @@ def describe(run: Run, output: Path, done: dict[str, Any], swapper: Swapper, not
         **done,
         "disclosure": run.options.disclosure and output.suffix.lower() not in SILENT_SUFFIXES,
         "signed": run.options.sign,
-        **swapper.networks,
+        **swapper.equipment.networks,
         "network_files": network_files(swapper),
-        "corrections": list(swapper.corrections),
-        "likeness": swapper.likeness.report(),
+        "corrections": list(swapper.equipment.corrections),
+        "likeness": swapper.equipment.likeness.report(),
         "seconds": round(time.monotonic() - run.began, 3),
         "stage_milliseconds": {name: round(1000 * spent, 1) for name, spent in swapper.stopwatch.seconds.items()},
         "options": _chosen(run.options),
@@ -82,8 +82,8 @@ def skipped(tally: Tally, found: int, swapped: int) -> dict[str, int]:
 
 def network_files(swapper: Swapper) -> dict[str, dict[str, str]]:
     """Name the file and SHA-256 of every network that was used, by what it did."""
-    bundle = swapper.bundle
-    files = {"detector": swapper.detector.file} | {name: part.path for name, part in bundle.parts.items()}
+    bundle = swapper.equipment.bundle
+    files = {"detector": swapper.equipment.detector.file} | {name: part.path for name, part in bundle.parts.items()}
     return {name: {"file": path.name, "sha256": sha256_of(path)} for name, path in files.items()}
 
 

@@ -4,25 +4,20 @@ All that can be refused is refused before the first frame; nothing appears under
 """
 
 import hashlib
-import os
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
-from math import floor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..errors import MediaError, NoFaceError, UsageError
+from ..errors import MediaError
 from ..extras import load
-from ..media.face_file import is_face_file, read_face_file
 from ..media.people_file import file_of, read_people
 from ..media.photo import photo_output_path, read_photo, write_photo
 from ..media.plan import Seal
 from ..media.reader import Clip, open_clip
-from ..media.sniff import kind_of
 from ..media.writer import ClipWriter, WriteReport, plan_output
 from ..options import Options, Who, read_who
 from ..pipeline import Swapper
@@ -32,19 +27,14 @@ from ..stages.attendance import Left
 from ..stages.bundle import Bundle, find_bundle
 from ..stages.detect import pack_folder
 from ..stages.label import draw_label
-from ..stages.likeness import Likeness
 from ..stages.tally import Tally
 from ..store.models import sha256_of
-from ..types import Frame, Patch, Role, SourcePhoto
+from ..types import Frame, Patch, Role
+from .notes import no_face, told_absent, told_likeness, told_others
 from .report import Run, describe, skipped, write_report
+from .source_photos import Cast, Source, cast_of, photo_and_face, shelved_photos
 
 Progress = Callable[[int, int | None], None]  # frames done, frames in all (None when unknown)
-Photos = str | Path | Sequence[str | Path]  # of one person
-Source = Photos | Mapping[str, Photos]  # the latter: by whom it is put in for, as Options.who says it
-Cast = dict[str | None, list[Path]]  # the same, every photo a path; None is whoever the options name
-
-_CHOSEN_FACE = re.compile(r"(?P<photo>.+)#(?P<face>[0-9]{1,4})", re.DOTALL)  # how one of a photo's faces is named
-_WORTH_A_NOTE = 0.1  # share of the frames from which low-confidence detections are told: most are hands and prints
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +85,7 @@ def into_photo(run: Run, output: str | Path | None, progress: Progress | None, s
         progress(1, 1)
     done: dict[str, Any] = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
     done |= {"faces_skipped": skipped(tally, swapped.faces_found, len(swapped.patches))}
-    told = [*told_likeness(swapper.likeness, run.options), *told_others(tally, run.options)]
+    told = [*told_likeness(swapper.equipment.likeness, run.options), *told_others(tally, run.options)]
     return _conclude(run, swapper, (target, tally), done, [*not_kept, *told])
 
 
@@ -129,7 +119,7 @@ def into_clip(run: Run, output: str | Path | None, progress: Progress | None, sh
                 raise no_face(run.input, tally, swapper)
             with swapper.stopwatch.stage("mux"):
                 written = writer.finish(seal)
-    told = [*told_likeness(swapper.likeness, run.options), *told_others(tally, run.options)]
+    told = [*told_likeness(swapper.equipment.likeness, run.options), *told_others(tally, run.options)]
     return _conclude(run, swapper, (written.output, tally), _counted(written, tally), [*written.notes, *told])
 
 
@@ -177,22 +167,7 @@ def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter
 def read_roles(run: Run, shelf: Shelf | None = None) -> list[Role]:
     """Read the photos of every source unless they are on the shelf; raises what `read_photos` raises."""
     shelf = shelf or Shelf()
-    return [Role(_photos(photos, shelf), who) for who, photos in run.cast.items()]
-
-
-def _photos(sources: list[Path], shelf: Shelf) -> list[SourcePhoto]:
-    """Read a source's photos unless they are on the shelf as they lie on disk."""
-    stamps = [_stamp(photo_path(source)) for source in sources]
-    return shelf.take(("photos", *sources, *stamps), lambda: read_photos(sources))
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Tell one state of a file from another; a missing one is refused by whoever reads it."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return (0, 0)
-    return (stat.st_size, stat.st_mtime_ns)
+    return [Role(shelved_photos(photos, shelf), who) for who, photos in run.cast.items()]
 
 
 def open_swapper(
@@ -247,9 +222,9 @@ def _counted(written: WriteReport, tally: Tally) -> dict[str, Any]:
 def _conclude(run: Run, swapper: Swapper, ended: tuple[Path, Tally], done: dict[str, Any], notes: list[str]) -> Result:
     """Make the result, and write its report where one is wanted."""
     output, tally = ended
-    people = tally.attendance.report([role.who or _who_of(run.options) for role in swapper.roles])
+    people = tally.attendance.report([role.who or _who_of(run.options) for role in swapper.equipment.roles])
     done = done | {"people": people}
-    notes = swapper.notes + notes + _told_absent(people)
+    notes = swapper.equipment.notes + notes + told_absent(people)
     report = describe(run, output, done, swapper, notes)
     if run.options.report is not None:
         write_report(run.options.report, report)
@@ -259,127 +234,3 @@ def _conclude(run: Run, swapper: Swapper, ended: tuple[Path, Tally], done: dict[
 
 def _who_of(options: Options) -> str | None:
     return None if options.who is None else str(options.who)
-
-
-def _told_absent(people: list[dict[str, Any]]) -> list[str]:
-    """Say for whom of several nobody was put in, as they were not in sight."""
-    absent = [each["who"] for each in people if not each["tracks"]]
-    return [f"not seen, and so not swapped: {', '.join(absent)}"] if absent else []
-
-
-def told_likeness(likeness: Likeness, options: Options) -> list[str]:
-    """Say where a swap did not take, and why that may be."""
-    seen = likeness.report()
-    if seen is None or not seen["hardly_changed"]:
-        return []
-    every = seen["hardly_changed"] == seen["faces"]
-    who = "faces" if every else f"{seen['hardly_changed']} of {seen['faces']} faces looked at"
-    why = "what is turned far aside, covered or no face at all does not become another person"
-    if options.opacity < 1:
-        why = f"opacity is {options.opacity:g}"
-    return [f"the swap did not take: {who} are hardly more like the source than before; {why}"]
-
-
-def told_others(tally: Tally, options: Options) -> list[str]:
-    """Say which faces were left as they are, and what would swap them too."""
-    notes, is_clip = [], tally.frames > 1
-    where = f" in {tally.frames} frames" if is_clip else ""
-    if tally.most_left:
-        more = _not_swapped(tally.most_left, "more face", " in a frame" if is_clip else "")
-        notes.append(f"{'up to ' if is_clip else ''}{more}; --faces all swaps every face")
-    if tally.faces_too_small:
-        small = _not_swapped(tally.faces_too_small, "face", f" smaller than {options.min_face} pixels{where}")
-        notes.append(f"{small}; a lower --min-face swaps smaller faces")
-    if 0 < _WORTH_A_NOTE * tally.frames <= tally.faces_unsure:
-        notes.append(f"{_unsure(tally, where)}; {_surest(tally)}")
-    return notes
-
-
-def _unsure(tally: Tally, where: str = "") -> str:
-    return _not_swapped(tally.faces_unsure, "low-confidence detection", where)
-
-
-def _not_swapped(count: int, what: str, where: str) -> str:
-    return f"{count} {what}{where} was not swapped" if count == 1 else f"{count} {what}s{where} were not swapped"
-
-
-def _surest(tally: Tally) -> str:
-    """Tell a threshold that takes in the surest of the low-confidence detections."""
-    return f"--det-threshold {floor(100 * tally.surest) / 100:g} takes in the surest"
-
-
-def no_face(path: Path, tally: Tally, swapper: Swapper) -> NoFaceError:
-    """Word the error for an input that shows no face, or nobody who is meant."""
-    where = f"any of the {tally.frames} frames of {path.name}" if tally.frames > 1 else path.name
-    if tally.frames_with_face:
-        return NoFaceError(f"the face in {where} is covered or lies outside the picture: nothing is written")
-    if tally.faces_left:
-        return NoFaceError(f"nobody in {where} is who is meant: nothing is written; {_nearest(tally, swapper)}")
-    closer = "lower --det-threshold or --min-face to look closer"
-    if tally.faces_unsure:
-        closer = f"{_unsure(tally)}; {_surest(tally)}"
-    return NoFaceError(f"no face found in {where}: nothing is written; {closer}")
-
-
-def _nearest(tally: Tally, swapper: Swapper) -> str:
-    """Say how near those in the picture come to who is meant."""
-    nearest = swapper.cast.nearest()
-    if nearest is not None:
-        return f"the likest is at {nearest:.2f}, and --similarity asks for {swapper.options.similarity:g}"
-    return f"{'1 face is' if tally.most_left == 1 else f'{tally.most_left} faces are'} seen"
-
-
-def cast_of(source: Source) -> Cast:
-    """Return the photos of each source by whom it is put in for; None is whoever the options name.
-
-    Raises UsageError for a source without photos.
-    """
-    if not isinstance(source, Mapping):
-        return {None: paths_of(source)}
-    cast: Cast = {who: paths_of(photos) for who, photos in source.items()}
-    if not cast or not all(cast.values()):
-        raise UsageError("nobody is put in: give at least one photo of each source")
-    return cast
-
-
-def paths_of(source: Photos) -> list[Path]:
-    """Take one photo or several."""
-    several = [source] if isinstance(source, str | Path) else source
-    return [Path(each) for each in several]
-
-
-def read_photos(sources: list[Path]) -> list[SourcePhoto]:
-    """Read the source's photos; `me.jpg#2` is the second face of me.jpg, unless a file has that very name.
-
-    What `save_identity` wrote may stand among them.
-
-    Raises UsageError for a clip, with the way to get a photo out of it.
-    """
-    photos = [photo_and_face(source) for source in sources]
-    for path, _ in photos:
-        if not is_face_file(path) and kind_of(path) == "clip":
-            raise UsageError(
-                f"source {path.name} is a clip: give a photo of the person (`faceswap faces {path} --sheet faces.png` "
-                "shows who is in it), or save one of its pictures"
-            )
-    names = [path.name for path, _ in photos]
-    return [_read_source(path, path.name if names.count(path.name) == 1 else str(path), face) for path, face in photos]
-
-
-def _read_source(path: Path, name: str, face: int | None) -> SourcePhoto:
-    if is_face_file(path):
-        return replace(read_face_file(path), name=name, face=face)
-    return SourcePhoto(read_photo(path).frame, name, face)
-
-
-def photo_path(source: Path) -> Path:
-    """Return the file of a source photo, without the number of a face."""
-    return photo_and_face(source)[0]
-
-
-def photo_and_face(source: Path) -> tuple[Path, int | None]:
-    """Return the file a source names, and which of its faces; None means the largest."""
-    chosen = _CHOSEN_FACE.fullmatch(source.name)
-    if chosen is None or os.path.lexists(source):
-        return source, None
-    return source.with_name(chosen["photo"]), int(chosen["face"])

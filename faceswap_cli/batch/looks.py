@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import fields
 from pathlib import Path
 
-from ..app.swap import photo_and_face
+from ..app.source_photos import photo_and_face
 from ..media.fingerprint import DIGESTED_BYTES
 from ..media.segments import file_sha256
 from ..media.sequence import is_sequence, members

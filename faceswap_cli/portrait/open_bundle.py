@@ -33,7 +33,7 @@ _OF_THE_SOURCE = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Player:
+class RoleStages:
     """What puts one source in: the generator made for it, and what fits its portrait to faces."""
 
     generator: NetworkGenerator
@@ -91,7 +91,7 @@ class OpenBundle:
     def _portraitist(self, landmarks: LandmarkFinder) -> Portraitist:
         return Portraitist(landmarks, self.parser, self._bundle.generator.contract.size, self.recipe)
 
-    def player(self, source: Source) -> Player:
+    def stages_for(self, source: Source) -> RoleStages:
         """Return what puts a source in: a generator with the identity set, and what fits the portrait."""
         part = self._bundle.generator
         key = generator_key(part, source.identity, self._options)
@@ -100,7 +100,7 @@ class OpenBundle:
         fitter = None
         if source.portrait is not None and self.landmarks is not None:
             fitter = Fitter(source.portrait, self.landmarks, self.recipe)
-        return Player(NetworkGenerator(network, part.contract, source.identity), fitter, network)
+        return RoleStages(NetworkGenerator(network, part.contract, source.identity), fitter, network)
 
     def finisher(self) -> Finisher:
         """Return what finishes swapped faces."""

@@ -1,0 +1,81 @@
+"""Open all that a swap needs and learn who the sources are, before the first frame.
+
+The bundle's networks, the detector, whom each role is for, and a generator and a fitter of each role's own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..media.people_file import People
+from ..options import Options
+from ..shelf import Shelf
+from ..stages.bundle import Bundle
+from ..stages.cast import Cast, find_cast, roles_of
+from ..stages.detect import Detect, detector_key, open_detector
+from ..stages.likeness import Likeness
+from ..stages.mask import Mask
+from ..stages.parse import Parser
+from ..types import Frame, Role, SourcePhoto
+from .finisher import Finisher
+from .open_bundle import OpenBundle, RoleStages
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Equipment:
+    """What one swap works with; what is kept from frame to frame is in `likeness` and in histories alone."""
+
+    bundle: Bundle
+    roles: list[Role]
+    cast: Cast  # whom each role is for
+    detector: Detect
+    parser: Parser | None  # None where the bundle has none
+    of_roles: list[RoleStages]  # of each role in turn
+    finisher: Finisher
+    masker: Mask
+    reach: int  # frames before one that it depends on
+    likeness: Likeness
+    corrections: tuple[str, ...]  # names of what is done to portraits; none where the generator is shown none
+    notes: list[str]  # for the user
+
+    @property
+    def networks(self) -> dict[str, str]:
+        """Name the generator, what runs it, and in which precision."""
+        network = self.of_roles[0].network
+        return {
+            "generator": self.bundle.generator.contract.name,
+            "engine": network.engine,
+            "device": network.device,
+            "precision": network.precision,
+        }
+
+
+def equip(
+    sources: Sequence[SourcePhoto | Frame | Role],
+    options: Options,
+    bundle: Bundle,
+    people: People | None = None,
+    shelf: Shelf | None = None,
+) -> Equipment:
+    """Open what puts sources in, one person's photos or roles; what is on the shelf is not opened again.
+
+    Raises what opening networks, `find_cast`, `find_sources` and `identify` raise.
+    """
+    shelf = shelf or Shelf()
+    detector = shelf.take(detector_key(options), lambda: open_detector(options.face_pack, options))
+    roles, opened = roles_of(sources), OpenBundle(bundle, options, shelf)
+    cast, cast_notes = find_cast([role.who for role in roles], options, people, opened.encoder, detector)
+    known = [opened.source(role.photos, detector) for role in roles]
+    return Equipment(
+        bundle=bundle,
+        roles=roles,
+        cast=cast,
+        detector=detector,
+        parser=opened.parser,
+        of_roles=[opened.stages_for(source) for source in known],
+        finisher=opened.finisher(),
+        masker=opened.masker,
+        reach=opened.recipe.reach(opened.masker.history),
+        likeness=Likeness(opened.encoder, [source.identity for source in known]),
+        corrections=opened.recipe.corrections if opened.landmarks else (),
+        notes=opened.notes + cast_notes,
+    )

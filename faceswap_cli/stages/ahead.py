@@ -1,0 +1,27 @@
+"""Run one step of the frames' way ahead of the next, in a thread of its own (between all steps of a clip).
+
+What waits between two threads is bounded in frames and in bytes, so memory does not depend on the clip.
+"""
+
+from collections.abc import Generator, Iterable
+from typing import TypeVar
+
+from ..stream import prefetch
+from ..types import Frame, Swapped
+from .track import Located
+
+Step = TypeVar("Step", Frame, Located, Swapped)
+
+_FRAMES = 3  # that wait between two threads
+_BYTES = 96 << 20  # and at most so many bytes of them, whatever their size
+
+
+def ahead(items: Iterable[Step]) -> Generator[Step, None, None]:
+    """Yield what a step gives while a thread makes the next; closing it stops the thread, see `stream.prefetch`."""
+    return prefetch(items, _FRAMES, _BYTES, _weight)
+
+
+def _weight(item: Frame | Located | Swapped) -> int:
+    """Estimate the bytes of a frame: its RGB view, and about half as much for the decoded planes."""
+    frame = item if isinstance(item, Frame) else item.frame
+    return frame.rgb.nbytes * 3 // 2
