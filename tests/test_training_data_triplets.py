@@ -14,9 +14,10 @@ import faceswap_cli.portrait  # noqa: E402
 from faceswap_cli.errors import UsageError  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
 from faceswap_cli.training.core.options import TrainOptions, TripletOptions  # noqa: E402
+from faceswap_cli.training.core.settings import read_record  # noqa: E402
 from faceswap_cli.training.data.pack import PackWriter  # noqa: E402
 from faceswap_cli.training.data.relight import relit, strands  # noqa: E402
-from faceswap_cli.training.data.triplet_data import TripletData  # noqa: E402
+from faceswap_cli.training.data.triplet_data import TripletData, _dimmed  # noqa: E402
 from faceswap_cli.training.data.triplet_pack import ROWS, Triplet, TripletPack, TripletReader  # noqa: E402
 from faceswap_cli.training.data.triplets import TripletMaker, make_triplets  # noqa: E402
 from faceswap_cli.training.data.worn import with_beard, with_glasses, worn_alike  # noqa: E402
@@ -178,6 +179,26 @@ def test_a_painter_trains_resumes_exactly_and_is_exported(triplets: Path, tmp_pa
     assert export(whole.output).is_file()
 
 
+def test_where_no_answer_is_known_edges_stay_the_composites(triplets: Path, tmp_path: Path) -> None:
+    config = tmp_path / "tiny.toml"
+    config.write_text(TINY)
+    options = TrainOptions(data=(triplets,), output=tmp_path, network="painter", config=config)
+    settings = read_record(config, training.PainterSettings)
+    players = training._players(settings, options, torch.device("cpu"))
+    players.painter.progress = 1.0
+    batch = TripletData((triplets,), 96, seed=3).unseen(False, 2)
+    composite = batch.target / 2
+    striped = composite + 0.1 * (torch.arange(96) % 2)  # 95 steps of 0.1 across, none down, in a row of 96 pixels
+    same, caricature = (
+        float(training.painter_losses(players, batch, settings, image, composite)["natural"])
+        for image in (composite, striped)
+    )
+    assert same == 0
+    assert caricature == pytest.approx(settings.natural * 0.1, rel=1e-4)
+    answered = replace(batch, answered=torch.ones(2, dtype=torch.bool))
+    assert float(training.painter_losses(players, answered, settings, striped, composite)["natural"]) == 0
+
+
 def _train_to(options: TrainOptions, steps: int) -> None:
     """Train a run of so many steps and stop it before, as a crash would."""
     kept = training._keep
@@ -203,6 +224,15 @@ def test_a_batch_depends_on_its_number_alone(triplets: Path) -> None:
     again = next(TripletData((triplets,), 96, seed=3).batches(2, first=1))
     assert torch.equal(second.target, again.target) and torch.equal(second.portrait, again.portrait)
     assert second.target.shape == (2, 3, 96, 96) and second.portrait.shape == (2, 4, 96, 96)
+
+
+def test_a_portrait_is_now_and_then_of_another_complexion() -> None:
+    """A grey of 128 stays within 25 % or so in another light alone; gammas of 0.5 and 2 make it 181 and 64."""
+    laid = np.full((32, 32, 4), 128, np.uint8)
+    medians = [float(np.median(_dimmed(laid, np.random.default_rng(seed))[..., :3])) for seed in range(200)]
+    assert np.mean([median < 85 or median > 165 for median in medians]) == pytest.approx(0.15, abs=0.08)
+    assert min(medians) < 75
+    assert max(medians) > 170
 
 
 def test_packs_keep_what_they_are_given(tmp_path: Path) -> None:
