@@ -194,7 +194,7 @@ def test_two_workers_draw_their_own_batches_and_go_on_exactly(options: TrainOpti
     assert len(set(first[:4]) | set(second[:4])) == 8  # no batch is like another
     assert (first[4:], second[4:]) == (first[:4], second[:4])
     once, twice = (checkpoint.load(tmp_path / run / "last.pt") for run in ("whole", "halves"))
-    for part in swap.NETWORKS:
+    for part in swap.GeneratorState.networks:
         for name, value in once[part].items():
             assert torch.equal(value, twice[part][name]), f"{part}.{name}"
 
