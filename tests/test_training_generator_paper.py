@@ -228,7 +228,7 @@ def test_the_example_is_the_paper() -> None:
         "beta1": 0, "beta2": 0.999, "schedule": "constant", "generator_rate": 2e-4, "discriminator_rate": 2e-4,
     }  # fmt: skip
     assert {name: getattr(settings, name) for name in paper} == paper
-    ours = ("contrast", "light", "outside", "smoothness", "shut", "expression", "average", "reconstruction_only")
+    ours = ("contrast", "light", "outside", "smoothness", "closed_gate", "expression", "average", "reconstruction_only")
     assert not any(getattr(settings, name) for name in ours)
 
 

@@ -19,12 +19,12 @@ from faceswap_cli.training.distil.losses import mask_loss, perceptual, reconstru
 from faceswap_cli.training.generator import train as swap  # noqa: E402
 from faceswap_cli.training.generator.losses import (  # noqa: E402
     blend_penalty,
+    closed_gate_loss,
     contrast_loss,
     feature_matching,
     light_loss,
     outside_loss,
     r1_penalty,
-    shut_loss,
     smoothness_loss,
 )
 from faceswap_cli.training.generator.plan import Plan  # noqa: E402
@@ -45,7 +45,7 @@ NOTHING = dict.fromkeys(
         "outside",
         "light",
         "smoothness",
-        "shut",
+        "closed_gate",
     ],
     0.0,
 )
@@ -192,8 +192,8 @@ def test_the_generators_side_of_the_adversary_is_minus_the_logits_and_matches_th
     assert "adversarial" not in step(settings, judge, same=False, at=49)[0]
 
 
-def test_lite_is_charged_for_its_shading_and_for_a_gate_that_is_shut(judge: IdentityJudge) -> None:
-    settings = settings_of(network="lite", shape=LITE, smoothness=80.0, shut=2.0)
+def test_lite_is_charged_for_its_shading_and_for_a_gate_that_is_closed(judge: IdentityJudge) -> None:
+    settings = settings_of(network="lite", shape=LITE, smoothness=80.0, closed_gate=2.0)
     batch, state = batch_of(same=False), state_of(settings, judge)
     assert isinstance(state.generator, SimSwapLite)
     nn.init.normal_(state.generator.residual.weight, std=0.1)
@@ -202,7 +202,9 @@ def test_lite_is_charged_for_its_shading_and_for_a_gate_that_is_shut(judge: Iden
     assert changes is not None
     losses, _ = swap.generator_step(state, batch, settings, LATE)
     assert losses["smoothness"].item() == pytest.approx(80 * smoothness_loss(changes.residual, fake).item(), rel=1e-4)
-    assert losses["shut"].item() == pytest.approx(2 * shut_loss(changes.gate, batch.portrait).item(), rel=1e-4)
+    assert losses["closed_gate"].item() == pytest.approx(
+        2 * closed_gate_loss(changes.gate, batch.portrait).item(), rel=1e-4
+    )
 
 
 def liked(state: swap.GeneratorState, batch: Batch) -> float:

@@ -39,6 +39,7 @@ from .adversarial import WARM_UP, Journal, TrainState
 from .generators import Generator, build_generator, copy_weights
 from .losses import (
     blend_penalty,
+    closed_gate_loss,
     contrast_loss,
     feature_matching,
     hinge_discriminator,
@@ -47,7 +48,6 @@ from .losses import (
     light_loss,
     outside_loss,
     r1_penalty,
-    shut_loss,
     smoothness_loss,
 )
 from .measure import measure
@@ -56,8 +56,8 @@ from .plan import Plan, make_plan
 STEPS, BATCH = 5000, 16
 HALVED_FOUR_TIMES = 96  # pixels; below it the coarse discriminator, with a fourth halving, has no patch left
 LOSSES = (  # every one a step can have: the columns of the log
-    "discriminator", "gradient_penalty", "outside", "light", "reconstruction", "smoothness", "shut", "expression",
-    "identity", "contrast", "adversarial", "feature_matching",
+    "discriminator", "gradient_penalty", "outside", "light", "reconstruction", "smoothness", "closed_gate",
+    "expression", "identity", "contrast", "adversarial", "feature_matching",
 )  # fmt: skip
 
 
@@ -210,7 +210,7 @@ def _attribute_losses(fake: Tensor, changes: Changes | None, batch: Batch, setti
         losses["reconstruction"] = settings.reconstruction * functional.l1_loss(fake, batch.target)
     if changes is not None:
         losses["smoothness"] = settings.smoothness * smoothness_loss(changes.residual, fake)
-        losses["shut"] = settings.shut * shut_loss(changes.gate, batch.portrait)
+        losses["closed_gate"] = settings.closed_gate * closed_gate_loss(changes.gate, batch.portrait)
     return losses
 
 
