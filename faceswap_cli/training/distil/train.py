@@ -214,7 +214,8 @@ def read_student(path: Path) -> dict[str, Tensor]:
     state = load(path)
     if state.get("kind") != "mobile":
         raise WeightsError(f"{path} holds no student (it holds {state.get('kind', 'something else')})")
-    return state["average"]
+    average: dict[str, Tensor] = state["average"]
+    return average
 
 
 def student_step(
