@@ -85,7 +85,7 @@ class Judge:
                     break
                 crops.append(crop_face(located.frame.rgb, located.faces[0], *self._crop))
                 raw.append(found[located.frame.index][0])
-        crops, history = self._parser.look(crops), History()
+        crops, history = self._parser.parse_crops(crops), History()
         return Figures(
             frames=len(crops),
             edge=edge_tremble(crops, [self._parsed.mask([crop], history)[0] for crop in crops]),

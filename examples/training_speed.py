@@ -91,14 +91,14 @@ def measured(told: argparse.Namespace) -> dict[str, float]:
 def paces(data: SwapData, options: TrainOptions, judge: IdentityJudge, told: argparse.Namespace) -> list[float]:
     """Return images a second: of reading alone, of steps alone on one batch, of both together."""
     plan = Plan(replace(SwapSettings(), shape={"latent": OURS.dimension}), told.size, OURS, names_of(judge.encoders))
-    players = train.build_players(plan, judge, None, CPU)
+    state = train.build_state(plan, judge, None, CPU)
     drawn = data.batches(options, 0, 0, count=told.batch, same_every=4)
 
     def step(read: object) -> None:
         seed_step(options, 0, 0)
         batch = data.assemble(read)
-        _, fake = train.generator_step(players, batch, plan.settings, 1000)
-        train.discriminator_step(players, batch, plan.settings, fake)
+        _, fake = train.generator_step(state, batch, plan.settings, 1000)
+        train.discriminator_step(state, batch, plan.settings, fake)
 
     kept = next(drawn)
     step(kept)

@@ -113,7 +113,7 @@ class Swapper:
         if parser is None:
             return crops
         with self.stopwatch.stage("parse"):
-            return parser.look(crops)
+            return parser.parse_crops(crops)
 
     def _fit(self, stages: RoleStages, frame: Frame, crops: list[Crop], history: History | None) -> list[FaceState]:
         """Return the crops' faces as the generator is to see them; none for one that is shown no portrait."""

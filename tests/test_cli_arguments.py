@@ -1,7 +1,9 @@
 """Options on the command line are the option records: same defaults, exact times, one error for a bad value."""
 
-from dataclasses import fields
+import inspect
+from dataclasses import dataclass, fields
 from fractions import Fraction
+from typing import Annotated
 
 import pytest
 import typer
@@ -66,6 +68,29 @@ def test_a_command_gets_the_records_defaults_and_what_was_typed() -> None:
     command(**defaults)
     command(**defaults | {"start": "1:00", "faces": "2", "opacity": 0.5})
     assert [(one.start, one.faces, one.opacity) for one in seen] == [(None, "largest", 1.0), (Fraction(60), 2, 0.5)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What two commands could share."""
+
+    input: Annotated[str, typer.Option("--input", "-i")]
+    strict: Annotated[bool, typer.Option("--strict")] = False
+    quiet: Annotated[bool, typer.Option("--quiet")] = False
+
+
+def test_a_record_that_a_command_takes_is_typed_field_by_field_in_its_place() -> None:
+    seen: list[tuple[Asked, Options, int]] = []
+
+    @takes(Options, {"quality": CLIP_FLAGS["quality"]})
+    def command(*, asked: Asked, options: Options, frames: Annotated[int, typer.Option("--frames")] = 8) -> None:
+        seen.append((asked, options, frames))
+
+    assert list(inspect.signature(command).parameters) == ["input", "strict", "frames", "quality", "quiet"]
+    app = typer.Typer()
+    app.command()(command)
+    app(["-i", "a.jpg", "--strict", "--quality", "7"], standalone_mode=False)
+    assert seen == [(Asked(input="a.jpg", strict=True), Options(quality=7), 8)]
 
 
 @pytest.mark.parametrize(("typed", "wanted"), [([], True), (["--no-disclosure"], False), (["--disclosure"], True)])

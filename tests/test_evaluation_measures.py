@@ -83,14 +83,14 @@ def mesh(mouth: float, eyes: float) -> np.ndarray:
     return points
 
 
-def test_openness_is_a_share_of_the_face_height_at_any_size() -> None:
-    small, large = measures.openness(np.stack([mesh(20, 5), 3 * mesh(20, 5)]))
+def test_apertures_are_shares_of_the_face_height_at_any_size() -> None:
+    small, large = measures.apertures(np.stack([mesh(20, 5), 3 * mesh(20, 5)]))
     assert small == pytest.approx([0.2, 0.05, 0.05])
     assert large == pytest.approx(small)
 
 
 def test_expression_error_grows_as_the_mouth_is_lost_and_is_one_for_the_whole_span() -> None:
-    moving = measures.openness(np.stack([mesh(mouth, mouth) for mouth in np.linspace(0, 40, 41)]))
+    moving = measures.apertures(np.stack([mesh(mouth, mouth) for mouth in np.linspace(0, 40, 41)]))
     span = measures.usual_span(moving)
     half, lost = moving / 2, np.zeros_like(moving)
     assert span == pytest.approx([0.36] * 3)

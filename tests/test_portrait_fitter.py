@@ -218,7 +218,7 @@ def test_points_lie_where_the_detector_sees_eyes_nose_and_mouth(
 def test_a_portrait_laid_over_its_own_photo_is_that_photo(
     finder: LandmarkFinder, parser: Parser, portraitist: Portraitist, seen: tuple[np.ndarray, Face]
 ) -> None:
-    (crop,) = parser.look([crop_face(*seen, finder.template, SIZE)])
+    (crop,) = parser.parse_crops([crop_face(*seen, finder.template, SIZE)])
     laid = Fitter(prepared(portraitist.observe(crop.image)), finder).fit([crop])[0].laid
     assert np.abs(laid[..., :3].astype(int) - crop.image).mean() < 1
     assert laid[SIZE // 2, SIZE // 2, 3] > 200
@@ -228,7 +228,7 @@ def test_a_portrait_laid_over_its_own_photo_is_that_photo(
 def test_what_the_parser_sees_between_the_lips_stays_the_targets(
     finder: LandmarkFinder, parser: Parser, portraitist: Portraitist, seen: tuple[np.ndarray, Face]
 ) -> None:
-    (crop,) = parser.look([crop_face(*seen, finder.template, SIZE)])
+    (crop,) = parser.parse_crops([crop_face(*seen, finder.template, SIZE)])
     assert crop.class_probs is not None
     classes = crop.class_probs.copy()
     rows, columns = (

@@ -89,7 +89,7 @@ class Bench:
         faces = [self.detector.detect(rgb)[0] for rgb in frames]
         cut = [crop_face(rgb, face, self.template, self.size) for rgb, face in zip(frames, faces, strict=True)]
         assert self.opened.parser is not None
-        return self.opened.parser.look(cut)
+        return self.opened.parser.parse_crops(cut)
 
     def portrait(self, source: str, recipe: Recipe) -> Portrait:
         landmarks = self.opened.landmarks

@@ -52,7 +52,7 @@ def parsed(labels: np.ndarray, blur: float = 0.06) -> np.ndarray:
 
 
 def seen_by(network: Labels, one: Crop) -> list[Crop]:
-    return Parser(network, entry("parser")).look([one])
+    return Parser(network, entry("parser")).parse_crops([one])
 
 
 def disc(radius: float, x: float = SIZE / 2, y: float = SIZE / 2) -> np.ndarray:

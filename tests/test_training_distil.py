@@ -143,7 +143,7 @@ def test_interrupted_run_ends_with_the_same_weights(
     distill.distill(replace(halves, resume=True))
     once, twice = checkpoint.load(whole_run / "last.pt"), checkpoint.load(halves.output / "last.pt")
     assert once["step"] == twice["step"] == 8
-    for part in distill.NETWORKS:
+    for part in distill.StudentState.networks:
         for name, value in once[part].items():
             assert torch.equal(value, twice[part][name]), f"{part}.{name}"
 
@@ -152,13 +152,13 @@ def test_the_student_comes_nearer_to_its_teacher(teacher: Path) -> None:
     torch.manual_seed(0)
     settings = DistillSettings(portrait=False, shape={"hidden": 8}, identity=0.0, discriminator_width=4)
     judge = IdentityJudge([MobileFaceNet()], 96)
-    players = distill.build_players(settings, distill.load_teacher(teacher, 96), judge, None, torch.device("cpu"))
-    set_rate(players.student_optimiser, 5e-3)
+    state = distill.build_state(settings, distill.load_teacher(teacher, 96), judge, None, torch.device("cpu"))
+    set_rate(state.student_optimiser, 5e-3)
     target, vector = picture().repeat(2, 1, 1, 1), torch.nn.functional.normalize(torch.randn(2, 128))
     with torch.no_grad():
-        taught = players.teacher(target, vector, batch_of(target, vector, vector).portrait)
+        taught = state.teacher(target, vector, batch_of(target, vector, vector).portrait)
         batch = batch_of(target, vector, judge.look(taught, 0))  # wanted: what the teacher made is the source exactly
-    losses = [distill.student_step(players, batch, settings, 0)[0]["reconstruction"].item() for _ in range(20)]
+    losses = [distill.student_step(state, batch, settings, 0)[0]["reconstruction"].item() for _ in range(20)]
     assert min(losses[-5:]) < 0.8 * losses[0]
 
 
@@ -170,9 +170,9 @@ def test_a_student_that_is_shown_the_portrait_starts_where_its_teacher_lays_it(t
     losses = []
     for portrait in (True, False):
         settings = DistillSettings(portrait=portrait, shape={"hidden": 8, "working": 96}, discriminator_width=4)
-        players = distill.build_players(settings, SimSwapLite(LITE).eval(), judge, None, torch.device("cpu"))
+        state = distill.build_state(settings, SimSwapLite(LITE).eval(), judge, None, torch.device("cpu"))
         settings = replace(settings, reweighted=False, smoothness=1.0)
-        losses.append(distill.student_step(players, batch, settings, 0)[0])
+        losses.append(distill.student_step(state, batch, settings, 0)[0])
     for name in ("reconstruction", "smoothness"):
         assert losses[0][name] < 0.25 * losses[1][name]
 
@@ -180,11 +180,11 @@ def test_a_student_that_is_shown_the_portrait_starts_where_its_teacher_lays_it(t
 def test_without_reweighting_every_picture_of_the_teacher_counts_fully(teacher: Path) -> None:
     judge = IdentityJudge([MobileFaceNet()], 96)
     settings = DistillSettings(shape={"hidden": 8}, discriminator_width=4)
-    players = distill.build_players(settings, distill.load_teacher(teacher, 96), judge, None, torch.device("cpu"))
+    state = distill.build_state(settings, distill.load_teacher(teacher, 96), judge, None, torch.device("cpu"))
     vector = torch.nn.functional.normalize(torch.randn(2, 128))
     batch = batch_of(picture().repeat(2, 1, 1, 1), vector, vector)
-    assert distill.teach(players, batch, reweighted=False)[1].tolist() == [1, 1]
-    assert (distill.teach(players, batch, reweighted=True)[1] < 0.5).all()
+    assert distill.teach(state, batch, reweighted=False)[1].tolist() == [1, 1]
+    assert (distill.teach(state, batch, reweighted=True)[1] < 0.5).all()
 
 
 def test_the_exported_file_paints_what_the_average_does(whole_run: Path, tmp_path: Path) -> None:

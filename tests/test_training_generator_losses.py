@@ -11,6 +11,7 @@ from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
 from faceswap_cli.training.distil.losses import mask_loss, perceptual, reconstruction, teacher_weight  # noqa: E402
 from faceswap_cli.training.generator.losses import (  # noqa: E402
     blend_penalty,
+    closed_gate_loss,
     contrast_loss,
     feature_matching,
     hinge_discriminator,
@@ -19,7 +20,6 @@ from faceswap_cli.training.generator.losses import (  # noqa: E402
     light_loss,
     outside_loss,
     r1_penalty,
-    shut_loss,
     smoothness_loss,
 )
 from faceswap_cli.training.teachers.identity_judge import IdentityJudge  # noqa: E402
@@ -90,15 +90,15 @@ def test_smoothness_counts_half_where_detail_deviates_by_a_fiftieth() -> None:
     assert smoothness_loss(residual, columns).item() == pytest.approx(wanted, rel=1e-4)
 
 
-def test_shut_is_the_share_of_usable_pixels_the_gate_keeps_out() -> None:
+def test_the_closed_gate_is_the_share_of_valid_pixels_it_keeps_out() -> None:
     gate = torch.tensor([[[[1.0, 0.25], [0.0, 0.0]]]])
     portrait = torch.zeros(1, 4, 2, 2)
     portrait[:, 3] = torch.tensor([[1.0, 1.0], [0.5, 0.0]])
     wanted = (0 * 1 + 0.75 * 1 + 1 * 0.5) / 2.5
-    assert shut_loss(gate, portrait).item() == pytest.approx(wanted)
-    after = stepped(gate, lambda moved: shut_loss(moved, portrait))
+    assert closed_gate_loss(gate, portrait).item() == pytest.approx(wanted)
+    after = stepped(gate, lambda moved: closed_gate_loss(moved, portrait))
     assert (after[0, 0, 0] > gate[0, 0, 0]).all() and after[0, 0, 1, 1] == 0
-    assert shut_loss(gate, torch.zeros(1, 4, 2, 2)).item() == 0
+    assert closed_gate_loss(gate, torch.zeros(1, 4, 2, 2)).item() == 0
 
 
 def test_the_discriminators_hinge_has_a_margin_of_one_on_either_side() -> None:

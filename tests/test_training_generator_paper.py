@@ -86,7 +86,7 @@ def test_a_run_that_goes_on_by_what_it_knows_of_itself_equals_one_that_never_sto
     once, twice = checkpoint.load(tmp_path / "last.pt"), checkpoint.load(run / "last.pt")
     assert (twice["step"], twice["size"], twice["space"]) == (3, 64, OURS.name)
     assert once["settings"] == twice["settings"]
-    for part in swap.NETWORKS:
+    for part in swap.GeneratorState.networks:
         assert all(torch.equal(value, twice[part][name]) for name, value in once[part].items())
 
 
@@ -126,8 +126,8 @@ def test_a_generator_is_begun_from_its_file_its_run_and_its_checkpoint(
     for given in (export(run, tmp_path / "paper.onnx"), run, run / "last.pt"):
         plan = make_plan(replace(options, config=None, init_from=given, size=None), encoders)
         assert (plan.settings.network, plan.size) == ("simswap", 64)
-        players = swap.build_players(plan, IdentityJudge(encoders, 64), None, torch.device("cpu"))
-        for name, value in players.generator.state_dict().items():
+        state = swap.build_state(plan, IdentityJudge(encoders, 64), None, torch.device("cpu"))
+        for name, value in state.generator.state_dict().items():
             if not name.endswith("num_batches_tracked"):  # no file keeps how often a norm was fed
                 torch.testing.assert_close(value, wanted[name], rtol=1e-3, atol=1e-6)
 
@@ -194,7 +194,7 @@ def test_what_does_not_belong_together_is_said_in_one_line(options: TrainOptions
         assert "\n" not in str(error.value)
     plan = make_plan(replace(options, init_from=run, config=wide), encoders)
     with pytest.raises(WeightsError, match=r"last\.pt: These weights do not fit"):
-        swap.build_players(plan, IdentityJudge(encoders, 64), None, torch.device("cpu"))
+        swap.build_state(plan, IdentityJudge(encoders, 64), None, torch.device("cpu"))
 
 
 def test_losses_may_change_where_a_run_goes_on(options: TrainOptions, run: Path, tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_the_example_is_the_paper() -> None:
         "beta1": 0, "beta2": 0.999, "schedule": "constant", "generator_rate": 2e-4, "discriminator_rate": 2e-4,
     }  # fmt: skip
     assert {name: getattr(settings, name) for name in paper} == paper
-    ours = ("contrast", "light", "outside", "smoothness", "shut", "expression", "average", "reconstruction_only")
+    ours = ("contrast", "light", "outside", "smoothness", "closed_gate", "expression", "average", "reconstruction_only")
     assert not any(getattr(settings, name) for name in ours)
 
 
@@ -282,7 +282,7 @@ def test_the_published_student_learns_from_a_simswap(tmp_path: Path) -> None:
     judge = IdentityJudge([ArcFaceWithMap(arcface)], 96)
     teacher = UnitRange(SimSwap(SimSwapConfig(**NARROW))).requires_grad_(False).eval()
     settings = DistillSettings(portrait=False, shape={"injection": "map", "norm": "batch"}, discriminator_width=4)
-    players = distill.build_players(settings, teacher, judge, None, torch.device("cpu"))
+    state = distill.build_state(settings, teacher, judge, None, torch.device("cpu"))
     small = batch_of(same=False)
     pictures = {
         name: torch.nn.functional.interpolate(getattr(small, name), size=96)
@@ -291,8 +291,8 @@ def test_the_published_student_learns_from_a_simswap(tmp_path: Path) -> None:
     with torch.no_grad():
         who = judge.look(pictures["target"].flip(0), 0)
     batch = replace(small, **pictures, identity=who, wanted=who, unwanted=who)
-    before = players.student.predictor.first.weight.detach().clone()
-    losses, fake = distill.student_step(players, batch, settings, 0)
+    before = state.student.predictor.first.weight.detach().clone()
+    losses, fake = distill.student_step(state, batch, settings, 0)
     assert fake.shape == (2, 3, 96, 96)
     assert all(torch.isfinite(loss) for loss in losses.values())
-    assert not torch.equal(players.student.predictor.first.weight, before)
+    assert not torch.equal(state.student.predictor.first.weight, before)

@@ -19,12 +19,12 @@ from faceswap_cli.training.distil.losses import mask_loss, perceptual, reconstru
 from faceswap_cli.training.generator import train as swap  # noqa: E402
 from faceswap_cli.training.generator.losses import (  # noqa: E402
     blend_penalty,
+    closed_gate_loss,
     contrast_loss,
     feature_matching,
     light_loss,
     outside_loss,
     r1_penalty,
-    shut_loss,
     smoothness_loss,
 )
 from faceswap_cli.training.generator.plan import Plan  # noqa: E402
@@ -45,7 +45,7 @@ NOTHING = dict.fromkeys(
         "outside",
         "light",
         "smoothness",
-        "shut",
+        "closed_gate",
     ],
     0.0,
 )
@@ -62,14 +62,14 @@ def judge() -> IdentityJudge:
     return IdentityJudge([MobileFaceNet()], SIZE)
 
 
-def players_of(settings: SwapSettings, judge: IdentityJudge) -> swap.Players:
+def state_of(settings: SwapSettings, judge: IdentityJudge) -> swap.GeneratorState:
     """Networks whose spectral norms stand still, so that what a step saw can be computed again."""
     torch.manual_seed(1)
-    players = swap.build_players(Plan(settings, SIZE, OURS, []), judge, None, CPU)
-    players.discriminator.eval()
-    set_rate(players.generator_optimiser, 1e-3)
-    set_rate(players.discriminator_optimiser, 1e-3)
-    return players
+    state = swap.build_state(Plan(settings, SIZE, OURS, []), judge, None, CPU)
+    state.discriminator.eval()
+    set_rate(state.generator_optimiser, 1e-3)
+    set_rate(state.discriminator_optimiser, 1e-3)
+    return state
 
 
 def batch_of(*, same: bool) -> Batch:
@@ -85,9 +85,9 @@ def batch_of(*, same: bool) -> Batch:
     )  # fmt: skip
 
 
-def made(players: swap.Players, batch: Batch) -> Tensor:
+def made(state: swap.GeneratorState, batch: Batch) -> Tensor:
     with torch.no_grad():
-        return swap.generate(players.generator, batch)[0]
+        return swap.generate(state.generator, batch)[0]
 
 
 def judged(discriminator: nn.Module, image: Tensor) -> list[list[Tensor]]:
@@ -99,9 +99,9 @@ def step(
     settings: SwapSettings, judge: IdentityJudge, *, same: bool, at: int = LATE
 ) -> tuple[dict[str, float], Tensor]:
     """Return the losses of one step of the generator, and the picture it made before."""
-    players, batch = players_of(settings, judge), batch_of(same=same)
-    fake = made(players, batch)
-    losses, told = swap.generator_step(players, batch, settings, at)
+    state, batch = state_of(settings, judge), batch_of(same=same)
+    fake = made(state, batch)
+    losses, told = swap.generator_step(state, batch, settings, at)
     assert torch.equal(told, fake) and not told.requires_grad
     return {name: loss.item() for name, loss in losses.items()}, fake
 
@@ -130,19 +130,19 @@ def cosines(judge: IdentityJudge, fake: Tensor, vectors: Tensor) -> Tensor:
 def test_the_source_is_wanted_and_counts_its_own_share_where_it_is_the_targets_person(judge: IdentityJudge) -> None:
     settings = settings_of(identity=8.0, same_identity=0.25)
     for same, weight in ((True, 8 * 0.25), (False, 8)):
-        batch, players = batch_of(same=same), players_of(settings, judge)
-        fake = made(players, batch)
+        batch, state = batch_of(same=same), state_of(settings, judge)
+        fake = made(state, batch)
         torch.manual_seed(5)
         wanted = weight * (1 - cosines(judge, fake, batch.wanted).mean().item())
         torch.manual_seed(5)
-        losses, _ = swap.generator_step(players, batch, settings, LATE)
+        losses, _ = swap.generator_step(state, batch, settings, LATE)
         assert losses["identity"].item() == pytest.approx(wanted, rel=1e-4)
 
 
 def test_the_targets_person_is_unwanted_where_it_is_another(judge: IdentityJudge) -> None:
     settings = settings_of(contrast=4.0)
-    batch, players = batch_of(same=False), players_of(settings, judge)
-    fake = made(players, batch)
+    batch, state = batch_of(same=False), state_of(settings, judge)
+    fake = made(state, batch)
     torch.manual_seed(5)
     with torch.no_grad(), autocast(CPU):
         found = judge(fake, 0)
@@ -150,7 +150,7 @@ def test_the_targets_person_is_unwanted_where_it_is_another(judge: IdentityJudge
         batch, unwanted=functional.normalize(found + 0.1 * batch.unwanted)
     )  # the swap looks like the target
     torch.manual_seed(5)
-    losses, _ = swap.generator_step(players, batch, settings, LATE)
+    losses, _ = swap.generator_step(state, batch, settings, LATE)
     assert losses["contrast"].item() == pytest.approx(4 * contrast_loss(found, batch.unwanted).item(), rel=1e-4)
     assert losses["contrast"] > 2
     assert "contrast" not in step(settings, judge, same=True)[0]
@@ -162,9 +162,9 @@ def test_the_identity_sets_in_after_reconstruction_alone_and_rises(judge: Identi
     shares = []
     for at in (10, 11, 13, 14, LATE):
         torch.manual_seed(5)
-        players, batch = players_of(settings, judge), batch_of(same=False)
+        state, batch = state_of(settings, judge), batch_of(same=False)
         torch.manual_seed(5)
-        shares.append(swap.generator_step(players, batch, settings, at)[0]["identity"].item())
+        shares.append(swap.generator_step(state, batch, settings, at)[0]["identity"].item())
     assert [share / shares[-1] for share in shares] == pytest.approx([0.25, 0.5, 1, 1, 1])
 
 
@@ -173,9 +173,9 @@ def test_the_generators_side_of_the_adversary_is_minus_the_logits_and_matches_th
     judge: IdentityJudge, maps: Any
 ) -> None:
     settings = settings_of(adversarial=1.5, feature_matching=4.0, matched_maps=maps, adversarial_from=50)
-    batch, players = batch_of(same=False), players_of(settings, judge)
-    fakes, reals = (judged(players.discriminator, image) for image in (made(players, batch), batch.target))
-    losses, _ = swap.generator_step(players, batch, settings, 50)
+    batch, state = batch_of(same=False), state_of(settings, judge)
+    fakes, reals = (judged(state.discriminator, image) for image in (made(state, batch), batch.target))
+    losses, _ = swap.generator_step(state, batch, settings, 50)
     wanted = -1.5 * sum(scale[-1].float().mean().item() for scale in fakes) / 2
     assert losses["adversarial"].item() == pytest.approx(wanted, rel=1e-4)
     if maps == "none":
@@ -192,30 +192,32 @@ def test_the_generators_side_of_the_adversary_is_minus_the_logits_and_matches_th
     assert "adversarial" not in step(settings, judge, same=False, at=49)[0]
 
 
-def test_lite_is_charged_for_its_shading_and_for_a_gate_that_is_shut(judge: IdentityJudge) -> None:
-    settings = settings_of(network="lite", shape=LITE, smoothness=80.0, shut=2.0)
-    batch, players = batch_of(same=False), players_of(settings, judge)
-    assert isinstance(players.generator, SimSwapLite)
-    nn.init.normal_(players.generator.residual.weight, std=0.1)
+def test_lite_is_charged_for_its_shading_and_for_a_gate_that_is_closed(judge: IdentityJudge) -> None:
+    settings = settings_of(network="lite", shape=LITE, smoothness=80.0, closed_gate=2.0)
+    batch, state = batch_of(same=False), state_of(settings, judge)
+    assert isinstance(state.generator, SimSwapLite)
+    nn.init.normal_(state.generator.residual.weight, std=0.1)
     with torch.no_grad():
-        fake, changes = swap.generate(players.generator, batch)
+        fake, changes = swap.generate(state.generator, batch)
     assert changes is not None
-    losses, _ = swap.generator_step(players, batch, settings, LATE)
+    losses, _ = swap.generator_step(state, batch, settings, LATE)
     assert losses["smoothness"].item() == pytest.approx(80 * smoothness_loss(changes.residual, fake).item(), rel=1e-4)
-    assert losses["shut"].item() == pytest.approx(2 * shut_loss(changes.gate, batch.portrait).item(), rel=1e-4)
+    assert losses["closed_gate"].item() == pytest.approx(
+        2 * closed_gate_loss(changes.gate, batch.portrait).item(), rel=1e-4
+    )
 
 
-def liked(players: swap.Players, batch: Batch) -> float:
-    return sum(maps[-1].float().mean().item() for maps in judged(players.discriminator, made(players, batch)))
+def liked(state: swap.GeneratorState, batch: Batch) -> float:
+    return sum(maps[-1].float().mean().item() for maps in judged(state.discriminator, made(state, batch)))
 
 
-def matched(players: swap.Players, batch: Batch) -> float:
-    both = (judged(players.discriminator, image) for image in (made(players, batch), batch.target))
+def matched(state: swap.GeneratorState, batch: Batch) -> float:
+    both = (judged(state.discriminator, image) for image in (made(state, batch), batch.target))
     return sum(feature_matching(fake, real, "weak").item() for fake, real in zip(*both, strict=True))
 
 
-def copied(players: swap.Players, batch: Batch) -> float:
-    return (made(players, batch) - batch.target).abs().mean().item()
+def copied(state: swap.GeneratorState, batch: Batch) -> float:
+    return (made(state, batch) - batch.target).abs().mean().item()
 
 
 @pytest.mark.parametrize(
@@ -226,28 +228,28 @@ def test_steps_move_the_generator_where_its_loss_says(
     judge: IdentityJudge, loss: str, measure: Any, better: int
 ) -> None:
     settings = settings_of(**{loss: 1.0}, adversarial_from=0)
-    batch, players = batch_of(same=True), players_of(settings, judge)
-    before = measure(players, batch)
+    batch, state = batch_of(same=True), state_of(settings, judge)
+    before = measure(state, batch)
     for _ in range(3):
-        swap.generator_step(players, batch, settings, LATE)
-    assert better * (measure(players, batch) - before) > 0
+        swap.generator_step(state, batch, settings, LATE)
+    assert better * (measure(state, batch) - before) > 0
 
 
 def test_a_step_of_one_side_leaves_the_other_as_it_is_and_free_to_learn(judge: IdentityJudge) -> None:
     settings = settings_of(adversarial=1.0, feature_matching=1.0, adversarial_from=0, average=0.9)
-    batch, players = batch_of(same=False), players_of(settings, judge)
-    networks = {"generator": players.generator, "discriminator": players.discriminator, "average": players.average}
+    batch, state = batch_of(same=False), state_of(settings, judge)
+    networks = {"generator": state.generator, "discriminator": state.discriminator, "average": state.average}
     before = {name: _copied(network) for name, network in networks.items()}
-    swap.generator_step(players, batch, settings, LATE)
+    swap.generator_step(state, batch, settings, LATE)
     assert [_moved(networks[name], before[name]) for name in networks] == [True, False, True]
     for mean, own, start in zip(
-        players.average.parameters(), players.generator.parameters(), before["average"], strict=True
+        state.average.parameters(), state.generator.parameters(), before["average"], strict=True
     ):
         torch.testing.assert_close(mean, 0.9 * start + 0.1 * own)  # an average of nine tenths of what it was
     before = {name: _copied(network) for name, network in networks.items()}
-    swap.discriminator_step(players, batch, settings, None)
+    swap.discriminator_step(state, batch, settings, None)
     assert [_moved(networks[name], before[name]) for name in networks] == [False, True, False]
-    assert all(weight.requires_grad for weight in players.discriminator.parameters())
+    assert all(weight.requires_grad for weight in state.discriminator.parameters())
 
 
 def _copied(network: nn.Module) -> list[Tensor]:
@@ -265,20 +267,20 @@ def margins(discriminator: nn.Module, real: Tensor, fake: Tensor) -> list[float]
 
 def test_the_discriminator_is_taught_that_targets_are_real_and_swaps_are_not(judge: IdentityJudge) -> None:
     settings = settings_of()
-    batch, players = batch_of(same=False), players_of(settings, judge)
-    fake = made(players, batch)
-    scales = zip(*(judged(players.discriminator, image) for image in (batch.target, fake)), strict=True)
+    batch, state = batch_of(same=False), state_of(settings, judge)
+    fake = made(state, batch)
+    scales = zip(*(judged(state.discriminator, image) for image in (batch.target, fake)), strict=True)
     hinges = [
         (functional.relu(1 - good[-1].float()).mean() + functional.relu(1 + bad[-1].float()).mean()).item()
         for good, bad in scales
     ]
-    before = margins(players.discriminator, batch.target, fake)
-    losses = swap.discriminator_step(players, batch, settings, None)
+    before = margins(state.discriminator, batch.target, fake)
+    losses = swap.discriminator_step(state, batch, settings, None)
     assert set(losses) == {"discriminator"}
     assert losses["discriminator"].item() == pytest.approx(sum(hinges) / 2, rel=1e-3)
     for _ in range(3):
-        swap.discriminator_step(players, batch, settings, fake)
-    after = margins(players.discriminator, batch.target, fake)
+        swap.discriminator_step(state, batch, settings, fake)
+    after = margins(state.discriminator, batch.target, fake)
     assert all(now > then for now, then in zip(after, before, strict=True))
 
 
@@ -286,25 +288,25 @@ def test_the_penalty_is_half_of_r1_or_the_papers_on_blends(judge: IdentityJudge)
     batch = batch_of(same=False)
     for penalty in ("r1", "blends"):
         settings = settings_of(gradient_penalty=10.0, penalty=penalty)
-        players = players_of(settings, judge)
-        fake, real = made(players, batch), batch.target.clone().requires_grad_(True)
+        state = state_of(settings, judge)
+        fake, real = made(state, batch), batch.target.clone().requires_grad_(True)
         torch.manual_seed(5)
         with autocast(CPU):
             if penalty == "r1":
-                wanted = 0.5 * r1_penalty([maps[-1] for maps in players.discriminator(real)], real)
+                wanted = 0.5 * r1_penalty([maps[-1] for maps in state.discriminator(real)], real)
             else:
-                wanted = blend_penalty(players.discriminator, real, fake)
+                wanted = blend_penalty(state.discriminator, real, fake)
         torch.manual_seed(5)
-        losses = swap.discriminator_step(players, batch, settings, fake)
+        losses = swap.discriminator_step(state, batch, settings, fake)
         assert losses["gradient_penalty"].item() == pytest.approx(10 * wanted.item(), rel=1e-3)
         assert losses["gradient_penalty"] > 0
 
 
 def test_r1_makes_the_discriminator_flatter(judge: IdentityJudge) -> None:
     settings = settings_of(gradient_penalty=1e4)
-    batch, players = batch_of(same=False), players_of(settings, judge)
+    batch, state = batch_of(same=False), state_of(settings, judge)
     penalties = [
-        swap.discriminator_step(players, batch, settings, batch.target)["gradient_penalty"].item() for _ in range(4)
+        swap.discriminator_step(state, batch, settings, batch.target)["gradient_penalty"].item() for _ in range(4)
     ]
     assert penalties[-1] < penalties[0]
 
@@ -326,41 +328,41 @@ def student_settings(**changes: Any) -> DistillSettings:
     return DistillSettings(**{**small, **nothing, **changes})
 
 
-def student_players(settings: DistillSettings) -> tuple[distill.Players, Batch]:
+def student_state(settings: DistillSettings) -> tuple[distill.StudentState, Batch]:
     """A student, a teacher that changes what it is given, and a batch of 96 pixels."""
     torch.manual_seed(1)
     judge = IdentityJudge([MobileFaceNet()], 96)
     teacher = SimSwapLite(LiteConfig(size=96, working=96, width=8, blocks=1))
     nn.init.normal_(teacher.residual.weight, std=0.1)
-    players = distill.build_players(settings, teacher.requires_grad_(False).eval(), judge, None, CPU)
-    players.discriminator.eval()
-    set_rate(players.student_optimiser, 1e-3)
-    set_rate(players.discriminator_optimiser, 1e-3)
+    state = distill.build_state(settings, teacher.requires_grad_(False).eval(), judge, None, CPU)
+    state.discriminator.eval()
+    set_rate(state.student_optimiser, 1e-3)
+    set_rate(state.discriminator_optimiser, 1e-3)
     small = batch_of(same=False)
     pictures = {
         name: functional.interpolate(getattr(small, name), size=96) for name in ("target", "outside", "portrait")
     }
-    return players, replace(small, **pictures)
+    return state, replace(small, **pictures)
 
 
-def painted(players: distill.Players, batch: Batch) -> tuple[Tensor, Tensor]:
+def painted(state: distill.StudentState, batch: Batch) -> tuple[Tensor, Tensor]:
     with torch.no_grad(), autocast(CPU):
-        image, mask = players.student.swap(batch.target, players.student.inject(batch.identity), batch.portrait)
+        image, mask = state.student.swap(batch.target, state.student.inject(batch.identity), batch.portrait)
     return image.float(), mask.float()
 
 
 def test_every_loss_of_a_student_is_the_weight_times_what_it_names() -> None:
     weights = {"reconstruction": 30.0, "perceptual": 5.0, "identity": 3.0, "mask": 10.0, "adversarial": 2.0}
     settings = student_settings(**weights)
-    players, batch = student_players(settings)
-    fake, mask = painted(players, batch)
+    state, batch = student_state(settings)
+    fake, mask = painted(state, batch)
     with torch.no_grad(), autocast(CPU):
-        taught = players.teacher(batch.target, batch.identity, batch.portrait).float()
-        counts = teacher_weight(taught, batch.target, (players.judge.look(taught, 0) * batch.wanted).sum(1))
-        distance = perceptual(fake, taught, players.judge.encoders[0])
-        logits = [maps[-1].float() for maps in players.discriminator(fake)]
+        taught = state.teacher(batch.target, batch.identity, batch.portrait).float()
+        counts = teacher_weight(taught, batch.target, (state.judge.look(taught, 0) * batch.wanted).sum(1))
+        distance = perceptual(fake, taught, state.judge.encoders[0])
+        logits = [maps[-1].float() for maps in state.discriminator(fake)]
         torch.manual_seed(5)
-        found = players.judge(fake, 0)
+        found = state.judge(fake, 0)
     wanted = {
         "reconstruction": 30 * (counts * reconstruction(fake, taught)).mean(),
         "perceptual": 5 * (counts * distance).mean(),
@@ -369,7 +371,7 @@ def test_every_loss_of_a_student_is_the_weight_times_what_it_names() -> None:
         "adversarial": -2 * (logits[0].mean() + logits[1].mean()) / 2,
     }
     torch.manual_seed(5)
-    losses, told = distill.student_step(players, batch, settings, 50)
+    losses, told = distill.student_step(state, batch, settings, 50)
     torch.testing.assert_close(told, fake)
     for name, value in wanted.items():
         assert losses[name].item() == pytest.approx(value.item(), rel=2e-2, abs=1e-6), name
@@ -378,26 +380,26 @@ def test_every_loss_of_a_student_is_the_weight_times_what_it_names() -> None:
 
 def test_a_student_meets_the_adversary_when_it_is_told_and_tries_to_please_it() -> None:
     settings = student_settings(adversarial=1.0)
-    players, batch = student_players(settings)
-    assert "adversarial" not in distill.student_step(players, batch, settings, 49)[0]
+    state, batch = student_state(settings)
+    assert "adversarial" not in distill.student_step(state, batch, settings, 49)[0]
 
     def pleased() -> float:
-        return sum(maps[-1].float().mean().item() for maps in judged(players.discriminator, painted(players, batch)[0]))
+        return sum(maps[-1].float().mean().item() for maps in judged(state.discriminator, painted(state, batch)[0]))
 
     before = pleased()
     for _ in range(3):
-        distill.student_step(players, batch, settings, 50)
+        distill.student_step(state, batch, settings, 50)
     assert pleased() > before
 
 
 def test_a_students_discriminator_is_taught_that_targets_are_real() -> None:
     settings = student_settings()
-    players, batch = student_players(settings)
-    fake, _ = painted(players, batch)
-    before = margins(players.discriminator, batch.target, fake)
-    first = distill.discriminator_step(players, batch, fake)["discriminator"].item()
+    state, batch = student_state(settings)
+    fake, _ = painted(state, batch)
+    before = margins(state.discriminator, batch.target, fake)
+    first = distill.discriminator_step(state, batch, fake)["discriminator"].item()
     for _ in range(3):
-        last = distill.discriminator_step(players, batch, fake)["discriminator"].item()
+        last = distill.discriminator_step(state, batch, fake)["discriminator"].item()
     assert last < first
-    after = margins(players.discriminator, batch.target, fake)
+    after = margins(state.discriminator, batch.target, fake)
     assert all(now > then for now, then in zip(after, before, strict=True))

@@ -194,7 +194,7 @@ def test_two_workers_draw_their_own_batches_and_go_on_exactly(options: TrainOpti
     assert len(set(first[:4]) | set(second[:4])) == 8  # no batch is like another
     assert (first[4:], second[4:]) == (first[:4], second[:4])
     once, twice = (checkpoint.load(tmp_path / run / "last.pt") for run in ("whole", "halves"))
-    for part in swap.NETWORKS:
+    for part in swap.GeneratorState.networks:
         for name, value in once[part].items():
             assert torch.equal(value, twice[part][name]), f"{part}.{name}"
 
@@ -202,7 +202,7 @@ def test_two_workers_draw_their_own_batches_and_go_on_exactly(options: TrainOpti
 def test_two_workers_of_eight_learn_what_one_of_sixteen_does(options: TrainOptions, tmp_path: Path) -> None:
     config = tmp_path / "shared.toml"
     config.write_text(
-        "shut = 0.0\ngradient_penalty = 0.1\n" + TINY.replace("adversarial_from = 3", "adversarial_from = 0")
+        "closed_gate = 0.0\ngradient_penalty = 0.1\n" + TINY.replace("adversarial_from = 3", "adversarial_from = 0")
     )
     given = [options.data[0], options.teacher, config]
     run_two_workers(SHARED_BATCH, *given, tmp_path / "two")
@@ -531,7 +531,7 @@ def test_portraits_are_laid_as_a_swap_lays_them(pack: Path, tmp_path: Path) -> N
     known = load_portraits(packs, 96, filling)
     for row in range(2):
         image = crop_at(packs.tables[0], row, 96)
-        usable = (known.usable[row] / 255).astype(np.float32)
-        evened = SideLight().apply(Portrait(image, usable, known.points[row])).image.astype(int)
+        valid_mask = (known.valid_masks[row] / 255).astype(np.float32)
+        evened = SideLight().apply(Portrait(image, valid_mask, known.points[row])).image.astype(int)
         assert np.abs(known.images[row] - evened).mean() < 2  # a JPEG of it
         assert np.abs(image - evened).max() > 10

@@ -23,14 +23,14 @@ from ..media.disclosure import xmp_packet
 from ..media.encode import PictureEncoder, open_encoder
 from ..media.mux import try_mux
 from ..media.photo import photo_output_path, read_photo, render_photo
-from ..media.plan import GIF, STILLS, WritePlan
+from ..media.plan import GIF, STILLS, WritePlan, refuse_existing
 from ..media.planes import blend
 from ..media.reader import Clip, open_clip
 from ..media.segments import SEGMENT_SECONDS
 from ..media.sequence import NUMBER
 from ..media.sheet import is_ours, save_sheet
 from ..media.tracks import foresee_tracks
-from ..media.writer import look_at_earlier_work, plan_output, refuse_existing
+from ..media.writer import look_at_earlier_work, plan_output
 from ..options import Options
 from ..pipeline import Swapper
 from ..stages.align import warp

@@ -2,11 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from fractions import Fraction
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -190,27 +190,47 @@ CLIP_FLAGS: dict[str, Flag] = SWAP_FLAGS | {
 
 
 def takes(record: type, flags: Mapping[str, Flag]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command one typed option per flag, with the record's default, and the finished record as `options`."""
-    required = inspect.Parameter.empty
-    defaults = {field.name: required if field.default is MISSING else field.default for field in fields(record)}
+    """Give a command one typed option per flag, with the record's default, and the finished record as `options`.
+
+    Where it takes another record, whose fields are annotated for typer, each of them is an option in its place too.
+    """
+    defaults = {field.name: _default(field) for field in fields(record)}
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
         def with_options(**given: Any) -> None:
             values = {name: given.pop(name) for name in flags}
             read = {n: v if v is None or v == defaults[n] else flags[n].read(v) for n, v in values.items()}
+            for name, kind in asked.items():
+                given[name] = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
             command(options=record(**read), **given)
 
         own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "options"]
-        parameters = [p.replace(kind=p.KEYWORD_ONLY) for p in own] + [
-            _parameter(name, flag, defaults[name]) for name, flag in flags.items()
-        ]
+        asked: dict[str, Any] = {p.name: p.annotation for p in own if is_dataclass(p.annotation)}
+        parameters = [each.replace(kind=each.KEYWORD_ONLY) for parameter in own for each in _typed(parameter)]
+        parameters += [_parameter(name, flag, defaults[name]) for name, flag in flags.items()]
         parameters.sort(key=lambda parameter: parameter.name in ("as_json", "verbose", "quiet"))
         with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typeshed lacks it
         with_options.__annotations__ = {p.name: p.annotation for p in parameters}
         return with_options
 
     return decorate
+
+
+def _typed(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    """Return what typer reads of a command's parameter: itself, or of a record one for each field."""
+    record = parameter.annotation
+    if not is_dataclass(record):
+        return [parameter]
+    annotations = get_type_hints(record, include_extras=True)
+    return [
+        parameter.replace(name=field.name, default=_default(field), annotation=annotations[field.name])
+        for field in fields(record)
+    ]
+
+
+def _default(field: "Field[Any]") -> Any:
+    return inspect.Parameter.empty if field.default is MISSING else field.default
 
 
 def _parameter(name: str, flag: Flag, default: Any) -> inspect.Parameter:

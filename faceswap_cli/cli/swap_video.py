@@ -6,33 +6,16 @@ import typer
 
 from ..errors import CtrlCError, told
 from ..options import Options
-from .arguments import (
-    CLIP_FLAGS,
-    AsJson,
-    DryRun,
-    Input,
-    Map,
-    Output,
-    Quiet,
-    Sources,
-    Strict,
-    Verbose,
-    read_sources,
-    takes,
-)
+from .arguments import CLIP_FLAGS, DryRun, takes
+from .swap_request import SwapRequest
 from .swapping import show_plan, show_result, telling_of_earlier_work
-from .terminal import Terminal
 
 
 @takes(Options, CLIP_FLAGS)
 def swap_video(
     *,
-    source: Sources = None,
-    map: Map = None,
-    input: Input,
-    output: Output = None,
+    asked: SwapRequest,
     options: Options,
-    strict: Strict = False,
     preview: Annotated[
         int | None,
         typer.Option(
@@ -40,9 +23,6 @@ def swap_video(
         ),
     ] = None,
     dry_run: DryRun = False,
-    as_json: AsJson = False,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
 ) -> None:
     """Put a face into a clip.
 
@@ -56,14 +36,14 @@ def swap_video(
     from .. import plan_video, preview_video
     from .. import swap_video as swap
 
-    terminal, sources = Terminal(verbose, quiet), read_sources(source, map)
+    terminal, given = asked.terminal, (asked.sources, asked.input, asked.output, options)
     if preview is not None:
-        terminal.note(f"preview {preview_video(sources, input, output, options, preview)}")
+        terminal.note(f"preview {preview_video(*given, preview)}")
     if dry_run:
-        return show_plan(terminal, plan_video(sources, input, output, options), as_json)
+        return show_plan(terminal, plan_video(*given), asked.as_json)
     try:
         with terminal.progress("frames") as progress:
-            result = swap(sources, input, output, options, telling_of_earlier_work(terminal, progress))
+            result = swap(*given, telling_of_earlier_work(terminal, progress))
     except KeyboardInterrupt as interrupt:
         raise CtrlCError("interrupted" + told(interrupt)) from None
-    show_result(terminal, result, as_json, strict)
+    show_result(terminal, result, asked.as_json, asked.strict)

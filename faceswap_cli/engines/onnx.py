@@ -35,7 +35,8 @@ class OnnxNetwork:
 
     def run(self, **arrays: np.ndarray) -> list[np.ndarray]:
         """Compute all outputs from one array per input name."""
-        return self._session.run(None, arrays)
+        outputs: list[np.ndarray] = self._session.run(None, arrays)
+        return outputs
 
 
 def session_options(threads: int | None) -> onnxruntime.SessionOptions:

@@ -67,23 +67,23 @@ def pose_distance(target: np.ndarray, result: np.ndarray) -> float:
     return _mean(np.linalg.norm(target - result, axis=1))
 
 
-def openness(meshes: np.ndarray) -> np.ndarray:
-    """Return how open mouth, left and right eye are, (F, 3), as shares of the face's height; `meshes` (F, 468, 2)."""
+def apertures(meshes: np.ndarray) -> np.ndarray:
+    """Return the apertures of mouth, left and right eye (F, 3), shares of the face's height; `meshes` (F, 468, 2)."""
     height = _distance(meshes, *_FACE)
     return np.stack([_distance(meshes, *pair) / height for pair in (_LIPS, *_EYE_LIDS)], axis=1)
 
 
-def usual_span(openings: np.ndarray) -> np.ndarray:
-    """Return the width (3,) from the 5th to the 95th percentile of the targets' openness (F, 3); NaN for few faces."""
-    seen = openings[_seen(openings)]
+def usual_span(apertures: np.ndarray) -> np.ndarray:
+    """Return the width (3,) from the 5th to the 95th percentile of the targets' apertures (F, 3); NaN for few faces."""
+    seen = apertures[_seen(apertures)]
     if len(seen) < LEAST_SPAN_FRAMES:
-        return np.full(openings.shape[1], np.nan)
+        return np.full(apertures.shape[1], np.nan)
     low, high = np.percentile(seen, (5, 95), axis=0)
     return high - low
 
 
 def expression_error(target: np.ndarray, result: np.ndarray, span: np.ndarray) -> float:
-    """Return the mean absolute error of mouth and eye openness (F, 3) as a share of the targets' usual span (3,).
+    """Return the mean absolute error of mouth and eye apertures (F, 3) as a share of the targets' usual span (3,).
 
     0 keeps the expression. The definition is this project's.
     """

@@ -91,7 +91,7 @@ class _Known:
         self.known_sources = list(dict.fromkeys(pair.source for pair in pairs if not pair.is_self))
         self.others = _see_gallery(examiner, options.gallery)
         self.span = measures.usual_span(
-            np.concatenate([measures.openness(stack(seen.meshes)) for seen in self.targets.values()])
+            np.concatenate([measures.apertures(stack(seen.meshes)) for seen in self.targets.values()])
         )
         self.gallery_size = len(self.known_sources) + len(self.targets) + len(self.others)
         self.galleries = {kind: self._gallery(kind) for kind in self._kinds()}
@@ -179,12 +179,12 @@ def _shape(target: Seen, seen: Seen, span: np.ndarray) -> dict[str, Value]:
     """Measure pose, expression, gaze and the trembling of the mesh."""
     angles = stack(target.angles), stack(seen.angles)
     meshes = stack(target.meshes), stack(seen.meshes)
-    openings = [measures.openness(mesh) for mesh in meshes]
+    apertures = [measures.apertures(mesh) for mesh in meshes]
     widths = np.array([faces[0].box[2] - faces[0].box[0] if faces else np.nan for faces in target.faces])
     return {
         "pose_degrees": measures.pose_error(*angles),
         "pose_l2": measures.pose_distance(*angles),
-        "expression": measures.expression_error(openings[0], openings[1], span),
+        "expression": measures.expression_error(apertures[0], apertures[1], span),
         "gaze": measures.gaze_error(stack(target.irises), stack(seen.irises)),
         "jitter": measures.relative(measures.jitter(meshes[1], widths), measures.jitter(meshes[0], widths)),
     }

@@ -38,7 +38,8 @@ def _unlink(content: bytearray) -> None:
 
 
 def _entries(content: bytearray, order: str, directory: int) -> int:
-    return struct.unpack_from(f"{order}H", content, directory)[0]
+    (entries,) = struct.unpack_from(f"{order}H", content, directory)
+    return int(entries)
 
 
 def _values(content: bytearray, order: str, directory: int) -> dict[int, int]:

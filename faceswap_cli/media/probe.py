@@ -1,7 +1,6 @@
 """Open a clip's file and find out what it holds, decoding no more than one picture.
 
-What the reader of frames, the writer and the evaluation ask of a file itself. Whatever the library cannot do with it
-ends in a MediaError.
+The reader, the writer and the evaluation use it. Whatever PyAV cannot do with a file is raised as a MediaError.
 """
 
 import io
@@ -27,7 +26,7 @@ from .orientation import EXIF_ORIENTATIONS, UPRIGHT
 from .sequence import UNREADABLE, exif_orientation, is_sequence, members
 from .sniff import is_packed, moves
 
-FASTEST_RATE = 1000  # pictures a second that a camera takes and an encoder believes
+FASTEST_RATE = 1000  # pictures a second: a file that states more is taken to be wrong
 LARGEST_PICTURE = 1 << 27  # pixels: 16k x 8k
 FILE_PROMISES = frozenset({"matroska", "flv"})  # containers whose header says how long the whole file lasts
 BOX = struct.Struct(">I4sQ")  # length, type; the length where the first one is 1
@@ -101,7 +100,7 @@ class _Watched(io.FileIO):
 
 
 def _demuxer_options(path: Path) -> dict[str, str]:
-    """Name the first number of numbered pictures; they come at 25 a second, as nothing says otherwise."""
+    """Return the options for numbered pictures: the first number, and 25 a second, as the files do not say."""
     if not is_sequence(path):
         return {}
     return {"start_number": str(next(iter(members(path)), 0)), "framerate": "25"}
@@ -113,7 +112,7 @@ def reason(error: BaseException) -> str:
 
 
 def main_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Choose the first stream of moving pictures; a cover picture is none. MediaError where there is none to read."""
+    """Return the first video stream that is no cover picture; raise MediaError where there is none to read."""
     for stream in container.streams.video:
         if not stream.disposition & av.stream.Disposition.attached_pic and stream.codec_context is not None:
             _refuse_giants(stream, path)
@@ -130,7 +129,7 @@ def _refuse_giants(stream: VideoStream, path: Path) -> None:
 
 
 class PicturePackets:
-    """The packets of pictures up to the end or to where the file breaks off; the last, empty one drains the decoder."""
+    """A clip's video packets, to its end or to where the file is damaged; an empty last one drains the decoder."""
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self.broken: str | None = None  # why the reading ended before the file did
@@ -170,7 +169,7 @@ def decoded(packet: Any, container: InputContainer) -> list[av.VideoFrame]:
 
 
 def is_avi(container: InputContainer) -> bool:
-    """Say whether a file states only when packets are decoded: a pts is a guess, wrong where pictures refer ahead."""
+    """Say whether a file is an AVI, which states when to decode alone: a pts is a guess, wrong with B-frames."""
     return container.format.name == "avi"
 
 
@@ -181,7 +180,7 @@ def pts_of(stamped: av.VideoFrame | Packet) -> int:
 
 
 def frame_rates(stream: VideoStream) -> list[Fraction]:
-    """Return the frame rates that the library finds, the average first; 25 where it finds none that can be."""
+    """Return the frame rates that the library finds, the average first; 25 where it finds no plausible one."""
     rates = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
     return [rate for rate in rates if rate <= FASTEST_RATE] or [Fraction(25)]  # of DV, the average is that of its clock
 
@@ -214,7 +213,7 @@ def promised_end(container: InputContainer, stream: VideoStream) -> Promise | No
 
 
 def ends_inside_a_box(path: Path) -> bool:
-    """Say whether an MP4-like file (ISO 14496-12) ends before its last box: fragments promise no more than that."""
+    """Say whether an MP4-like file (ISO 14496-12) is cut off within a box: fragmented files show it in no other way."""
     place, size = 0, path.stat().st_size
     with path.open("rb") as file:
         while place + 8 <= size:
@@ -244,7 +243,7 @@ def furthest_end(path: Path) -> Fraction:
 
 
 def display_matrix(path: Path, picture: av.VideoFrame) -> tuple[int, ...] | None:
-    """Return how the pictures lie, in a container's words; None where nothing says so."""
+    """Return the display matrix, 9 numbers as a container stores them; None where nothing states one."""
     return _exif_matrix(path) if is_sequence(path) else _stored_matrix(picture)
 
 
@@ -256,7 +255,7 @@ def _stored_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
 
 
 def _exif_matrix(path: Path) -> tuple[int, ...] | None:
-    """Say how numbered photos lie in a container's words; the decoder does not tell it."""
+    """Return the display matrix that numbered photos' EXIF orientation means: the decoder does not read EXIF."""
     orientation = EXIF_ORIENTATIONS[exif_orientation(path)]
     return None if orientation == UPRIGHT else orientation.display_matrix()
 

@@ -1,4 +1,4 @@
-"""Encode sound anew that a container does not take as it is, at the nearest rate and channels its encoder has."""
+"""Re-encode sound that a container cannot hold as it is, at the nearest sample rate and channels of its encoder."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,13 +11,13 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 
 BIT_RATE = 192_000
-# Which channels they are, by their number, where a file does not say (ffmpeg's own choice).
+# Layouts by number of channels, for files that state the number alone (ffmpeg's own choice).
 USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """What an encoder of sound is asked for."""
+    """What an audio encoder is asked for."""
 
     codec: str
     rate: int
@@ -26,7 +26,7 @@ class Sound:
 
 
 def nearest_sound(codec: str | None, stream: Any) -> Sound | None:
-    """Find the rate and channels nearest to a track's that the encoder really opens; None where there are none."""
+    """Return the sample rate and channels nearest to a track's at which the encoder opens; None where it never does."""
     if codec is None:
         return None
     rate, layout = stream.codec_context.sample_rate, stream.codec_context.layout
@@ -45,12 +45,12 @@ def nearest_sound(codec: str | None, stream: Any) -> Sound | None:
 
 
 def is_unnamed(layout: av.AudioLayout, more_than: int = 0) -> bool:
-    """Say whether the file counts the channels, more than so many, without saying which is which."""
+    """Say whether a layout states a number of channels alone, and more than `more_than` of them."""
     return layout.name.endswith(" channels") and layout.nb_channels > more_than
 
 
 class RewrittenSound:
-    """Sound in the container's own codec: `tracks.Carrier` from an input's stream to an output's that was added."""
+    """Re-encodes an input's stream into one that was added to the output: a `tracks.Carrier`."""
 
     def __init__(self, written: AudioStream, source: Any, sound: Sound) -> None:
         self._source, self._stream = source, written

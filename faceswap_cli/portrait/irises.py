@@ -1,7 +1,7 @@
 """Find the irises of a face in its crop.
 
-An iris is found in what the parser calls an eye: in the middle rows, where no lashes are, it is the darkest part as
-wide as an iris can be.
+Within what the parser calls an eye, the iris is the darkest disc of an iris's usual size. Only the middle rows are
+searched: above and below them are lashes.
 """
 
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ class IrisFinder:
         return Eye(place, part, opening, radius, distance, _middle(iris, 0, 0.75), _middle(white, 0.5, 1), trust)
 
     def _iris(self, brightness: np.ndarray, opening: np.ndarray, radius: float) -> tuple[float, float, float] | None:
-        """Return x and y of an iris's centre and by how many levels it is darker than what is beside it.
+        """Return x and y of an iris's centre, and by how many levels it is darker than the white beside it.
 
         Both arrays are (h, w), the radius is in pixels. None where there is no iris.
         """

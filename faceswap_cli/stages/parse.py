@@ -35,7 +35,7 @@ class Parser:
         if self._size == 0:
             raise WeightsError(f"{contract.file} does not say the size of its input: train it again or reinstall")
 
-    def look(self, crops: list[Crop]) -> list[Crop]:
+    def parse_crops(self, crops: list[Crop]) -> list[Crop]:
         """Return the crops with what their pixels are."""
         return [replace(crop, class_probs=self.parse(crop.image)) for crop in crops]
 

@@ -1,9 +1,9 @@
-"""Give swapped skin the grain of its target, pores or a camera's noise, after the generator.
+"""Match the grain of swapped skin (pores, a camera's noise) to the target's, after the generator.
 
-A portrait that was enlarged, or blurred to the target's sharpness, has none, and skin without any beside a neck that
-has it looks airbrushed; one with more looks like sand in a smooth film. What is added is the target's own, found by a
-high pass on its skin, so that it fits in size, strength and time; what is taken away is the swap's. Strong edges, which
-are wrinkles and brows, are held down to the grain's strength.
+A portrait that was enlarged, or blurred to the target's sharpness, has no grain: beside the target's neck it looks
+airbrushed. One with too much looks sandy in a smooth film. Grain that is missing is taken from the target's own skin by
+a high-pass filter, so that it fits in size, in strength and over time; grain that is too strong is scaled down. Strong
+edges (wrinkles, brows) are clipped to the grain's strength.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from ...types import Crop
 from ..protocols import FaceStep, Phase
 from ..records import FaceState
 
-_MEAN = float(np.sqrt(np.pi / 2))  # deviation over mean distance of a bell
+_MEAN = float(np.sqrt(np.pi / 2))  # of a normal distribution: standard over mean absolute deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Grain(FaceStep):
         return result
 
     def _change(self, crop: np.ndarray, image: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, float]:
-        """Return what is to be added to a swap, (h, w) float32, and how surely, by what is surely skin in both."""
+        """Return what to add to a swap (h, w) float32, and its weight, at most 1; `sure` marks the skin to measure."""
         target, swapped = self._smooth(crop), self._smooth(image)
         wanted, own = self._strength(*target, sure), self._strength(*swapped, sure)
         lacking, (low, high) = wanted * wanted - own * own, self.settings.least
@@ -81,16 +81,16 @@ class Grain(FaceStep):
         return (wanted / own - 1) * self._grain(*swapped, own), certain
 
     def _grain(self, grey: np.ndarray, blurred: np.ndarray, strength: float) -> np.ndarray:
-        """Return (h, w) float32: what is fine in a picture, held to a grain's strength."""
+        """Return (h, w) float32: a picture's high pass, clipped to a multiple of the grain's strength."""
         fine, most = cv2.subtract(grey, blurred, dtype=cv2.CV_32F), self.settings.strongest * strength
         held: np.ndarray = np.clip(fine, -most, most)
         return held
 
     def _smooth(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the brightness (h, w) uint8 of a picture, and the same without what is fine."""
+        """Return the brightness (h, w) uint8 of a picture, and the same blurred."""
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         return grey, cv2.GaussianBlur(grey, (0, 0), self.settings.fine)
 
     def _strength(self, grey: np.ndarray, blurred: np.ndarray, where: np.ndarray) -> float:
-        """Return the grain's deviation, levels of 255, where a mask (h, w) uint8 is not 0."""
+        """Return the grain's standard deviation, levels of 255, where a mask (h, w) uint8 is not 0."""
         return _MEAN * cv2.mean(np.minimum(cv2.absdiff(grey, blurred), np.uint8(self.settings.edge)), where)[0]

@@ -31,7 +31,7 @@ class SmileFolds(FaceStep):
     settings: Settings = Settings()
 
     def apply(self, face: FaceState) -> FaceState:
-        """Write it; a source whose lips cannot follow the target's has folds that do not either."""
+        """Write it; where the source's lips cannot follow the target's, its folds cannot either."""
         smiles = (self.excess(view.portrait.landmarks, face.landmarks) for view in face.source.views)
         return replace(face, smoothing=tuple(max(smile, face.own_lips) for smile in smiles))
 

@@ -1,8 +1,8 @@
 """Smooth the folds of a source's smile, once per source, for targets that do not smile.
 
-A portrait that smiles has deep folds from the nose past the corners of the mouth. Squeezed over a mouth at rest they
-look carved, and make any face old. What is darker there than the skin on both sides is filled with that skin's colour,
-and the sharp line at its bottom with skin as rough as around; stubble and beards, dark all over, stay.
+A smiling portrait has deep folds from the nose past the corners of the mouth. Over a mouth at rest they look carved
+and make any face old. What is darker there than the skin on both sides is filled with that skin's colour, and the sharp
+line at the bottom of a fold is made no deeper than pores. Stubble and beards, which are dark all over, stay.
 """
 
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class SmoothFolds(SourceStep):
-    """Every look of the portrait, without the folds of its smile."""
+    """Every variant of the portrait, with the folds of its smile smoothed."""
 
     name: ClassVar[str] = "smile_folds"
     phase: ClassVar[Phase] = Phase.VARIANTS
@@ -84,7 +84,7 @@ class SmoothFolds(SourceStep):
         return np.rint(np.minimum(lighter, 255)).astype(np.uint8)
 
     def _lines(self, depth: np.ndarray, size: int) -> np.ndarray:
-        """Return (size, size) float32 in [0, 1]: where folds so deep are, and close around."""
+        """Return (size, size) float32 in [0, 1]: how surely each pixel lies in a fold or close to one, by its depth."""
         wider, softly = self.settings.around
         there = cv2.dilate(np.clip(depth / self.settings.deep, 0, 1), disc(wider * size))
         return cv2.GaussianBlur(there, (0, 0), softly * size)

@@ -1,9 +1,9 @@
-"""Take light that comes from one side out of a portrait, once per source.
+"""Even out one-sided light in a portrait, once per source.
 
-A cheek and a side of the nose in shade look like dirt on a face that is lit from elsewhere. Faces are nearly alike on
-both sides, so what is darker than in the mirror image is in shade; it is made as light as that, pores and moles kept.
-A shade ends where the picture gets lighter, so it is found as a guided filter (He et al. 2010) finds it; of a deep one,
-where little but the camera's noise and a red cast is left, the mirror image is taken.
+A shaded cheek looks like dirt on a face that is lit from elsewhere. Faces are nearly symmetric, so a pixel that is
+darker than its mirror image is in shadow: it is brightened to match, and pores and moles are kept. A guided filter (He
+et al. 2010) estimates how deep a shadow is, and lets it end at an edge of the picture. A very deep one holds little but
+noise and a red cast: there the mirror image is taken instead.
 """
 
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Light(SourceStep):
-    """The portrait as light where it is in shade as in its mirror image; one turned far aside as it is."""
+    """The portrait with its shaded side as bright as the other; a face turned far aside stays as it is."""
 
     name: ClassVar[str] = "light"
     phase: ClassVar[Phase] = Phase.REPAIR
@@ -58,7 +58,7 @@ class Light(SourceStep):
         return replace(portrait, image=np.rint(np.clip(image, 0, 255)).astype(np.uint8))
 
     def _evened(self, portrait: Portrait, other: Portrait, strength: float) -> np.ndarray:
-        """Return the picture (S, S, 3) float, by the mirror image and how far the face looks ahead (1 is enough)."""
+        """Return the evened picture (S, S, 3) float; at a `strength` of 1 the face is frontal enough for all of it."""
         settings, size = self.settings, portrait.image.shape[0]
         both = portrait.valid_mask * other.valid_mask
         ours, theirs = self._brightness(portrait.image), self._brightness(other.image)
@@ -77,7 +77,7 @@ class Light(SourceStep):
         return image
 
     def _deep(self, lift: np.ndarray, both: np.ndarray, strength: float) -> np.ndarray:
-        """Return (S, S): how much is taken from the mirror image where a shade is so deep that it was lifted so far."""
+        """Return (S, S) in [0, 1]: the mirror image's share, by how far each pixel's shadow was lifted."""
         size, (low, high) = len(both), self.settings.deep
         deep = np.clip((lift / min(strength, 1.0) - low) / (high - low), 0, min(strength, 1.0))
         wider = cv2.dilate(deep, disc(self.settings.wider * size))
@@ -85,10 +85,11 @@ class Light(SourceStep):
         return soft
 
     def _shade(self, ours: np.ndarray, theirs: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        """Return (S, S): how much darker, in logs of brightness (S, S), a portrait is than its mirror image.
+        """Return (S, S): by how much the log of a portrait's brightness is below its mirror image's, smoothed.
 
-        It is a part of the portrait's own brightness, the same around each place, so that it ends where a shade does;
-        twice the mean difference at most, as a fringe of light would be left otherwise.
+        `ours` and `theirs` are logs of brightness (S, S). Around each pixel the depth is a linear function of the
+        portrait's own brightness, so that it ends where the shadow does. It is limited to twice the mean difference:
+        more would leave a bright fringe.
         """
         length = self.settings.shade
         around = _averaged(ours, valid, length)

@@ -34,7 +34,8 @@ def load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise WeightsError(f"no checkpoint at {path}: start without --resume")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return state
     except Exception as error:  # torch raises half a dozen kinds for a damaged or foreign file
         raise WeightsError(
             f"{path} is not a readable checkpoint ({type(error).__name__}): start without --resume"

@@ -37,7 +37,7 @@ def read_ahead(
     if readers == 0:
         yield from map(read, count(first))
         return
-    loader: DataLoader = DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         _Steps(read),
         batch_size=None,  # what is read is a batch already
         sampler=_From(first),
@@ -52,7 +52,7 @@ def read_ahead(
         yield read_by_another
 
 
-class _Steps(Dataset):
+class _Steps(Dataset[Any]):
     """The batches of a run by the numbers of their steps."""
 
     def __init__(self, read: Callable[[int], Any]) -> None:

@@ -171,7 +171,8 @@ def draws_of(seed: int, worker: int, step: int) -> np.random.Generator:
 
 def channels_last(network: Network) -> Network:
     """Order the weights as convolutions run fastest with, in place."""
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks the word
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks the word
+    return network
 
 
 def autocast(device: torch.device) -> torch.autocast:

@@ -38,7 +38,7 @@ class SwapSettings:
     light: float = 15.0  # L1 to the target after strong averaging; not in the paper
     expression: float = 70.0  # landmarks of the swap against the target's, where --landmarks is given; not in the paper
     smoothness: float = 80.0  # variation and size of the lite network's residual, on smooth skin above all
-    shut: float = 2.0  # how far its gate is shut where the portrait may be used
+    closed_gate: float = 2.0  # how far its gate is closed where the portrait may be used
     gradient_penalty: float = 0.0  # weight of the penalty that keeps the discriminator smooth; paper: 1e-5
     penalty: Literal["r1", "blends"] = "r1"  # R1 on real images, or, the paper's, WGAN-GP on blends of real and made
 

@@ -66,7 +66,7 @@ class Columns:
     def __len__(self) -> int:
         return len(self._table)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return Columns, (self.folder, self._table, self._layout)  # another process maps the files by itself
 
     def missing(self) -> list[int]:

@@ -7,10 +7,14 @@ gives the same picture again. Used by the parser's and the detector's training.
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.random import Generator
+
+Thing = TypeVar("Thing")
+Point = tuple[float, float]  # x, y in pixels
 
 # Pictures inside the scikit-image wheel that show no face; they give occluders and negatives a real texture.
 FACE_FREE = (
@@ -72,7 +76,7 @@ def _mix(below: np.ndarray, above: np.ndarray, cover: np.ndarray) -> np.ndarray:
     return cv2.blendLinear(above, below, weight, 1 - weight)
 
 
-def _choose(rng: Generator, things: tuple, weights: tuple[float, ...]):
+def _choose(rng: Generator, things: tuple[Thing, ...], weights: tuple[float, ...]) -> Thing:
     return things[rng.choice(len(things), p=weights)]
 
 
@@ -98,7 +102,7 @@ def _paint_hand(colour: np.ndarray, cover: np.ndarray, rng: Generator, palette: 
     _shade(colour, rng)
 
 
-def _draw_limb(colour: np.ndarray, cover: np.ndarray, limb: tuple, shade: np.ndarray) -> None:
+def _draw_limb(colour: np.ndarray, cover: np.ndarray, limb: tuple[Point, Point, float], shade: np.ndarray) -> None:
     """Draw a rounded bar with darker edges, as a finger has."""
     start, end, thickness = limb
     outer, inner = max(2, round(thickness)), max(1, round(thickness * 0.75))
@@ -152,17 +156,17 @@ def _paint_words(colour: np.ndarray, cover: np.ndarray, rng: Generator, palette:
     colour[:] = rng.integers(0, 256, 3)
 
 
-def _near_middle(shape: tuple[int, ...], rng: Generator) -> tuple[float, float]:
+def _near_middle(shape: tuple[int, ...], rng: Generator) -> Point:
     height, width = shape[:2]
     x, y = rng.normal(0.5, 0.25, 2).clip(0.0, 1.0)
     return float(x * width), float(y * height)
 
 
-def _walk(start: tuple[float, float], angle: float, distance: float) -> tuple[float, float]:
+def _walk(start: Point, angle: float, distance: float) -> Point:
     return start[0] + distance * np.cos(angle), start[1] + distance * np.sin(angle)
 
 
-def _whole(point: tuple[float, float]) -> tuple[int, int]:
+def _whole(point: Point) -> tuple[int, int]:
     return round(point[0]), round(point[1])
 
 

@@ -120,7 +120,8 @@ def last_line(path: Path) -> dict[str, Any] | None:
         file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
         for line in reversed(file.read().split(b"\n")):
             try:
-                return json.loads(line)
+                last: dict[str, Any] = json.loads(line)
+                return last
             except ValueError:
                 continue
     return None

@@ -19,7 +19,6 @@ from ...errors import MediaError
 from ...portrait.corrections.brow_shape import STEADY, BrowShape
 from ...portrait.corrections.coverage import Coverage
 from ...portrait.corrections.source_light import Light
-from ...portrait.geometry import POINTS
 from ...portrait.landmarks import BRIDGE, BROWS, CHIN, LIFTED, LandmarkFinder
 from ...portrait.recipe import RECIPE
 from ...portrait.records import Portrait
@@ -27,6 +26,7 @@ from ...portrait.source import Portraitist
 from ...portrait.warp import SPLINE
 from ...stages.parse import Parser
 from ...store import models
+from ...types import POINTS
 from ..core.digests import digest
 from .array_like import ArrayLike, Kept, Lazy
 from .columns import Columns, Filling, Found, Layout, fill_missing, rows_of
@@ -34,7 +34,7 @@ from .face_set import HELD_BYTES, ColumnReader, Packs, crop_at
 from .pack import encode
 from .table import Table
 
-PICTURES = ("laid", "usable", "replaced")
+PICTURES = ("laid", "usable", "replaced")  # columns on disk: evenly lit picture, valid mask, coverage mask
 FULL_COLOUR = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 
 
@@ -44,8 +44,8 @@ class Portraits:
 
     images: ArrayLike  # (N, S, S, 3) uint8 RGB: as they are laid over another face, evenly lit
     points: ArrayLike  # (N, 66, 2) float32, shares of the side
-    usable: ArrayLike  # (N, S, S) uint8: which pixels may be laid over another face, 0..255
-    replaced: ArrayLike  # (N, S, S) uint8: which pixels a portrait may cover, 0..255
+    valid_masks: ArrayLike  # (N, S, S) uint8: which pixels may be laid over another face, 0..255
+    coverage_masks: ArrayLike  # (N, S, S) uint8: which pixels a portrait may cover, 0..255
 
 
 def load_portraits(packs: Packs, size: int, filling: Filling, held_bytes: int = HELD_BYTES) -> Portraits:
@@ -64,8 +64,8 @@ def load_portraits(packs: Packs, size: int, filling: Filling, held_bytes: int = 
     return Portraits(
         images=Lazy((*side, 3), Kept(_Decoder(packs, columns, "laid", colour), held_bytes // 2)),
         points=Lazy((len(packs), POINTS, 2), ColumnReader(packs, columns, "points")),
-        usable=Lazy(side, Kept(_Decoder(packs, columns, "usable", cv2.IMREAD_GRAYSCALE), held_bytes // 4)),
-        replaced=Lazy(side, Kept(_Decoder(packs, columns, "replaced", cv2.IMREAD_GRAYSCALE), held_bytes // 4)),
+        valid_masks=Lazy(side, Kept(_Decoder(packs, columns, "usable", cv2.IMREAD_GRAYSCALE), held_bytes // 4)),
+        coverage_masks=Lazy(side, Kept(_Decoder(packs, columns, "replaced", cv2.IMREAD_GRAYSCALE), held_bytes // 4)),
     )
 
 
@@ -89,11 +89,11 @@ class PortraitTaker:
     def _seen(self, image: np.ndarray) -> tuple[np.ndarray, dict[str, bytes]]:
         """Return the points (66, 2) of a crop and its encoded pictures."""
         portrait = self._portraitist.observe(image)
-        points, usable = portrait.landmarks, _bytes(portrait.valid_mask)
-        laid = self._light.apply(Portrait(image, usable / np.float32(255), points)).image
-        covered = _bytes(self._coverage.mask(points, self._size))
+        points, valid = portrait.landmarks, _bytes(portrait.valid_mask)
+        laid = self._light.apply(Portrait(image, valid / np.float32(255), points)).image
+        coverage = _bytes(self._coverage.mask(points, self._size))
         jpeg = cv2.imencode(".jpg", laid[..., ::-1], FULL_COLOUR)[1].tobytes()
-        return points, {"laid": jpeg, "usable": encode(usable, ".png"), "replaced": encode(covered, ".png")}
+        return points, {"laid": jpeg, "usable": encode(valid, ".png"), "replaced": encode(coverage, ".png")}
 
 
 @dataclass(frozen=True, slots=True)

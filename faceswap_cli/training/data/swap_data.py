@@ -56,10 +56,10 @@ class Read(NamedTuple):
 
     pictures: Tensor  # (N, R, R, 3) uint8 of the targets
     outside: Tensor  # (N, 64, 64) uint8 of the targets
-    replaced: Tensor  # (N, R, R) uint8 of the targets
+    coverage: Tensor  # (N, R, R) uint8 of the targets, see `Portraits`
     places: Tensor  # (N, 66, 2) float32, points of the targets
     laid: Tensor  # (N, R, R, 3) uint8 of the sources
-    usable: Tensor  # (N, R, R) uint8 of the sources
+    valid: Tensor  # (N, R, R) uint8 of the sources, see `Portraits`
     origins: Tensor  # (N, 66, 2) float32, points of the sources
     identity: Tensor  # as in `Batch`
     wanted: Tensor
@@ -102,10 +102,10 @@ class SwapData:
         return Read(
             pictures=tensor(self.faces.images[rows]),
             outside=tensor(self.faces.outside[rows]),
-            replaced=tensor(portraits.replaced[rows]),
+            coverage=tensor(portraits.coverage_masks[rows]),
             places=tensor(portraits.points[rows]),
             laid=tensor(portraits.images[sources]),
-            usable=tensor(portraits.usable[sources]),
+            valid=tensor(portraits.valid_masks[sources]),
             origins=tensor(portraits.points[sources]),
             identity=self._mixed(sources, generator),
             wanted=self.vectors(encoder, sources),
@@ -138,11 +138,11 @@ class SwapData:
         """Return crops (N, 3, S, S), identities (N, D) and portraits (N, 4, S, S) as they are, for measuring."""
         known, tensor = self._portraits, torch.from_numpy
         crops = to_tensor([moved_crop(self.faces.images[row], np.zeros(4), self.size) for row in targets])
-        pictures, usable = tensor(known.images[sources]), tensor(known.usable[sources])
-        layers = torch.cat([_shares(pictures), _shares(usable[..., None])], dim=1)
+        pictures, valid = tensor(known.images[sources]), tensor(known.valid_masks[sources])
+        layers = torch.cat([_shares(pictures), _shares(valid[..., None])], dim=1)
         laid = lay(layers, tensor(known.points[sources]), tensor(known.points[targets]), self.size)
-        covered = _shares(tensor(known.replaced[targets])[..., None])
-        laid[:, 3:] *= functional.interpolate(covered, size=laid.shape[-2:], mode="bilinear")
+        coverage = _shares(tensor(known.coverage_masks[targets])[..., None])
+        laid[:, 3:] *= functional.interpolate(coverage, size=laid.shape[-2:], mode="bilinear")
         means = torch.stack([self.vectors(encoder, sources) for encoder in range(len(self.embeddings))]).mean(dim=0)
         return crops, functional.normalize(means), laid
 
@@ -152,12 +152,12 @@ class SwapData:
     def _portrait(self, there: dict[str, Tensor], moves: Tensor, strength: float) -> Tensor:
         """Return the sources' portraits, half of them mirrored, laid over the moved targets."""
         pictures = degrade_batch(_shares(there["laid"]), strength)
-        layers = torch.cat([pictures, _shares(there["usable"][..., None])], dim=1)
+        layers = torch.cat([pictures, _shares(there["valid"][..., None])], dim=1)
         own = draw_moves(len(layers), self.device, degrees=0, scale=0, shift=0)  # mirrors every second one
         layers, origins = moved(layers, own, layers.shape[-1]), move_points(there["origins"], own)
         laid = lay(layers, origins, move_points(there["places"], moves), self.size)
-        covered = moved(_shares(there["replaced"][..., None]), moves, self.size)
-        return torch.cat([laid[:, :3], laid[:, 3:] * covered], dim=1).contiguous(memory_format=torch.channels_last)
+        coverage = moved(_shares(there["coverage"][..., None]), moves, self.size)
+        return torch.cat([laid[:, :3], laid[:, 3:] * coverage], dim=1).contiguous(memory_format=torch.channels_last)
 
     def _mixed(self, sources: np.ndarray, generator: np.random.Generator) -> Tensor:
         """Return the sources' vectors as one encoder sees them, or between two: the generator serves any of them."""

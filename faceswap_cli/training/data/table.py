@@ -43,7 +43,7 @@ class Table:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return open_table, (self.folder,)  # another process maps the file by itself
 
     def row(self, number: int) -> Row:
@@ -129,7 +129,8 @@ def _seal(index: Path) -> dict[str, int]:
 
 def _read_people(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        people: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return people
     except (OSError, ValueError):
         return {}
 

@@ -172,7 +172,7 @@ class TripletMaker:
         return target, _colours_changed(crop.image, target, mask)
 
     def _fitted(self, crop: Crop, source: _Source) -> FaceState:
-        return source.fitter.fit(self._parser.look([crop]))[0]
+        return source.fitter.fit(self._parser.parse_crops([crop]))[0]
 
     def _own(self, answer: "_Face", group: "_Group", draw: np.random.Generator) -> _Source:
         """Return the answer's own person from another photo, or from this one mirrored; damaged and lit anew."""

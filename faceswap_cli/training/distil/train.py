@@ -6,7 +6,8 @@ losses and their weights; DistillSettings says where we choose.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,13 @@ from ...networks.mobilefaceswap import REDUCTION, MobileConfig, MobileFaceSwap
 from ...store import models
 from ..core.checkpoint import LAST, load
 from ..core.options import DistillOptions
-from ..core.parallel import is_first, join_workers
+from ..core.parallel import join_workers
 from ..core.run import (
     Means,
     Run,
     autocast,
     channels_last,
     descend,
-    logs,
     rate_factor,
     seed_step,
     set_rate,
@@ -42,10 +42,10 @@ from ..core.run import (
 )
 from ..core.settings import DistillSettings, make_record, read_record
 from ..data.swap_data import Batch
+from ..generator.adversarial import WARM_UP, Journal, RunPlan, TrainState
 from ..generator.generators import Teacher, read_generator
 from ..generator.losses import hinge_discriminator, hinge_generator, identity_loss, smoothness_loss
-from ..generator.measure import NOT_MEASURED, measure, sees_portrait
-from ..generator.train import SAMPLE, WARM_UP
+from ..generator.measure import measure, sees_portrait
 from ..teachers.encoders import load_encoders, names_of
 from ..teachers.identity_judge import IdentityJudge
 from ..teachers.known_faces import open_data
@@ -55,35 +55,22 @@ from .losses import mask_loss, perceptual, reconstruction, teacher_weight
 STEPS, BATCH, SIZE, LEARNING_RATE = 60_000, 16, 224, 1e-3
 SMALLEST = 96  # pixels at which a student thinks
 BETA2 = 0.999  # of Adam
-NETWORKS = ("student", "average", "discriminator")
-OPTIMISERS = ("student_optimiser", "discriminator_optimiser")
 LOSSES = (  # every one a step can have: the columns of the log
     "reconstruction", "perceptual", "identity", "mask", "smoothness", "adversarial", "discriminator", "teacher_weight",
 )  # fmt: skip
 
 
-@dataclass(slots=True)
-class Players:
+@dataclass(slots=True, kw_only=True)
+class StudentState(TrainState):
     """The networks of a distillation and their optimisers."""
+
+    kind = "mobile"
+    networks = ("student", "average", "discriminator")
+    optimisers = ("student_optimiser", "discriminator_optimiser")
 
     teacher: Teacher  # frozen
     student: MobileFaceSwap
-    average: MobileFaceSwap  # moving average of the student: what is measured and exported
-    discriminator: TwoScaleDiscriminator
-    judge: IdentityJudge
     student_optimiser: torch.optim.Optimizer
-    discriminator_optimiser: torch.optim.Optimizer
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """What a distillation makes: settled before its data are loaded."""
-
-    settings: DistillSettings
-    size: int  # side of the training crops
-    space: Space  # of the student's identities
-    encoders: list[str]  # that judge, see `encoders.names_of`
-    kept: dict[str, Any] | None = None  # the checkpoint it goes on from
 
 
 def distill(options: DistillOptions) -> None:
@@ -96,35 +83,34 @@ def distill(options: DistillOptions) -> None:
     worker = join_workers(device)
     judge = IdentityJudge(encoders, plan.size).to(device)
     data = open_data(options, judge, plan.size, device, settings.balance)
-    players = build_players(settings, teacher, judge, options.init_from, device)
-    batch_size, means = options.batch or BATCH, Means(LOSSES)
-    step, done = resume(plan.kept, players) if plan.kept is not None else (0, 0.0)
+    state = build_state(settings, teacher, judge, options.init_from, device)
+    journal = Journal(
+        run=run,
+        worker=worker,
+        save_every=options.save_every,
+        steps=STEPS,
+        means=Means(LOSSES),
+        measure=partial(measure, state.average, judge, data),
+        checkpoint=partial(state.checkpoint, plan),
+    )
+    step, done = state.restore(plan.kept) if plan.kept is not None else (0, 0.0)
+    batch_size = options.batch or BATCH
     drawn = data.batches(options, worker, step, count=batch_size, same_every=settings.same_every)
     run.start(step, batch_size, done)
 
     while (progress := run.progress(step, STEPS)) < 1 and not run.out_of_time():
         seed_step(options, worker, step)
         rate = rate_factor(step, progress)
-        set_rate(players.student_optimiser, (options.learning_rate or LEARNING_RATE) * rate)
-        set_rate(players.discriminator_optimiser, settings.discriminator_rate * rate)
+        set_rate(state.student_optimiser, (options.learning_rate or LEARNING_RATE) * rate)
+        set_rate(state.discriminator_optimiser, settings.discriminator_rate * rate)
         batch = data.assemble(next(drawn))
-        losses, fake = student_step(players, batch, settings, step)
+        losses, fake = student_step(state, batch, settings, step)
         if step >= settings.adversarial_from - WARM_UP:
-            losses |= discriminator_step(players, batch, fake)
-        means.add(losses)
+            losses |= discriminator_step(state, batch, fake)
         step += 1
-        if not is_first(worker):
-            continue
-        run.show(step, progress, losses, STEPS)
-        saves = step % options.save_every == 0
-        row = measure(players.average, judge, data, run.folder / SAMPLE.format(step)) if saves else NOT_MEASURED
-        if logs(step, options.save_every):
-            run.log({"step": step, "images_per_second": run.images_per_second(step), **row, **means.take()})
-        if saves:
-            run.keep(checkpoint(players, plan, step, progress), row["score"])
+        journal.add(step, progress, losses)
     drawn.close()
-    if is_first(worker):
-        run.keep(checkpoint(players, plan, step, progress))
+    journal.end(step, progress)
 
 
 def size_for(student: MobileFaceSwap) -> int:
@@ -132,7 +118,7 @@ def size_for(student: MobileFaceSwap) -> int:
     return student.config.working if student.config.portrait else SIZE
 
 
-def make_plan(options: DistillOptions, encoders: Sequence[nn.Module]) -> Plan:
+def make_plan(options: DistillOptions, encoders: Sequence[nn.Module]) -> RunPlan[DistillSettings]:
     """Settle what a distillation makes, from its settings or from the run it goes on with.
 
     Raises UsageError for what does not belong together.
@@ -152,7 +138,7 @@ def make_plan(options: DistillOptions, encoders: Sequence[nn.Module]) -> Plan:
     size = options.size or (kept or {}).get("size") or size_for(student)
     if kept and (kept.get("size", size), kept.get("encoders", names)) != (size, names):
         raise UsageError(f"{options.output} was begun with another --size or --encoder: --resume keeps them")
-    return Plan(settings, size, space, names, kept)
+    return RunPlan(settings, size, space, names, kept)
 
 
 def _kept(options: DistillOptions) -> dict[str, Any]:
@@ -183,9 +169,9 @@ def load_teacher(path: Path | None, size: int, space: Space = OURS) -> Teacher:
     return teacher.requires_grad_(False).eval()
 
 
-def build_players(
+def build_state(
     settings: DistillSettings, teacher: Teacher, judge: IdentityJudge, init_from: Path | None, device: torch.device
-) -> Players:
+) -> StudentState:
     """Return fresh networks, the student from `init_from` where it is given."""
     student, average = build_student(settings), build_student(settings)
     if init_from is not None:
@@ -195,14 +181,15 @@ def build_players(
     discriminator = TwoScaleDiscriminator(DiscriminatorConfig(width=settings.discriminator_width))
     for network in (teacher, student, average, discriminator):
         channels_last(network.to(device))
-    return Players(
-        teacher,
-        student,
-        average,
-        discriminator,
-        judge,
-        torch.optim.Adam(student.parameters(), betas=(settings.beta1, BETA2)),
-        torch.optim.Adam(discriminator.parameters(), betas=(settings.beta1, BETA2)),
+    betas = settings.beta1, BETA2
+    return StudentState(
+        teacher=teacher,
+        student=student,
+        average=average,
+        discriminator=discriminator,
+        judge=judge,
+        student_optimiser=torch.optim.Adam(student.parameters(), betas=betas),
+        discriminator_optimiser=torch.optim.Adam(discriminator.parameters(), betas=betas),
     )
 
 
@@ -227,19 +214,20 @@ def read_student(path: Path) -> dict[str, Tensor]:
     state = load(path)
     if state.get("kind") != "mobile":
         raise WeightsError(f"{path} holds no student (it holds {state.get('kind', 'something else')})")
-    return state["average"]
+    average: dict[str, Tensor] = state["average"]
+    return average
 
 
 def student_step(
-    players: Players, batch: Batch, settings: DistillSettings, step: int
+    state: StudentState, batch: Batch, settings: DistillSettings, step: int
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Teach the student; return its losses, weighted as they were summed, and the swaps it made (detached)."""
     device = batch.target.device
-    taught, weight = teach(players, batch, reweighted=settings.reweighted)
+    taught, weight = teach(state, batch, reweighted=settings.reweighted)
     with autocast(device):
-        fake, mask = players.student.swap(batch.target, players.student.inject(batch.identity), batch.portrait)
-        distance = perceptual(fake.float(), taught, players.judge.encoders[batch.encoder])
-        found = players.judge(fake, batch.encoder)
+        fake, mask = state.student.swap(batch.target, state.student.inject(batch.identity), batch.portrait)
+        distance = perceptual(fake.float(), taught, state.judge.encoders[batch.encoder])
+        found = state.judge(fake, batch.encoder)
     fake, mask = fake.float(), mask.float()
     losses = {
         "reconstruction": settings.reconstruction * (weight * reconstruction(fake, taught)).mean(),
@@ -249,19 +237,19 @@ def student_step(
         "smoothness": settings.smoothness * smoothness_loss(luma(fake - taught), taught),
     }
     if step >= settings.adversarial_from:
-        losses["adversarial"] = settings.adversarial * _adversarial_loss(fake, players.discriminator)
-    descend(losses, players.student, players.student_optimiser)
-    update_average(players.average, players.student, min(settings.average, (step + 1) / (step + 10)))
+        losses["adversarial"] = settings.adversarial * _adversarial_loss(fake, state.discriminator)
+    descend(losses, state.student, state.student_optimiser)
+    update_average(state.average, state.student, min(settings.average, (step + 1) / (step + 10)))
     return losses | {"teacher_weight": weight.mean()}, fake.detach()
 
 
 @torch.no_grad()
-def teach(players: Players, batch: Batch, *, reweighted: bool) -> tuple[Tensor, Tensor]:
+def teach(state: StudentState, batch: Batch, *, reweighted: bool) -> tuple[Tensor, Tensor]:
     """Return the teacher's swaps (N, 3, S, S) and how much each of them counts (N,)."""
     with autocast(batch.target.device):
-        shown = (batch.portrait,) if sees_portrait(players.teacher) else ()
-        taught = players.teacher(batch.target, _for_teacher(batch.identity, players.judge.space), *shown).float()
-        found = players.judge.look(taught, batch.encoder)
+        shown = (batch.portrait,) if sees_portrait(state.teacher) else ()
+        taught = state.teacher(batch.target, _for_teacher(batch.identity, state.judge.space), *shown).float()
+        found = state.judge.look(taught, batch.encoder)
     if not reweighted:
         return taught, torch.ones(len(taught), device=taught.device)
     return taught, teacher_weight(taught, batch.target, (found * batch.wanted).sum(dim=1))
@@ -272,13 +260,13 @@ def _for_teacher(identity: Tensor, space: Space) -> Tensor:
     return functional.normalize(identity[:, :EMBEDDING]) if space is MOBILE else identity
 
 
-def discriminator_step(players: Players, batch: Batch, fake: Tensor) -> dict[str, Tensor]:
+def discriminator_step(state: StudentState, batch: Batch, fake: Tensor) -> dict[str, Tensor]:
     """Teach the discriminator to tell targets from the student's swaps; return its loss."""
     with autocast(fake.device):
-        scales = zip(players.discriminator(batch.target), players.discriminator(fake), strict=True)
+        scales = zip(state.discriminator(batch.target), state.discriminator(fake), strict=True)
     hinges = [hinge_discriminator(real[-1].float(), made[-1].float()) for real, made in scales]
     losses = {"discriminator": torch.stack(hinges).mean()}
-    descend(losses, players.discriminator, players.discriminator_optimiser)
+    descend(losses, state.discriminator, state.discriminator_optimiser)
     return losses
 
 
@@ -288,22 +276,3 @@ def _adversarial_loss(fake: Tensor, discriminator: nn.Module) -> Tensor:
         scales = discriminator(fake)
     discriminator.requires_grad_(True)
     return torch.stack([hinge_generator(maps[-1].float()) for maps in scales]).mean()
-
-
-def checkpoint(players: Players, plan: Plan, step: int, progress: float) -> dict[str, Any]:
-    """Return everything the run needs to go on exactly; the teacher stays where it is."""
-    state: dict[str, Any] = {"kind": "mobile", "step": step, "progress": progress}
-    state |= {"settings": asdict(plan.settings), "size": plan.size, "space": plan.space.name, "encoders": plan.encoders}
-    return state | {name: getattr(players, name).state_dict() for name in (*NETWORKS, *OPTIMISERS)}
-
-
-def resume(kept: dict[str, Any], players: Players) -> tuple[int, float]:
-    """Put a checkpoint back and return its step and which share of its run was done.
-
-    Raises WeightsError for one of another shape.
-    """
-    for name in NETWORKS:
-        load_strictly(getattr(players, name), kept[name])
-    for name in OPTIMISERS:
-        getattr(players, name).load_state_dict(kept[name])
-    return kept["step"], kept.get("progress", 0.0)

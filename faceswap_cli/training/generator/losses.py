@@ -46,10 +46,10 @@ def smoothness_loss(residual: Tensor, image: Tensor) -> Tensor:
     return (_smooth(image, residual) * (0.5 * (across + down) + 0.1 * residual.abs())).mean()
 
 
-def shut_loss(gate: Tensor, portrait: Tensor) -> Tensor:
-    """Return how far a gate (N, 1, g, g) is shut where the portrait (N, 4, S, S) may be used."""
-    usable = functional.interpolate(portrait[:, 3:], size=gate.shape[-2:], mode="bilinear", antialias=True)
-    return ((1 - gate.float()) * usable).sum() / usable.sum().clamp(min=1)
+def closed_gate_loss(gate: Tensor, portrait: Tensor) -> Tensor:
+    """Return how far a gate (N, 1, g, g) is closed, 0..1, where the portrait (N, 4, S, S) may be used."""
+    valid_mask = functional.interpolate(portrait[:, 3:], size=gate.shape[-2:], mode="bilinear", antialias=True)
+    return ((1 - gate.float()) * valid_mask).sum() / valid_mask.sum().clamp(min=1)
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:

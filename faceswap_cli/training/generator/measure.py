@@ -22,7 +22,7 @@ from ..teachers.identity_judge import IdentityJudge
 
 PAIRS, SHOWN = 64, 8
 NOT_MEASURED = dict.fromkeys(
-    ("cosine_source", "cosine_target", "retrieval", "still_target", "pose_degrees", "openness", "self_psnr", "score"),
+    ("cosine_source", "cosine_target", "retrieval", "still_target", "pose_degrees", "apertures", "self_psnr", "score"),
     math.nan,
 )  # the measures, where a row of the log has none
 DECIBELS, DEGREES = 100.0, 50.0  # that weigh as much as a cosine of 1 in the score
@@ -31,7 +31,7 @@ SAME = 60.0  # decibels from which pictures count as the same
 
 @torch.no_grad()
 def measure(generator: nn.Module, judge: IdentityJudge, data: SwapData, sheet: Path) -> dict[str, float]:
-    """Swap fixed pairs of the tuning people and return what `evaluate` calls the same, beside `openness` and `score`.
+    """Swap fixed pairs of the tuning people and return what `evaluate` calls the same, beside `apertures` and `score`.
 
     Who is seen is said by the training's own encoders, where a head turns and how far eyes and mouth are open (a share
     of the face's height) by the embedded landmarks: curves to watch and a score to choose a checkpoint by, not figures
@@ -81,11 +81,12 @@ def _shape(crops: Tensor, swapped: Tensor) -> dict[str, float]:
     finder = LandmarkFinder(open_network(models.locate("points"), "cpu", 1), models.entry("points"))
     before, after = (np.stack([finder.find(to_picture(image)) for image in part]) for part in (crops, swapped))
     turns = [np.stack([turn_of(points) for points in part]) for part in (before, after)]
-    return {"pose_degrees": pose_error(*turns), "openness": float(np.abs(_openness(before) - _openness(after)).mean())}
+    change = np.abs(_apertures(before) - _apertures(after)).mean()
+    return {"pose_degrees": pose_error(*turns), "apertures": float(change)}
 
 
-def _openness(points: np.ndarray) -> np.ndarray:
-    """Return how open mouth, left and right eye are, (n, 3), of points (n, 66, 2): shares from bridge to chin."""
+def _apertures(points: np.ndarray) -> np.ndarray:
+    """Return the apertures of mouth, left and right eye (n, 3) of points (n, 66, 2), shares from bridge to chin."""
     upper, lower = INNER_LIPS[len(INNER_LIPS) // 2]
     pairs = [(points[:, upper], points[:, lower])]
     for eye in EYES:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
@@ -12,6 +11,7 @@ from ..core.options import TrainOptions
 from ..core.settings import SwapSettings, read_settings
 from ..teachers.encoders import names_of
 from ..teachers.spaces import Space, space_of
+from .adversarial import RunPlan
 from .generators import Origin, build_generator, configuration, read_generator, settings_from, settings_in
 
 SIZE = 112  # pixels, of a training crop where nothing says another
@@ -19,15 +19,10 @@ SMALLEST, SIDE_STEP = 64, 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """Networks, losses and crops of a run."""
+class Plan(RunPlan[SwapSettings]):
+    """Networks, losses and crops of a run; the settings hold the length of its identities, too."""
 
-    settings: SwapSettings  # the generator's shape among them, the length of its identities too
-    size: int  # side of the training crops
-    space: Space  # of the identities
-    encoders: list[str]  # that judge, see `encoders.names_of`
     origin: Origin | None = None  # the generator it starts from
-    kept: dict[str, Any] | None = None  # the checkpoint it goes on from
 
 
 def make_plan(options: TrainOptions, encoders: Sequence[nn.Module]) -> Plan:
@@ -45,7 +40,7 @@ def make_plan(options: TrainOptions, encoders: Sequence[nn.Module]) -> Plan:
         )
     settings = settings_in(space, settings_from(origin, settings, told=options.config is not None))
     usual = origin.size if settings.network == "simswap" and origin.size else SIZE
-    return Plan(settings, checked_size(options.size or usual), space, names_of(encoders), origin)
+    return Plan(settings, checked_size(options.size or usual), space, names_of(encoders), origin=origin)
 
 
 def checked_size(size: int) -> int:

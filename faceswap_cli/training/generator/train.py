@@ -5,9 +5,9 @@ teach the identity, batches of one person teach what must stay. Source: SimSwap 
 3.4; SwapSettings says where the lite recipe leaves the paper.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +16,13 @@ from torch.nn import functional
 from ...networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
 from ...networks.lite import Changes, SimSwapLite, apply_changes
 from ..core.options import TrainOptions
-from ..core.parallel import is_first, join_workers
+from ..core.parallel import join_workers
 from ..core.run import (
     Means,
     Run,
     autocast,
     channels_last,
     descend,
-    logs,
     rate_factor,
     seed_step,
     set_rate,
@@ -36,9 +35,11 @@ from ..teachers.encoders import load_encoders
 from ..teachers.expression import ExpressionJudge, load_expression_judge
 from ..teachers.identity_judge import IdentityJudge
 from ..teachers.known_faces import open_data
+from .adversarial import WARM_UP, Journal, TrainState
 from .generators import Generator, build_generator, copy_weights
 from .losses import (
     blend_penalty,
+    closed_gate_loss,
     contrast_loss,
     feature_matching,
     hinge_discriminator,
@@ -47,35 +48,30 @@ from .losses import (
     light_loss,
     outside_loss,
     r1_penalty,
-    shut_loss,
     smoothness_loss,
 )
-from .measure import NOT_MEASURED, measure
+from .measure import measure
 from .plan import Plan, make_plan
 
 STEPS, BATCH = 5000, 16
 HALVED_FOUR_TIMES = 96  # pixels; below it the coarse discriminator, with a fourth halving, has no patch left
-WARM_UP = 100  # steps the discriminator trains alone before it counts
-SAMPLE = "samples/{:07d}.png"  # sheet of a step
-NETWORKS = ("generator", "average", "discriminator")
-OPTIMISERS = ("generator_optimiser", "discriminator_optimiser")
 LOSSES = (  # every one a step can have: the columns of the log
-    "discriminator", "gradient_penalty", "outside", "light", "reconstruction", "smoothness", "shut", "expression",
-    "identity", "contrast", "adversarial", "feature_matching",
+    "discriminator", "gradient_penalty", "outside", "light", "reconstruction", "smoothness", "closed_gate",
+    "expression", "identity", "contrast", "adversarial", "feature_matching",
 )  # fmt: skip
 
 
-@dataclass(slots=True)
-class Players:
+@dataclass(slots=True, kw_only=True)
+class GeneratorState(TrainState):
     """The networks of a run and their optimisers."""
 
+    kind = "generator"
+    networks = ("generator", "average", "discriminator")
+    optimisers = ("generator_optimiser", "discriminator_optimiser")
+
     generator: Generator
-    average: Generator  # moving average of the generator: what is measured and exported
-    discriminator: TwoScaleDiscriminator
-    judge: IdentityJudge
     expression: ExpressionJudge | None
     generator_optimiser: torch.optim.Optimizer
-    discriminator_optimiser: torch.optim.Optimizer
 
 
 def train(options: TrainOptions) -> None:
@@ -87,39 +83,38 @@ def train(options: TrainOptions) -> None:
     worker = join_workers(device)
     judge = IdentityJudge(encoders, plan.size).to(device)
     data = open_data(options, judge, plan.size, device, settings.balance)
-    players = build_players(plan, judge, options.landmarks, device)
-    batch_size, means = options.batch or BATCH, Means(LOSSES)
-    step, done = resume(plan.kept, players) if plan.kept is not None else (0, 0.0)
+    state = build_state(plan, judge, options.landmarks, device)
+    journal = Journal(
+        run=run,
+        worker=worker,
+        save_every=options.save_every,
+        steps=STEPS,
+        means=Means(LOSSES),
+        measure=partial(measure, state.average, judge, data),
+        checkpoint=partial(state.checkpoint, plan),
+    )
+    step, done = state.restore(plan.kept) if plan.kept is not None else (0, 0.0)
+    batch_size = options.batch or BATCH
     drawn = data.batches(options, worker, step, count=batch_size, same_every=settings.same_every)
     run.start(step, batch_size, done)
 
     while (progress := run.progress(step, STEPS)) < 1 and not run.out_of_time():
         seed_step(options, worker, step)
         rate = rate_factor(step, progress) if settings.schedule == "cosine" else 1.0
-        set_rate(players.generator_optimiser, (options.learning_rate or settings.generator_rate) * rate)
-        set_rate(players.discriminator_optimiser, settings.discriminator_rate * rate)
+        set_rate(state.generator_optimiser, (options.learning_rate or settings.generator_rate) * rate)
+        set_rate(state.discriminator_optimiser, settings.discriminator_rate * rate)
         batch = data.assemble(next(drawn))
         waits = options.init_from is not None and settings.adversarial_from <= step < WARM_UP
-        losses, fake = ({}, None) if waits else generator_step(players, batch, settings, step)
+        losses, fake = ({}, None) if waits else generator_step(state, batch, settings, step)
         if step >= settings.adversarial_from - WARM_UP:
-            losses |= discriminator_step(players, batch, settings, fake)
-        means.add(losses)
+            losses |= discriminator_step(state, batch, settings, fake)
         step += 1
-        if not is_first(worker):
-            continue
-        run.show(step, progress, losses, STEPS)
-        saves = step % options.save_every == 0
-        row = measure(players.average, judge, data, run.folder / SAMPLE.format(step)) if saves else NOT_MEASURED
-        if logs(step, options.save_every):
-            run.log({"step": step, "images_per_second": run.images_per_second(step), **row, **means.take()})
-        if saves:
-            run.keep(checkpoint(players, plan, step, progress), row["score"])
+        journal.add(step, progress, losses)
     drawn.close()
-    if is_first(worker):
-        run.keep(checkpoint(players, plan, step, progress))
+    journal.end(step, progress)
 
 
-def build_players(plan: Plan, judge: IdentityJudge, landmarks: Path | None, device: torch.device) -> Players:
+def build_state(plan: Plan, judge: IdentityJudge, landmarks: Path | None, device: torch.device) -> GeneratorState:
     """Return fresh networks, the generator with the weights of the plan's origin where it has one."""
     settings = plan.settings
     generator, average = build_generator(settings), build_generator(settings)
@@ -131,14 +126,14 @@ def build_players(plan: Plan, judge: IdentityJudge, landmarks: Path | None, devi
     for network in (generator, average, discriminator):
         channels_last(network.to(device))
     betas = settings.beta1, settings.beta2
-    return Players(
-        generator,
-        average,
-        discriminator,
-        judge,
-        None if landmarks is None else load_expression_judge(landmarks).to(device),
-        torch.optim.Adam(generator.parameters(), betas=betas),
-        torch.optim.Adam(discriminator.parameters(), betas=betas),
+    return GeneratorState(
+        generator=generator,
+        average=average,
+        discriminator=discriminator,
+        judge=judge,
+        expression=None if landmarks is None else load_expression_judge(landmarks).to(device),
+        generator_optimiser=torch.optim.Adam(generator.parameters(), betas=betas),
+        discriminator_optimiser=torch.optim.Adam(discriminator.parameters(), betas=betas),
     )
 
 
@@ -163,15 +158,15 @@ def generate(generator: nn.Module, batch: Batch) -> tuple[Tensor, Changes | None
 
 
 def discriminator_step(
-    players: Players, batch: Batch, settings: SwapSettings, fake: Tensor | None
+    state: GeneratorState, batch: Batch, settings: SwapSettings, fake: Tensor | None
 ) -> dict[str, Tensor]:
     """Teach the discriminator to tell targets from swaps (those of the generator's step, if any); return its losses."""
     if fake is None:
         with torch.no_grad():
-            fake, _ = generate(players.generator, batch)
+            fake, _ = generate(state.generator, batch)
     real = batch.target.detach().requires_grad_(settings.gradient_penalty > 0)
     with autocast(real.device):
-        real_scales, fake_scales = players.discriminator(real), players.discriminator(fake)
+        real_scales, fake_scales = state.discriminator(real), state.discriminator(fake)
     pairs = zip(real_scales, fake_scales, strict=True)
     losses = {
         "discriminator": torch.stack([hinge_discriminator(r[-1].float(), f[-1].float()) for r, f in pairs]).mean()
@@ -181,27 +176,27 @@ def discriminator_step(
         losses["gradient_penalty"] = 0.5 * settings.gradient_penalty * penalty
     elif settings.gradient_penalty:
         with autocast(real.device):
-            losses["gradient_penalty"] = settings.gradient_penalty * blend_penalty(players.discriminator, real, fake)
-    descend(losses, players.discriminator, players.discriminator_optimiser)
+            losses["gradient_penalty"] = settings.gradient_penalty * blend_penalty(state.discriminator, real, fake)
+    descend(losses, state.discriminator, state.discriminator_optimiser)
     return losses
 
 
 def generator_step(
-    players: Players, batch: Batch, settings: SwapSettings, step: int
+    state: GeneratorState, batch: Batch, settings: SwapSettings, step: int
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Teach the generator; return its losses, weighted as they were summed, and the swaps it made (detached)."""
-    fake, changes = generate(players.generator, batch)
+    fake, changes = generate(state.generator, batch)
     losses = _attribute_losses(fake, changes, batch, settings)
     ramp = min(1.0, max(0.0, (step - settings.reconstruction_only + 1) / max(1, settings.identity_ramp)))
     if ramp > 0:
-        losses |= {name: ramp * loss for name, loss in _identity_losses(fake, batch, players.judge, settings).items()}
-    if players.expression is not None:
+        losses |= {name: ramp * loss for name, loss in _identity_losses(fake, batch, state.judge, settings).items()}
+    if state.expression is not None:
         with autocast(fake.device):
-            losses["expression"] = settings.expression * players.expression(fake, batch.target)
+            losses["expression"] = settings.expression * state.expression(fake, batch.target)
     if step >= settings.adversarial_from:
-        losses |= _adversarial_losses(fake, batch, players.discriminator, settings)
-    descend(losses, players.generator, players.generator_optimiser)
-    update_average(players.average, players.generator, min(settings.average, (step + 1) / (step + 10)))
+        losses |= _adversarial_losses(fake, batch, state.discriminator, settings)
+    descend(losses, state.generator, state.generator_optimiser)
+    update_average(state.average, state.generator, min(settings.average, (step + 1) / (step + 10)))
     return losses, fake.detach()
 
 
@@ -215,7 +210,7 @@ def _attribute_losses(fake: Tensor, changes: Changes | None, batch: Batch, setti
         losses["reconstruction"] = settings.reconstruction * functional.l1_loss(fake, batch.target)
     if changes is not None:
         losses["smoothness"] = settings.smoothness * smoothness_loss(changes.residual, fake)
-        losses["shut"] = settings.shut * shut_loss(changes.gate, batch.portrait)
+        losses["closed_gate"] = settings.closed_gate * closed_gate_loss(changes.gate, batch.portrait)
     return losses
 
 
@@ -248,17 +243,3 @@ def _adversarial_losses(
         matching = torch.stack([feature_matching(f, r, settings.matched_maps) for f, r in pairs]).sum()
         losses["feature_matching"] = settings.feature_matching * matching
     return losses
-
-
-def checkpoint(players: Players, plan: Plan, step: int, progress: float) -> dict[str, Any]:
-    """Return everything the run needs to go on exactly."""
-    state: dict[str, Any] = {"kind": "generator", "step": step, "progress": progress}
-    state |= {"settings": asdict(plan.settings), "size": plan.size, "space": plan.space.name, "encoders": plan.encoders}
-    return state | {name: getattr(players, name).state_dict() for name in (*NETWORKS, *OPTIMISERS)}
-
-
-def resume(kept: dict[str, Any], players: Players) -> tuple[int, float]:
-    """Put a checkpoint back and return its step and which share of its run was done."""
-    for name in (*NETWORKS, *OPTIMISERS):
-        getattr(players, name).load_state_dict(kept[name])
-    return kept["step"], kept.get("progress", 0.0)

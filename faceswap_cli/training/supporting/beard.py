@@ -1,8 +1,8 @@
-"""Teach the face points to tell a beard: a small head learns from pictures that somebody looked at.
+"""Train the beard head of the landmark network, from photos labelled by hand.
 
-Nothing else of the network changes, so its points stay what they are. Pictures are labelled as a whole; the head looks
-for the part of the lower face that is most like a beard (multiple-instance learning). Few faces have one, so a part of
-each batch is drawn from those of the others that look most like it.
+The rest of the network is frozen, so its landmarks do not change. A photo has one label; the head scores each part of
+the lower face, and the highest score counts (multiple-instance learning). Beards are rare, so a part of each batch is
+hard negatives: the beardless faces that the head scores highest.
 """
 
 from collections.abc import Generator
@@ -30,11 +30,11 @@ from .points import AVERAGE_DECAY, PICTURE_SIZE, read_points
 
 USUAL = Usual(steps=2500, batch=32, rate=2e-3)
 WIDTH = 32  # channels of the head
-BEARDED, HARD = 0.375, 0.375  # shares of a batch: with a beard, and without but like one
-HARDEST = 0.06  # share of the faces without that are hard
-LOOKED_ANEW = 250  # steps after which that is told anew, and at every checkpoint: a run goes on exactly
-SURE = 0.98  # what a label is worth: some are wrong
-TOLD = 0.85  # how surely there is a beard from which the scores take it for told: half of one is then kept in a swap
+BEARDED, HARD = 0.375, 0.375  # shares of a batch: bearded faces, and hard negatives
+HARDEST = 0.06  # share of the beardless faces that are hard negatives
+LOOKED_ANEW = 250  # steps after which hard negatives are searched anew; at checkpoints too: a resumed run is exact
+SURE = 0.98  # the probability that a label stands for (label smoothing): some are wrong
+TOLD = 0.85  # probability from which the scores count a beard as found; a swap then keeps half of it
 DAMAGE = 0.7  # strength of `augment.degrade_batch`
 
 
@@ -66,7 +66,7 @@ class Labels:
 
 @dataclass(slots=True, eq=False)
 class BeardTask(Task[tuple[Tensor, Tensor], dict[str, float]]):
-    """Tell beards."""
+    """Tell bearded faces from others."""
 
     state: Averaged[FacePoints]
     pictures: Tensor  # (N, 3, H, W) uint8
@@ -76,7 +76,7 @@ class BeardTask(Task[tuple[Tensor, Tensor], dict[str, float]]):
     usual: Usual = USUAL
 
     def draw(self, count: int, step: int) -> Generator[tuple[Tensor, Tensor], None, None]:
-        """Yield pictures (B, 3, H, W) uint8 and what is wanted of them (B, 1)."""
+        """Yield pictures (B, 3, H, W) uint8 and their labels (B, 1), 1 for a beard."""
         bearded, plain = (
             np.flatnonzero(each & ~self.labels.held_out) for each in (self.labels.bearded, self.labels.plain)
         )
@@ -90,7 +90,7 @@ class BeardTask(Task[tuple[Tensor, Tensor], dict[str, float]]):
             step += 1
 
     def loss(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        """Return the head's loss; labels are worth `SURE`."""
+        """Return the head's loss, with labels smoothed to `SURE`."""
         network, (pictures, wanted) = self.state.network, batch
         assert network.beard is not None
         moves = draw_moves(len(pictures), pictures.device, degrees=6, scale=0.06, shift=0.03)
@@ -112,7 +112,7 @@ class BeardTask(Task[tuple[Tensor, Tensor], dict[str, float]]):
 def draw(
     bearded: np.ndarray, plain: np.ndarray, hard: np.ndarray, count: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows (count,) of a batch and what is wanted of them, (count, 1) float32: 1 for a beard."""
+    """Return the rows (count,) of a batch and their labels (count, 1) float32: 1 for a beard."""
     ones, hards = max(1, round(BEARDED * count)), round(HARD * count)
     rows = [generator.choice(bearded, ones), generator.choice(hard, hards)]
     rows.append(generator.choice(plain, count - ones - hards))

@@ -7,7 +7,7 @@ input, then the whole learns the embedding, with hints on five inner maps (Romer
 average of the weights.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,7 +205,7 @@ def measure(student: MobileFaceNet, teacher: MobileFaceNet, faces: FaceSet, fold
     return measures
 
 
-def _damages() -> dict:
+def _damages() -> dict[str, Callable[[FaceSet, int], np.ndarray]]:
     """Return the pictures' damages by name: (faces, index) -> encoder crop."""
 
     def crop(faces: FaceSet, index: int, jitter: np.ndarray | None = None) -> np.ndarray:

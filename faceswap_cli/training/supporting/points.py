@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from ...errors import UsageError
 from ...networks.export import Signature, read_metadata, read_state_dict, write_onnx
-from ...networks.points import POINTS, FacePoints, FacePointsConfig
+from ...networks.points import FacePoints, FacePointsConfig
+from ...types import POINTS
 from ..core.averaged import Averaged, begin, fields_of
 from ..core.checkpoint import load
 from ..core.options import TrainOptions

@@ -11,9 +11,9 @@ import numpy as np
 
 from ...engines.select import open_network
 from ...errors import WeightsError
-from ...networks.points import POINTS
 from ...portrait.landmarks import EYES, MIRRORED, MOUTH_CORNERS, NOSE_TIP
 from ...stages.tensors import to_tensor
+from ...types import POINTS
 
 SIZE, CELLS = 224, 28
 LOGIT_FACTOR = 16
