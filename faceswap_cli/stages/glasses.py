@@ -52,25 +52,33 @@ def find_glasses(image: np.ndarray, class_probs: np.ndarray, eyes: np.ndarray) -
 
 
 def _rims(image: np.ndarray, brightness: np.ndarray, worn: np.ndarray, eyes: np.ndarray) -> np.ndarray:
-    size = len(worn)
-    near = cv2.dilate(worn, disc(OUTSIDE * size))
-    lines = near & (1 - cv2.erode(worn, disc(INSIDE * size))) & (_prominence(image, disc(LINE * size)) > FAINT)
-    frame = cv2.dilate(near, disc(MARGIN * size)) & (1 - cv2.erode(worn, disc(THICK * size))) & (brightness < DARK)
+    near = _wider(worn, OUTSIDE)
+    lines = near & (1 - _narrower(worn, INSIDE)) & (_prominence(image, disc(LINE * len(worn))) > FAINT)
+    frame = _wider(near, MARGIN) & (1 - _narrower(worn, THICK)) & (brightness < DARK)
     found = _touching((lines | frame) & (1 - eyes), lines)
-    return cv2.dilate(found, disc(MARGIN * size)) & (1 - eyes)
+    return _wider(found, MARGIN) & (1 - eyes)
 
 
 def _opaque(brightness: np.ndarray, glare: np.ndarray, worn: np.ndarray, eyes: np.ndarray) -> np.ndarray:
     """Return what cannot be seen through: glare, and lenses that are dark for the most part; brows alone are not."""
     size = len(worn)
-    lens = cv2.erode(worn, disc(INSIDE * size))
+    lens = _narrower(worn, INSIDE)
     hidden = lens & glare
     for side in _sides(eyes, size):
         dark = (lens & side & (brightness < THROUGH[0])).sum()
         if dark > TINTED * max(int((lens & side).sum()), 1):
             hidden |= lens & side
     hidden = cv2.morphologyEx(hidden, cv2.MORPH_OPEN, disc(SPECK * size))
-    return cv2.dilate(hidden, disc((INSIDE + OUTSIDE) * size)) & cv2.dilate(worn, disc(OUTSIDE * size))
+    return _wider(hidden, INSIDE + OUTSIDE) & _wider(worn, OUTSIDE)
+
+
+def _wider(mask: np.ndarray, share: float) -> np.ndarray:
+    """Return a mask (S, S) uint8 that is larger all around by a share of its side."""
+    return np.asarray(cv2.dilate(mask, disc(share * len(mask))))
+
+
+def _narrower(mask: np.ndarray, share: float) -> np.ndarray:
+    return np.asarray(cv2.erode(mask, disc(share * len(mask))))
 
 
 def _sides(eyes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
