@@ -124,7 +124,9 @@ def noted(trials: list[Trial], value: Value) -> dict[str, Any]:
     """Return what the record says of a number that gets one of the values that were tried, today's first."""
     today, by_value = trials[0], {each.value: each for each in trials}
     others = [str(each) for each in trials if each.value not in (today.value, value)]
-    pictures = f"{today.swaps} pairs of photos and {today.selves} self-swaps of tuning people (retune.py, seed {SEED})"
+    pictures = (
+        f"photos of tuning people: {today.swaps} into others, {today.selves} into themselves (retune.py, seed {SEED})"
+    )
     return {
         "value": value,
         "on": pictures,

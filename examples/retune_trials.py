@@ -57,10 +57,12 @@ class Trial:
     error: float  # standard error of the cosine's mean difference from that of today's value
 
     def __str__(self) -> str:
-        shown = (
-            f"{name} {'-' if np.isnan(figure) else format(figure, '.3g')}" for name, figure in self.figures.items()
-        )
-        return f"{self.value}: {', '.join(shown)}, moved {self.moved:.3g}"
+        figures = self.figures | {"moved": self.moved}
+        return f"{self.value}: {', '.join(f'{name} {_shown(figure)}' for name, figure in figures.items())}"
+
+
+def _shown(figure: float) -> str:
+    return "-" if np.isnan(figure) else f"{figure:#.3g}".rstrip(".")
 
 
 def draw_pairs(faces: Path, count: int, selves: int) -> list[tuple[Path, Path]]:

@@ -248,7 +248,7 @@ def trials(examples: dict[str, ModuleType], values: list[float]) -> list[Any]:
     return [trial(value, 5, 2, {"cosine": value / 2, "pose": float("nan")}, 1.0, 0.01) for value in values]
 
 
-@pytest.mark.parametrize(("value", "before"), [(0.4, "0.3: cosine 0.15, pose -, moved 1"), (0.3, "0.3, kept")])
+@pytest.mark.parametrize(("value", "before"), [(0.4, "0.3: cosine 0.150, pose -, moved 1.00"), (0.3, "0.3, kept")])
 def test_a_value_is_kept_in_code_and_record_alike(
     examples: dict[str, ModuleType], root: Path, value: float, before: str
 ) -> None:
@@ -261,10 +261,10 @@ def test_a_value_is_kept_in_code_and_record_alike(
     entry = record["nose"]["share"]
     assert entry["value"] == tuned.numbers_of(root)["nose.share"].value == value
     assert (entry["range"], entry["date"]) == ([0, 0.5], date.today())
-    assert entry["on"].startswith("5 pairs of photos and 2 self-swaps of tuning people")
-    assert (entry["before"], entry["after"]) == (before, f"{value}: cosine {value / 2:.3g}, pose -, moved 1")
+    assert entry["on"] == "photos of tuning people: 5 into others, 2 into themselves (retune.py, seed 0)"
+    assert (entry["before"], entry["after"]) == (before, f"{value}: cosine {value / 2:.3f}, pose -, moved 1.00")
     others = [0.2] if value == 0.4 else [0.2, 0.4]
-    assert entry["tried"] == [f"{each}: cosine {each / 2:.3g}, pose -, moved 1" for each in others]
+    assert entry["tried"] == [f"{each}: cosine {each / 2:.3f}, pose -, moved 1.00" for each in others]
 
 
 def test_a_value_outside_of_its_range_is_refused(examples: dict[str, ModuleType]) -> None:
