@@ -50,7 +50,8 @@ class Version:
 
     def _run(self, command: str, words: tuple[str | Path, ...]) -> subprocess.CompletedProcess[str]:
         variables = dict(os.environ) | ({"PYTHONPATH": str(self.checkout)} if self.checkout else {})
-        line = [self.python, "-m", "faceswap_cli", command, *map(str, words), "--quiet", *self.words]
+        # -P: without it the folder one stands in, a checkout perhaps, comes before the version's own code
+        line = [self.python, "-P", "-m", "faceswap_cli", command, *map(str, words), "--quiet", *self.words]
         return subprocess.run(line, capture_output=True, text=True, env=variables, check=False)
 
 

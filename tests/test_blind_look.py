@@ -199,6 +199,20 @@ def test_a_version_is_this_checkout_another_a_python_or_ready_results(
             read(wrong)
 
 
+def test_another_checkout_swaps_wherever_one_stands(
+    examples: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "other" / "faceswap_cli"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text("import sys\nopen(sys.argv[sys.argv.index('--output') + 1], 'w').close()\n")
+    monkeypatch.chdir(ROOT)
+    version, photo = examples["versions"].read_version(f"old={tmp_path / 'other'}"), ROOT / "examples/before_after.jpg"
+    result = tmp_path / "result.png"
+    assert version.swap(photo, photo, result) == result
+    assert result.read_bytes() == b""
+
+
 def test_a_version_swaps_as_the_command_does(
     examples: dict[str, ModuleType], portrait: Path, whole_pack: Path, tinting_generator: Path, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ from faceswap_cli.portrait.records import FaceState, Portrait
 from faceswap_cli.portrait.source import Portraitist
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.bundle import find_bundle
+from faceswap_cli.stages.constants import constants_of
 from faceswap_cli.stages.detect import Detect, open_detector
 from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK
 from faceswap_cli.types import Crop
@@ -219,11 +220,42 @@ def test_a_changed_number_makes_another_recipe() -> None:
     assert len(set(digests)) == 3
 
 
+@pytest.mark.parametrize(("number", "value"), [("geometry.GAIN", 2.3), ("bending._MOVED", (0.1, 0.6))])
+def test_a_constant_beside_the_steps_makes_another_recipe_too(
+    number: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = RECIPE.digest
+    monkeypatch.setattr(f"faceswap_cli.portrait.{number}", value)
+    assert RECIPE.digest != before
+
+
+def test_another_mean_face_makes_another_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = RECIPE.digest
+    (tmp_path / "mean_face.npz").write_bytes(Path(module.__file__).with_name("mean_face.npz").read_bytes())
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "recipe.py"))
+    assert RECIPE.digest == before
+    (tmp_path / "mean_face.npz").write_bytes(b"another")
+    assert RECIPE.digest != before
+
+
+def test_constants_are_numbers_and_their_tuples_by_module() -> None:
+    found = constants_of("faceswap_cli.portrait")
+    assert found["faceswap_cli.portrait.landmarks.MOUTH_CORNERS"] == (58, 62)
+    assert found["faceswap_cli.portrait.landmarks.JAW"] == slice(0, 17)
+    assert found["faceswap_cli.portrait.corrections.beard._WINGS"] == (35, 33, 31)
+    assert "faceswap_cli.portrait.open_bundle._OF_THE_SOURCE" not in found  # words
+    assert "faceswap_cli.portrait.recipe.STEPS" not in found
+
+
 def test_a_clip_made_with_other_corrections_or_numbers_is_not_gone_on_with(
     portrait: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = find_bundle(OPTIONS)
     usual = recipe_of({None: [portrait]}, bundle, OPTIONS)
+    with monkeypatch.context() as other:
+        other.setattr("faceswap_cli.stages.mask._EYE", 0.4)
+        assert recipe_of({None: [portrait]}, bundle, OPTIONS) != usual
+    assert recipe_of({None: [portrait]}, bundle, OPTIONS) == usual
     assert recipe_of({None: [portrait]}, bundle, replace(OPTIONS, without=("grain",))) != usual
     finer = replace(Eyelids().settings, open=0.07)
     steps = tuple(replace(step, settings=finer) if isinstance(step, Eyelids) else step for step in module.STEPS)

@@ -25,6 +25,7 @@ from ..portrait.recipe import RECIPE
 from ..shelf import Shelf
 from ..stages.attendance import Left
 from ..stages.bundle import Bundle, find_bundle
+from ..stages.constants import constants_of
 from ..stages.detect import pack_folder
 from ..stages.label import draw_label
 from ..stages.tally import Tally
@@ -187,8 +188,10 @@ def open_swapper(
 def recipe_of(cast: Cast, bundle: Bundle, options: Options) -> str:
     """Digest what the swapped pixels depend on beside the clip and the options.
 
-    That is the photos and whom they are for, the networks, the corrections with all their numbers, our version.
+    That is the photos and whom they are for, the networks, the corrections and other steps with all their numbers, our
+    version.
     """
+    stages = str(constants_of("faceswap_cli.stages"))
     corrections = RECIPE.without(options.without).shaped(options.shape).digest
     networks = [part.path for part in bundle.parts.values()]
     detectors = sorted(pack_folder(options.face_pack).glob("*.onnx"))
@@ -197,7 +200,8 @@ def recipe_of(cast: Cast, bundle: Bundle, options: Options) -> str:
     written = [] if options.people is None else [file_of(options.people)]
     files = [*(path for _, path, _ in photos), *named, *written, *networks, *detectors]
     chosen = [f"{who} {face}" for who, _, face in photos]
-    return hashlib.sha256("\n".join([__version__, corrections, *map(_digest_of, files), *chosen]).encode()).hexdigest()
+    parts = [__version__, stages, corrections, *map(_digest_of, files), *chosen]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _digest_of(path: Path) -> str:

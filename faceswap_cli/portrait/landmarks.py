@@ -27,8 +27,8 @@ _LIPS_SWAPPED = (*range(52, 47, -1), *range(57, 52, -1), *range(62, 57, -1), *ra
 MIRRORED = np.array([*_JAW_SWAPPED, *_BROWS_SWAPPED, *_NOSE_SWAPPED, *_EYES_SWAPPED, *_LIPS_SWAPPED])
 
 BRIDGE, NOSE_TIP, CHIN = 27, 30, 8
-# landmarks of the brows, and how far above each the hairline lies, as a share of the way from chin to bridge
-LIFTED = ([17, 19, 21, 22, 24, 26], [0.25, 0.38, 0.42, 0.42, 0.38, 0.25])
+_HAIRLINE = (0.25, 0.38, 0.42, 0.42, 0.38, 0.25)  # shares of the way from chin to bridge, above landmarks of the brows
+LIFTED = ([17, 19, 21, 22, 24, 26], _HAIRLINE)  # these landmarks, and how far above each the hairline lies
 
 
 class LandmarkFinder:

@@ -6,9 +6,12 @@ generator and after it. To add a correction, write its steps (see protocols.py) 
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from ..errors import UsageError
+from ..stages.constants import constants_of
+from ..store.models import sha256_of
 from .corrections.beard import Beard
 from .corrections.brow_shape import BrowShape
 from .corrections.close_mouth import CloseMouth, LipLine
@@ -112,10 +115,11 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """What tells this recipe with all its numbers from any other (SHA-256)."""
-        return hashlib.sha256(
-            "\n".join(f"{step.name} {step.history} {step}" for step in self.steps).encode()
-        ).hexdigest()
+        """What tells this recipe with all numbers of this room, learnt ones too, from any other (SHA-256)."""
+        steps = [f"{step.name} {step.history} {step}" for step in self.steps]
+        learnt = [sha256_of(path) for path in sorted(Path(__file__).parent.glob("*.npz"))]
+        constants = constants_of(__name__.rpartition(".")[0])
+        return hashlib.sha256("\n".join([*steps, *learnt, str(constants)]).encode()).hexdigest()
 
     def without(self, names: tuple[str, ...]) -> "Recipe":
         """Return the recipe without some corrections; raise UsageError for a name that is none of them."""
