@@ -1,6 +1,6 @@
-"""Name what every pixel of a crop is, skin, hair, an eye: the fourth step of a frame's way.
+"""Label each pixel of a crop as skin, hair, an eye or one of 16 other classes: the fourth step of a frame's way.
 
-Whoever asks later, the fit of a portrait and the mask, finds the answer in the crop: a face is looked at once.
+The answer is kept in the crop for all later steps (fitting the portrait, masking): a face is parsed once.
 """
 
 from dataclasses import replace
@@ -36,7 +36,7 @@ class Parser:
             raise WeightsError(f"{contract.file} does not say the size of its input: train it again or reinstall")
 
     def parse_crops(self, crops: list[Crop]) -> list[Crop]:
-        """Return the crops with what their pixels are."""
+        """Return the crops with their class probabilities."""
         return [replace(crop, class_probs=self.parse(crop.image)) for crop in crops]
 
     def parse(self, image: np.ndarray) -> np.ndarray:
