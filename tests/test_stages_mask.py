@@ -8,8 +8,16 @@ import pytest
 from faceswap_cli.options import MOST_BLUR
 from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
-from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, face_probability, soften
-from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, Parser
+from faceswap_cli.stages.mask import (
+    GLASSES_BACK,
+    MASKS_BACK,
+    OvalMask,
+    ParsedMask,
+    _eyes,
+    face_probability,
+    soften,
+)
+from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, HAIR, Parser, averaged
 from faceswap_cli.store.models import entry
 from faceswap_cli.types import Crop, Face
 
@@ -249,3 +257,27 @@ def test_the_targets_glasses_stay_where_a_portrait_is_laid(side: int, seen: bool
     assert painted[centre, centre] > 0.9
     assert (kept[centre, centre] < 0.1) == seen
     assert kept[centre, kept.shape[0] // 8] > 0.9
+
+
+def test_shares_of_a_large_parser_are_averaged_to_the_side_that_is_reckoned_with() -> None:
+    shares = np.zeros((19, 4, 4), np.float32)
+    shares[3, :, :3], shares[8, :, 3:] = 1, 1
+    small = averaged(shares, 2)
+    assert small[3].tolist() == [[1, 0.5], [1, 0.5]]
+    assert small[8].tolist() == [[0, 0.5], [0, 0.5]]
+    assert averaged(shares, 4) is shares is averaged(shares, None)
+
+
+def test_an_uncovered_eye_is_face_in_a_disc_around_it_and_its_brow() -> None:
+    """A parser that takes all for hair sees neither; the discs are 0.38 of the way from mouth to eyes, 0.15 higher."""
+    one = crop()
+    (hair,) = seen_by(Labels(np.full((SIZE, SIZE), HAIR)), one)
+    assert hair.class_probs is not None
+    eyes = _eyes(hair, hair.class_probs, face_probability(hair.class_probs))
+    points = TEMPLATES["simswap-frontal"][0] * SIZE
+    up = points[:2].mean(axis=0) - points[3:].mean(axis=0)
+    radius = 0.38 * np.linalg.norm(up)
+    x, y = (points[:2] + 0.15 * up).T
+    wanted = (np.hypot(XX - x[0], YY - y[0]) <= radius) | (np.hypot(XX - x[1], YY - y[1]) <= radius)
+    assert (eyes.max(), eyes.min()) == (1, 0)
+    assert ((eyes > 0.5) != wanted).sum() <= 8  # pixels that the circle's line runs through
