@@ -1,9 +1,9 @@
 """The numbers a portrait is laid by: where the code has them, and what `portrait/tuning.toml` says of each.
 
 A number is a default of a class's field, a constant, or how many frames a step looks back, in a file of `portrait/` or
-in `stages/mask.py`. It is called by its file and name: `geometry.BROWS_UP`, `eyelids.open`; by its class too where that
-is not `Settings`: `own_lips.PaintSettings.depth`. The record says of each whether it was chosen, and how; that nobody
-wrote down how; or from what it follows.
+in `stages/glasses.py`, `mask.py` and `visible.py`. It is called by its file and name: `geometry.BROWS_UP`,
+`eyelids.open`; by its class too where that is not `Settings`: `own_lips.PaintSettings.depth`. The record says of each
+whether it was chosen, and how; that nobody wrote down how; or from what it follows.
 """
 
 import ast
@@ -19,7 +19,7 @@ from typing import Any
 from faceswap_cli.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("faceswap_cli/portrait", "faceswap_cli/stages/mask.py")
+ROOMS = ("faceswap_cli/portrait", *(f"faceswap_cli/stages/{name}.py" for name in ("glasses", "mask", "visible")))
 RECORD = "faceswap_cli/portrait/tuning.toml"
 NO_NUMBERS = ("records", "protocols")  # their defaults say that nothing is known yet
 UNKNOWN = "not recorded"

@@ -13,8 +13,10 @@ from typing import Literal
 from .errors import UsageError
 
 Device = Literal["auto", "cpu", "cuda"]
+Paste = Literal["soft", "simswap"]
 FacesChoice = Literal["largest", "all"] | int
 
+PASTES = ("soft", "simswap")
 DEVICES = ("auto", "cpu", "cuda")
 CODECS = ("h264", "hevc", "av1", "vp9", "prores", "ffv1")
 ENCODER_CHOICES = ("software", "auto", "nvenc", "qsv", "videotoolbox", "vaapi", "amf")
@@ -64,6 +66,8 @@ class Options:
     mask_blur: float = 0.04  # softening of the mask's edge, as a share of the crop's side, 0..MOST_BLUR
     force_average: bool = False  # average the source's photos even where they look like different people
     shape: float = 1.0  # how much of the source's outline the target's face gets; 0 keeps the target's own
+    parser: str = "parser"  # name of a face parser in the catalogue: what masks and corrections look through
+    paste: Paste = "soft"  # how a swap is put back; "simswap": with the mask and border of its own scripts
     opacity: float = 1.0  # 1 shows the swap alone, 0 the original
     codec: str | None = None  # None follows the container: mp4, mov, mkv h264; webm vp9
     quality: int = DEFAULT_QUALITY  # 0 smallest file .. 100 best picture, mapped to each encoder's own scale
@@ -91,6 +95,7 @@ class Options:
         if self.det_threshold is not None:
             _between("det_threshold", self.det_threshold, 0.0, 1.0)
         _between("mask_blur", self.mask_blur, 0.0, MOST_BLUR)
+        _one_of("paste", self.paste, PASTES)
         _between("shape", self.shape, 0.0, 1.0)
         _between("opacity", self.opacity, 0.0, 1.0)
         _between("quality", self.quality, 0, 100)

@@ -28,7 +28,7 @@ from .stages.align import crop_face
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import Watch
 from .stages.likeness import MOST_FACES
-from .stages.paste import overlaid, paste
+from .stages.paste import overlaid
 from .stages.tally import Tally
 from .stages.track import Located, Track
 from .stopwatch import Stopwatch
@@ -101,7 +101,7 @@ class Swapper:
         with self.stopwatch.stage("mask"):
             masks = self.equipment.masker.mask(crops, history)
         with self.stopwatch.stage("paste"):
-            patches = [paste(frame.rgb.shape, *each) for each in zip(crops, images, masks, strict=True)]
+            patches = [self.equipment.paste(frame.rgb.shape, *each) for each in zip(crops, images, masks, strict=True)]
             bent = [face.bent for face in faces] or [None] * len(crops)
             return [overlaid(*each, self.options.opacity) for each in zip(bent, patches, strict=True)]
 

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from faceswap_cli.__main__ import main
 from faceswap_cli.cli.app import COMMANDS
 from faceswap_cli.cli.doctor import Finding, _verdict
 from faceswap_cli.store import models
@@ -522,6 +523,21 @@ def test_a_read_only_folder_is_refused_in_one_line(
     done = subprocess.run([*WITHOUT_POWERS, SCRIPT, *map(str, typed)], capture_output=True, text=True, timeout=300)
     assert_refused(done, 6, "read only is read-only")
     assert list(read_only.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [("models", "list"), ("models", "verify"), ("doctor",)])
+def test_ctrl_c_ends_every_command_with_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """Wherever it comes: here when a command first asks for the weights."""
+
+    def pressed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(models, "weights_folder", pressed)
+    monkeypatch.setattr(sys, "argv", ["faceswap", *words])
+    assert main() == 130
+    assert capsys.readouterr() == ("", "faceswap: interrupted\n")
 
 
 @pytest.mark.parametrize("after", [0, 1])

@@ -110,12 +110,14 @@ def test_into_a_pipe_a_training_is_a_line_every_five_seconds_from_its_first_step
     monkeypatch.setattr(terminal.time, "monotonic", lambda: seconds)
     with Terminal().training() as watch:
         watch(Moment("faces looked at", 512, 2000))
+        watch(Moment("pictures", 9, 9, found="a-pack holds 8 faces"))
         for seconds, step in ((104.0, 10), (105.0, 20), (111.0, 30)):  # noqa: B007 (the clock reads it)
             watch(Moment("steps", step, 5000, 31.25, 3725.0, {"identity": 0.41234, "light": 0.02}))
     with Terminal(quiet=True).training() as watch:
         watch(Moment("steps", 1))
     assert capsys.readouterr().err.splitlines() == [
         "512/2000 faces looked at",
+        "a-pack holds 8 faces",
         "20/5000 steps, 31.2 images/s, 1:02:05 left: identity 0.412 light 0.02",
         "30/5000 steps, 31.2 images/s, 1:02:05 left: identity 0.412 light 0.02",
     ]
@@ -126,8 +128,9 @@ def test_on_a_terminal_a_training_is_a_bar_with_its_losses() -> None:
         "from faceswap_cli.cli.terminal import Terminal\n"
         "from faceswap_cli.training.core.watch import Moment\n"
         "with Terminal().training() as watch:\n"
+        "    watch(Moment('pictures', 9, 9, found='a-pack holds [8] faces'))\n"
         "    watch(Moment('steps', 30, 50, 31.25, 65.0, {'identity': 0.41234}))\n"
     )
     shown, _ = on_a_terminal(script)
-    for words in (b"30/50", b"31.2 images/s", b"1:05 left", b"identity 0.412"):
+    for words in (b"30/50", b"31.2 images/s", b"1:05 left", b"identity 0.412", b"holds [8] faces"):
         assert words in shown

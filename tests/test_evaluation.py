@@ -15,7 +15,7 @@ import pytest
 
 from faceswap_cli.errors import NoFaceError, UsageError, WeightsError
 from faceswap_cli.evaluation import report
-from faceswap_cli.evaluation.clips import Examiner, outside, sound_equal
+from faceswap_cli.evaluation.clips import Examiner, in_its_place, outside, sound_equal
 from faceswap_cli.evaluation.judges import Judges, open_judges
 from faceswap_cli.evaluation.options import MEASURES, EvaluateOptions, JudgeFiles
 from faceswap_cli.evaluation.pairs import draw_pairs, read_pairs
@@ -26,6 +26,7 @@ from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
 from faceswap_cli.stages.align import inverse, similarity
 from faceswap_cli.stages.detect import Detect, open_detector
+from faceswap_cli.types import Face
 from tests.conftest import write_clip
 from tests.media_oracle import run_ffmpeg
 
@@ -207,6 +208,12 @@ def test_sound_is_equal_only_packet_for_packet(tmp_path: Path) -> None:
     assert not sound_equal(target, part)
     assert sound_equal(target, part, whole=False)
     assert not sound_equal(target, again)
+
+
+def test_a_face_counts_for_the_targets_from_an_overlap_of_three_tenths_on() -> None:
+    """Two boxes of 100 pixels, one moved aside by d, share (100 - d) / (100 + d) of both: 0.307 at 53, 0.290 at 55."""
+    at = [Face(np.array([x, 0, x + 100, 100], np.float32), np.zeros((5, 2), np.float32), 1.0) for x in (0, 53, 55)]
+    assert in_its_place(at, at[0]) == tuple(at[:2])
 
 
 def test_outside_leaves_out_the_faces_and_nothing_far_from_them(portrait: Path, detector: Detect) -> None:

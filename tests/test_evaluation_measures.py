@@ -83,6 +83,11 @@ def mesh(mouth: float, eyes: float) -> np.ndarray:
     return points
 
 
+def test_apertures_do_not_depend_on_where_the_face_is() -> None:
+    here = np.stack([mesh(20, 5)])
+    np.testing.assert_allclose(measures.apertures(here + np.float32(300)), measures.apertures(here), rtol=1e-4)
+
+
 def test_apertures_are_shares_of_the_face_height_at_any_size() -> None:
     small, large = measures.apertures(np.stack([mesh(20, 5), 3 * mesh(20, 5)]))
     assert small == pytest.approx([0.2, 0.05, 0.05])

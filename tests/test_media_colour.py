@@ -35,3 +35,13 @@ def test_full_range_gives_all_255_steps_to_each() -> None:
 def test_an_untagged_picture_higher_than_pals_is_taken_for_hd(height: int, matrix: int) -> None:
     assert replace(HD, matrix=2, height=height).effective_matrix == matrix
     assert replace(HD, matrix=9, height=height).effective_matrix == 9  # a tag is believed
+
+
+def test_every_matrix_has_swscales_number_and_the_weights_of_its_standard() -> None:
+    """SWS_CS_ITU709 is 1, FCC 4, ITU601 5, SMPTE240M 7, BT2020 9, for both of its forms."""
+    numbers = {tag: replace(HD, matrix=tag).swscale_matrix for tag in (1, 4, 5, 6, 7, 9, 10)}
+    assert numbers == {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+    reds = {1: 0.2126, 4: 0.30, 5: 0.299, 6: 0.299, 7: 0.212, 9: 0.2627, 10: 0.2627}
+    assert {tag: stored(replace(HD, matrix=tag), RED)[0] for tag in reds} == {
+        tag: pytest.approx(16 + 219 * red) for tag, red in reds.items()
+    }

@@ -486,6 +486,14 @@ def test_every_codec_gives_the_picture_back(tmp_path: Path, clip_path: Path, cod
         assert 10 * np.log10(255**2 / max((error**2).mean(), 1e-9)) > 36
 
 
+@pytest.mark.parametrize("suffix, tag", [(".mp4", "hvc1"), (".mov", "hvc1"), (".mkv", "")])
+def test_hevc_is_tagged_as_apples_players_want_it(tmp_path: Path, clip_path: Path, suffix: str, tag: str) -> None:
+    """QuickTime plays no `hev1`, which is what the muxer writes by itself."""
+    output = tmp_path / f"out{suffix}"
+    copy_clip(clip_path, output, **quick(codec="hevc", end=Fraction(1, 5)))
+    assert (re.search(r"Video: hevc.*?\((hev1|hvc1) ", describe(output)) or ("", ""))[1] == tag
+
+
 @pytest.mark.parametrize("quality", [0, 50, 100])
 def test_more_quality_makes_a_larger_file(tmp_path: Path, clip_path: Path, quality: int) -> None:
     sizes = [

@@ -14,7 +14,7 @@ from faceswap_cli.networks.simswap import (
     load_simswap,
 )
 
-from .golden import recipes
+from .golden import functional, recipes
 
 SMALL = SimSwapConfig(width=8, max_width=24, stages=2, blocks=2, latent=16, norm="instance")
 
@@ -65,6 +65,12 @@ def test_the_recipe_gives_the_recorded_weights():
 def test_224_picture_equals_the_official_one(watched_224):
     golden, output, _ = watched_224
     recipes.assert_close(output, golden["out"])
+
+
+def test_the_reference_for_the_others_paints_the_official_224_picture():
+    golden = recipes.arrays("224")["out_B"]
+    state = recipes.fill(SimSwap(OFFICIAL_224), "B").state_dict()
+    recipes.assert_close(functional.simswap(state, recipes.image(224), recipes.latent(), tanh=True), golden, 1e-5)
 
 
 def test_every_stage_of_224_equals_the_official_one(watched_224):

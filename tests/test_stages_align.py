@@ -88,3 +88,11 @@ def test_the_way_back_is_the_inverse() -> None:
     matrix = similarity(TEMPLATES["arcface"][0] * 300 + [20, 30], "simswap-five", 224)
     points = np.array([[0.0, 0.0], [10, 200], [77, 3]])
     np.testing.assert_allclose(transform(transform(points, matrix), inverse(matrix)), points, atol=1e-9)
+
+
+@pytest.mark.parametrize("left, right", [(0, 4), (1, 3), (2, 2)])
+def test_a_pose_of_the_five_is_the_mirror_image_of_another(left: int, right: int) -> None:
+    """Mirrored at 56.2065 of 112 pixels, the frontal one at 56, as SimSwap has them; eyes and corners change places."""
+    poses, middle = TEMPLATES["simswap-five"] * 112, 56.0 if left == right else 56.2065
+    mirrored = [2 * middle, 0] + poses[left][[1, 0, 2, 4, 3]] * [-1, 1]
+    np.testing.assert_allclose(poses[right], mirrored, atol=2e-3)

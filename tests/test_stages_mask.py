@@ -13,11 +13,12 @@ from faceswap_cli.stages.mask import (
     MASKS_BACK,
     OvalMask,
     ParsedMask,
+    _eyes,
     covered,
     face_probability,
     soften,
 )
-from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, Parser
+from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, HAIR, Parser, averaged
 from faceswap_cli.store.models import entry
 from faceswap_cli.types import Crop, Face
 
@@ -315,3 +316,27 @@ def test_the_face_behind_a_targets_clear_lenses_is_swapped_and_the_rims_are_not(
     mask = ParsedMask(0.0, keeps_glasses=True).mask(seen_by(Labels(labels), shown))[0]
     assert mask[rims].max() < 0.2
     assert mask[y - 8 : y + 8, x - 8 : x + 8].min() > 0.9
+
+
+def test_shares_of_a_large_parser_are_averaged_to_the_side_that_is_reckoned_with() -> None:
+    shares = np.zeros((19, 4, 4), np.float32)
+    shares[3, :, :3], shares[8, :, 3:] = 1, 1
+    small = averaged(shares, 2)
+    assert small[3].tolist() == [[1, 0.5], [1, 0.5]]
+    assert small[8].tolist() == [[0, 0.5], [0, 0.5]]
+    assert averaged(shares, 4) is shares is averaged(shares, None)
+
+
+def test_an_uncovered_eye_is_face_in_a_disc_around_it_and_its_brow() -> None:
+    """A parser that takes all for hair sees neither; the discs are 0.38 of the way from mouth to eyes, 0.15 higher."""
+    one = crop()
+    (hair,) = seen_by(Labels(np.full((SIZE, SIZE), HAIR)), one)
+    assert hair.class_probs is not None
+    eyes = _eyes(hair, hair.class_probs, face_probability(hair.class_probs))
+    points = TEMPLATES["simswap-frontal"][0] * SIZE
+    up = points[:2].mean(axis=0) - points[3:].mean(axis=0)
+    radius = 0.38 * np.linalg.norm(up)
+    x, y = (points[:2] + 0.15 * up).T
+    wanted = (np.hypot(XX - x[0], YY - y[0]) <= radius) | (np.hypot(XX - x[1], YY - y[1]) <= radius)
+    assert (eyes.max(), eyes.min()) == (1, 0)
+    assert ((eyes > 0.5) != wanted).sum() <= 8  # pixels that the circle's line runs through

@@ -6,7 +6,7 @@ import pytest
 
 from faceswap_cli.stages.align import TEMPLATES, crop_face
 from faceswap_cli.stages.mask import OvalMask
-from faceswap_cli.stages.paste import paste
+from faceswap_cli.stages.paste import overlaid, paste
 from faceswap_cli.types import Crop, Face, Patch
 
 SIZE = 128
@@ -87,3 +87,18 @@ def test_a_face_outside_the_frame_changes_nothing() -> None:
 def test_an_empty_mask_changes_nothing() -> None:
     crop, _ = pasted(scene(), face_at(120, 80, 100))
     assert paste((360, 480, 3), crop, crop.image, np.zeros((SIZE, SIZE), np.float32)) is None
+
+
+def test_two_layers_become_one_by_their_weights() -> None:
+    """Half of 100 under half of 200: three quarters together, two thirds of them the upper's, 166.7."""
+    under, over = (
+        Patch(x, 3, np.full((2, 2, 3), level, np.uint8), np.full((2, 2), 0.5, np.float32))
+        for x, level in ((4, 100), (5, 200))
+    )
+    both = overlaid(under, over, 0.5)
+    assert both is not None and (both.x, both.y, both.rgb.shape) == (4, 3, (2, 3, 3))
+    assert both.rgb[0, :, 0].tolist() == [100, 167, 200]
+    assert both.alpha[1].tolist() == [0.25, 0.375, 0.25]  # half of it shown
+    alone = overlaid(None, over, 0.5)
+    assert alone is not None and alone.alpha.max() == alone.alpha.min() == 0.25
+    assert overlaid(under, None, 1.0) is None

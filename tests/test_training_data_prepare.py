@@ -1,6 +1,7 @@
 """Preparing: whichever way up a picture lies, its face stands in the pack."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ from faceswap_cli.errors import UsageError
 from faceswap_cli.training.core.options import PrepareOptions, TrainOptions
 from faceswap_cli.training.data.pack import read_rows
 from faceswap_cli.training.data.pictures import Seen, walk
-from faceswap_cli.training.data.prepare import packed, prepare
+from faceswap_cli.training.data.prepare import PrepareReport, in_words, packed, prepare
 
 
 @pytest.mark.parametrize("turn", [1, 2])
@@ -97,6 +98,26 @@ def test_several_workers_want_a_pack(folder: Path, tmp_path: Path, monkeypatch: 
     with pytest.raises(UsageError, match="faceswap prepare"):
         packed(folder, TrainOptions(data=(folder,), output=tmp_path / "run"))
     assert not list(tmp_path.iterdir())
+
+
+def test_raw_folders_of_one_name_have_packs_of_their_own_and_say_what_is_in_them(folder: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    for place, person in (("first", "a"), ("second", "b")):
+        shutil.copytree(folder / person, tmp_path / place / "train" / person)
+    raw = tuple(tmp_path / place / "train" for place in ("first", "second"))
+    options = TrainOptions(data=raw, output=tmp_path / "run", threads=1, watch=lambda each: told.append(each.found))
+    packs = [packed(each, options) for each in raw]
+    assert [{row.person for row in read_rows(pack)} for pack in packs] == [{"a"}, {"b"}]
+    assert packed(raw[0], options) == packs[0]
+    assert packs[0].parent == tmp_path
+    assert [line for line in told if line][1] == f"{packs[1]} holds 1 faces of 1 people; dropped: 1 unreadable"
+    assert packed(raw[0], replace(options, size=512)) != packs[0]  # crops of its own, none is enlarged
+
+
+def test_what_was_dropped_is_said_with_the_reason() -> None:
+    outcomes = {"kept": 8, "blurred": 2, "no face": 1}
+    assert in_words(PrepareReport(8, 3, outcomes)) == "8 faces of 3 people; dropped: 2 blurred, 1 no face"
+    assert in_words(PrepareReport(8, 3, {"kept": 8})) == "8 faces of 3 people"
 
 
 def test_pictures_come_in_the_order_of_their_paths(tmp_path: Path) -> None:

@@ -96,12 +96,12 @@ def test_a_batch_has_beards_hard_ones_and_others() -> None:
 
 def test_scores_tell_what_is_found_and_mistaken(tmp_path: Path) -> None:
     network = FacePoints(FacePointsConfig(beard=8)).eval()
-    pictures = torch.randint(0, 255, (9, 3, 144, 144), dtype=torch.uint8)
-    order = np.argsort(-beard.tell(network, pictures))
+    pictures, rows = np.random.default_rng(0).integers(0, 255, (9, 144, 144, 3), np.uint8), np.arange(9)
+    order = np.argsort(-beard.tell(network, pictures, rows))
     marks = np.zeros(9, bool)
     marks[order[:3]] = True
-    assert beard.measure(network, pictures, marks, tmp_path / "sheet.png")["area"] == 1
-    assert beard.measure(network, pictures, ~marks, tmp_path / "sheet.png")["area"] == 0
+    assert beard.measure(network, pictures, (rows, marks), tmp_path / "sheet.png")["area"] == 1
+    assert beard.measure(network, pictures, (rows, ~marks), tmp_path / "sheet.png")["area"] == 0
     assert cv2.imread(str(tmp_path / "sheet.png")) is not None
     np.testing.assert_array_equal(beard.hardest(network, pictures, order)[0], order[0])
 

@@ -1,7 +1,7 @@
-"""Tell whether what a job depends on is as it was: its input, the source's photos, its options.
+"""Tell whether a job's input, source photos or options have changed since it was begun.
 
-A clip is known by its size and time, and where the time alone differs, a copy, by both its ends. Networks and our own
-version are not looked at: what is done is not done again because faceswap was updated.
+A file is known by its size and time; where the time alone differs, as of a copy, by a digest of both its ends. Networks
+and our own version do not count: a finished job is not done again because faceswap was updated.
 """
 
 import hashlib

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from ..errors import UsageError
-from ..options import CODECS, DEVICES, ENCODER_CHOICES, MOST_BLUR, PLACES
+from ..options import CODECS, DEVICES, ENCODER_CHOICES, MOST_BLUR, PASTES, PLACES
 
 if TYPE_CHECKING:
     from ..store.models import Kind
@@ -159,6 +159,13 @@ SWAP_FLAGS: dict[str, Flag] = {
     "min_face": Flag("Shorter side in pixels below which a face is ignored.", int),
     "shape": Flag("How much of the source's own outline the face gets, 0..1; 0 keeps the target's.", float),
     "mask_blur": Flag(f"Softness of the mask's edge as a share of the face crop, 0..{MOST_BLUR:g}.", float),
+    "parser": Flag(
+        "What tells faces from hair and hands: a parser `faceswap models list` shows.", choices=names_of("parser")
+    ),
+    "paste": Flag(
+        "How a swap is put back: soft, or simswap, with the mask and border of SimSwap's own scripts.",
+        choices=lambda: PASTES,
+    ),
     "force_average": Flag("Average --source photos even where they look like different people.", bool),
     "opacity": Flag("1 shows the swap alone, 0 the original.", float),
     "quality": Flag("0 smallest file .. 100 best picture.", int),

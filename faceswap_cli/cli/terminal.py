@@ -124,6 +124,8 @@ def _training_bar() -> Iterator[Watch]:
         task = bars.add_task("", total=None, words="")
 
         def show(moment: Moment) -> None:
+            if moment.found:
+                bars.console.print(moment.found, markup=False, highlight=False, soft_wrap=True)
             bars.update(
                 task, description=moment.unit, completed=moment.done, total=moment.total, words=_words_of(moment)
             )
@@ -136,6 +138,9 @@ def _training_lines() -> Watch:
 
     def show(moment: Moment) -> None:
         nonlocal shown
+        if moment.found:
+            print(moment.found, file=sys.stderr, flush=True)
+            return
         now = time.monotonic()
         if now - shown >= LINE_EVERY:
             shown = now

@@ -5,7 +5,7 @@ a clip of one frame. Only numbers are kept, so memory does not depend on the pic
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import zip_longest
@@ -162,7 +162,7 @@ class _Pair:
         index = len(self._compared.seen.faces)
         faces, eyes = self._target.faces[index], self._target.meshes[index]
         found = self._watch.look(other.rgb)
-        own = tuple(face for face in found if faces and overlap(face, faces[0]) >= SAME_PLACE)
+        own = in_its_place(found, faces[0]) if faces else ()
         self._times.append((one.time, other.time))
         self._examiner.note(self._compared.seen, other.rgb, own, faces[0] if faces else None, eyes)
         if not faces:
@@ -212,6 +212,11 @@ def sound_equal(target: Path, result: Path, whole: bool = True) -> bool | None:
 def shorter_side(face: Face) -> float:
     """Return the shorter side of a face's box in pixels."""
     return float((face.box[2:] - face.box[:2]).min())
+
+
+def in_its_place(found: Iterable[Face], face: Face) -> tuple[Face, ...]:
+    """Return the faces of a swap that lie where its target's face does."""
+    return tuple(each for each in found if overlap(each, face) >= SAME_PLACE)
 
 
 def outside(shape: tuple[int, ...], faces: tuple[Face, ...]) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Find where recordings lie one behind the other in a file, and move what follows behind what came before.
+"""Find where a file holds several recordings in a row, and shift the timestamps of each behind those of the last.
 
-At such a joint every track's time jumps back: each transport stream begins anew. Found by decoding order (dts) and by
-the place in the file (bytes), without decoding; all tracks of a part move by the same time, so that they stay together.
+At such a joint every track's time jumps back, as each transport stream begins anew. Joints are found from decoding
+times (dts) and positions in the file (bytes), without decoding; all tracks of a recording shift by the same time, so
+that they stay in sync.
 """
 
 from bisect import bisect_right

@@ -15,6 +15,7 @@ from ..stages.detect import Detect, detector_key, open_detector
 from ..stages.likeness import Likeness
 from ..stages.mask import Mask
 from ..stages.parse import Parser
+from ..stages.paste import Paste
 from ..types import Frame, Role, SourcePhoto
 from .finisher import Finisher
 from .open_bundle import OpenBundle, RoleStages
@@ -32,6 +33,7 @@ class Equipment:
     of_roles: list[RoleStages]  # of each role in turn
     finisher: Finisher
     masker: Mask
+    paste: Paste
     reach: int  # frames before one that it depends on
     likeness: Likeness
     corrections: tuple[str, ...]  # names of what is done to portraits; none where the generator is shown none
@@ -74,6 +76,7 @@ def equip(
         of_roles=[opened.stages_for(source) for source in known],
         finisher=opened.finisher(),
         masker=opened.masker,
+        paste=opened.paste,
         reach=opened.recipe.reach(opened.masker.history),
         likeness=Likeness(opened.encoder, [source.identity for source in known]),
         corrections=opened.recipe.corrections if opened.landmarks else (),

@@ -14,7 +14,9 @@ from ..stages.detect import Detect
 from ..stages.generate import NetworkGenerator
 from ..stages.identity import Encoder, find_sources, identify
 from ..stages.mask import Mask, OvalMask, ParsedMask
-from ..stages.parse import Parser
+from ..stages.parse import SIDE, Parser
+from ..stages.paste import Paste, paste
+from ..stages.simswap_paste import SimSwapMask, paste_simswap
 from ..stages.specialise import generator_key, open_generator
 from ..types import Frame, KnownFace, SourcePhoto
 from .finisher import Finisher
@@ -29,6 +31,7 @@ _TURNED = 0.2  # frontality below which half of a face is missing
 # What a source depends on beside its photos: who is found in them, by which networks, how the portrait is made.
 _OF_THE_SOURCE = (
     "model", "face_pack", "device", "threads", "det_threshold", "min_face", "force_average", "shape", "without",
+    "parser", "paste",
 )  # fmt: skip
 
 
@@ -52,8 +55,9 @@ class OpenBundle:
         contract = bundle.generator.contract
         crop = (contract.identity_template, contract.identity_size)
         self.encoder = Encoder(self._open(bundle.encoder), bundle.encoder.contract, *crop)
-        self.parser = None if bundle.parser is None else Parser(self._open(bundle.parser), bundle.parser.contract)
+        self.parser = self._open_parser()
         self.masker = self._choose_mask()
+        self.paste: Paste = paste_simswap if options.paste == "simswap" else paste
         points = bundle.points
         self.landmarks = None if points is None else LandmarkFinder(self._open(points), points.contract)
 
@@ -106,7 +110,15 @@ class OpenBundle:
         """Return what finishes swapped faces."""
         return Finisher(self.recipe)
 
+    def _open_parser(self) -> Parser | None:
+        part, whole = self._bundle.parser, self._options.paste == "simswap"
+        if part is None:
+            return None
+        return Parser(self._open(part), part.contract, None if whole else SIDE)
+
     def _choose_mask(self) -> Mask:
+        if self._options.paste == "simswap":
+            return SimSwapMask()
         if self.parser is None:
             self.notes.append(
                 "no face parser is installed: an oval mask is used, hair and hands over the face are not kept"

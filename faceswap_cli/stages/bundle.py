@@ -66,7 +66,7 @@ def find_bundle(options: Options) -> Bundle:
             f"{generator.path.name} understands identities of {generator.contract.space!r}, "
             f"{encoder.path.name} gives {encoder.contract.space!r}: use the encoder it was trained with"
         )
-    return Bundle(generator, encoder, _find_parser(), _find_points(generator.contract))
+    return Bundle(generator, encoder, _find_parser(options.parser), _find_points(generator.contract))
 
 
 def _find_generator(model: str) -> Part:
@@ -87,10 +87,11 @@ def _find_encoder(generator: Entry, face_pack: Path | None) -> Part:
     return Part(locate(generator.encoder), entry(generator.encoder))
 
 
-def _find_parser() -> Part | None:
-    if not is_present(entry("parser")):
+def _find_parser(name: str) -> Part | None:
+    contract = entry(name, "parser")
+    if contract.embedded and not is_present(contract):
         return None
-    return Part(locate("parser"), entry("parser"))
+    return Part(locate(name), contract)
 
 
 def _find_points(generator: Entry) -> Part | None:

@@ -1,4 +1,4 @@
-"""Tell which finds show one face: what is looked at in several ways is found more than once."""
+"""Tell which detections show the same face: a picture that is searched in several ways gives a face more than once."""
 
 import numpy as np
 

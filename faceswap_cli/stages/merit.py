@@ -1,4 +1,4 @@
-"""Tell how good a view of a face is: what somebody is best known by is sharp, large, whole and looks ahead.
+"""Score how good a view of a face is, for choosing the picture of a person: sharp, large, whole and frontal is best.
 
 Cheap enough for every face of every frame: five points and a small crop, no network.
 """

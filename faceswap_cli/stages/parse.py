@@ -1,6 +1,6 @@
-"""Name what every pixel of a crop is, skin, hair, an eye: the fourth step of a frame's way.
+"""Label each pixel of a crop as skin, hair, an eye or one of 16 other classes: the fourth step of a frame's way.
 
-Whoever asks later, the fit of a portrait and the mask, finds the answer in the crop: a face is looked at once.
+The answer is kept in the crop for all later steps (fitting the portrait, masking): a face is parsed once.
 """
 
 from dataclasses import replace
@@ -22,32 +22,33 @@ GLASSES = 6
 MOUTH = 11  # what shows between open lips
 LIPS = (12, 13)  # the upper, the lower
 HAIR = 17
+SIDE = 160  # pixels of the embedded parser: what looks at its shares later counts rims and gaps in such
 # skin, brows, eyes, glasses, nose, mouth, lips, as SimSwap's use_mask takes them
 FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
 
 
 class Parser:
-    """Looks at crops in the template its network was trained on."""
+    """Looks at crops in the template its network was trained on; shares of a larger side than `most` are averaged."""
 
-    def __init__(self, network: Network, contract: Entry) -> None:
-        self._network, self._input_range = network, contract.input_range
+    def __init__(self, network: Network, contract: Entry, most: int | None = SIDE) -> None:
+        self._network, self._input_range, self._most = network, contract.input_range, most
         self._size = contract.size or int(network.metadata.get("size", 0))
         if self._size == 0:
             raise WeightsError(f"{contract.file} does not say the size of its input: train it again or reinstall")
 
     def parse_crops(self, crops: list[Crop]) -> list[Crop]:
-        """Return the crops with what their pixels are."""
+        """Return the crops with their class probabilities."""
         return [replace(crop, class_probs=self.parse(crop.image)) for crop in crops]
 
     def parse(self, image: np.ndarray) -> np.ndarray:
         """Return the share of each class (19, P, P) float32, 1 in all, in a crop's picture (S, S, 3) uint8.
 
-        P is the parser's own side.
+        P is the parser's own side, `most` at most.
         """
         way = cv2.INTER_AREA if self._size <= image.shape[0] else cv2.INTER_LINEAR
         seen = cv2.resize(image, (self._size, self._size), interpolation=way)
         logits = self._network.run(**{self._network.inputs[0]: to_tensor([seen], self._input_range)})[0][0]
-        return softmax(logits)
+        return averaged(softmax(logits), self._most)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -55,6 +56,13 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max(axis=0))
     shares: np.ndarray = (powers / powers.sum(axis=0)).astype(np.float32, copy=False)
     return shares
+
+
+def averaged(shares: np.ndarray, most: int | None) -> np.ndarray:
+    """Return shares (19, P, P) at a side of `most` pixels where P is larger."""
+    if most is None or shares.shape[1] <= most:
+        return shares
+    return np.stack([cv2.resize(share, (most, most), interpolation=cv2.INTER_AREA) for share in shares])
 
 
 def class_share(shares: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:

@@ -4,12 +4,23 @@ Only the rectangle the mask covers is computed and handed on; what lies outside 
 """
 
 from dataclasses import replace
+from typing import Protocol
 
 import cv2
 import numpy as np
 
 from ..types import Crop, Patch
 from .align import inverse, transform, warp
+
+
+class Paste(Protocol):
+    """Whatever puts a swapped crop back, with the weights of its mask; see `paste`."""
+
+    def __call__(
+        self, frame_shape: tuple[int, ...], crop: Crop, swapped: np.ndarray, weights: np.ndarray
+    ) -> Patch | None:
+        """Return the rectangle of new pixels in the frame."""
+        ...
 
 
 def paste(frame_shape: tuple[int, ...], crop: Crop, swapped: np.ndarray, weights: np.ndarray) -> Patch | None:

@@ -1,4 +1,4 @@
-"""Order the faces of a picture by where they are, for a user who says who is meant by that."""
+"""Order the faces of a picture by place, for a user who names one by it: left, centre, largest, the third largest."""
 
 from collections.abc import Callable
 

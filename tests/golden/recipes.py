@@ -6,20 +6,16 @@ Recipe A crushes the signal and is kept for the record; recipe B is the sensitiv
 """
 
 import zlib
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-FOLDER = Path(__file__).parent
+from .arrays import FOLDER
+from .arrays import arrays as arrays
+
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1)
-
-
-def arrays(name: str) -> dict[str, np.ndarray]:
-    with np.load(FOLDER / f"simswap_golden_{name}.npz") as file:
-        return dict(file)
 
 
 def published_keys(name: str) -> dict[str, tuple[tuple[int, ...], str]]:

@@ -1,4 +1,4 @@
-"""Tell arrays, and what else their use hangs on, from any others."""
+"""Digest arrays, and whatever else the use of a cache depends on."""
 
 import hashlib
 from collections.abc import Iterable

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 WATCHED_EVERY = 0.5  # seconds: a GPU is waited for when a loss is read
 
@@ -17,6 +17,7 @@ class Moment:
     images_per_second: float | None = None
     seconds_left: float | None = None
     losses: Mapping[str, float] = field(default_factory=dict)
+    found: str = ""  # a line for people, where something is done before the first step
 
 
 Watch = Callable[[Moment], None]
@@ -46,3 +47,23 @@ class Clock:
         left = (now - then) * (1 - share) / (share - before) if share > before else None
         self._shown, self._step = now, step
         return Moment("steps", step, steps, pace, left, losses)
+
+
+def counted(watch: Watch, unit: str) -> Callable[[int, int], None]:
+    """Return what tells a watch how much of some work is done, with pace and time left from its first word on.
+
+    Where less is done than before, other work of the kind has begun.
+    """
+    clock: Clock | None = None
+    before = 0
+
+    def show(done: int, total: int) -> None:
+        nonlocal clock, before
+        first = clock is None or done < before
+        clock = Clock(done, 1) if clock is None or first else clock
+        before = done
+        if first or done == total or clock.due():
+            moment = clock.moment(done, total, done / max(total, 1), {})
+            watch(replace(moment, unit=unit, images_per_second=None if first else moment.images_per_second))
+
+    return show

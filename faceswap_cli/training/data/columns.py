@@ -146,13 +146,19 @@ def fill_missing(
     missing, (number, together) = columns.missing(), here()
     mine = missing[number::together]
     processes = max(1, min(filling.processes or cores() // together, len(mine)))
+    if mine:
+        _show(columns, filling, len(missing))
     for done, (chunk, found) in enumerate(spread(start, mine, processes), 1):
         columns.fill(chunk, finish(found))
-        if filling.show is not None:
-            left = (len(mine) - done) * together * CHUNK
-            filling.show(max(0, len(columns) - left), len(columns))
+        _show(columns, filling, (len(mine) - done) * together)
     while together > 1 and columns.missing():
         time.sleep(1)
+
+
+def _show(columns: Columns, filling: Filling, missing: int) -> None:
+    """Tell whoever watches how many rows are filled when so many chunks are not."""
+    if filling.show is not None:
+        filling.show(max(0, len(columns) - missing * CHUNK), len(columns))
 
 
 def rows_of(chunk: int) -> slice:

@@ -27,6 +27,7 @@ ENCODER_SIZE = 112
 OUTSIDE_SIZE = 64
 FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)  # skin, brows, eyes, glasses, nose, mouth, lips
 HELD_BYTES = 2**30  # of decoded pictures that are kept in memory
+AT_ONCE = 64  # rows of a part
 FEWEST_PEOPLE = 10  # with whom some are held out
 
 
@@ -213,6 +214,16 @@ def draw_jitter(generator: np.random.Generator, degrees: float, scale: float, sh
     """Draw (rotation, log scale, shift x, shift y) with the given deviations: degrees, a share, pixels."""
     spread = np.array([np.radians(degrees), scale, shift, shift])
     return generator.standard_normal(4) * spread
+
+
+def in_parts(rows: np.ndarray) -> list[np.ndarray]:
+    """Return rows (N,) in parts that are few enough to have their pictures in memory at once."""
+    return [rows[first : first + AT_ONCE] for first in range(0, max(1, len(rows)), AT_ONCE)]
+
+
+def to_bytes(images: np.ndarray) -> Tensor:
+    """Turn (N, S, S, 3) uint8 into (N, 3, S, S) uint8."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
 
 
 def to_tensor(images: np.ndarray | list[np.ndarray]) -> Tensor:

@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 
 from ...errors import UsageError
+from ..core.digests import digest
 from ..core.options import PrepareOptions, TrainOptions
 from ..core.parallel import several
-from ..core.watch import Moment
+from ..core.watch import Moment, counted
 from ..core.workers import cores, spread
 from .aligner import Aligned, Aligner
 from .pack import INDEX, SEEN, PackWriter, is_pack, last_line, read_lines
@@ -85,7 +86,24 @@ def packed(folder: Path, options: TrainOptions) -> Path:
         return folder
     if several():
         raise UsageError(f"{folder} holds raw pictures: let `faceswap prepare` align them before several workers train")
-    cache = options.output.parent / f"{folder.name}-pack"
-    told = PrepareOptions(face_pack=options.face_pack, threads=options.threads)
-    prepare(folder, cache, told, lambda done, total: options.watch(Moment("pictures", done, total)))
+    cache = cache_of(folder, options)
+    side = max(PrepareOptions().size, options.size or 0)
+    told = PrepareOptions(size=side, face_pack=options.face_pack, threads=options.threads)
+    report = prepare(folder, cache, told, counted(options.watch, "pictures"))
+    pictures = sum(report.outcomes.values())
+    options.watch(Moment("pictures", pictures, pictures, found=f"{cache} holds {in_words(report)}"))
     return cache
+
+
+def cache_of(folder: Path, options: TrainOptions) -> Path:
+    """Return where the pack of a raw folder lies: folders of one name have packs of their own, larger crops too."""
+    where = digest(str(folder.resolve()), [])[:8]
+    larger = f"-{options.size}" if (options.size or 0) > PrepareOptions().size else ""
+    return options.output.parent / f"{folder.resolve().name}-{where}{larger}-pack"
+
+
+def in_words(report: PrepareReport) -> str:
+    """Say how many faces were kept, and why pictures were dropped."""
+    dropped = {reason: count for reason, count in report.outcomes.items() if reason != "kept"}
+    why = f"; dropped: {', '.join(f'{count} {reason}' for reason, count in dropped.items())}" if dropped else ""
+    return f"{report.kept} faces of {report.people} people{why}"

@@ -21,8 +21,9 @@ from ..core.options import TrainOptions
 from ..core.run import Run, start_torch
 from ..core.settings import BeardSettings, read_record
 from ..core.sheets import in_rows, write_sheet
+from ..data.array_like import ArrayLike
 from ..data.augment import degrade_batch, draw_moves, moved
-from ..data.face_set import load_packs
+from ..data.face_set import in_parts, load_packs, to_bytes
 from ..data.pack import read_rows
 from ..data.prepare import packed
 from .loop import Task, Usual, teach, write_scores
@@ -50,9 +51,8 @@ def train(options: TrainOptions) -> dict[str, float]:
     faces = load_packs(packs, PICTURE_SIZE)
     names = [row.source for folder in packs for row in read_rows(folder)]
     labels = Labels(*_split(names, read_record(options.config, BeardSettings)), faces.held_out)
-    pictures = torch.from_numpy(faces.images[:]).permute(0, 3, 1, 2).to(device)
     state = _start(read_points(options.init_from or run.last), device)
-    return teach(BeardTask(state, pictures, labels, options), run, options)
+    return teach(BeardTask(state, faces.images, labels, options), run, options)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +69,7 @@ class BeardTask(Task[tuple[Tensor, Tensor], dict[str, float]]):
     """Tell bearded faces from others."""
 
     state: Averaged[FacePoints]
-    pictures: Tensor  # (N, 3, H, W) uint8
+    pictures: ArrayLike  # (N, H, W, 3) uint8
     labels: Labels
     options: TrainOptions
     kind: str = "points"
@@ -80,13 +80,13 @@ class BeardTask(Task[tuple[Tensor, Tensor], dict[str, float]]):
         bearded, plain = (
             np.flatnonzero(each & ~self.labels.held_out) for each in (self.labels.bearded, self.labels.plain)
         )
-        first = step
+        first, device = step, next(self.state.network.parameters()).device
         while True:
             if step == first or step % LOOKED_ANEW == 0 or step % self.options.save_every == 0:
                 hard = hardest(self.state.average, self.pictures, plain)
             torch.manual_seed(self.options.seed + step)
             rows, wanted = draw(bearded, plain, hard, count, np.random.default_rng([self.options.seed, step]))
-            yield self.pictures[rows], torch.from_numpy(wanted).to(self.pictures.device)
+            yield to_bytes(self.pictures[rows]).to(device), torch.from_numpy(wanted).to(device)
             step += 1
 
     def loss(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
@@ -104,7 +104,7 @@ class BeardTask(Task[tuple[Tensor, Tensor], dict[str, float]]):
         """Measure on the people held out."""
         bearded, held_out = self.labels.bearded, self.labels.held_out
         rows = np.flatnonzero((held_out if held_out.any() else ~held_out) & (bearded | self.labels.plain))
-        scores = measure(self.state.average, self.pictures[rows], bearded[rows], sheet)
+        scores = measure(self.state.average, self.pictures, (rows, bearded[rows]), sheet)
         write_scores(folder, scores)
         return scores
 
@@ -119,34 +119,38 @@ def draw(
     return np.concatenate(rows), (np.arange(count) < ones)[:, None].astype(np.float32)
 
 
-def hardest(network: FacePoints, pictures: Tensor, rows: np.ndarray) -> np.ndarray:
-    """Return those of the rows of pictures (N, 3, H, W) uint8 that look most like beards."""
-    order = np.argsort(-tell(network, pictures[rows]), kind="stable")
+def hardest(network: FacePoints, pictures: ArrayLike, rows: np.ndarray) -> np.ndarray:
+    """Return those of the rows of pictures (N, H, W, 3) uint8 that look most like beards."""
+    order = np.argsort(-tell(network, pictures, rows), kind="stable")
     return rows[order[: max(1, round(HARDEST * len(rows)))]]
 
 
 @torch.no_grad()
-def tell(network: FacePoints, pictures: Tensor) -> np.ndarray:
-    """Return how surely pictures (N, 3, H, W) uint8 show beards, (N,) in [0, 1]."""
+def tell(network: FacePoints, pictures: ArrayLike, rows: np.ndarray) -> np.ndarray:
+    """Return how surely rows (K,) of pictures (N, H, W, 3) uint8 show beards, (K,) in [0, 1]."""
     assert network.beard is not None
     network.eval()
-    size = (network.config.size, network.config.size)
+    size, device = (network.config.size, network.config.size), next(network.parameters()).device
     found = []
-    for part in pictures.split(64):
-        small = functional.interpolate(part.float() / 255, size=size, mode="bilinear", antialias=True)
+    for part in in_parts(rows):
+        seen = to_bytes(pictures[part]).to(device).float() / 255
+        small = functional.interpolate(seen, size=size, mode="bilinear", antialias=True)
         found.append(torch.sigmoid(network.beard(*network.seen(small)[:2]))[:, 0].cpu())
     return torch.cat(found).numpy()
 
 
-def measure(network: FacePoints, pictures: Tensor, bearded: np.ndarray, sheet: Path) -> dict[str, float]:
-    """Return how well beards (N,) bool are told: the area under the curve, found and mistaken from `TOLD` on.
+def measure(
+    network: FacePoints, pictures: ArrayLike, labelled: tuple[np.ndarray, np.ndarray], sheet: Path
+) -> dict[str, float]:
+    """Return how well beards are told: the area under the curve, found and mistaken from `TOLD` on.
 
-    The sheet shows the faces that look most like one.
+    `labelled` are rows (K,) of the pictures (N, H, W, 3) uint8, and which of them show beards, (K,) bool. The sheet
+    shows the faces that look most like one.
     """
-    found = tell(network, pictures)
-    order = np.argsort(-found)[:48]
-    shown = [np.ascontiguousarray(pictures[row].permute(1, 2, 0).cpu().numpy()) for row in order]
-    write_sheet(sheet, in_rows(shown, 8))
+    rows, bearded = labelled
+    found = tell(network, pictures, rows)
+    order = rows[np.argsort(-found)[:48]]
+    write_sheet(sheet, in_rows([pictures[int(row)] for row in order], 8))
     ones, others = found[bearded], found[~bearded]
     nan = float("nan")
     return {

@@ -27,13 +27,13 @@ from ..core.run import Run, autocast, start_torch
 from ..core.sheets import in_rows, write_sheet
 from ..data.aligner import TEMPLATE
 from ..data.augment import degrade_batch, draw_moves, move_points, moved
-from ..data.face_set import FaceSet, load_packs
+from ..data.face_set import FaceSet, in_parts, load_packs, to_bytes
 from ..data.prepare import packed
 from ..teachers.openseeface import PointsTeacher
 from .loop import Task, Usual, teach, write_scores
 
 USUAL = Usual(steps=6000, batch=64, rate=2e-3)
-PICTURE_SIZE = 144  # side of the crops held in memory
+PICTURE_SIZE = 144  # side of the crops that are read
 AVERAGE_DECAY = 0.998
 WING = 0.02  # share of the crop's side from which the loss is linear
 CURVE = 0.004  # the same, and the smaller the steeper the loss is at nothing
@@ -49,11 +49,7 @@ def train(options: TrainOptions) -> dict[str, float]:
     device = start_torch(options)
     faces = load_packs(tuple(packed(folder, options) for folder in options.data), PICTURE_SIZE)
     labels = label(faces, PointsTeacher(options.teacher, options.threads))
-    learn = np.flatnonzero(~faces.held_out)
-    pictures = torch.from_numpy(faces.images[learn]).permute(0, 3, 1, 2).to(device)
-    wanted = torch.from_numpy(labels[learn]).to(device)
-    state = _start(options, device)
-    return teach(PointsTask(state, pictures, wanted, (faces, labels), options.seed), run, options)
+    return teach(PointsTask(_start(options, device), faces, labels, options.seed), run, options)
 
 
 @dataclass(slots=True, eq=False)
@@ -61,19 +57,20 @@ class PointsTask(Task[tuple[Tensor, Tensor], dict[str, float]]):
     """Find the points the teacher finds."""
 
     state: Averaged[FacePoints]
-    pictures: Tensor  # (N, 3, H, W) uint8
-    wanted: Tensor  # (N, 66, 2), shares of the crop's side
-    measured: tuple[FaceSet, np.ndarray]  # all faces, and their points
+    faces: FaceSet  # those held out among them
+    labels: np.ndarray  # (N, 66, 2) float32, shares of the crop's side
     seed: int
     kind: str = "points"
     usual: Usual = USUAL
 
     def draw(self, count: int, step: int) -> Generator[tuple[Tensor, Tensor], None, None]:
         """Yield images and points, see `draw`."""
+        learn, device = np.flatnonzero(~self.faces.held_out), next(self.state.network.parameters()).device
         while True:
             torch.manual_seed(self.seed + step)
-            rows = torch.randint(len(self.pictures), (count,), device=self.pictures.device)
-            yield draw(self.pictures[rows], self.wanted[rows], self.state.network.config.size)
+            rows = learn[torch.randint(len(learn), (count,), device=device).cpu().numpy()]
+            wanted = torch.from_numpy(self.labels[rows]).to(device)
+            yield draw(to_bytes(self.faces.images[rows]).to(device), wanted, self.state.network.config.size)
             step += 1
 
     def loss(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
@@ -86,7 +83,7 @@ class PointsTask(Task[tuple[Tensor, Tensor], dict[str, float]]):
 
     def measure(self, folder: Path, sheet: Path) -> dict[str, float]:
         """Measure against the teacher."""
-        scores = measure(self.state.average, *self.measured, sheet)
+        scores = measure(self.state.average, self.faces, self.labels, sheet)
         write_scores(folder, scores)
         return scores
 
@@ -125,11 +122,7 @@ def measure(network: FacePoints, faces: FaceSet, labels: np.ndarray, sheet: Path
     The sheet shows some of them with the points found.
     """
     rows = np.flatnonzero(faces.held_out) if faces.held_out.any() else np.arange(len(faces))
-    pictures = torch.from_numpy(faces.images[rows]).permute(0, 3, 1, 2).float() / 255
-    size = network.config.size
-    small = nn.functional.interpolate(pictures, size=(size, size), mode="bilinear", antialias=True)
-    device = next(network.parameters()).device
-    found = torch.cat([network.places(network.seen(part.to(device))[-1]).cpu() for part in small.split(64)]).numpy()
+    found = np.concatenate([_found(network, faces.images[part]) for part in in_parts(rows)])
     errors = np.linalg.norm(found - labels[rows], axis=2)
     span = np.linalg.norm(np.subtract(*(labels[rows][:, corner] for corner in OUTER_CORNERS)), axis=1, keepdims=True)
     shown = [
@@ -146,6 +139,14 @@ def measure(network: FacePoints, faces: FaceSet, labels: np.ndarray, sheet: Path
     }
     shares = errors / span
     return {"all": float(shares.mean()), **{name: float(shares[:, part].mean()) for name, part in parts.items()}}
+
+
+def _found(network: FacePoints, images: np.ndarray) -> np.ndarray:
+    """Return the points (N, 66, 2) of pictures (N, H, W, 3) uint8."""
+    side = (network.config.size, network.config.size)
+    small = nn.functional.interpolate(to_bytes(images).float() / 255, size=side, mode="bilinear", antialias=True)
+    points: np.ndarray = network.places(network.seen(small.to(next(network.parameters()).device))[-1]).cpu().numpy()
+    return points
 
 
 def write_points(network: FacePoints, path: Path) -> None:

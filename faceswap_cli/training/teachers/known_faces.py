@@ -4,7 +4,7 @@ import torch
 
 from ..core.loader import usual_readers
 from ..core.options import TrainOptions
-from ..core.watch import Moment
+from ..core.watch import counted
 from ..data.columns import Filling
 from ..data.face_set import HELD_BYTES
 from ..data.portraits import load_portraits
@@ -18,11 +18,10 @@ def open_data(options: TrainOptions, judge: IdentityJudge, size: int, device: to
     readers = usual_readers(device) if options.readers is None else options.readers
     held_bytes = HELD_BYTES // (2 * max(1, readers))  # each of them holds as much
     packs, faces, targets = load_swap_faces(options, size, held_bytes)
-    filling = Filling(
-        options.output,
-        options.threads,
-        lambda done, total: options.watch(Moment("faces looked at", done, total)),
+    looking, recognising = (
+        Filling(options.output, options.threads, counted(options.watch, f"faces {done}"))
+        for done in ("looked at", "recognised")
     )
-    portraits = load_portraits(packs, faces.size, filling, held_bytes)
-    embeddings = load_embeddings(packs, faces.size, judge, device, filling)
+    portraits = load_portraits(packs, faces.size, looking, held_bytes)
+    embeddings = load_embeddings(packs, faces.size, judge, device, recognising)
     return SwapData(faces, Known(targets, embeddings, portraits), size, device, balance)
