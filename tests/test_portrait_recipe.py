@@ -58,6 +58,7 @@ CHANGED = {
     "steadying": (OBAMA, "lp_d14.mp4"),
     "brow_shape": (OBAMA, BEARDED),
     "fold_guard": (OBAMA, PROFILE),
+    "covers": (OBAMA, PROFILE),
     "teeth": (OBAMA, LAUGH),
     "beard": (OBAMA, BEARDED),
     "erase_brow": (FRINGE, OBAMA),

@@ -8,7 +8,15 @@ import pytest
 from faceswap_cli.options import MOST_BLUR
 from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
-from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, face_probability, soften
+from faceswap_cli.stages.mask import (
+    GLASSES_BACK,
+    MASKS_BACK,
+    OvalMask,
+    ParsedMask,
+    covered,
+    face_probability,
+    soften,
+)
 from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, Parser
 from faceswap_cli.store.models import entry
 from faceswap_cli.types import Crop, Face
@@ -100,6 +108,42 @@ def test_a_hand_over_an_eye_stays_in_front() -> None:
     x, y = eye_in_crop()
     hand = (x - 24 < XX) & (y - 36 < YY) & (y + 24 > YY)
     assert parsed(np.where(disc(45), np.where(hand, 0, 1), 0), blur=0.0)[y, x] < 0.1
+
+
+def shown(foreign: np.ndarray, rest: int = 1) -> Crop:
+    """Return a crop whose pixels (128, 128) are so far a thing, and else skin or another class."""
+    shares = np.zeros((19, SIZE, SIZE), np.float32)
+    shares[0], shares[rest] = foreign, 1 - foreign
+    return replace(crop(), class_probs=shares)
+
+
+def test_what_is_half_a_thing_beside_one_is_that_thing_and_doubt_alone_is_none() -> None:
+    """A strip of share 0.3 lies half way between the doubts 0.15 and 0.45: half of it is left."""
+    doubted = np.where((YY > 90) & (XX > 60) & (XX < 80), 0.3, 0.0)
+    beside = np.where((YY > 90) & (XX >= 80), 0.95, doubted)
+    assert covered(shown(beside))[110, 70] == pytest.approx(0.5, abs=1e-3)
+    assert covered(shown(beside))[110, 100] == 1
+    assert not covered(shown(doubted)).any()
+    weights = [ParsedMask(0.0).mask([shown(foreign)])[0][110, 70] for foreign in (doubted, beside)]
+    assert weights == pytest.approx([1.0, 0.5], abs=0.02), "in the midst of a face doubt is filled, a thing is not"
+
+
+def test_a_fingertip_that_stands_alone_in_a_face_stays_in_front() -> None:
+    mask = parsed(np.where(disc(45), np.where(disc(6, 64, 95), 0, 1), 0), blur=0.0)
+    assert mask[95, 64] == 0
+    assert mask[80, 64] > 0.99
+
+
+def test_a_hole_beside_glasses_is_a_shadow() -> None:
+    x, y = eye_in_crop()
+    worn = np.where((abs(XX - x) < 30) & (abs(YY - y) < 24), GLASSES, 1)
+    assert parsed(np.where(disc(45), np.where(disc(5, x - 24, y + 26), 0, worn), 0), blur=0.0)[y + 26, x - 24] > 0.99
+
+
+def test_hair_above_a_band_is_no_eye() -> None:
+    _, y = eye_in_crop()
+    labels = np.where(y - 2 > YY, 17, np.where(y + 22 > YY, 0, 1))
+    assert parsed(np.where(disc(45), labels, 0), blur=0.0)[: y - 3].max() == 0
 
 
 def test_a_second_face_in_the_crop_is_left_alone() -> None:

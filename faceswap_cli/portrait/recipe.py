@@ -13,6 +13,7 @@ from .corrections.beard import Beard
 from .corrections.brow_shape import BrowShape
 from .corrections.close_mouth import CloseMouth, LipLine
 from .corrections.coverage import Cover, Coverage
+from .corrections.covers import Covers
 from .corrections.erase_brow import EraseBrow
 from .corrections.eyelids import Eyelids
 from .corrections.fold_guard import FoldGuard
@@ -82,6 +83,7 @@ STEPS: tuple[Step, ...] = (
     FoldGuard(),
     JoinViews(),
     Coverage(),
+    Covers(),
     Teeth(),
     LipLine(),
     Beard(),

@@ -1,6 +1,7 @@
 """Say which pixels of a crop are the face, from what its pixels are.
 
-Hair, hats and hands lie outside the face's classes and so stay in front. Without a parser an oval through the
+Hair, hats and hands lie outside the face's classes and so stay in front; what a parser half takes for a thing, beside
+one that it is sure of, is that thing (a hand is half skin to it). Without a parser an oval through the
 template's place for the face serves. Either edge is softened in proportion to the crop and is zero on the crop's
 border, so that no square can show. In a clip a parsed mask is steadied by those of the frames just before it.
 """
@@ -19,6 +20,7 @@ from .align import inverse, transform
 from .parse import FACE_CLASSES, GLASSES, class_share, disc, main_part
 
 FOREIGN_CLASSES = (0, 16)  # background, under which parsers put hands and things, and cloth
+COVER_CLASSES = (*FOREIGN_CLASSES, 18)  # and hats
 
 MASKS_BACK = 4  # frames that masks are steadied by
 GLASSES_BACK = 12  # frames over which it is told whether glasses are worn
@@ -30,6 +32,10 @@ _BORDER = 0.04  # share of the crop's side over which the mask falls to zero at 
 _EYE = 0.38  # radius of an eye with its brow, as a share of the way from the eyes to the mouth
 _BROW = 0.15  # how far above the eye their middle lies, the same way
 _SURE = 0.9  # share of the foreign classes from which an eye may be taken as covered
+_ALONE, _SURROUNDED = (0.2, 0.3), (0.4, 0.55)  # shares of face around an eye: what is less is no eye, what is more one
+_COVER = 0.5  # share of the cover's classes from which something is surely there,
+_DOUBT = (0.15, 0.45)  # and from which what joins it begins to be that too, and is it
+_BESIDE = 2  # pixels of the parser's
 _INVISIBLE = 1 / 512  # weights below this change no 8-bit sample
 
 
@@ -115,7 +121,31 @@ def face_probability(shares: np.ndarray) -> np.ndarray:
 def _see(crop: Crop) -> np.ndarray:
     """Return (P, P) float32: the share of each pixel that is face."""
     face = face_probability(_classes(crop))
-    return main_part(np.maximum(face, _eyes(crop, _classes(crop), face)))
+    eyes = _eyes(crop, _classes(crop), face)
+    return main_part(np.maximum(face, eyes)) * (1 - _covers(_classes(crop), eyes))
+
+
+def covered(crop: Crop) -> np.ndarray:
+    """Return (P, P) float32 in [0, 1]: where something lies before or beside the face of a crop a parser looked at."""
+    shares = _classes(crop)
+    return _covers(shares, _eyes(crop, shares, face_probability(shares)))
+
+
+def _covers(shares: np.ndarray, eyes: np.ndarray) -> np.ndarray:
+    """Return (P, P) float32 in [0, 1]: what is no face (hair aside), of (19, P, P), but for eyes (P, P).
+
+    A parser's doubt alone is none, half a face in shade is doubted: it counts where it joins what is surely something
+    else (a hysteresis, as in Canny's edges). Nor is a hole beside an eye or glasses one: that is a shadow or a glint.
+    """
+    foreign, (low, high) = class_share(shares, COVER_CLASSES) * (1 - eyes), _DOUBT
+    count, parts = cv2.connectedComponents((foreign > low).astype(np.uint8), connectivity=4)
+    sockets = cv2.dilate(np.maximum(eyes, class_share(shares, (GLASSES,))), disc(_BESIDE)) > 0.5
+    outside = np.concatenate([parts[[0, -1]].ravel(), parts[:, [0, -1]].ravel()])
+    is_cover = np.zeros(count, bool)
+    is_cover[parts[foreign > _COVER]] = True
+    is_cover[np.setdiff1d(parts[sockets], outside)] = False
+    is_cover[0] = False
+    return (is_cover[parts] * np.clip((foreign - low) / (high - low), 0, 1)).astype(np.float32)
 
 
 def _glasses(crop: Crop) -> np.ndarray:
@@ -187,7 +217,8 @@ def _eyes(crop: Crop, shares: np.ndarray, face: np.ndarray) -> np.ndarray:
     """Return (S, S) float32: how surely each pixel belongs to an eye or its brow and nothing covers it.
 
     A parser may take a shaded eye for hair or for a thing in one frame and not in the next, and a swap that comes and
-    goes there is the first thing one sees. A hand over an eye covers what lies around it too.
+    goes there is the first thing one sees. A hand over an eye covers what lies around it too, and what is left of its
+    place beside a band is hair.
     """
     size = face.shape[0]
     points = transform(crop.face.points.astype(np.float64), crop.to_crop) * (size / crop.image.shape[0])
@@ -198,9 +229,10 @@ def _eyes(crop: Crop, shares: np.ndarray, face: np.ndarray) -> np.ndarray:
     eyes = np.zeros_like(face)
     for x, y in points[:2] + _BROW * up:
         distance = np.hypot(columns - x, rows - y) / max(radius, 1)
-        around = face[(distance > 1) & (distance < 1.6)]
-        surrounded = np.clip((float(around.mean()) - 0.4) / 0.15, 0, 1) if around.size else 0.0
-        eyes = np.maximum(eyes, (distance <= 1) * np.maximum(doubtful, surrounded))
+        ring = face[(distance > 1) & (distance < 1.6)]
+        around = float(ring.mean()) if ring.size else 0.0
+        near, surrounded = (np.clip((around - low) / (high - low), 0, 1) for low, high in (_ALONE, _SURROUNDED))
+        eyes = np.maximum(eyes, (distance <= 1) * np.maximum(near * doubtful, surrounded))
     return eyes.astype(np.float32)
 
 
