@@ -131,6 +131,15 @@ def covered(crop: Crop) -> np.ndarray:
     return _covers(shares, _eyes(crop, shares, face_probability(shares)))
 
 
+def visible_share(crop: Crop) -> float:
+    """Return how much of what lies between eyes and mouth is face, and not covered, in a crop a parser looked at."""
+    seen = _see(crop)
+    corners = (transform(crop.face.points.astype(np.float64), crop.to_crop) + 0.5) * (len(seen) / len(crop.image)) - 0.5
+    between = np.zeros_like(seen)
+    cv2.fillConvexPoly(between, cv2.convexHull(np.rint(corners).astype(np.int32)), 1.0)
+    return float((between * seen).sum() / max(float(between.sum()), 1.0))
+
+
 def _covers(shares: np.ndarray, eyes: np.ndarray) -> np.ndarray:
     """Return (P, P) float32 in [0, 1]: what is no face (hair aside), of (19, P, P), but for eyes (P, P).
 
