@@ -14,8 +14,8 @@ from ..types import Face, Frame
 from .align import crop_face
 from .appearance import alike, look_of
 from .doubles import overlap
-from .mask import visible_share
 from .parse import Parser
+from .visible import visible_share
 
 LONGEST = 1.0  # seconds for which a face that is not found is carried on
 
