@@ -35,7 +35,7 @@ def swapper(data: Path) -> Swapper:
 
 
 def crop_of(swapper: Swapper, rgb: np.ndarray) -> Crop:
-    return crop_face(rgb, swapper.detector.search(rgb)[0], "simswap-frontal", 448)
+    return crop_face(rgb, swapper.equipment.detector.search(rgb)[0], "simswap-frontal", 448)
 
 
 def test_covers_reach_a_little_further_than_they_are_seen() -> None:
@@ -51,15 +51,15 @@ def test_covers_reach_a_little_further_than_they_are_seen() -> None:
 @pytest.mark.parametrize("colour", [BLUE, WHITE])
 def test_a_mask_tints_no_skin_beside_it(swapper: Swapper, target: np.ndarray, colour: tuple[int, int, int]) -> None:
     """Skin beside it gains no more of one colour than of the others: by 19 levels of blue over red, and 9, before."""
-    x0, y0, x1, y1 = swapper.detector.search(target)[0].box
+    x0, y0, x1, y1 = swapper.equipment.detector.search(target)[0].box
     corners = np.rint(MASK * (x1 - x0, y1 - y0) + (x0, y0)).astype(np.int32)
     masked = cv2.fillPoly(target.copy(), [corners], colour)
-    (crop,) = swapper.parser.look([crop_of(swapper, masked)])
-    player = swapper.players[0]
-    (face,) = player.fitter.fit([crop])
-    (image,) = player.generator.generate([face.crop], [face.laid])
+    (crop,) = swapper.equipment.parser.parse_crops([crop_of(swapper, masked)])
+    stages = swapper.equipment.of_roles[0]
+    (face,) = stages.fitter.fit([crop])
+    (image,) = stages.generator.generate([face.crop], [face.laid])
     skin = cv2.resize(class_share(crop.class_probs, SKIN), (448, 448)) > 0.95
-    weight = swapper.masker.mask([crop])[0] > 0.9
+    weight = swapper.equipment.masker.mask([crop])[0] > 0.9
     red, _, blue = (image.astype(float) - crop.image)[skin & weight].mean(axis=0)
     assert abs(blue - red) < 5
 
@@ -84,10 +84,12 @@ def hand_before(crop: Crop, data: Path, steps: int = 6) -> Iterator[tuple[np.nda
 def test_a_hand_before_a_face_is_hardly_painted_over(swapper: Swapper, target: np.ndarray, data: Path) -> None:
     """Of this real one 64 % were, before."""
     crop, history = crop_of(swapper, target), History()
-    clean = swapper.masker.mask(swapper.parser.look([crop]))[0] > 0.9
+    clean = swapper.equipment.masker.mask(swapper.equipment.parser.parse_crops([crop]))[0] > 0.9
     painted, lost = [], []
     for image, cover in hand_before(crop, data):
-        weights = swapper.masker.mask(swapper.parser.look([replace(crop, image=image)]), history)[0]
+        weights = swapper.equipment.masker.mask(
+            swapper.equipment.parser.parse_crops([replace(crop, image=image)]), history
+        )[0]
         hidden = clean & (cv2.erode(cover, np.ones((5, 5))) > 0.95)
         painted += list(weights[hidden])
         lost += list(1 - weights[clean & (cv2.dilate(cover, np.ones((25, 25))) < 0.05)])

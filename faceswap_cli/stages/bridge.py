@@ -92,7 +92,7 @@ def parsers_consent(parser: Parser, template: str) -> Consent:
     """
 
     def is_face(rgb: np.ndarray, face: Face) -> bool:
-        (crop,) = parser.look([crop_face(rgb, face, template, parser.size)])
+        (crop,) = parser.parse_crops([crop_face(rgb, face, template, parser.size)])
         return visible_share(crop) >= _FACE
 
     return is_face
