@@ -25,6 +25,7 @@ from .portrait.records import FaceState
 from .shelf import Shelf
 from .stages.ahead import ahead
 from .stages.align import crop_face
+from .stages.bridge import parsers_consent
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import Watch
 from .stages.likeness import MOST_FACES
@@ -124,7 +125,9 @@ class Swapper:
 
     def _locate(self, frames: Generator[Frame, None, None], tally: Tally) -> Iterator[Located]:
         watch, cast = Watch(self.equipment.detector), self.equipment.cast
-        track = Track(cast.limit, cast.wanted, cast.recogniser)
+        generator, parser = self.equipment.of_roles[0].generator, self.equipment.parser
+        consent = None if parser is None else parsers_consent(parser, generator.template)
+        track = Track(cast.limit, cast.wanted, cast.recogniser, consent)
         with closing(frames):
             yield from track.follow((frame, self._find(watch.look, frame, tally)) for frame in frames)
 

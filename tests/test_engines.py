@@ -1,6 +1,7 @@
 """Engines: the same file gives the same numbers whatever runs it, and what really runs is told."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,21 @@ def test_tf32_is_told_from_ampere_on_unless_it_is_forbidden(
 def test_without_a_driver_nothing_is_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda, "_cuda_driver", lambda: None)
     assert not cuda.rounds_to_tf32()
+
+
+def test_two_threads_get_their_own_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clip is located with the parser in one thread while it is swapped with it in another.
+
+    Without turns OpenVINO gave 2 of 24 answers to the other thread's picture.
+    """
+    pytest.importorskip("openvino")
+    asked = [inputs_of("parser"), {name: 1 - array for name, array in inputs_of("parser").items()}]
+    monkeypatch.setenv("FACESWAP_ENGINE", "openvino")
+    network = open_network(models.locate("parser"), "cpu", 1)
+    expected = [network.run(**arrays)[0].copy() for arrays in asked]
+    with ThreadPoolExecutor(2) as threads:
+        made = list(threads.map(lambda turn: network.run(**asked[turn % 2])[0], range(48)))
+    assert all(np.array_equal(each, expected[turn % 2]) for turn, each in enumerate(made))
 
 
 def test_torch_refuses_a_network_it_does_not_know(tinting_generator: Path, monkeypatch: pytest.MonkeyPatch) -> None:

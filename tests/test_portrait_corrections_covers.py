@@ -54,7 +54,7 @@ def test_a_mask_tints_no_skin_beside_it(swapper: Swapper, target: np.ndarray, co
     x0, y0, x1, y1 = swapper.equipment.detector.search(target)[0].box
     corners = np.rint(MASK * (x1 - x0, y1 - y0) + (x0, y0)).astype(np.int32)
     masked = cv2.fillPoly(target.copy(), [corners], colour)
-    (crop,) = swapper.equipment.parser.look([crop_of(swapper, masked)])
+    (crop,) = swapper.equipment.parser.parse_crops([crop_of(swapper, masked)])
     stages = swapper.equipment.of_roles[0]
     (face,) = stages.fitter.fit([crop])
     (image,) = stages.generator.generate([face.crop], [face.laid])
@@ -84,10 +84,12 @@ def hand_before(crop: Crop, data: Path, steps: int = 6) -> Iterator[tuple[np.nda
 def test_a_hand_before_a_face_is_hardly_painted_over(swapper: Swapper, target: np.ndarray, data: Path) -> None:
     """Of this real one 64 % were, before."""
     crop, history = crop_of(swapper, target), History()
-    clean = swapper.equipment.masker.mask(swapper.equipment.parser.look([crop]))[0] > 0.9
+    clean = swapper.equipment.masker.mask(swapper.equipment.parser.parse_crops([crop]))[0] > 0.9
     painted, lost = [], []
     for image, cover in hand_before(crop, data):
-        weights = swapper.equipment.masker.mask(swapper.equipment.parser.look([replace(crop, image=image)]), history)[0]
+        weights = swapper.equipment.masker.mask(
+            swapper.equipment.parser.parse_crops([replace(crop, image=image)]), history
+        )[0]
         hidden = clean & (cv2.erode(cover, np.ones((5, 5))) > 0.95)
         painted += list(weights[hidden])
         lost += list(1 - weights[clean & (cv2.dilate(cover, np.ones((25, 25))) < 0.05)])

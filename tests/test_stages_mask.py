@@ -8,17 +8,9 @@ import pytest
 from faceswap_cli.options import MOST_BLUR
 from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
-from faceswap_cli.stages.mask import (
-    GLASSES_BACK,
-    MASKS_BACK,
-    OvalMask,
-    ParsedMask,
-    _eyes,
-    covered,
-    face_probability,
-    soften,
-)
+from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, soften
 from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, HAIR, Parser, averaged
+from faceswap_cli.stages.visible import _eyes, covered, face_probability
 from faceswap_cli.store.models import entry
 from faceswap_cli.types import Crop, Face
 

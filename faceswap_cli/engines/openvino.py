@@ -6,6 +6,7 @@ result can be told from another machine's.
 
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,15 @@ class OpenVinoNetwork:
 
     def __init__(self, path: Path, precision: str = "f32", threads: int | None = None) -> None:
         self.precision = {"f32": "float32", "bf16": "bfloat16"}[precision]
+        self._turn = Lock()  # a second thread's call would write over the first one's inputs
         self._model = _compile(path, precision, threads)
         self.inputs = tuple(port.get_any_name() for port in self._model.inputs)
         self.metadata: Mapping[str, str] = read_metadata(path)
 
     def run(self, **arrays: np.ndarray) -> list[np.ndarray]:
-        """Compute all outputs from one array per input name."""
-        results = self._model(arrays)
+        """Compute all outputs from one array per input name; of several threads one after another."""
+        with self._turn:
+            results = self._model(arrays)
         return [results[port] for port in self._model.outputs]
 
 

@@ -18,10 +18,8 @@ import numpy as np
 from ..types import Crop
 from .align import inverse, transform
 from .glasses import find_glasses
-from .parse import FACE_CLASSES, GLASSES, class_share, disc, main_part
-
-FOREIGN_CLASSES = (0, 16)  # background, under which parsers put hands and things, and cloth
-COVER_CLASSES = (*FOREIGN_CLASSES, 18)  # and hats
+from .parse import GLASSES, class_share, disc
+from .visible import classes_of, visible_face
 
 MASKS_BACK = 4  # frames that masks are steadied by
 GLASSES_BACK = 12  # frames over which it is told whether glasses are worn
@@ -31,13 +29,6 @@ _TWO_THINGS = 1.0  # difference of two frames' weights from which they show two 
 _GLINT = 0.03  # share of a crop taken for glasses up to which none are worn; twice that is a pair (0.06 in clips)
 _LOOKED_AT = 224  # side at which glasses are looked for
 _BORDER = 0.04  # share of the crop's side over which the mask falls to zero at its border
-_EYE = 0.38  # radius of an eye with its brow, as a share of the way from the eyes to the mouth
-_BROW = 0.15  # how far above the eye their middle lies, the same way
-_SURE = 0.9  # share of the foreign classes from which an eye may be taken as covered
-_ALONE, _SURROUNDED = (0.2, 0.3), (0.4, 0.55)  # shares of face around an eye: what is less is no eye, what is more one
-_COVER = 0.5  # share of the cover's classes from which something is surely there,
-_DOUBT = (0.15, 0.45)  # and from which what joins it begins to be that too, and is it
-_BESIDE = 2  # pixels of the parser's
 _INVISIBLE = 1 / 512  # weights below this change no 8-bit sample
 
 
@@ -83,7 +74,7 @@ class ParsedMask:
 
     def mask(self, crops: list[Crop], history: Remember | None = None) -> list[np.ndarray]:
         """Return the softened weights, one array per crop a parser has looked at; steadied where there is a history."""
-        faces = [_see(crop) for crop in crops]
+        faces = [visible_face(crop) for crop in crops]
         if self._keeps_glasses:
             faces = [
                 face * (1 - worn * _glasses(crop))
@@ -115,44 +106,9 @@ class OvalMask:
         return [soften(_oval(crop), self._blur) for crop in crops]
 
 
-def face_probability(shares: np.ndarray) -> np.ndarray:
-    """Return (S, S) float32: the share of the face's classes, of (19, S, S)."""
-    return class_share(shares, FACE_CLASSES)
-
-
-def _see(crop: Crop) -> np.ndarray:
-    """Return (P, P) float32: the share of each pixel that is face."""
-    face = face_probability(_classes(crop))
-    eyes = _eyes(crop, _classes(crop), face)
-    return main_part(np.maximum(face, eyes)) * (1 - _covers(_classes(crop), eyes))
-
-
-def covered(crop: Crop) -> np.ndarray:
-    """Return (P, P) float32 in [0, 1]: where something lies before or beside the face of a crop a parser looked at."""
-    shares = _classes(crop)
-    return _covers(shares, _eyes(crop, shares, face_probability(shares)))
-
-
-def _covers(shares: np.ndarray, eyes: np.ndarray) -> np.ndarray:
-    """Return (P, P) float32 in [0, 1]: what is no face (hair aside), of (19, P, P), but for eyes (P, P).
-
-    A parser's doubt alone is none, half a face in shade is doubted: it counts where it joins what is surely something
-    else (a hysteresis, as in Canny's edges). Nor is a hole beside an eye or glasses one: that is a shadow or a glint.
-    """
-    foreign, (low, high) = class_share(shares, COVER_CLASSES) * (1 - eyes), _DOUBT
-    count, parts = cv2.connectedComponents((foreign > low).astype(np.uint8), connectivity=4)
-    sockets = cv2.dilate(np.maximum(eyes, class_share(shares, (GLASSES,))), disc(_BESIDE)) > 0.5
-    outside = np.concatenate([parts[[0, -1]].ravel(), parts[:, [0, -1]].ravel()])
-    is_cover = np.zeros(count, bool)
-    is_cover[parts[foreign > _COVER]] = True
-    is_cover[np.setdiff1d(parts[sockets], outside)] = False
-    is_cover[0] = False
-    return (is_cover[parts] * np.clip((foreign - low) / (high - low), 0, 1)).astype(np.float32)
-
-
 def _glasses(crop: Crop) -> np.ndarray:
     """Return (P, P) float32 in [0, 1]: what of the target's glasses is in front of the face; clear lenses are not."""
-    classes = _classes(crop)
+    classes = classes_of(crop)
     image = cv2.resize(crop.image, (_LOOKED_AT, _LOOKED_AT), interpolation=cv2.INTER_AREA)
     eyes = (transform(crop.face.points[:2].astype(np.float64), crop.to_crop) + 0.5) / crop.image.shape[0]
     glasses = find_glasses(image, classes, eyes)
@@ -167,16 +123,11 @@ def _worn(crops: list[Crop], history: Remember | None) -> list[float]:
 
     Dark sockets of a blurred face look like glasses for a moment, and what comes and goes is seen more than either.
     """
-    shares = [float(class_share(_classes(crop), (GLASSES,)).mean()) for crop in crops]
+    shares = [float(class_share(classes_of(crop), (GLASSES,)).mean()) for crop in crops]
     if history is not None:
         seen = dict(zip([crop.face.track for crop in crops], shares, strict=True))
         shares = list(history.running_mean("glasses", GLASSES_BACK, seen).values())
     return [float(np.clip((share - _GLINT) / _GLINT, 0, 1)) for share in shares]
-
-
-def _classes(crop: Crop) -> np.ndarray:
-    assert crop.class_probs is not None, "a parser looks at crops before they are masked"
-    return crop.class_probs
 
 
 def soften(mask: np.ndarray, blur: float) -> np.ndarray:
@@ -220,29 +171,6 @@ def _to_seen(crop: Crop, face: np.ndarray) -> np.ndarray:
 def _follow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the matrix (2, 3) that does what one does and then the other."""
     return second[:, :2] @ first + np.array([[0, 0, second[0, 2]], [0, 0, second[1, 2]]])
-
-
-def _eyes(crop: Crop, shares: np.ndarray, face: np.ndarray) -> np.ndarray:
-    """Return (S, S) float32: how surely each pixel belongs to an eye or its brow and nothing covers it.
-
-    A parser may take a shaded eye for hair or for a thing in one frame and not in the next, and a swap that comes and
-    goes there is the first thing one sees. A hand over an eye covers what lies around it too, and what is left of its
-    place beside a band is hair.
-    """
-    size = face.shape[0]
-    points = transform(crop.face.points.astype(np.float64), crop.to_crop) * (size / crop.image.shape[0])
-    up = points[:2].mean(axis=0) - points[3:].mean(axis=0)
-    radius = _EYE * float(np.linalg.norm(up))
-    doubtful = np.clip((_SURE - class_share(shares, FOREIGN_CLASSES)) / (1 - _SURE), 0, 1)
-    rows, columns = np.mgrid[:size, :size]
-    eyes = np.zeros_like(face)
-    for x, y in points[:2] + _BROW * up:
-        distance = np.hypot(columns - x, rows - y) / max(radius, 1)
-        ring = face[(distance > 1) & (distance < 1.6)]
-        around = float(ring.mean()) if ring.size else 0.0
-        near, surrounded = (np.clip((around - low) / (high - low), 0, 1) for low, high in (_ALONE, _SURROUNDED))
-        eyes = np.maximum(eyes, (distance <= 1) * np.maximum(near * doubtful, surrounded))
-    return eyes.astype(np.float32)
 
 
 def _oval(crop: Crop) -> np.ndarray:

@@ -5,7 +5,7 @@ and hand a track that is out of sight to whoever passes where it was seen last; 
 looked count together, and its place counts less the longer it has been out of sight.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,6 +73,11 @@ class Numbering:
             new = _Known(face, now, look, np.zeros(2))
             self._known[number] = new if before is None else before.seen_again(face, look, now)
         return numbered
+
+    def go_on(self, frame: Frame, faces: Mapping[int, Face]) -> None:
+        """Note where tracks are, by number, that were followed and not found; their looks stay those that were."""
+        for number, face in faces.items():
+            self._known[number] = replace(self._known[number], face=face, seen=float(frame.time))
 
     def _match(self, faces: Sequence[Face], looks: list[np.ndarray], now: float) -> dict[int, int]:
         """Pair tracks with faces, those that agree most first."""

@@ -32,8 +32,8 @@ class Parser:
 
     def __init__(self, network: Network, contract: Entry, most: int | None = SIDE) -> None:
         self._network, self._input_range, self._most = network, contract.input_range, most
-        self._size = contract.size or int(network.metadata.get("size", 0))
-        if self._size == 0:
+        self.size = contract.size or int(network.metadata.get("size", 0))  # of what it sees, pixels
+        if self.size == 0:
             raise WeightsError(f"{contract.file} does not say the size of its input: train it again or reinstall")
 
     def parse_crops(self, crops: list[Crop]) -> list[Crop]:
@@ -45,8 +45,8 @@ class Parser:
 
         P is the parser's own side, `most` at most.
         """
-        way = cv2.INTER_AREA if self._size <= image.shape[0] else cv2.INTER_LINEAR
-        seen = cv2.resize(image, (self._size, self._size), interpolation=way)
+        way = cv2.INTER_AREA if self.size <= image.shape[0] else cv2.INTER_LINEAR
+        seen = cv2.resize(image, (self.size, self.size), interpolation=way)
         logits = self._network.run(**{self._network.inputs[0]: to_tensor([seen], self._input_range)})[0][0]
         return averaged(softmax(logits), self._most)
 

@@ -1,9 +1,10 @@
 """Follow faces from frame to frame: the second step of a frame's way.
 
 Detections miss a frame now and then and tremble by a fraction of a per cent; both show as flicker. A face keeps its
-track number within a shot, gaps of a few frames are filled where the face is really seen, the points are smoothed
-without lag from both sides, and those to be swapped are chosen by track, so the swap does not jump between people.
-Nothing crosses a scene cut. Frames come out in order, a fixed few behind; the same frames always give the same tracks.
+track number within a shot, gaps of a few frames are filled where the face is really seen and longer ones bridged by
+what moves in it (bridge.py), the points are smoothed without lag from both sides, and those to be swapped are chosen by
+track, so the swap does not jump between people. Nothing crosses a scene cut. Frames come out in order, a fixed few
+behind; the same frames always give the same tracks.
 """
 
 from collections import deque
@@ -14,6 +15,7 @@ import numpy as np
 
 from ..types import Face, Frame
 from .appearance import alike, look_of
+from .bridge import Bridge, Consent
 from .choice import Choice, Moment
 from .numbering import Numbering
 from .shots import FLASH, by_shot
@@ -43,10 +45,15 @@ class Track:
     """Number, fill, steady and choose the faces of consecutive frames."""
 
     def __init__(
-        self, face_limit: int | None, wanted: Sequence[Wanted] = (Wanted(),), recogniser: Recogniser | None = None
+        self,
+        face_limit: int | None,
+        wanted: Sequence[Wanted] = (Wanted(),),
+        recogniser: Recogniser | None = None,
+        consent: Consent | None = None,
     ) -> None:
-        """Choose up to so many faces, None: all, for each role."""
+        """Choose up to so many faces, None: all, for each role; bridge longer gaps where somebody consents."""
         self._numbering = Numbering()
+        self._bridge = None if consent is None else Bridge(consent)
         self._choices = [(want, Choice(face_limit, want.place)) for want in wanted]
         self._recogniser = recogniser
         self._window: deque[Moment] = deque()
@@ -62,8 +69,13 @@ class Track:
             yield self._locate_next()
 
     def take(self, shot: int, frame: Frame, faces: Sequence[Face]) -> None:
-        """Put the newest frame into the window, its faces numbered, and fill the gaps that end with it."""
-        self._window.append(Moment(frame, shot, self._numbering.number(frame, shot, faces)))
+        """Put the newest frame into the window, its faces numbered, and fill the gaps that it is in or ends."""
+        numbered = self._numbering.number(frame, shot, faces)
+        if self._bridge is not None:
+            carried = self._bridge.carry(frame, shot, numbered)
+            self._numbering.go_on(frame, carried)
+            numbered |= carried
+        self._window.append(Moment(frame, shot, numbered))
         self._fill_gaps()
 
     def _locate_next(self) -> Located:

@@ -9,8 +9,8 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from ...stages.mask import covered
 from ...stages.parse import disc
+from ...stages.visible import covered
 from ..protocols import FaceStep, Phase
 from ..records import FaceState
 
