@@ -60,9 +60,18 @@ class Swapper:
         Frames before `first` are located all the same, whom to follow depends on them, and the last ones swapped, the
         next masks depend on those. Closing the iterator stops all threads.
         """
-        located = ahead(self._locate(ahead(frames), tally))
-        with closing(ahead(self._swap_all(located, tally, first))) as swapped:
-            yield from swapped
+        return self.swapped(self.located(frames, tally), tally, first)
+
+    def located(self, frames: Iterable[Frame], tally: Tally) -> Generator[Located, None, None]:
+        """Yield the frames of a clip, in order, with their faces and whom of them to swap."""
+        watch, cast = Watch(self.equipment.detector), self.equipment.cast
+        track = Track(cast.limit, cast.wanted, cast.recogniser)
+        with closing(ahead(frames)) as decoded:
+            yield from track.follow((frame, self._find(watch.look, frame, tally)) for frame in decoded)
+
+    def swapped(self, located: Iterable[Located], tally: Tally, first: int = 0) -> Generator[Swapped, None, None]:
+        """Yield located frames from number `first` on, with the patches that swap their faces; see `frames`."""
+        return ahead(self._swap_all(ahead(located), tally, first))
 
     def photo(self, frame: Frame, tally: Tally) -> Swapped:
         """Swap the faces of a single picture."""
@@ -121,12 +130,6 @@ class Swapper:
             return []
         with self.stopwatch.stage("fit"):
             return stages.fitter.fit(crops, history, frame.rgb)
-
-    def _locate(self, frames: Generator[Frame, None, None], tally: Tally) -> Iterator[Located]:
-        watch, cast = Watch(self.equipment.detector), self.equipment.cast
-        track = Track(cast.limit, cast.wanted, cast.recogniser)
-        with closing(frames):
-            yield from track.follow((frame, self._find(watch.look, frame, tally)) for frame in frames)
 
     def _find(self, look: Callable[[np.ndarray], Detections], frame: Frame, tally: Tally) -> Detections:
         with self.stopwatch.stage("locate"):

@@ -66,6 +66,7 @@ class SegmentStore:
         self.folder = folder
         self.finished: list[Segment] = []
         self.discarded = False  # earlier work was there but of another input or other options
+        self._is_ours = False  # what lies there is of this input and these options
         self._heading = {"version": MANIFEST_VERSION, "fingerprint": fingerprint}
         self._manifest = folder / "manifest.jsonl"
         self._lock: BinaryIO | None = None
@@ -101,6 +102,7 @@ class SegmentStore:
         self._drop_strangers()
         lines = [self._heading, *(asdict(segment) for segment in self.finished)]
         write_atomically(self._manifest, b"".join(map(_line, lines)))
+        self._is_ours = True
 
     def add(self, segment: Segment, written: Path) -> None:
         """Count a stretch as finished: its file gets its name, then the manifest one more line."""
@@ -135,7 +137,8 @@ class SegmentStore:
 
     def _find_finished(self) -> None:
         heading, *records = _read_lines(self._manifest) or [{}]
-        if heading == self._heading:
+        self._is_ours = heading == self._heading
+        if self._is_ours:
             self.finished = sorted(self._whole(records), key=lambda segment: segment.number)
         self.discarded = not self.finished and bool(records)
 
@@ -158,7 +161,8 @@ class SegmentStore:
 
     def _drop_strangers(self) -> None:
         """Delete what no manifest names: halves of a broken run, work of other options."""
-        known = {self.path(segment).name for segment in self.finished} | {"lock", self._manifest.name, TRACK_PLAN}
+        known = {self.path(segment).name for segment in self.finished} | {"lock", self._manifest.name}
+        known |= {TRACK_PLAN} if self._is_ours else set()
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
