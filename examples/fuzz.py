@@ -35,7 +35,7 @@ from faceswap_cli.evaluation.pairs import read_pairs
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.provenance import read_provenance
 from faceswap_cli.media.reader import open_clip
-from faceswap_cli.media.segments import Segment, SegmentStore, file_sha256, read_packets, write_packet
+from faceswap_cli.media.segments import Segment, SegmentStore, file_sha256, part_path, read_packets, write_packet
 from faceswap_cli.media.writer import ClipWriter, plan_output
 from faceswap_cli.networks.readers.pickles import read_state
 from faceswap_cli.options import Options
@@ -161,11 +161,11 @@ def unfinished_work(folder: Path) -> Path:
     for number in range(5):
         packet = Packet(bytes(range(100)))
         packet.pts = number
-        path = store.part_path(number)
+        path = part_path(store.folder, number)
         with path.open("wb") as file:
             write_packet(file, packet, 1)
         size, digest = path.stat().st_size, file_sha256(path)
-        store.add(Segment(number, 1, number, number, number, 0, 1, 1, size, digest))
+        store.add(Segment(number, 1, number, number, number, number, 0, 1, 1, size, digest), path)
     store.close()
     return store.folder
 

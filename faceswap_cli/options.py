@@ -77,6 +77,9 @@ class Options:
     lossless: bool = False  # every sample outside the faces as it was decoded
     start: Fraction | None = None  # seconds; frames before it are left out
     end: Fraction | None = None  # seconds; frames at or after it are left out
+    plan: Path | None = None  # JSON of who is where in the clip and is swapped: used, or written where it is not there
+    workers: int = 1  # processes that swap parts of the clip
+    parts: int | None = None  # how many parts it is cut into; None means as many as workers, of a minute at most
     without: tuple[str, ...] = ()  # corrections of the laid portrait to leave out; see `portrait/recipe.py`
     label: str | None = None  # burnt into every picture, bottom left
     disclosure: bool = True  # metadata that says the result was edited with AI
@@ -102,6 +105,9 @@ class Options:
         _between("min_face", self.min_face, 1, 100_000)
         if self.threads is not None:
             _between("threads", self.threads, 1, 1024)
+        _between("workers", self.workers, 1, 256)
+        if self.parts is not None:
+            _between("parts", self.parts, 1, 100_000)
         if isinstance(self.faces, int):
             _between("faces", self.faces, 1, 1000)
         elif self.faces not in ("largest", "all"):

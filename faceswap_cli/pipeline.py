@@ -25,13 +25,12 @@ from .portrait.records import FaceState
 from .shelf import Shelf
 from .stages.ahead import ahead
 from .stages.align import crop_face
-from .stages.bridge import parsers_consent
 from .stages.bundle import Bundle, find_bundle
 from .stages.detect import Watch
 from .stages.likeness import MOST_FACES
 from .stages.paste import overlaid
 from .stages.tally import Tally
-from .stages.track import Located, Track
+from .stages.track import Located
 from .stopwatch import Stopwatch
 from .types import Crop, Detections, Face, Frame, Patch, Role, SourcePhoto, Swapped
 
@@ -61,9 +60,17 @@ class Swapper:
         Frames before `first` are located all the same, whom to follow depends on them, and the last ones swapped, the
         next masks depend on those. Closing the iterator stops all threads.
         """
-        located = ahead(self._locate(ahead(frames), tally))
-        with closing(ahead(self._swap_all(located, tally, first))) as swapped:
-            yield from swapped
+        return self.swapped(self.located(frames, tally), tally, first)
+
+    def located(self, frames: Iterable[Frame], tally: Tally) -> Generator[Located, None, None]:
+        """Yield the frames of a clip, in order, with their faces and whom of them to swap."""
+        watch, track = Watch(self.equipment.detector), self.equipment.tracker()
+        with closing(ahead(frames)) as decoded:
+            yield from track.follow((frame, self._find(watch.look, frame, tally)) for frame in decoded)
+
+    def swapped(self, located: Iterable[Located], tally: Tally, first: int = 0) -> Generator[Swapped, None, None]:
+        """Yield located frames from number `first` on, with the patches that swap their faces; see `frames`."""
+        return ahead(self._swap_all(ahead(located), tally, first))
 
     def photo(self, frame: Frame, tally: Tally) -> Swapped:
         """Swap the faces of a single picture."""
@@ -122,14 +129,6 @@ class Swapper:
             return []
         with self.stopwatch.stage("fit"):
             return stages.fitter.fit(crops, history, frame.rgb)
-
-    def _locate(self, frames: Generator[Frame, None, None], tally: Tally) -> Iterator[Located]:
-        watch, cast = Watch(self.equipment.detector), self.equipment.cast
-        generator, parser = self.equipment.of_roles[0].generator, self.equipment.parser
-        consent = None if parser is None else parsers_consent(parser, generator.template)
-        track = Track(cast.limit, cast.wanted, cast.recogniser, consent)
-        with closing(frames):
-            yield from track.follow((frame, self._find(watch.look, frame, tally)) for frame in frames)
 
     def _find(self, look: Callable[[np.ndarray], Detections], frame: Frame, tally: Tally) -> Detections:
         with self.stopwatch.stage("locate"):

@@ -19,3 +19,13 @@ class Stopwatch:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+    def taken(self) -> dict[str, float]:
+        """Return what was counted since the last time, and begin anew."""
+        seconds, self.seconds = self.seconds, {}
+        return seconds
+
+    def add(self, seconds: dict[str, float]) -> None:
+        """Add what another one counted."""
+        for name, more in seconds.items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + more

@@ -820,7 +820,7 @@ def test_a_run_resumes_after_every_frame_was_written(tmp_path: Path, long_path: 
         with ClipWriter(plan) as writer:
             for frame in clip.frames():
                 writer.write(Swapped(frame, (), 0))
-            writer._finish_stretch()
+            writer._stretches.finish()
             raise Stop
     report = copy_clip(long_path, tmp_path / "out.mp4", **quick())
     assert (report.frames, report.resumed_frames) == (175, 175)
@@ -942,8 +942,8 @@ def test_a_killed_run_resumes(tmp_path: Path, long_path: Path) -> None:
     program = (
         "import os; from pathlib import Path; from tests.test_media_writer import run_until, quick, segments\n"
         "add = segments.SegmentStore.add\n"
-        "def add_and_die(store, segment):\n"
-        "    add(store, segment)\n"
+        "def add_and_die(store, segment, written):\n"
+        "    add(store, segment, written)\n"
         "    if segment.number == 1: os.kill(os.getpid(), 9)\n"
         "segments.SegmentStore.add = add_and_die\n"
         f"run_until(Path({str(long_path)!r}), Path({str(tmp_path / 'out.mp4')!r}), 999, **quick())\n"

@@ -38,10 +38,12 @@ from ..stages.bundle import find_bundle
 from ..stages.likeness import swapped_rgb
 from ..stages.tally import Tally
 from ..types import Frame, Patch, Swapped
+from .film import given_plan
 from .notes import no_face, told_likeness, told_others
+from .opening import label_for, open_swapper, read_roles
 from .report import SCHEMA_VERSION, Run
 from .source_photos import Source, cast_of
-from .swap import label_for, open_swapper, read_roles, recipe_of
+from .swap import recipe_of
 
 PLACES = 3  # of a clip, evenly spread, that are tried
 STRETCH = 8  # frames at each of them, fewer where they are so large that all of them would fill
@@ -105,7 +107,7 @@ def plan_video(
     roles = read_roles(run)
     with open_clip(run.input) as clip:
         bundle = find_bundle(options)
-        recipe = recipe_of(run.cast, bundle, options)
+        recipe = recipe_of(run.cast, bundle, options, given_plan(run))
         plan = plan_output(clip, Path(output) if output else None, replace(options, force=True), recipe)
         earlier = look_at_earlier_work(plan)
         swapper = open_swapper(run, roles, bundle, label_for(clip, options))

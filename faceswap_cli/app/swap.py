@@ -14,12 +14,14 @@ from typing import Any
 from .._version import __version__
 from ..errors import MediaError
 from ..extras import load
-from ..media.people_file import file_of, read_people
+from ..media.people_file import file_of
 from ..media.photo import photo_output_path, read_photo, write_photo
 from ..media.plan import Seal
 from ..media.reader import Clip, open_clip
 from ..media.writer import ClipWriter, WriteReport, plan_output
 from ..options import Options, Who, read_who
+from ..parts.film import swap_film
+from ..parts.plan_file import TrackPlan
 from ..pipeline import Swapper
 from ..portrait.recipe import RECIPE
 from ..shelf import Shelf
@@ -27,13 +29,13 @@ from ..stages.attendance import Left
 from ..stages.bundle import Bundle, find_bundle
 from ..stages.constants import constants_of
 from ..stages.detect import pack_folder
-from ..stages.label import draw_label
 from ..stages.tally import Tally
 from ..store.models import sha256_of
-from ..types import Frame, Patch, Role
+from .film import bench_of, film_of, given_plan
 from .notes import no_face, told_absent, told_likeness, told_others
+from .opening import label_for, open_swapper, read_roles
 from .report import Run, describe, skipped, write_report
-from .source_photos import Cast, Source, cast_of, photo_and_face, shelved_photos
+from .source_photos import Cast, Source, cast_of, photo_and_face
 
 Progress = Callable[[int, int | None], None]  # frames done, frames in all (None when unknown)
 
@@ -109,18 +111,23 @@ def into_clip(run: Run, output: str | Path | None, progress: Progress | None, sh
     """Do what `swap_video` does, with whatever an earlier swap left on the shelf."""
     roles = read_roles(run, shelf)
     with open_clip(run.input) as clip:
-        bundle = find_bundle(run.options)
-        recipe = recipe_of(run.cast, bundle, run.options)
+        bundle, tracks = find_bundle(run.options), given_plan(run)
+        recipe = recipe_of(run.cast, bundle, run.options, tracks)
         plan = plan_output(clip, Path(output) if output else None, run.options, recipe)
         seal = _seal(run, plan.output)
-        swapper, tally = open_swapper(run, roles, bundle, label_for(clip, run.options), shelf), Tally()
+        swapper = open_swapper(run, roles, bundle, label_for(clip, run.options), shelf)
         with ClipWriter(plan) as writer:
-            _write_frames(clip, swapper, tally, writer, progress)
+            film = film_of(run, clip, swapper, writer.store, tracks)
+            if film is None:
+                tally = _write_frames(clip, swapper, writer, progress)
+            else:
+                tally = swap_film(film, writer, bench_of(run, swapper, plan), progress)
             if tally.frames_with_face == 0:
                 raise no_face(run.input, tally, swapper)
             with swapper.stopwatch.stage("mux"):
                 written = writer.finish(seal)
-    told = [*told_likeness(swapper.equipment.likeness, run.options), *told_others(tally, run.options)]
+    damage = tracks.damage if tracks is not None else ()
+    told = [*damage, *told_likeness(swapper.equipment.likeness, run.options), *told_others(tally, run.options)]
     return _conclude(run, swapper, (written.output, tally), _counted(written, tally), [*written.notes, *told])
 
 
@@ -141,17 +148,9 @@ def _seal(run: Run, output: Path) -> Seal | None:
     return seal
 
 
-def label_for(picture: Frame | Clip, options: Options) -> Patch | None:
-    """Draw the label for pictures of this size, None where none is wanted."""
-    if options.label is None:
-        return None
-    width, height = (picture.width, picture.height) if isinstance(picture, Clip) else picture.rgb.shape[1::-1]
-    return draw_label(options.label, width, height)
-
-
-def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter, progress: Progress | None) -> None:
-    """Swap and write every frame a broken run has not written yet."""
-    options = swapper.options
+def _write_frames(clip: Clip, swapper: Swapper, writer: ClipWriter, progress: Progress | None) -> Tally:
+    """Swap and write every frame a broken run has not written yet; return what was met in all of the clip."""
+    options, tally = swapper.options, Tally()
     expected = clip.estimated_frames(options.start, options.end)
     first = writer.resume_from.index if writer.resume_from else 0
     if progress is not None and first:
@@ -163,33 +162,14 @@ def _write_frames(clip: Clip, swapper: Swapper, tally: Tally, writer: ClipWriter
             if progress is not None:
                 done = swapped.frame.index + 1
                 progress(done, max(expected, done) if expected else None)
+    return tally
 
 
-def read_roles(run: Run, shelf: Shelf | None = None) -> list[Role]:
-    """Read the photos of every source unless they are on the shelf; raises what `read_photos` raises."""
-    shelf = shelf or Shelf()
-    return [Role(shelved_photos(photos, shelf), who) for who, photos in run.cast.items()]
-
-
-def open_swapper(
-    run: Run,
-    roles: list[Role],
-    bundle: Bundle | None = None,
-    label: Patch | None = None,
-    shelf: Shelf | None = None,
-) -> Swapper:
-    """Make ready for the frames of a run; raises what reading people and opening networks raise."""
-    people = None if run.options.people is None else read_people(run.options.people, run.input)
-    swapper = Swapper(roles, run.options, bundle, people, shelf)
-    swapper.label = label
-    return swapper
-
-
-def recipe_of(cast: Cast, bundle: Bundle, options: Options) -> str:
+def recipe_of(cast: Cast, bundle: Bundle, options: Options, tracks: TrackPlan | None = None) -> str:
     """Digest what the swapped pixels depend on beside the clip and the options.
 
     That is the photos and whom they are for, the networks, the corrections and other steps with all their numbers, our
-    version.
+    version, and what somebody changed in the plan of tracks.
     """
     stages = str(constants_of("faceswap_cli.stages"))
     corrections = RECIPE.without(options.without).shaped(options.shape).digest
@@ -200,6 +180,7 @@ def recipe_of(cast: Cast, bundle: Bundle, options: Options) -> str:
     written = [] if options.people is None else [file_of(options.people)]
     files = [*(path for _, path, _ in photos), *named, *written, *networks, *detectors]
     chosen = [f"{who} {face}" for who, _, face in photos]
+    chosen += [tracks.edit] if tracks is not None and tracks.edit is not None else []
     parts = [__version__, stages, corrections, *map(_digest_of, files), *chosen]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -12,14 +12,14 @@ import typer
 
 from ..errors import CtrlCError, UsageError, told
 from ..options import Options
-from .arguments import CLIP_FLAGS, AsJson, Quiet, Verbose, takes
+from .arguments import CLIP_FLAGS, OF_ONE_CLIP, AsJson, Quiet, Verbose, takes
 from .terminal import Terminal
 
 if TYPE_CHECKING:
     from ..batch.jobs import Job
 
 STATUS = "status"
-FLAGS = {name: flag for name, flag in CLIP_FLAGS.items() if name != "report"}  # reports lie beside the manifest
+FLAGS = {name: flag for name, flag in CLIP_FLAGS.items() if name not in {"report", *OF_ONE_CLIP}}
 MANIFEST = "faceswap-batch.jsonl"
 
 

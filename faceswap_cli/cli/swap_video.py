@@ -8,7 +8,7 @@ from ..errors import CtrlCError, told
 from ..options import Options
 from .arguments import CLIP_FLAGS, DryRun, takes
 from .swap_request import SwapRequest
-from .swapping import show_plan, show_result, telling_of_earlier_work
+from .swapping import show_plan, show_result, show_tracks, telling_of_earlier_work
 
 
 @takes(Options, CLIP_FLAGS)
@@ -22,6 +22,9 @@ def swap_video(
             "--preview", metavar="N", help="First write a sheet of N frames beside the output, originals above swaps."
         ),
     ] = None,
+    only_plan: Annotated[
+        bool, typer.Option("--only-plan", help="Write --plan, to be looked at and edited, and swap nobody yet.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Put a face into a clip.
@@ -33,7 +36,7 @@ def swap_video(
     Example:
       faceswap swap-video --source me.jpg --input clip.mp4 --start 0:10 --end 0:25
     """
-    from .. import plan_video, preview_video
+    from .. import find_tracks, plan_video, preview_video
     from .. import swap_video as swap
 
     terminal, given = asked.terminal, (asked.sources, asked.input, asked.output, options)
@@ -41,6 +44,10 @@ def swap_video(
         terminal.note(f"preview {preview_video(*given, preview)}")
     if dry_run:
         return show_plan(terminal, plan_video(*given), asked.as_json)
+    if only_plan:
+        with terminal.progress("frames located") as progress:
+            tracks = find_tracks(asked.sources, asked.input, options, progress)
+        return show_tracks(terminal, tracks, asked.as_json)
     try:
         with terminal.progress("frames") as progress:
             result = swap(*given, telling_of_earlier_work(terminal, progress))

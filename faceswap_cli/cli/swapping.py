@@ -7,6 +7,7 @@ from .terminal import Progress, Terminal
 
 if TYPE_CHECKING:
     from ..app.swap import Result
+    from ..parts.plan_file import TrackPlan
     from ..stages.attendance import Left
 
 
@@ -110,6 +111,14 @@ def _told_pace(result: "Result") -> list[str]:
 
 def _is_clip(result: "Result") -> bool:
     return "codec" in result.report
+
+
+def show_tracks(terminal: Terminal, plan: "TrackPlan", as_json: bool) -> None:
+    """Print the path of a plan of tracks; to stderr, or as JSON, who is swapped by it."""
+    people = [{"name": each.name, "swap": each.swap, "source": each.source} for each in plan.people]
+    swapped = [each.name for each in plan.people if each.swap]
+    terminal.note(f"{plan.frame_count} frames, {_counted(len(people), 'face')} followed; swapped: {', '.join(swapped)}")
+    terminal.result(plan.path, {"plan": str(plan.path), "frames": plan.frame_count, "people": people}, as_json)
 
 
 def show_plan(terminal: Terminal, plan: dict[str, Any], as_json: bool) -> None:

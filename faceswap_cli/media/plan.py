@@ -90,7 +90,9 @@ GIF = Container(muxer="gif", codecs=("ffv1",), deep_codec="ffv1", keeps_rotation
 CONTAINERS = {".mp4": MP4, ".m4v": MP4, ".mov": MOV, ".mkv": MATROSKA, ".webm": WEBM, ".avi": AVI, ".gif": GIF}
 
 # Options that change nothing in the frames: a run resumes although they differ.
-INCIDENTAL_OPTIONS = frozenset({"report", "force", "offline", "disclosure", "sign", "certificate", "key"})
+INCIDENTAL_OPTIONS = frozenset(
+    {"report", "force", "offline", "disclosure", "sign", "certificate", "key", "plan", "workers", "parts"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ is pts * time_base, never counted from a frame rate.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -137,7 +137,7 @@ class Clip:
 
     def frames(
         self, start: Fraction | None = None, end: Fraction | None = None, resume_from: ResumePoint | None = None
-    ) -> Iterator[Frame]:
+    ) -> Generator[Frame, None, None]:
         """Yield the frames with start <= time < end (seconds after the clip's first picture), in order of time.
 
         Timestamps are the file's own and strictly increasing. With `resume_from` the frames before it are left out and

@@ -10,10 +10,12 @@ import json
 import os
 import shutil
 import struct
+from bisect import insort
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
+from itertools import accumulate, takewhile
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -22,11 +24,17 @@ from av.packet import Packet, PacketSideData, packet_sidedata_type_from_literal
 from ..errors import OutputError
 
 SEGMENT_SECONDS = 2
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
+TRACK_PLAN = "tracks.json"
 LAST_PTS = (1 << 62) - 1  # no clip comes near; behind it the libraries count in other numbers
 # pts, duration in ticks; key frame; bytes of payload; number of side data. Each side data: type, bytes.
 RECORD = struct.Struct("<qqBIB")
 SIDE_RECORD = struct.Struct("<II")
+
+
+def part_path(folder: Path, number: int) -> Path:
+    """Name the file of a stretch that this process is writing; no other process has one of the same name."""
+    return folder / f"{number:06d}.{os.getpid()}.part"
 
 
 def segment_number(time: Fraction) -> int:
@@ -40,6 +48,7 @@ class Segment:
 
     number: int
     frames: int
+    first_frame: int  # its number in the part of the clip that is swapped
     first_pts: int  # of the output
     last_pts: int  # of the output
     last_input_pts: int
@@ -57,6 +66,7 @@ class SegmentStore:
         self.folder = folder
         self.finished: list[Segment] = []
         self.discarded = False  # earlier work was there but of another input or other options
+        self._is_ours = False  # what lies there is of this input and these options
         self._heading = {"version": MANIFEST_VERSION, "fingerprint": fingerprint}
         self._manifest = folder / "manifest.jsonl"
         self._lock: BinaryIO | None = None
@@ -65,6 +75,18 @@ class SegmentStore:
     def resumed_frames(self) -> int:
         """How many frames are done."""
         return sum(segment.frames for segment in self.finished)
+
+    @property
+    def beginning(self) -> list[Segment]:
+        """The finished stretches up to the first that is missing: work in parts leaves gaps."""
+        starts = accumulate((segment.frames for segment in self.finished), initial=0)
+        pairs = zip(self.finished, starts, strict=False)
+        return [segment for segment, _ in takewhile(lambda pair: pair[0].first_frame == pair[1], pairs)]
+
+    @property
+    def track_plan(self) -> Path:
+        """Name the file that keeps who is where in the clip, where a run writes one down."""
+        return self.folder / TRACK_PLAN
 
     def look(self) -> None:
         """Find what an earlier run finished, and touch nothing; raise OutputError where another run is at work."""
@@ -80,19 +102,16 @@ class SegmentStore:
         self._drop_strangers()
         lines = [self._heading, *(asdict(segment) for segment in self.finished)]
         write_atomically(self._manifest, b"".join(map(_line, lines)))
+        self._is_ours = True
 
-    def part_path(self, number: int) -> Path:
-        """Name the file of a stretch that is being written."""
-        return self.folder / f"{number:06d}.part"
-
-    def add(self, segment: Segment) -> None:
+    def add(self, segment: Segment, written: Path) -> None:
         """Count a stretch as finished: its file gets its name, then the manifest one more line."""
-        os.replace(self.part_path(segment.number), self.path(segment))
+        os.replace(written, self.path(segment))
         with self._manifest.open("ab") as file:
             file.write(_line(asdict(segment)))
             file.flush()
             os.fsync(file.fileno())
-        self.finished.append(segment)
+        insort(self.finished, segment, key=lambda each: each.number)
 
     def path(self, segment: Segment) -> Path:
         """Name the packet file of a finished stretch."""
@@ -104,7 +123,7 @@ class SegmentStore:
             with suppress(OSError):  # it is another run's, or was never made
                 self.folder.rmdir()
             return
-        if self.finished:
+        if self.finished or self.track_plan.exists():
             self._drop_strangers()
             self._unlock()
         else:
@@ -118,8 +137,9 @@ class SegmentStore:
 
     def _find_finished(self) -> None:
         heading, *records = _read_lines(self._manifest) or [{}]
-        if heading == self._heading:
-            self.finished = list(self._whole(records))
+        self._is_ours = heading == self._heading
+        if self._is_ours:
+            self.finished = sorted(self._whole(records), key=lambda segment: segment.number)
         self.discarded = not self.finished and bool(records)
 
     def _unlock(self) -> None:
@@ -142,6 +162,7 @@ class SegmentStore:
     def _drop_strangers(self) -> None:
         """Delete what no manifest names: halves of a broken run, work of other options."""
         known = {self.path(segment).name for segment in self.finished} | {"lock", self._manifest.name}
+        known |= {TRACK_PLAN} if self._is_ours else set()
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)

@@ -4,6 +4,8 @@ Last stop of a frame's way. Nothing appears under the final name before it is wh
 stretches and the same plan goes on behind them.
 """
 
+from bisect import bisect_left
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,7 +24,16 @@ from .plan import Seal, WritePlan, plan_output, refuse_existing
 from .planes import blend
 from .probe import pts_of, reason
 from .reader import ResumePoint
-from .segments import Segment, SegmentStore, file_sha256, packet_times, segment_number, sync, write_packet
+from .segments import (
+    Segment,
+    SegmentStore,
+    file_sha256,
+    packet_times,
+    part_path,
+    segment_number,
+    sync,
+    write_packet,
+)
 from .sequence import is_sequence, members
 
 __all__ = ["ClipWriter", "WritePlan", "WriteReport", "plan_output"]
@@ -76,63 +87,73 @@ class ClipWriter:
 
     def __init__(self, plan: WritePlan) -> None:
         self.plan = plan
-        self._store = SegmentStore(plan.work_folder, plan.fingerprint)
-        self._stretch: _Stretch | None = None
-        self._last_pts: int | None = None
+        self.store = SegmentStore(plan.work_folder, plan.fingerprint)
+        self._stretches: Stretches | None = None
         self._resumed_frames = 0
 
     def __enter__(self) -> Self:
         open_encoder(self.plan)  # refuses before any work what it would refuse at the first frame
         try_mux(self.plan)  # and what it would refuse behind the last one
         try:
-            self._store.open()
+            self.store.open()
         except BaseException as error:
-            self._store.close()
+            self.store.close()
             if isinstance(error, OSError) and not isinstance(error, FaceSwapError):
-                raise self._refused(error) from error
+                raise refused(self.plan, error) from error
             raise
-        self._resumed_frames = self._store.resumed_frames
-        if self._store.finished:
-            self._last_pts = self._store.finished[-1].last_pts
+        self._resumed_frames = self.store.resumed_frames
+        beginning = self.store.beginning
+        clock = OutputClock(self.plan, beginning[-1].last_pts if beginning else None)
+        self._stretches = Stretches(self.plan, clock, self.store.add)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._stretch is not None:
-            self._stretch.abandon()
+        if self._stretches is not None:
+            self._stretches.abandon()
         if isinstance(error, NoFaceError):
-            self._store.remove()
+            self.store.remove()
             return
-        self._store.close()
-        if error is not None and self._store.finished:
+        self.store.close()
+        if error is not None and self.store.finished:
             folder = self.plan.work_folder
-            done = f"{self._store.resumed_frames} finished frames are kept in {folder}"
+            done = f"{self.store.resumed_frames} finished frames are kept in {folder}"
             error.add_note(f"{done}, the same command goes on behind them")
+        elif error is not None and self.store.track_plan.exists():
+            error.add_note(f"who is where is kept in {self.plan.work_folder}, the same command goes on from there")
 
     @property
     def resume_from(self) -> ResumePoint | None:
         """Where the reader is to go on, None at the beginning; valid once the writer is entered."""
-        if not self._store.finished:
+        beginning = self.store.beginning
+        if not beginning:
             return None
-        return ResumePoint(self._store.finished[-1].last_input_pts + 1, self._resumed_frames)
+        return ResumePoint(beginning[-1].last_input_pts + 1, sum(segment.frames for segment in beginning))
 
     @property
     def started_afresh(self) -> bool:
         """Whether earlier work was there but of another input or other options, and was dropped."""
-        return self._store.discarded
+        return self.store.discarded
 
     def write(self, swapped: Swapped) -> None:
-        """Blend one frame's patches and encode it."""
-        picture = blend(swapped.frame.picture, swapped.layers, self.plan.clip.orientation)
-        number = segment_number(swapped.frame.time)
+        """Blend one frame's patches and encode it; one of a stretch that is finished is passed over."""
+        assert self._stretches is not None, "a writer is entered before it writes"
         try:
-            if self._stretch is None or number != self._stretch.number:
-                self._finish_stretch()
-                self._stretch = _Stretch(self.plan, self._store.part_path(number), number)
-            self._stretch.add(picture, self._output_pts(swapped), swapped)
+            self._stretches.write(swapped, self._is_finished(segment_number(swapped.frame.time)))
         except (OSError, av.FFmpegError) as error:
-            raise self._refused(error) from error
+            raise refused(self.plan, error) from error
+
+    def take(self, segment: Segment, path: Path) -> None:
+        """Count a stretch as finished that somebody else wrote into a file of the work folder."""
+        try:
+            self.store.add(segment, path)
+        except OSError as error:
+            raise refused(self.plan, error) from error
+
+    def _is_finished(self, number: int) -> bool:
+        place = bisect_left(self.store.finished, number, key=lambda segment: segment.number)
+        return [segment.number for segment in self.store.finished[place : place + 1]] == [number]
 
     def finish(self, seal: Seal | None = None) -> WriteReport:
         """Put the stretches, sound and other tracks together under the final name, and clean up.
@@ -140,10 +161,11 @@ class ClipWriter:
         `seal` is given each whole file before it gets its name.
         """
         refuse_existing(self.plan.output, self.plan.force)
-        whole = self._store.folder / f"whole{self.plan.output.suffix}"
+        whole = self.store.folder / f"whole{self.plan.output.suffix}"
         try:
-            self._finish_stretch()
-            notes = mux(self.plan, self._store, whole)
+            if self._stretches is not None:
+                self._stretches.finish()
+            notes = mux(self.plan, self.store, whole)
             parts = sorted(whole.iterdir()) if whole.is_dir() else [whole]
             for part in parts:
                 if seal is not None:
@@ -153,34 +175,20 @@ class ClipWriter:
             with held_back(f"{self.plan.output} is finished and whole"):
                 _rename(parts, names)
                 report = self._report(notes)
-                self._store.remove()
+                self.store.remove()
         except FaceSwapError:
             raise
         except (OSError, av.FFmpegError) as error:
-            raise self._refused(error) from error
+            raise refused(self.plan, error) from error
         return report
 
-    def _output_pts(self, swapped: Swapped) -> int:
-        """Give the frame's pts in the output's time base; the same number wherever the container can hold it."""
-        frame, time_base = swapped.frame, self.plan.time_base
-        pts = frame.pts if time_base == frame.time_base else round(frame.time / time_base)
-        if self._last_pts is not None and pts <= self._last_pts:
-            pts = self._last_pts + 1
-        self._last_pts = pts
-        return pts
-
-    def _finish_stretch(self) -> None:
-        if self._stretch is not None:
-            self._store.add(self._stretch.finish())
-            self._stretch = None
-
     def _report(self, notes: list[str]) -> WriteReport:
-        finished = self._store.finished
+        finished = self.store.finished
         numbered = members(self.plan.output) if is_sequence(self.plan.output) else {}
         outputs = numbered.values() or [self.plan.output]
         return WriteReport(
             output=self.plan.output,
-            frames=self._store.resumed_frames,
+            frames=self.store.resumed_frames,
             resumed_frames=self._resumed_frames,
             faces_found=sum(segment.faces_found for segment in finished),
             faces_swapped=sum(segment.faces_swapped for segment in finished),
@@ -194,8 +202,10 @@ class ClipWriter:
     def _beginning(self) -> list[str]:
         return [f"{OTHER_WORK}: it was dropped, and all was done afresh"] if self.started_afresh else []
 
-    def _refused(self, error: BaseException) -> OutputError:
-        return OutputError(f"{self.plan.output} cannot be written: {reason(error)}")
+
+def refused(plan: WritePlan, error: BaseException) -> OutputError:
+    """Word what the disk or the encoder says."""
+    return OutputError(f"{plan.output} cannot be written: {reason(error)}")
 
 
 def _rename(parts: list[Path], names: list[Path]) -> None:
@@ -212,12 +222,59 @@ def _rename(parts: list[Path], names: list[Path]) -> None:
         raise
 
 
+class OutputClock:
+    """Tells a frame's time in the output's own units."""
+
+    def __init__(self, plan: WritePlan, last: int | None = None) -> None:
+        """Go on behind a frame of the output, `last` in its units; None begins."""
+        self._from, self._to, self.last = plan.clip.time_base, plan.time_base, last
+
+    def tick(self, pts: int) -> int:
+        """Return the next frame's pts in the output's time base; the same number wherever the container can hold it."""
+        moved = pts if self._to == self._from else round(pts * self._from / self._to)
+        self.last = moved if self.last is None else max(moved, self.last + 1)
+        return self.last
+
+
+class Stretches:
+    """Frames in order of time, encoded in stretches; each is handed on with its file once it is finished."""
+
+    def __init__(self, plan: WritePlan, clock: OutputClock, done: Callable[[Segment, Path], None]) -> None:
+        self._plan, self._clock, self._done = plan, clock, done
+        self._stretch: _Stretch | None = None
+
+    def write(self, swapped: Swapped, is_finished: bool = False) -> None:
+        """Blend one frame's patches and encode it, unless its stretch is finished already."""
+        number, pts = segment_number(swapped.frame.time), self._clock.tick(swapped.frame.pts)
+        if self._stretch is not None and number != self._stretch.number:
+            self.finish()
+        if is_finished:
+            return
+        picture = blend(swapped.frame.picture, swapped.layers, self._plan.clip.orientation)
+        if self._stretch is None:
+            path = part_path(self._plan.work_folder, number)
+            self._stretch = _Stretch(self._plan, path, number, swapped.frame.index)
+        self._stretch.add(picture, pts, swapped)
+
+    def finish(self) -> None:
+        """Finish the stretch at hand."""
+        if self._stretch is not None:
+            self._done(self._stretch.finish(), self._stretch.path)
+            self._stretch = None
+
+    def abandon(self) -> None:
+        """Drop the stretch at hand."""
+        if self._stretch is not None:
+            self._stretch.abandon()
+            self._stretch = None
+
+
 class _Stretch:
     """One stretch of frames on its way through an encoder of its own into a packet file."""
 
-    def __init__(self, plan: WritePlan, path: Path, number: int) -> None:
-        self.number = number
-        self._plan, self._path = plan, path
+    def __init__(self, plan: WritePlan, path: Path, number: int, first_frame: int) -> None:
+        self.number, self.path = number, path
+        self._plan, self._first_frame = plan, first_frame
         self._file: BinaryIO = path.open("wb")
         self._encoder = PictureEncoder(plan)
         self._durations: dict[int, int] = {}
@@ -237,25 +294,26 @@ class _Stretch:
         """Drain the encoder and settle the file on disk."""
         self._keep(self._encoder.drain())
         self._file.close()
-        sync(self._path)
+        sync(self.path)
         return Segment(
             number=self.number,
             frames=len(self._pts),
+            first_frame=self._first_frame,
             first_pts=self._pts[0],
             last_pts=self._pts[-1],
             last_input_pts=self._last_input_pts,
-            reorder=_reorder_depth(packet_times(self._path)),
+            reorder=_reorder_depth(packet_times(self.path)),
             faces_found=self._faces_found,
             faces_swapped=self._faces_swapped,
-            size=self._path.stat().st_size,
-            sha256=file_sha256(self._path),
+            size=self.path.stat().st_size,
+            sha256=file_sha256(self.path),
         )
 
     def abandon(self) -> None:
         """Close and delete the half-written file."""
         with suppress(OSError):  # what could not be written then cannot be flushed now
             self._file.close()
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
     def _keep(self, packets: list[av.Packet]) -> None:
         for packet in packets:

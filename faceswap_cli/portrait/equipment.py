@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..media.people_file import People
 from ..options import Options
 from ..shelf import Shelf
+from ..stages.bridge import parsers_consent
 from ..stages.bundle import Bundle
 from ..stages.cast import Cast, find_cast, roles_of
 from ..stages.detect import Detect, detector_key, open_detector
@@ -16,6 +17,7 @@ from ..stages.likeness import Likeness
 from ..stages.mask import Mask
 from ..stages.parse import Parser
 from ..stages.paste import Paste
+from ..stages.track import Track
 from ..types import Frame, Role, SourcePhoto
 from .finisher import Finisher
 from .open_bundle import OpenBundle, RoleStages
@@ -49,6 +51,12 @@ class Equipment:
             "device": network.device,
             "precision": network.precision,
         }
+
+    def tracker(self) -> Track:
+        """Return what follows a clip's faces, and bridges gaps by the parser's consent where there is one."""
+        template = self.of_roles[0].generator.template
+        consent = None if self.parser is None else parsers_consent(self.parser, template)
+        return Track(self.cast.limit, self.cast.wanted, self.cast.recogniser, consent)
 
 
 def equip(

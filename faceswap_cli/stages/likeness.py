@@ -22,7 +22,7 @@ _LEAST_GAIN, _LIKE = 0.1, 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
     """One face in one frame, compared with the source."""
 
     track: int
@@ -35,6 +35,9 @@ class _Look:
         return self.after < min(self.before + _LEAST_GAIN, _LIKE)
 
 
+Looks = dict[int, list[Look]]  # by number of the frame
+
+
 class Likeness:
     """Compares faces with their source in frames spread evenly over all it is shown; its cost is bounded."""
 
@@ -42,7 +45,7 @@ class Likeness:
         """Compare with the source of each role."""
         self._encoder, self._sources = encoder, [identity.embedding for identity in identities]
         self._every = EVERY
-        self._looks: dict[int, list[_Look]] = {}  # by number of the frame
+        self.looks: Looks = {}
 
     def look(self, swapped: Swapped, faces: tuple[Face, ...]) -> None:
         """Compare the faces swapped in a frame, if it is one of those to be looked at."""
@@ -50,24 +53,30 @@ class Likeness:
         if index % self._every or not swapped.patches:
             return
         before, after = swapped.frame.rgb, swapped_rgb(swapped)
-        self._looks[index] = [
-            _Look(face.track, self._cosine(before, face), self._cosine(after, face)) for face in faces
-        ]
-        if len(self._looks) > MOST:
+        self.looks[index] = [Look(face.track, self._cosine(before, face), self._cosine(after, face)) for face in faces]
+        self._thin_out()
+
+    def add(self, looks: Looks) -> None:
+        """Take in what another one looked at in the same clip."""
+        self.looks = dict(sorted((self.looks | looks).items()))
+        self._thin_out()
+
+    def _thin_out(self) -> None:
+        while len(self.looks) > MOST:
             self._every *= 2
-            self._looks = {index: looks for index, looks in self._looks.items() if index % self._every == 0}
+            self.looks = {index: looks for index, looks in self.looks.items() if index % self._every == 0}
 
     def report(self) -> dict[str, Any] | None:
         """Return the mean cosines of all faces and of each track's, and how many hardly changed.
 
         None where no swapped face was looked at.
         """
-        looks = [look for looks in self._looks.values() for look in looks]
+        looks = [look for looks in self.looks.values() for look in looks]
         if not looks:
             return None
         tracks = sorted({look.track for look in looks if look.track >= 0})
         by_track = [{"track": track} | _means([look for look in looks if look.track == track]) for track in tracks]
-        return _means(looks) | {"frames": len(self._looks), "tracks": by_track}
+        return _means(looks) | {"frames": len(self.looks), "tracks": by_track}
 
     def _cosine(self, rgb: np.ndarray, face: Face) -> float:
         return float(self._encoder.embed(rgb, face) @ self._sources[face.role])
@@ -84,7 +93,7 @@ def swapped_rgb(swapped: Swapped) -> np.ndarray:
     return rgb
 
 
-def _means(looks: list[_Look]) -> dict[str, Any]:
+def _means(looks: list[Look]) -> dict[str, Any]:
     before, after = np.mean([(look.before, look.after) for look in looks], axis=0)
     hardly_changed = sum(look.hardly_changed for look in looks)
     means = {"before": round(float(before), 3), "after": round(float(after), 3)}

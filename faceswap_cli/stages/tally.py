@@ -1,8 +1,9 @@
 """Count what a run meets: frames, faces, and why faces were left as they are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..types import Detections, Frame, Swapped
+from ..types import Detections, Frame, PassedOver, Swapped
 from .attendance import Attendance
 from .track import Located
 
@@ -26,6 +27,10 @@ class Tally:
         self.faces_unsure += len(found.unsure)
         self.surest = max((self.surest, *found.unsure))
         self.attendance.pass_over(frame, found.passed_over)
+
+    def passed_over(self, frame: Frame) -> Sequence[PassedOver]:
+        """Return what was passed over in a frame that was not added yet."""
+        return self.attendance.passed_over(frame)
 
     def add(self, located: Located) -> None:
         """Count one frame."""

@@ -39,6 +39,8 @@ class Located:
     faces: tuple[Face, ...]  # those to be swapped, the largest first
     faces_found: int
     tracks: frozenset[int] = frozenset()  # everybody in sight
+    others: tuple[Face, ...] = ()  # those in sight who are left
+    shot: int = 0
 
 
 class Track:
@@ -83,11 +85,14 @@ class Track:
         now = moments[position]
         steadied = {number: _steady(moments, position, number) for number in now.faces}
         ahead = [moment for moment in moments[position:] if moment.shot == now.shot]
-        chosen = [replace(steadied[number], role=role) for number, role in self._choose(ahead).items()]
-        self._advance()
-        return Located(
-            now.frame, tuple(sorted(chosen, key=lambda face: -face.area)), len(now.faces), frozenset(now.faces)
+        roles = self._choose(ahead)
+        chosen = sorted(
+            (replace(steadied[each], role=role) for each, role in roles.items()), key=lambda face: -face.area
         )
+        others = tuple(face for number, face in steadied.items() if number not in roles)
+        self._advance()
+        faces = tuple(sorted(chosen, key=lambda face: -face.area))
+        return Located(now.frame, faces, len(now.faces), frozenset(now.faces), others, now.shot)
 
     def _choose(self, ahead: list[Moment]) -> dict[int, int]:
         """Return the tracks to swap now, each with its role; who is meant by several gets the first one's."""

@@ -1,0 +1,144 @@
+"""Swap a clip by the plan of its tracks: locate everybody, before or meanwhile, and swap what is missing part by part.
+
+The frames are those of a run without a plan, bit for bit: a part begins its history as many frames early as the recipe
+says, and each stretch of the output is encoded by itself in either.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..media.people_file import People
+from ..media.reader import Clip
+from ..media.writer import ClipWriter
+from ..options import Options
+from ..pipeline import Swapper
+from ..stages.tally import Tally
+from ..types import Detections, Face, Frame, Swapped
+from .bench import News, PartDone, StretchDone
+from .crew import OpenBench, alone, together
+from .cut import Cuts, Part, stretches_of
+from .plan_file import Heading, PlanWriter, TrackPlan, read_plan
+from .records import PlannedFrame
+from .roll import Roll
+
+Progress = Callable[[int, int | None], None]  # frames done, frames in all (None when unknown)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Film:
+    """A clip to be swapped by a plan, and what that takes."""
+
+    clip: Clip
+    swapper: Swapper
+    path: Path  # of the plan
+    heading: Heading
+    known: TrackPlan | None  # None where the plan is to be made
+    people: People | None = None  # of the input, by name
+    seen: Tally = field(default_factory=Tally)  # what was met where it was located
+
+    @property
+    def options(self) -> Options:
+        """What was asked for."""
+        return self.swapper.options
+
+    @property
+    def frames(self) -> int:
+        """How many frames there are, or about how many."""
+        options = self.options
+        return self.known.frame_count if self.known else self.clip.estimated_frames(options.start, options.end)
+
+    def locate(self) -> Generator[PlannedFrame, None, None]:
+        """Yield the clip's frames by what is in them, and write the plan behind the last one, if anybody is swapped."""
+        seen, options = self.seen, self.options
+        writer = PlanWriter(self.path, self.heading, Roll(self.people))
+        try:
+            with closing(self.swapper.located(self.clip.frames(options.start, options.end), seen)) as located:
+                for each in located:
+                    passed_over = tuple(seen.passed_over(each.frame))
+                    seen.add(each)
+                    frame = each.frame
+                    planned = PlannedFrame(frame.index, frame.pts, each.faces, each.others, passed_over, each.shot)
+                    writer.add(planned, float(frame.shown))
+                    yield planned
+            if seen.frames_with_face:
+                writer.finish(self.clip.losses())
+        finally:
+            writer.discard()
+
+    def plan(self) -> TrackPlan:
+        """Return the plan, read from where it was written."""
+        return self.known or read_plan(self.path, self.heading)
+
+
+def swap_film(film: Film, writer: ClipWriter, open_bench: OpenBench, progress: Progress | None) -> Tally:
+    """Swap and encode what is missing of a clip; return what was met in all of it.
+
+    A plan is made where there is none: first where this process swaps alone, else while workers swap what it tells
+    already. Raises what locating and workers raise; what is finished by then is kept.
+    """
+    done, missed = writer.store.resumed_frames, dict[int, tuple[Face, ...]]()
+    _tell(progress, done, film.frames)
+    with closing(_news(film, writer, open_bench)) as news:
+        for each in news:
+            if isinstance(each, StretchDone):
+                writer.take(each.segment, each.path)
+            elif isinstance(each, PartDone):
+                _take_in(film.swapper, each)
+                missed |= each.missed
+            else:
+                done += 1
+                _tell(progress, done, film.frames)
+    if not film.known and not film.seen.frames_with_face:
+        return film.seen
+    return _counted(film.clip, film.plan(), missed)
+
+
+def _news(film: Film, writer: ClipWriter, open_bench: OpenBench) -> Generator[News, None, None]:
+    if film.options.workers > 1:
+        with closing(film.known.frames() if film.known else film.locate()) as frames:
+            yield from together(open_bench, _parts(film, writer, frames), film.options.workers)
+        return
+    if film.known is None:
+        deque(film.locate(), maxlen=0)
+    if film.known or film.seen.frames_with_face:
+        with closing(film.plan().frames()) as frames:
+            yield from alone(open_bench, _parts(film, writer, frames))
+
+
+def _parts(film: Film, writer: ClipWriter, frames: Iterable[PlannedFrame]) -> Iterable[Part | None]:
+    options, known = film.options, film.known
+    seconds = float(film.frames / film.clip.average_rate)
+    return Cuts(
+        plan=writer.plan,
+        reach=film.swapper.equipment.reach,
+        stretches=stretches_of(seconds, options.parts, options.workers),
+        finished={segment.number for segment in writer.store.finished},
+        may_seek=lambda: not (known.damage if known else film.clip.losses()),
+    ).cut(frames)
+
+
+def _take_in(swapper: Swapper, part: PartDone) -> None:
+    swapper.equipment.likeness.add(part.looks)
+    swapper.stopwatch.add(part.seconds)
+
+
+def _tell(progress: Progress | None, done: int, frames: int) -> None:
+    if progress is not None and done:
+        progress(done, max(frames, done) if frames else None)
+
+
+def _counted(clip: Clip, plan: TrackPlan, missed: dict[int, tuple[Face, ...]]) -> Tally:
+    """Go through the plan once more, as if all of it had been met frame by frame."""
+    tally, picture = Tally(), np.broadcast_to(np.uint8(0), (clip.height, clip.width, 3))
+    for planned in plan.frames():
+        frame = Frame(picture, planned.index, planned.pts, clip.time_base, start=clip.start_time)
+        tally.pass_over(frame, Detections((), planned.passed_over))
+        tally.add(planned.located(frame))
+        if planned.index in missed:
+            tally.miss(Swapped(frame, (), 0, missed=missed[planned.index]))
+    return tally
