@@ -93,6 +93,15 @@ def test_lips_are_no_shadow_of_a_face_under_a_lamp() -> None:
     assert red - max(green, blue) > 0.25
 
 
+def test_grey_brows_of_a_face_in_red_light_do_not_turn_green() -> None:
+    """They lie off the line, which has red where they are dark; beside the face's tone they have no colour."""
+    face = under_a_lamp(spotted(0.35, 0.6))
+    face[..., 40:44, 30:80] = 0.15
+    red, green, blue = lit(face, LightMatch()(flat(PALE), face, USABLE))[0, :, 42, 55].tolist()
+    assert red > green - 0.02
+    assert green > blue - 0.02
+
+
 def test_what_lies_off_the_line_hardly_turns_it() -> None:
     line = under_a_lamp(spotted(0.35, 0.6))
     painted = line.clone()

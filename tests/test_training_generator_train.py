@@ -376,7 +376,7 @@ def test_the_gate_lets_the_portrait_in_where_it_may_be_used() -> None:
     gate[:, :, 16:] = 0
     nothing = torch.zeros(1, 3, 32, 32)
     cells = torch.ones(1, 3, 8, 8)
-    light = Light(0 * cells, torch.ones(1, 3, 1, 1), 0.5 * cells, 0.1 * cells, torch.ones(1, 1, 1, 1))
+    light = Light(cells, 0 * cells, torch.ones(1, 3, 1, 1), 0.5 * cells, 0.1 * cells, torch.ones(1, 1, 1, 1))
     changes = Changes(gate, nothing, light)
     image = apply_changes(torch.zeros(1, 3, 64, 64), portrait, changes)
     assert float(image[0, 0, 8, 8]) == pytest.approx(0.8 * (0.5 * 0.8 + 0.1))

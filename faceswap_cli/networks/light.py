@@ -3,11 +3,11 @@
 The skin of both is averaged over a wide neighbourhood. What is left of the portrait's brightness, shading and details
 each by themselves, is scaled to the strength it has in the target and painted in the target's own tone, lighter or
 darker: a grey beard or a highlight on brown skin would turn blue on pale skin if each channel were scaled by itself.
-What the portrait differs in from the colour its skin has there at that brightness (lips, a flush) is added to that, as
-much weaker as the target is darker, and as far as the target has any colour: nothing in a black and white film. How
-colour follows brightness is told by a line through all of the face's colours, so that the orange of a shadow or the
-blue of a lamp stays in the photo it was lit in. What still differs along the portrait's edge is added at last and fades
-inwards (as in Poisson image editing, Perez et al. 2003), so that no step is left where a forehead goes on.
+What the portrait differs in from its own tone (lips, a flush, shine) is added to that, as much weaker as the target is
+darker, and as far as the target has any colour: nothing in a black and white film. A line through all of the face's
+colours tells how they follow brightness: what it explains, the orange of a shadow or the blue of a lamp, stays in the
+photo it was lit in. What still differs along the portrait's edge is added at last and fades inwards (as in Poisson
+image editing, Perez et al. 2003), so that no step is left where a forehead goes on.
 """
 
 from typing import NamedTuple
@@ -36,14 +36,16 @@ FAINT = 2e-3  # saturation below which a portrait is grey
 COOL, WARM = 0.5, 0.1  # share that counts of what is bluer than skin, and by how much redder all of it does
 FITS = 3  # times the line of colour over brightness is fitted, each with less weight on what lies off it
 EVEN = 1e-3  # variance of brightness at which a face tells as much of its line as its mean tone does
+ANYHOW = 0.03  # colour that counts whatever the line explains: skin is never of one
 OFF = 1.5  # times the mean distance from the line at which a colour counts half
 
 
 class Light(NamedTuple):
     """What brings a portrait to a target's light; c is the number of cells a side, f that of fine ones."""
 
-    base: Tensor  # (N, 3, c, c): the colour of the portrait's skin there at brightness 0, were its line to go on so far
-    slope: Tensor  # (N, 3, 1, 1): by how much that colour changes with brightness
+    tone: Tensor  # (N, 3, c, c): the portrait's colour there at brightness 1
+    base: Tensor  # (N, 3, c, c): what its line has there at brightness 0, were it to go on so far
+    slope: Tensor  # (N, 3, 1, 1): by how much the line's colour changes with brightness
     shade: Tensor  # (N, 3, c, c): what its brightness is multiplied by, the target's tone times the contrast
     offset: Tensor  # (N, 3, f, f): what is added then
     colouring: Tensor  # (N, 1, c, c) in [0, 1]: how much counts of what differs from its tone
@@ -86,7 +88,7 @@ class LightMatch(nn.Module):
         darker = (luma(ours) + DARK) / (luma(theirs) + DARK)
         colouring = (wanted / (colourful + FAINT)).clamp(max=1) * darker.clamp(max=1)
         slope = _slope(face, usable)
-        light = Light(theirs - slope * luma(theirs), slope, shade, offset, colouring)
+        light = Light(_tone(theirs), theirs - slope * luma(theirs), slope, shade, offset, colouring)
         step = _averaged(target - lit(face, light), skins[0] * _edge(usable), FINE_CELL, self.edge, EDGE)
         return light._replace(offset=offset + step)
 
@@ -100,11 +102,13 @@ class LightMatch(nn.Module):
 
 def lit(face: Tensor, light: Light) -> Tensor:
     """Return a portrait (N, 3, S, S) in that light, in [0, 1]."""
-    base, shade, offset, colouring = (
-        resized(field, face) for field in (light.base, light.shade, light.offset, light.colouring)
+    tone, base, shade, offset, colouring = (
+        resized(field, face) for field in (light.tone, light.base, light.shade, light.offset, light.colouring)
     )
     brightness = luma(face)
-    colour = face - (base + brightness * light.slope)
+    off_line = face - (base + brightness * light.slope)
+    colour = face - brightness * tone
+    colour = torch.minimum(torch.maximum(colour, off_line.clamp(max=0) - ANYHOW), off_line.clamp(min=0) + ANYHOW)
     counts = colouring * (COOL + (1 - COOL) * (colour[:, :1] / WARM).clamp(0, 1))
     return (brightness * shade + offset + counts * colour).clamp(0, 1)
 
