@@ -98,8 +98,10 @@ def test_grey_brows_of_a_face_in_red_light_do_not_turn_green() -> None:
     face = under_a_lamp(spotted(0.35, 0.6))
     face[..., 40:44, 30:80] = 0.15
     red, green, blue = lit(face, LightMatch()(flat(PALE), face, USABLE))[0, :, 42, 55].tolist()
-    assert red > green - 0.02
-    assert green > blue - 0.02
+    pale, brow = (float(luma(torch.tensor(colour).reshape(1, 3, 1, 1))) for colour in (PALE, (red, green, blue)))
+    assert pale / brow * (red - blue) == pytest.approx(
+        PALE[0] - PALE[2], abs=0.05
+    )  # the line alone would leave a third of it
 
 
 def test_what_lies_off_the_line_hardly_turns_it() -> None:
