@@ -238,6 +238,14 @@ def test_init_from_trains_at_once_where_the_adversary_comes_later(
     assert any(not torch.equal(value, after["generator"][name]) for name, value in before["average"].items())
 
 
+def test_a_setting_that_is_no_more_is_named_and_not_a_traceback(whole_run: Path, tmp_path: Path) -> None:
+    state = torch.load(whole_run / "last.pt", weights_only=True)
+    state["settings"]["shut"] = 2.0
+    torch.save(state, tmp_path / "last.pt")
+    with pytest.raises(UsageError, match="the checkpoint sets shut: known are"):
+        export(tmp_path)
+
+
 def test_the_limit_of_change_can_be_set_when_exporting(whole_run: Path, tmp_path: Path) -> None:
     path = export(whole_run, tmp_path / "still.onnx", change=0)
     assert json.loads(read_metadata(path)["configuration"])["change"] == 0

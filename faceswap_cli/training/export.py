@@ -13,7 +13,7 @@ from ..networks.lite import SimSwapLite
 from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
 from ..networks.painter import Painter, PainterConfig
 from .core.checkpoint import LAST, load
-from .core.settings import DistillSettings, SwapSettings
+from .core.settings import DistillSettings, SwapSettings, make_record
 from .data.aligner import TEMPLATE
 from .distil.train import SIZE as MOBILE_SIZE
 from .distil.train import build_student
@@ -61,7 +61,7 @@ def _limited(state: dict[str, Any], change: float) -> dict[str, Any]:
 
 def _write_generator(state: dict[str, Any], path: Path) -> None:
     """Write the moving average: the lite network at its full crop size, any other at that it was trained at."""
-    generator = build_generator(SwapSettings(**state["settings"]))
+    generator = build_generator(make_record(SwapSettings, state["settings"], "the checkpoint"))
     generator.load_state_dict(state["average"])
     shape = configuration(generator)
     size = generator.config.size if isinstance(generator, SimSwapLite) else state.get("size", SIZE)
@@ -90,7 +90,7 @@ def _write_painter(state: dict[str, Any], path: Path) -> None:
 
 def _write_mobile(state: dict[str, Any], path: Path) -> None:
     """Write the moving average: both networks in one file that serves one source at a time."""
-    student = build_student(DistillSettings(**state["settings"]))
+    student = build_student(make_record(DistillSettings, state["settings"], "the checkpoint"))
     student.load_state_dict(state["average"])
     config = student.config
     size = ENLARGED * config.working if config.portrait else state.get("size", MOBILE_SIZE)

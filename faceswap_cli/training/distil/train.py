@@ -125,7 +125,7 @@ def make_plan(options: DistillOptions, encoders: Sequence[nn.Module]) -> RunPlan
     """
     kept = _kept(options) if options.resume else None
     if kept is not None and options.config is None:
-        settings = DistillSettings(**kept["settings"])
+        settings = make_record(DistillSettings, kept["settings"], "the checkpoint")
     else:
         settings = read_record(options.config, DistillSettings)
     student, space, names = build_student(settings), space_of(encoders[0]), names_of(encoders)

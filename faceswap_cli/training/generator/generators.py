@@ -113,6 +113,6 @@ def _read_checkpoint(path: Path) -> Origin:
     if kind == "painter":
         generator = Painter(PainterConfig(**state["configuration"]))
     else:
-        generator = build_generator(SwapSettings(**state["settings"]))
+        generator = build_generator(make_record(SwapSettings, state["settings"], "the checkpoint"))
     generator.load_state_dict(state["average"])
     return Origin(path, generator.eval(), state.get("space", OURS.name), state.get("size", 0))

@@ -8,7 +8,7 @@ from torch import nn
 from ...errors import UsageError, WeightsError
 from ..core.checkpoint import LAST, load
 from ..core.options import TrainOptions
-from ..core.settings import SwapSettings, read_settings
+from ..core.settings import SwapSettings, make_record, read_settings
 from ..teachers.encoders import names_of
 from ..teachers.spaces import Space, space_of
 from .adversarial import RunPlan
@@ -55,7 +55,7 @@ def _resumed(options: TrainOptions, settings: SwapSettings, space: Space, encode
     kept = load(options.output / LAST)
     if kept.get("kind") != "generator":
         raise WeightsError(f"{options.output} holds no generator's run (it holds {kept.get('kind', 'something else')})")
-    began = SwapSettings(**kept["settings"])
+    began = make_record(SwapSettings, kept["settings"], "the checkpoint")
     settings = began if options.config is None else settings_in(space, settings)
     size = kept.get("size") or options.size or SIZE
     same = {
