@@ -253,7 +253,7 @@ def test_a_clip_made_with_other_corrections_or_numbers_is_not_gone_on_with(
     bundle = find_bundle(OPTIONS)
     usual = recipe_of({None: [portrait]}, bundle, OPTIONS)
     with monkeypatch.context() as other:
-        other.setattr("faceswap_cli.stages.mask._EYE", 0.4)
+        other.setattr("faceswap_cli.stages.visible._EYE", 0.4)
         assert recipe_of({None: [portrait]}, bundle, OPTIONS) != usual
     assert recipe_of({None: [portrait]}, bundle, OPTIONS) == usual
     assert recipe_of({None: [portrait]}, bundle, replace(OPTIONS, without=("grain",))) != usual
