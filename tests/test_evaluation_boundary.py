@@ -92,7 +92,7 @@ def test_even_motion_is_no_trembling() -> None:
 def test_the_shipped_parsers_edge_is_as_steady_as_the_points(
     name: str, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A large face and one of 65 pixels, to 2 %: doubt beside a cover is cover, and so is that beside the background."""
+    """A large face and one of 65 pixels, to 2 %: doubt beside a cover is cover, and beside the background too."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     from judge_mask import Judge  # type: ignore[import-not-found]
 
