@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -100,18 +101,26 @@ def test_what_cannot_be_meant_is_one_line_before_any_work(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("ctrl_c", [signal.default_int_handler, signal.SIG_IGN])
 def test_a_scheduler_s_sigterm_ends_it_in_order(
     tmp_path: Path,
     clips: Path,
     portrait: Path,
     short_clip: Path,
     swap_with: tuple[object, ...],
+    ctrl_c: Any,
 ) -> None:
-    for number in range(40):  # more than are done before the signal arrives
+    """In the foreground, and in the background of a script, where Ctrl-C is ignored."""
+    for number in range(8):
         shutil.copy(short_clip, clips / f"{number}.mp4")
     words = ("batch", "-s", portrait, clips, "-o", f"{tmp_path}/out", *swap_with)
     running = subprocess.Popen(
-        [SCRIPT, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [SCRIPT, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, ctrl_c),
     )
     assert running.stdout is not None
     running.stdout.readline()

@@ -164,8 +164,15 @@ def test_a_pack_is_opened_beside_a_program_that_goes_on_printing(
     face_pack: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing of the whole process is changed for a moment: not where it prints, not what it warns of."""
+    open_detector(face_pack, Options(threads=1))  # what is imported the first time sets filters of its own
     own, filters = sys.stdout, list(warnings.filters)
-    threads = [threading.Thread(target=open_detector, args=(face_pack, Options(threads=1))) for _ in range(4)]
+    printing = threading.Event()
+
+    def open_it() -> None:
+        printing.wait()
+        open_detector(face_pack, Options(threads=1))
+
+    threads = [threading.Thread(target=open_it) for _ in range(4)]
     for thread in threads:
         thread.start()
     printed = 0
@@ -173,6 +180,7 @@ def test_a_pack_is_opened_beside_a_program_that_goes_on_printing(
         print("tick")
         assert warnings.filters == filters
         printed += 1
+        printing.set()
         time.sleep(0.001)
     assert sys.stdout is own
     assert capsys.readouterr().out.count("tick") == printed > 0

@@ -175,13 +175,26 @@ def _from_words(terminal: Terminal, words: list[str], given: _Given) -> "tuple[l
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """Take a scheduler's SIGTERM for Ctrl-C: what is finished of a clip is kept, and its job given back."""
+    """Take a scheduler's SIGTERM for Ctrl-C: what is finished of a clip is kept, and its job given back.
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    It ends what was started in the background too, where Ctrl-C itself is ignored (nohup, a script's `&`).
+    """
+    ended = False
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal ended
+        ended = True
         signal.raise_signal(signal.SIGINT)
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if ended:
+            raise KeyboardInterrupt
+
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, end)}
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
