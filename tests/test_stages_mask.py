@@ -10,7 +10,7 @@ from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
 from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, soften
 from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, HAIR, Parser, averaged
-from faceswap_cli.stages.visible import _eyes, covered, face_probability
+from faceswap_cli.stages.visible import _eyes, covered, face_probability, visible_face
 from faceswap_cli.store.models import entry
 from faceswap_cli.types import Crop, Face
 
@@ -317,6 +317,19 @@ def test_shares_of_a_large_parser_are_averaged_to_the_side_that_is_reckoned_with
     assert small[3].tolist() == [[1, 0.5], [1, 0.5]]
     assert small[8].tolist() == [[0, 0.5], [0, 0.5]]
     assert averaged(shares, 4) is shares is averaged(shares, None)
+
+
+def test_doubt_along_the_outline_is_no_cover_and_within_it_is() -> None:
+    """Both beside what is surely background: at the left edge of a face, and where something comes in from below."""
+    shares = np.zeros((19, SIZE, SIZE), np.float32)
+    shares[1] = disc(48)
+    shares[1, 100:, 60:68] = 0  # something before the chin
+    shares[1, 60:68, 16:19] *= 0.7  # 0.3 of doubt, of which half is a cover: (0.3 - 0.15) / (0.45 - 0.15)
+    shares[1, 92:100, 60:68] = 0.7
+    shares[0] = 1 - shares[1]
+    seen = visible_face(replace(crop(), class_probs=shares))
+    assert seen[64, 18] == pytest.approx(0.7, abs=1e-3)
+    assert seen[96, 64] == pytest.approx(0.5, abs=0.01)
 
 
 def test_an_uncovered_eye_is_face_in_a_disc_around_it_and_its_brow() -> None:

@@ -20,6 +20,8 @@ _SURE = 0.9  # share of the foreign classes from which an eye may be taken as co
 _ALONE, _SURROUNDED = (0.2, 0.3), (0.4, 0.55)  # shares of face around an eye: what is less is no eye, what is more one
 _COVER = 0.5  # share of the cover's classes from which something is surely there,
 _DOUBT = (0.15, 0.45)  # and from which what joins it begins to be that too, and is it
+_MIDDLE, _HALF = 0.45, (1.1, 0.85)  # of a face, in ways from the eyes to the mouth: middle below the eyes, half-axes
+_RIM = 0.1  # share of those over which it ends
 _BESIDE = 2  # pixels of the parser's
 
 
@@ -32,7 +34,7 @@ def visible_face(crop: Crop) -> np.ndarray:
     """Return (P, P) float32: the share of each pixel that is face."""
     face = face_probability(classes_of(crop))
     eyes = _eyes(crop, classes_of(crop), face)
-    return main_part(np.maximum(face, eyes)) * (1 - _covers(classes_of(crop), eyes))
+    return main_part(np.maximum(face, eyes)) * (1 - _within(crop, len(face)) * _covers(classes_of(crop), eyes))
 
 
 def covered(crop: Crop) -> np.ndarray:
@@ -88,6 +90,18 @@ def _eyes(crop: Crop, shares: np.ndarray, face: np.ndarray) -> np.ndarray:
         near, surrounded = (np.clip((around - low) / (high - low), 0, 1) for low, high in (_ALONE, _SURROUNDED))
         eyes = np.maximum(eyes, (distance <= 1) * np.maximum(near * doubtful, surrounded))
     return eyes.astype(np.float32)
+
+
+def _within(crop: Crop, size: int) -> np.ndarray:
+    """Return (size, size) float32: 1 within a face, 0 along its outline, where there is always some doubt."""
+    points = transform(crop.face.points.astype(np.float64), crop.to_crop) * (size / crop.image.shape[0])
+    up = points[:2].mean(axis=0) - points[3:].mean(axis=0)
+    rows, columns = np.mgrid[:size, :size]
+    away = np.stack([columns, rows], axis=-1) - (points[:2].mean(axis=0) - _MIDDLE * up)
+    length = max(float(np.linalg.norm(up)), 1.0)
+    along, across = away @ up / length, away @ (up[::-1] * [-1, 1]) / length
+    distance = np.hypot(along / _HALF[0], across / _HALF[1]) / length
+    return np.clip((1 - distance) / _RIM, 0, 1).astype(np.float32)
 
 
 def classes_of(crop: Crop) -> np.ndarray:
