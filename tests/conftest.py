@@ -29,6 +29,15 @@ def data() -> Path:
     return DATA
 
 
+@pytest.fixture
+def examples(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
+    """The examples a test file calls its `NAMES`, imported afresh as they import each other."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "examples"))
+    for name in request.module.NAMES:
+        sys.modules.pop(name, None)
+    return {name: __import__(name) for name in request.module.NAMES}
+
+
 @pytest.fixture(scope="session")
 def face_pack(data: Path) -> Path:
     """A folder insightface can be given."""

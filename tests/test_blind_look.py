@@ -30,15 +30,6 @@ GRADES = """row,1,2,preferred
 
 
 @pytest.fixture
-def examples(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
-    """The examples, imported as they import each other."""
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
-    for name in NAMES:
-        sys.modules.pop(name, None)
-    return {name: __import__(name) for name in NAMES}
-
-
-@pytest.fixture
 def look(examples: dict[str, ModuleType]) -> ModuleType:
     return examples["blind_look"]
 

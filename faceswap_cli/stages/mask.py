@@ -77,7 +77,7 @@ class ParsedMask:
         faces = [visible_face(crop) for crop in crops]
         if self._keeps_glasses:
             faces = [
-                face * (1 - worn * _glasses(crop))
+                face * (1 - worn * _glasses(crop)) if worn > 0 else face
                 for crop, face, worn in zip(crops, faces, _worn(crops, history), strict=True)
             ]
         if history is not None:

@@ -77,31 +77,35 @@ def _eyes(crop: Crop, shares: np.ndarray, face: np.ndarray) -> np.ndarray:
     place beside a band is hair.
     """
     size = face.shape[0]
-    points = transform(crop.face.points.astype(np.float64), crop.to_crop) * (size / crop.image.shape[0])
-    up = points[:2].mean(axis=0) - points[3:].mean(axis=0)
+    eyes, up = _upright(crop, size)
     radius = _EYE * float(np.linalg.norm(up))
     doubtful = np.clip((_SURE - class_share(shares, FOREIGN_CLASSES)) / (1 - _SURE), 0, 1)
     rows, columns = np.mgrid[:size, :size]
-    eyes = np.zeros_like(face)
-    for x, y in points[:2] + _BROW * up:
+    free = np.zeros_like(face)
+    for x, y in eyes + _BROW * up:
         distance = np.hypot(columns - x, rows - y) / max(radius, 1)
         ring = face[(distance > 1) & (distance < 1.6)]
         around = float(ring.mean()) if ring.size else 0.0
         near, surrounded = (np.clip((around - low) / (high - low), 0, 1) for low, high in (_ALONE, _SURROUNDED))
-        eyes = np.maximum(eyes, (distance <= 1) * np.maximum(near * doubtful, surrounded))
-    return eyes.astype(np.float32)
+        free = np.maximum(free, (distance <= 1) * np.maximum(near * doubtful, surrounded))
+    return free.astype(np.float32)
 
 
 def _within(crop: Crop, size: int) -> np.ndarray:
     """Return (size, size) float32: 1 within a face, 0 along its outline, where there is always some doubt."""
-    points = transform(crop.face.points.astype(np.float64), crop.to_crop) * (size / crop.image.shape[0])
-    up = points[:2].mean(axis=0) - points[3:].mean(axis=0)
+    eyes, up = _upright(crop, size)
     rows, columns = np.mgrid[:size, :size]
-    away = np.stack([columns, rows], axis=-1) - (points[:2].mean(axis=0) - _MIDDLE * up)
+    away = np.stack([columns, rows], axis=-1) - (eyes.mean(axis=0) - _MIDDLE * up)
     length = max(float(np.linalg.norm(up)), 1.0)
     along, across = away @ up / length, away @ (up[::-1] * [-1, 1]) / length
     distance = np.hypot(along / _HALF[0], across / _HALF[1]) / length
     return np.clip((1 - distance) / _RIM, 0, 1).astype(np.float32)
+
+
+def _upright(crop: Crop, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a face's eyes (2, 2) and the way (2,) from its mouth to them, in pixels of a picture of that side."""
+    points = transform(crop.face.points.astype(np.float64), crop.to_crop) * (size / crop.image.shape[0])
+    return points[:2], points[:2].mean(axis=0) - points[3:].mean(axis=0)
 
 
 def classes_of(crop: Crop) -> np.ndarray:
