@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="writing the file needs the [train] 
 from faceswap_cli.engines.select import Network, open_network  # noqa: E402
 from faceswap_cli.errors import WeightsError  # noqa: E402
 from faceswap_cli.networks.export import Signature, write_onnx  # noqa: E402
+from faceswap_cli.networks.mobile_painter import MobilePainter, MobilePainterConfig  # noqa: E402
 from faceswap_cli.networks.mobilefaceswap import MobileConfig, MobileFaceSwap  # noqa: E402
 from faceswap_cli.options import Options  # noqa: E402
 from faceswap_cli.stages import specialise  # noqa: E402
@@ -25,21 +26,34 @@ SIZE, LATENT, SPACE = 64, 16, "test-16"
 OPTIONS = Options(device="cpu", threads=1)
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["vector alone", "portrait"])
-def network(request: pytest.FixtureRequest) -> MobileFaceSwap:
+SpecialisedNetwork = MobileFaceSwap | MobilePainter
+
+
+@pytest.fixture(scope="module", params=["vector alone", "portrait", "painter"])
+def network(request: pytest.FixtureRequest) -> SpecialisedNetwork:
     torch.manual_seed(0)
-    network = MobileFaceSwap(MobileConfig(latent=LATENT, hidden=8, portrait=request.param, working=32)).eval()
+    if request.param == "painter":
+        painter = MobilePainter(MobilePainterConfig(size=SIZE, working=32, latent=LATENT, hidden=8)).eval()
+        torch.nn.init.normal_(painter.paint.weight, std=0.3)
+        return painter
+    shown = request.param == "portrait"
+    network = MobileFaceSwap(MobileConfig(latent=LATENT, hidden=8, portrait=shown, working=32)).eval()
     torch.nn.init.normal_(network.final[-1].weight, std=5.0)  # as if it had learnt to change what it is shown
     return network
 
 
+def sees_portrait(network: SpecialisedNetwork) -> bool:
+    return isinstance(network, MobilePainter) or network.config.portrait
+
+
 @pytest.fixture(scope="module")
-def part(network: MobileFaceSwap, tmp_path_factory: pytest.TempPathFactory) -> Part:
+def part(network: SpecialisedNetwork, tmp_path_factory: pytest.TempPathFactory) -> Part:
     path = tmp_path_factory.mktemp("mobile") / "mobile.onnx"
     examples = {"target": torch.rand(1, 3, SIZE, SIZE), "identity": torch.randn(1, LATENT)}
     configuration = json.dumps(asdict(network.config))
-    metadata = {"network": "mobilefaceswap", "configuration": configuration, "size": str(SIZE), "space": SPACE}
-    if network.config.portrait:
+    name = "mobilefaceswap" if isinstance(network, MobileFaceSwap) else "mobile_painter"
+    metadata = {"network": name, "configuration": configuration, "size": str(SIZE), "space": SPACE}
+    if sees_portrait(network):
         examples["portrait"] = torch.rand(1, 4, SIZE, SIZE)
         metadata["points"] = "points"
     write_onnx(network, examples, path, metadata, Signature(("image",), single=("identity",)))
@@ -56,13 +70,13 @@ def crops(count: int) -> list[Crop]:
     return [Crop(image, np.eye(2, 3), Face(np.zeros(4), np.zeros((5, 2)), 1.0)) for image in images]
 
 
-def laid(network: MobileFaceSwap, count: int) -> list[np.ndarray]:
+def laid(network: SpecialisedNetwork, count: int) -> list[np.ndarray]:
     """Portraits over the crops, for a network that is shown some."""
     layers = np.random.default_rng(1).integers(0, 256, (count, SIZE, SIZE, 4), dtype=np.uint8)
-    return list(layers) if network.config.portrait else []
+    return list(layers) if sees_portrait(network) else []
 
 
-def swapped(network: MobileFaceSwap, identity: Identity, count: int) -> np.ndarray:
+def swapped(network: SpecialisedNetwork, identity: Identity, count: int) -> np.ndarray:
     """What PyTorch makes of the crops, in grey levels."""
     layers = [[crop.image for crop in crops(count)], laid(network, count)]
     tensors = [torch.from_numpy(np.stack(each)).permute(0, 3, 1, 2) / 255 for each in layers if each]
@@ -73,7 +87,7 @@ def swapped(network: MobileFaceSwap, identity: Identity, count: int) -> np.ndarr
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "torch"])
 def test_every_engine_computes_what_torch_does(
-    part: Part, network: MobileFaceSwap, engine: str, monkeypatch: pytest.MonkeyPatch
+    part: Part, network: SpecialisedNetwork, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if engine == "openvino":
         pytest.importorskip("openvino")
@@ -86,7 +100,7 @@ def test_every_engine_computes_what_torch_does(
 
 
 def test_what_runs_for_each_frame_is_plain_and_small(
-    part: Part, network: MobileFaceSwap, monkeypatch: pytest.MonkeyPatch
+    part: Part, network: SpecialisedNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[onnx.ModelProto] = []
 
@@ -96,7 +110,7 @@ def test_what_runs_for_each_frame_is_plain_and_small(
 
     monkeypatch.setattr(specialise, "open_network", remember)
     opened = specialise.open_generator(part, who(1), OPTIONS)
-    assert opened.inputs == ("target", "portrait")[: 1 + network.config.portrait]
+    assert opened.inputs == ("target", "portrait")[: 1 + sees_portrait(network)]
     kinds = {node.op_type for node in seen[-1].graph.node}
     assert not kinds & {"MatMul", "Gemm"}
     frame = specialise._dependent(seen[-1].graph, *opened.inputs)
@@ -124,7 +138,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def test_the_source_is_looked_at_once_whatever_the_number_of_frames(
-    part: Part, network: MobileFaceSwap, runs: list[str]
+    part: Part, network: SpecialisedNetwork, runs: list[str]
 ) -> None:
     opened = specialise.open_generator(part, who(1), OPTIONS)
     swap = NetworkGenerator(opened, part.contract, who(1))
@@ -133,7 +147,7 @@ def test_the_source_is_looked_at_once_whatever_the_number_of_frames(
     assert runs == ["identity"] + [" ".join(sorted(opened.inputs))] * 6
 
 
-def test_another_source_gives_another_picture(part: Part, network: MobileFaceSwap) -> None:
+def test_another_source_gives_another_picture(part: Part, network: SpecialisedNetwork) -> None:
     one, other = (
         NetworkGenerator(specialise.open_generator(part, who(seed), OPTIONS), part.contract, who(seed)).generate(
             crops(1), laid(network, 1)

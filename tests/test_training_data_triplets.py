@@ -1,5 +1,6 @@
 """Triplets: what a row holds, that a pack goes on where it broke off, and that a painter learns from it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +12,26 @@ torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 from skimage.data import astronaut  # noqa: E402
 
 import faceswap_cli.portrait  # noqa: E402
-from faceswap_cli.errors import UsageError  # noqa: E402
+from faceswap_cli.engines.metadata import read_metadata  # noqa: E402
+from faceswap_cli.errors import UsageError, WeightsError  # noqa: E402
+from faceswap_cli.networks.mobile_painter import MobilePainter, MobilePainterConfig  # noqa: E402
+from faceswap_cli.networks.painter import Painter, PainterConfig  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
-from faceswap_cli.training.core.options import TrainOptions, TripletOptions  # noqa: E402
+from faceswap_cli.training.core.options import DistillOptions, TrainOptions, TripletOptions  # noqa: E402
 from faceswap_cli.training.core.settings import read_record  # noqa: E402
 from faceswap_cli.training.data.pack import PackWriter  # noqa: E402
 from faceswap_cli.training.data.relight import relit, strands  # noqa: E402
 from faceswap_cli.training.data.triplet_data import TripletData, _dimmed  # noqa: E402
-from faceswap_cli.training.data.triplet_pack import ROWS, Triplet, TripletPack, TripletReader  # noqa: E402
+from faceswap_cli.training.data.triplet_pack import (  # noqa: E402
+    ROWS,
+    Triplet,
+    TripletPack,
+    TripletReader,
+    are_triplets,
+)
 from faceswap_cli.training.data.triplets import TripletMaker, make_triplets  # noqa: E402
 from faceswap_cli.training.data.worn import with_beard, with_glasses, worn_alike  # noqa: E402
+from faceswap_cli.training.distil import painter as distil  # noqa: E402
 from faceswap_cli.training.export import export  # noqa: E402
 from faceswap_cli.training.generator import painter as training  # noqa: E402
 from faceswap_cli.training.generator.painter_losses import (  # noqa: E402
@@ -30,6 +41,7 @@ from faceswap_cli.training.generator.painter_losses import (  # noqa: E402
     mean_over,
     texture_distance,
 )
+from faceswap_cli.training.teachers.encoders import load_encoders  # noqa: E402
 
 TINY = """
 discriminator_width = 4
@@ -40,6 +52,10 @@ working = 96
 width = 8
 blocks = 1
 """
+
+
+def encoder() -> torch.nn.Module:
+    return load_encoders(None)[0]
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +157,9 @@ def test_distances_by_hand() -> None:
     image = answer.clone()
     image[..., :12] = 0.4
     mask[..., :12] = 1.0
-    # |0.4| weighs 1.15 on one half and 0.15 on the other: 0.4 * 1.15 / 1.3
-    assert answer_distance(image, answer, mask).item() == pytest.approx(0.4 * 1.15 / 1.3)
+    # of 24 rows 4 hold brows and eyes (8 to 11, whose middles lie from 0.32 to 0.52): within the mask they count three
+    # times, so a row of it weighs 20 * 1.15 + 4 * 3.15 = 35.6 in all, one outside 24 * 0.15 = 3.6
+    assert answer_distance(image, answer, mask).item() == pytest.approx(0.4 * 35.6 / (35.6 + 3.6))
     assert broad_distance(image, answer).item() == pytest.approx(0.4)  # half of the cells, at both scales
     assert edge_distance(image, answer).item() == pytest.approx(0.4 / 23)  # one column of 23 steps, none down
     assert mean_over(torch.tensor([1.0, 3.0, 8.0]), torch.tensor([1.0, 1.0, 0.0])).item() == pytest.approx(2.0)
@@ -184,34 +201,93 @@ def test_where_no_answer_is_known_edges_stay_the_composites(triplets: Path, tmp_
     config.write_text(TINY)
     options = TrainOptions(data=(triplets,), output=tmp_path, network="painter", config=config)
     settings = read_record(config, training.PainterSettings)
-    players = training._players(settings, options, torch.device("cpu"))
-    players.painter.progress = 1.0
+    state = training.build_state("painter", Painter(PainterConfig(**settings.shape)), settings, [encoder()], options)
+    state.painter.progress = 1.0
     batch = TripletData((triplets,), 96, seed=3).unseen(False, 2)
     composite = batch.target / 2
     striped = composite + 0.1 * (torch.arange(96) % 2)  # 95 steps of 0.1 across, none down, in a row of 96 pixels
     same, caricature = (
-        float(training.painter_losses(players, batch, settings, image, composite)["natural"])
+        float(training.painter_losses(state, batch, settings, image, composite)["natural"])
         for image in (composite, striped)
     )
     assert same == 0
     assert caricature == pytest.approx(settings.natural * 0.1, rel=1e-4)
     answered = replace(batch, answered=torch.ones(2, dtype=torch.bool))
-    assert float(training.painter_losses(players, answered, settings, striped, composite)["natural"]) == 0
+    assert float(training.painter_losses(state, answered, settings, striped, composite)["natural"]) == 0
 
 
-def _train_to(options: TrainOptions, steps: int) -> None:
+def test_a_student_is_answered_by_its_teacher_where_nobody_knows_better(triplets: Path, tmp_path: Path) -> None:
+    """A teacher that adds 0.6 of light everywhere: rows with an answer keep theirs, the others get what it paints."""
+    teacher = Painter(PainterConfig(size=96, working=96, width=8, blocks=1)).requires_grad_(False)
+    with torch.no_grad():
+        teacher.paint.bias[4 * 2 : 4 * 5] = 20.0  # tanh 1 in each channel that is added
+    student = MobilePainter(MobilePainterConfig(size=64, working=32, hidden=8))
+    options = TrainOptions(data=(triplets,), output=tmp_path, network="painter")
+    state = training.build_state("mobile_painter", student, training.PainterSettings(), [encoder()], options)
+    batch = TripletData((triplets,), 96, seed=3).unseen(False, 2)
+    batch = replace(batch, answered=torch.tensor([True, False]), answer=torch.zeros_like(batch.answer))
+    assert training.learnt_from(state, batch) is batch
+    state.teacher = teacher
+    taught = training.learnt_from(state, batch)
+    assert taught.target.shape[-1] == taught.answer.shape[-1] == 32 and bool(taught.answered.all())
+    assert float(taught.answer[0].abs().max()) == 0
+    assert (
+        float((taught.answer[1] - training.paint(teacher, batch)[0][1].view(3, 32, 3, 32, 3).mean((2, 4))).abs().max())
+        < 1e-5
+    )
+    assert float(taught.answer[1].mean()) > 0.6
+    assert torch.equal(taught.unwanted[0], batch.unwanted[0]) and torch.equal(taught.unwanted[1], batch.wanted[1])
+
+
+def test_a_student_is_distilled_resumed_exactly_and_exported(triplets: Path, tmp_path: Path) -> None:
+    config = tmp_path / "tiny.toml"
+    config.write_text("[shape]\nsize = 64\nworking = 32\nhidden = 8\n")
+    teacher = tmp_path / "teacher"
+    (tmp_path / "teacher.toml").write_text(TINY)
+    taught = TrainOptions(
+        data=(triplets,), output=teacher, network="painter", steps=1, batch=2, config=tmp_path / "teacher.toml"
+    )
+    training.train(taught)
+    whole = DistillOptions(
+        data=(triplets,), output=tmp_path / "whole", teacher=teacher, steps=4, batch=2, save_every=2, config=config
+    )
+    distil.distill(whole)
+    broken = replace(whole, output=tmp_path / "broken")
+    _train_to(broken, 2, distil.distill)
+    distil.distill(replace(broken, resume=True))
+    first, second = (torch.load(run / "last.pt", weights_only=True) for run in (whole.output, broken.output))
+    assert all(torch.equal(value, second["average"][name]) for name, value in first["average"].items())
+    exported = export(whole.output)
+    assert read_metadata(exported)["network"] == "mobile_painter"
+    assert all(
+        torch.allclose(value, first["average"][name], rtol=1e-3, atol=1e-3)
+        for name, value in distil.read_student(exported).items()
+    )
+    with pytest.raises(WeightsError, match="holds no painter's student"):
+        distil.read_student(teacher / "last.pt")
+    with pytest.raises(UsageError, match="working is 128, the teacher paints at 96"):
+        distil.distill(replace(whole, config=None))
+
+
+def test_triplets_and_faces_are_not_mixed(triplets: Path, faces: Path) -> None:
+    assert are_triplets((triplets,)) and not are_triplets((faces,))
+    with pytest.raises(UsageError, match="give one kind of data"):
+        are_triplets((triplets, faces))
+
+
+def _train_to(options: TrainOptions, steps: int, train: Callable[..., None] = training.train) -> None:
     """Train a run of so many steps and stop it before, as a crash would."""
     kept = training._keep
 
-    def stop_behind(run, players, *rest):  # type: ignore[no-untyped-def]
-        kept(run, players, *rest)
-        if players.painter.step == steps:
+    def stop_behind(run, state, *rest):  # type: ignore[no-untyped-def]
+        kept(run, state, *rest)
+        if state.painter.step == steps:
             raise KeyboardInterrupt
 
     training._keep = stop_behind
     try:
         with pytest.raises(KeyboardInterrupt):
-            training.train(options)
+            train(options)
     finally:
         training._keep = kept
 

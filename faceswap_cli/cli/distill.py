@@ -26,18 +26,23 @@ def distill(
 ) -> None:
     """Teach a small network, made anew for every source, to swap as a large generator does.
 
+    From triplets (`faceswap triplets`) it learns to paint over the source's portrait, as `mobile` does; from faces,
+    MobileFaceSwap's way, to paint a face from an identity alone or to change the light of a portrait.
     `faceswap export` then writes its file. Needs the [train] extra.
 
     \b
     Example:
-      faceswap distill --teacher mine.onnx --data packs/vggface2 --output runs/mobile --minutes 600
+      faceswap distill --data triplets/ --output runs/mobile --minutes 600
     """
     terminal = Terminal(verbose, quiet)
-    for folder in options.data:
+    triplets = load("faceswap_cli.training.data.triplet_pack").are_triplets(options.data)
+    for folder in () if triplets else options.data:
         if not load("faceswap_cli.training.data.pack").is_pack(folder):
             terminal.note(f"{folder} holds raw pictures: their faces are aligned into a cache beside the run first")
     terminal.note(f"losses and measures go to {options.output / 'log.csv'}, pictures beside it")
     with terminal.training() as watch:
-        load("faceswap_cli.training.distil.train").distill(replace(options, watch=watch))
+        load(f"faceswap_cli.training.distil.{'painter' if triplets else 'train'}").distill(
+            replace(options, watch=watch)
+        )
     made = told_of(options.output, terminal)
     terminal.result(options.output, {"run": options.output, **made}, as_json)

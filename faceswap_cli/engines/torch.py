@@ -18,6 +18,7 @@ from ..networks.arcface import ArcFace, ArcFaceWithMap
 from ..networks.detector import FaceDetector, FaceDetectorConfig
 from ..networks.export import read_state_dict, wrapped
 from ..networks.lite import LiteConfig, SimSwapLite
+from ..networks.mobile_painter import MobilePainter, MobilePainterConfig
 from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
 from ..networks.mobilefaceswap import MobileConfig, MobileFaceSwap
 from ..networks.painter import Painter, PainterConfig
@@ -31,6 +32,7 @@ SERVED: dict[str, Callable[..., nn.Module]] = {  # what a file calls its network
     "simswap": lambda **shape: UnitRange(SimSwap(SimSwapConfig(**shape))),
     "lite": lambda **shape: SimSwapLite(LiteConfig(**shape)),
     "painter": lambda **shape: Painter(PainterConfig(**shape)),
+    "mobile_painter": lambda **shape: MobilePainter(MobilePainterConfig(**shape)),
     "mobilefaceswap": lambda **shape: MobileFaceSwap(MobileConfig(**shape)),
     "parsenet": lambda **shape: ParseNet(ParseNetConfig(**shape)),
     "facepoints": lambda **shape: FacePoints(FacePointsConfig(**shape)),

@@ -118,11 +118,11 @@ class MobileFaceSwap(nn.Module):
         levels = list(zip(kernels.depthwise, kernels.pointwise, strict=True))
         maps = []
         for depthwise, pointwise in levels[: len(ENCODER)]:
-            features = _activated(_mixed(_filtered(features, depthwise, stride=2), pointwise))
+            features = _activated(mixed(filtered(features, depthwise, stride=2), pointwise))
             maps.append(features)
         mask = torch.sigmoid(self.mask(features.detach()))
         for level, (depthwise, pointwise) in enumerate(levels[len(ENCODER) :], 1):
-            features = _activated(_mixed(_filtered(_doubled(features), depthwise, stride=1), pointwise))
+            features = _activated(mixed(filtered(_doubled(features), depthwise, stride=1), pointwise))
             if level < len(DECODER):
                 features = torch.cat([features, maps[-1 - level]], dim=1)
         return self._painted(features), mask
@@ -147,7 +147,7 @@ class _Double(nn.Module):
         return _doubled(features)
 
 
-def _filtered(features: Tensor, kernels: Tensor, stride: int) -> Tensor:
+def filtered(features: Tensor, kernels: Tensor, stride: int) -> Tensor:
     """Filter each channel (N, C, h, w) by its own kernel; pictures with kernels of their own lie side by side."""
     sets, channels, side, _ = kernels.shape
     flat = kernels.reshape(sets * channels, 1, side, side)
@@ -158,7 +158,7 @@ def _filtered(features: Tensor, kernels: Tensor, stride: int) -> Tensor:
     return filtered.reshape(sets, channels, *filtered.shape[2:])
 
 
-def _mixed(features: Tensor, weights: Tensor) -> Tensor:
+def mixed(features: Tensor, weights: Tensor) -> Tensor:
     """Mix channels (N, C, h, w) by weights (N or 1, outgoing, C)."""
     if len(weights) == 1:
         return functional.conv2d(features, weights[0, :, :, None, None])

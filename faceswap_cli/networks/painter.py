@@ -52,17 +52,38 @@ class Painting(NamedTuple):
     hue: Tensor  # (N, 1, w, w) in [-1, 1]: -1 each pixel's own, 1 that of what is around
 
 
-class Painter(nn.Module):
+class PortraitPainter(nn.Module):
     """Generator: target (N, 3, S, S), identity (N, latent), portrait (N, 4, S, S) -> (N, 3, S, S).
 
-    Pictures are in [0, 1]; the portrait's fourth channel says how far each of its pixels may be used.
+    Pictures are in [0, 1]; the portrait's fourth channel says how far each of its pixels may be used. What to paint
+    over a composite is for its two kinds to say: `Painter` here, and the faster one of mobile_painter.py.
     """
 
-    def __init__(self, config: PainterConfig | None = None) -> None:
+    def __init__(self, working: int) -> None:
         super().__init__()
-        self.config = config = config or PainterConfig()
-        fine, middle, coarse = config.width, 2 * config.width, 4 * config.width
+        self.working = working  # side at which it paints
         self.light = LightMatch()
+
+    def forward(self, target: Tensor, identity: Tensor, portrait: Tensor) -> Tensor:
+        """Return the target's crop with the source's face."""
+        light = self.light(*_seen(target, portrait, LIGHT_SIDE))
+        composite = laid_over(target, portrait, lit(portrait[:, :3], light))
+        small, seen = (at_size(picture, self.working) for picture in (composite, target))
+        return carried(composite, self.paint_over(small, seen, identity, portrait))
+
+    def paint_over(self, composite: Tensor, target: Tensor, identity: Tensor, portrait: Tensor) -> Painting:
+        """Return what to do with a composite (N, 3, w, w), shown the target (N, 3, w, w) and the portrait."""
+        raise NotImplementedError
+
+
+class Painter(PortraitPainter):
+    """SimSwap's generator made small, as a painter."""
+
+    def __init__(self, config: PainterConfig | None = None) -> None:
+        config = config or PainterConfig()
+        super().__init__(config.working)
+        self.config = config
+        fine, middle, coarse = config.width, 2 * config.width, 4 * config.width
         self.stem = nn.Conv2d(4 * SEEN, fine, 3, padding=1)
         self.fine = Residual(fine)
         self.down1 = nn.Conv2d(fine, middle, 3, 2, 1)
@@ -80,19 +101,10 @@ class Painter(nn.Module):
         assert self.paint.bias is not None
         nn.init.constant_(self.paint.bias[4 * 5 :], SILENT_HUE)
 
-    def forward(self, target: Tensor, identity: Tensor, portrait: Tensor) -> Tensor:
-        """Return the target's crop with the source's face."""
-        light = self.light(*_seen(target, portrait, LIGHT_SIDE))
-        composite = laid_over(target, portrait, lit(portrait[:, :3], light))
-        small, seen = (_at(picture, self.config.working) for picture in (composite, target))
-        return carried(composite, self.paint_over(small, seen, identity, portrait))
-
     def paint_over(self, composite: Tensor, target: Tensor, identity: Tensor, portrait: Tensor) -> Painting:
         """Return what to do with a composite (N, 3, w, w), shown the target (N, 3, w, w) and the portrait."""
-        seen = _at(portrait, self.config.working)
         identity = identity * self.config.latent**0.5  # unit variance: the styles learn as fast as the convolutions
-        shown = torch.cat([2 * composite - 1, 2 * target - 1, (2 * seen[:, :3] - 1) * seen[:, 3:], seen[:, 3:]], dim=1)
-        fine = self.fine(self.stem(functional.pixel_unshuffle(shown, 2)))
+        fine = self.fine(self.stem(shown(composite, target, at_size(portrait, self.working))))
         middle = self.middle(_activated(self.down1(fine)))
         features = self.coarse(_activated(self.down2(middle)))
         for block, gain in zip(self.BottleNeck, self.gains, strict=True):
@@ -102,6 +114,12 @@ class Painter(nn.Module):
         paint = self.paint(_activated(self.detail1(self.up1(doubled(features)) + fine)))
         paint = torch.tanh(functional.pixel_shuffle(paint, 2))
         return Painting(composite, colour, paint[:, :2], paint[:, 2:5], paint[:, 5:])
+
+
+def shown(composite: Tensor, target: Tensor, portrait: Tensor) -> Tensor:
+    """Return what a painter looks at, (N, 4 * SEEN, w/2, w/2): every two by two pixels of all three side by side."""
+    seen = (2 * portrait[:, :3] - 1) * portrait[:, 3:]
+    return functional.pixel_unshuffle(torch.cat([2 * composite - 1, 2 * target - 1, seen, portrait[:, 3:]], dim=1), 2)
 
 
 class Residual(nn.Module):
@@ -178,11 +196,11 @@ def carried(composite: Tensor, painting: Painting) -> Tensor:
 
 def _seen(target: Tensor, portrait: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return target, portrait and how far it may be used, at the side at which light is matched."""
-    seen = _at(portrait, side)
-    return _at(target, side), seen[:, :3], seen[:, 3:]
+    seen = at_size(portrait, side)
+    return at_size(target, side), seen[:, :3], seen[:, 3:]
 
 
-def _at(picture: Tensor, side: int) -> Tensor:
+def at_size(picture: Tensor, side: int) -> Tensor:
     """Return a picture (N, C, S, S) at another size, smaller or larger."""
     if picture.shape[-1] >= side:
         return shrunk(picture, side)

@@ -21,7 +21,7 @@ from ..options import Options
 from ..types import Identity
 from .bundle import Part
 
-SPECIALISED = ("mobilefaceswap",)  # networks whose weights depend on the source
+SPECIALISED = ("mobilefaceswap", "mobile_painter")  # networks whose weights depend on the source
 FRAME = ("target", "portrait")  # inputs that are new with every frame
 
 

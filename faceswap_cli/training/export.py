@@ -10,6 +10,7 @@ import torch
 from ..errors import OutputError, UsageError, WeightsError
 from ..networks.export import Signature, write_onnx
 from ..networks.lite import SimSwapLite
+from ..networks.mobile_painter import MobilePainter, MobilePainterConfig
 from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
 from ..networks.painter import Painter, PainterConfig
 from .core.checkpoint import LAST, load
@@ -74,8 +75,17 @@ def _write_generator(state: dict[str, Any], path: Path) -> None:
 
 
 def _write_painter(state: dict[str, Any], path: Path) -> None:
-    """Write the moving average; it takes crops of its full size, whatever it was trained at."""
-    painter = Painter(PainterConfig(**state["configuration"]))
+    """Write a painter's moving average; it takes crops of its full size, whatever it was trained at."""
+    _write_painting(Painter(PainterConfig(**state["configuration"])), state, path, Signature(("image",)))
+
+
+def _write_mobile_painter(state: dict[str, Any], path: Path) -> None:
+    """Write the moving average of a painter's student: a file that serves one source at a time."""
+    student = MobilePainter(MobilePainterConfig(**state["configuration"]))
+    _write_painting(student, state, path, Signature(("image",), single=("identity",)))
+
+
+def _write_painting(painter: Painter | MobilePainter, state: dict[str, Any], path: Path, signature: Signature) -> None:
     painter.load_state_dict(state["average"])
     size = painter.config.size
     examples = {
@@ -83,9 +93,9 @@ def _write_painter(state: dict[str, Any], path: Path) -> None:
         "identity": torch.randn(1, painter.config.latent),
         "portrait": torch.rand(1, 4, size, size),
     }
-    metadata = {"network": "painter", "configuration": json.dumps(asdict(painter.config)), "size": str(size)}
+    metadata = {"network": state["kind"], "configuration": json.dumps(asdict(painter.config)), "size": str(size)}
     metadata |= {"points": "points", **_crop_metadata(state)}
-    write_onnx(painter, examples, path, metadata, Signature(("image",)))
+    write_onnx(painter, examples, path, metadata, signature)
 
 
 def _write_mobile(state: dict[str, Any], path: Path) -> None:
@@ -139,6 +149,7 @@ WRITERS = {
     "generator": _write_generator,
     "painter": _write_painter,
     "mobile": _write_mobile,
+    "mobile_painter": _write_mobile_painter,
     "encoder": _write_encoder,
     "detector": _write_detector,
     "parser": _write_parser,

@@ -84,6 +84,15 @@ class TripletPack:
         }
 
 
+def are_triplets(folders: tuple[Path, ...]) -> bool:
+    """Tell whether folders hold triplets; raise UsageError where only some of them do."""
+    with_rows = [folder for folder in folders if (folder / ROWS).is_file()]
+    if with_rows and len(with_rows) < len(folders):
+        others = next(folder for folder in folders if folder not in with_rows)
+        raise UsageError(f"{with_rows[0]} holds triplets, {others} does not: give one kind of data")
+    return bool(with_rows)
+
+
 class TripletReader:
     """The rows of a pack, read from disk when they are asked for."""
 

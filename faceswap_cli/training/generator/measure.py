@@ -13,7 +13,7 @@ from ...evaluation.measures import pose_error, psnr, retrieval, squared_error
 from ...evaluation.turn import turn_of
 from ...networks.lite import SimSwapLite
 from ...networks.mobilefaceswap import MobileFaceSwap
-from ...networks.painter import Painter
+from ...networks.painter import PortraitPainter
 from ...portrait.landmarks import BRIDGE, CHIN, EYES, INNER_LIPS, LandmarkFinder
 from ...store import models
 from ..core.sheets import write_sheet
@@ -100,7 +100,7 @@ def sees_portrait(generator: nn.Module) -> bool:
     """Tell whether a generator of ours takes a portrait beside target and identity."""
     if isinstance(generator, MobileFaceSwap):
         return generator.config.portrait
-    return isinstance(generator, SimSwapLite | Painter)
+    return isinstance(generator, SimSwapLite | PortraitPainter)
 
 
 def _vectors(data: SwapData, rows: np.ndarray) -> Tensor:

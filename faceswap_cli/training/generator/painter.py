@@ -6,7 +6,7 @@ the source is, what the target does, and, with all others, what pictures of face
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from torch.nn import functional
 from ...errors import UsageError
 from ...networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
 from ...networks.export import read_state_dict
+from ...networks.layers import shrunk
 from ...networks.light import Light, lit
-from ...networks.painter import LIGHT_SIDE, Painter, PainterConfig, Painting, laid_over, painted
+from ...networks.painter import LIGHT_SIDE, Painter, PainterConfig, Painting, PortraitPainter, laid_over, painted
 from ..core.averaged import Averaged, begin
 from ..core.checkpoint import load
 from ..core.options import TrainOptions
@@ -63,26 +64,41 @@ class PainterSettings:
     discriminator_rate: float = 3e-4
 
 
-@dataclass(slots=True)
-class _Players:
-    painter: Averaged[Painter]
+@dataclass(slots=True, kw_only=True)
+class PainterState:
+    """The networks of a painter's training and their optimisers."""
+
+    kind: str  # of its checkpoint
+    painter: Averaged[Any]  # of a PortraitPainter with a `config`
     discriminator: TwoScaleDiscriminator
     discriminator_optimiser: torch.optim.Optimizer
     judge: IdentityJudge
     expression: ExpressionJudge | None
+    teacher: PortraitPainter | None = None  # frozen: its pictures are the answers of rows without one
 
 
 def train(options: TrainOptions) -> None:
     """Train until the steps or the minutes are used up, then leave the last checkpoint in the run's folder."""
     settings = read_record(options.config, PainterSettings)
-    run = Run(options)
+    config = PainterConfig(**settings.shape)
+    if config.working % 32:
+        raise UsageError(f"working is {config.working}: give a multiple of 32")
     device = start_torch(options)
-    players = _players(settings, options, device)
-    size = players.painter.network.config.working
-    data = TripletData(options.data, size, options.seed)
+    network = Painter(config).to(device)
+    if options.init_from is not None:
+        network.load_state_dict(read_painter(options.init_from))
+    encoders = load_encoders(options.teacher)
+    run_painter(options, settings, build_state("painter", network, settings, encoders, options))
+
+
+def run_painter(options: TrainOptions, settings: PainterSettings, state: PainterState) -> None:
+    """Train a painter on the triplets of `options.data`, a student beside its teacher."""
+    run = Run(options)
+    device = next(state.painter.network.parameters()).device
+    data = TripletData(options.data, (state.teacher or state.painter.network).working, options.seed)
     if options.resume:
-        _resume(run, players)
-    painter, batch_size = players.painter, options.batch or BATCH
+        _resume(run, state)
+    painter, batch_size = state.painter, options.batch or BATCH
     run.start(painter.step, batch_size)
     began = (time.monotonic(), painter.progress)
     for batch in _on(device, data.batches(batch_size, painter.step)):
@@ -90,34 +106,56 @@ def train(options: TrainOptions) -> None:
             break
         seed_step(options, 0, painter.step)  # the encoders' jitter: a run goes on exactly
         rate = painter.rate(options, LEARNING_RATE)
-        losses = _step(players, batch, settings, rate)
+        losses = _step(state, learnt_from(state, batch), settings, rate)
         painter.advance(options, STEPS, began)
         run.show(painter.step, painter.progress, losses, STEPS)
         if painter.step % options.save_every == 0:
-            _keep(run, players, data, settings, losses)
-    _keep(run, players, data, settings, {})
+            _keep(run, state, data, settings, losses)
+    _keep(run, state, data, settings, {})
 
 
-def _step(players: _Players, batch: Batch, settings: PainterSettings, rate: float) -> dict[str, Tensor]:
-    """Teach both networks one batch; return the painter's losses."""
-    progress = players.painter.progress
-    image, painting = paint(players.painter.network, batch)
-    losses = painter_losses(players, batch, settings, image, painting.composite)
+@torch.no_grad()
+def learnt_from(state: PainterState, batch: Batch) -> Batch:
+    """Return a batch as it is taught: beside a teacher every row has an answer, its own or the teacher's picture.
+
+    The teacher sees it at its own size, then all pictures are brought to the student's.
+    """
+    if state.teacher is None:
+        return batch
+    taught, _ = paint(state.teacher, batch)
+    own = batch.answered[:, None, None, None]
+    side = state.painter.network.working
+    return replace(
+        batch,
+        target=shrunk(batch.target, side),
+        portrait=shrunk(batch.portrait, side),
+        answer=shrunk(torch.where(own, batch.answer, taught), side),
+        answered=torch.ones_like(batch.answered),
+        mask=shrunk(batch.mask, side),
+        unwanted=torch.where(own, batch.unwanted, batch.wanted),  # an answer's own person: here the source
+    )
+
+
+def _step(state: PainterState, batch: Batch, settings: PainterSettings, rate: float) -> dict[str, Tensor]:
+    """Teach painter and discriminator one batch; return the painter's losses."""
+    progress = state.painter.progress
+    image, painting = paint(state.painter.network, batch)
+    losses = painter_losses(state, batch, settings, image, painting.composite)
     if progress >= settings.adversarial_from - WARM_UP:
-        losses |= _teach_discriminator(players, batch, image, settings.discriminator_rate * rate / LEARNING_RATE)
+        losses |= _teach_discriminator(state, batch, image, settings.discriminator_rate * rate / LEARNING_RATE)
     if progress >= settings.adversarial_from:
-        players.discriminator.requires_grad_(False)
+        state.discriminator.requires_grad_(False)
         with autocast(image.device):
-            scales = players.discriminator(image)
-        players.discriminator.requires_grad_(True)
+            scales = state.discriminator(image)
+        state.discriminator.requires_grad_(True)
         sides = torch.stack([hinge_generator(maps[-1].float()) for maps in scales])
         losses["adversarial"] = settings.adversarial * sides.mean()
     total = torch.stack([loss for name, loss in losses.items() if name != "discriminator"]).sum()
-    players.painter.descend(total, rate)
+    state.painter.descend(total, rate)
     return losses
 
 
-def paint(painter: Painter, batch: Batch) -> tuple[Tensor, Painting]:
+def paint(painter: PortraitPainter, batch: Batch) -> tuple[Tensor, Painting]:
     """Return pictures (N, 3, S, S) at the painter's working size, and how they were painted."""
     with torch.no_grad():
         small = functional.interpolate(batch.target, size=(LIGHT_SIDE,) * 2, mode="bilinear", antialias=True)
@@ -131,7 +169,7 @@ def paint(painter: Painter, batch: Batch) -> tuple[Tensor, Painting]:
 
 
 def painter_losses(
-    players: _Players, batch: Batch, settings: PainterSettings, image: Tensor, composite: Tensor
+    state: PainterState, batch: Batch, settings: PainterSettings, image: Tensor, composite: Tensor
 ) -> dict[str, Tensor]:
     """Return the losses, weighted as they are summed, the adversary's left out.
 
@@ -139,13 +177,13 @@ def painter_losses(
     what is next to what stays as the composite has it.
     """
     answered, alone = batch.answered.float(), 1 - batch.answered.float()
-    ramp = min(1.0, max(0.0, (players.painter.progress - ALONE[0]) / (ALONE[1] - ALONE[0])))
-    encoder = players.painter.step % len(players.judge.encoders)
+    ramp = min(1.0, max(0.0, (state.painter.progress - ALONE[0]) / (ALONE[1] - ALONE[0])))
+    encoder = state.painter.step % len(state.judge.encoders)
     with autocast(image.device):
-        found = players.judge(image, encoder)
-        early = map_distance(image, batch.answer, players.judge.encoders[encoder])
+        found = state.judge(image, encoder)
+        early = map_distance(image, batch.answer, state.judge.encoders[encoder])
         with torch.no_grad():
-            wanted, unwanted = (players.judge.embed(faces, encoder) for faces in (batch.wanted, batch.unwanted))
+            wanted, unwanted = (state.judge.embed(faces, encoder) for faces in (batch.wanted, batch.unwanted))
     to_wanted = 1 - (found * torch.where(batch.answered[:, None], unwanted, wanted)).sum(dim=1)
     to_unwanted = functional.relu((found * unwanted).sum(dim=1) - CONTRAST_MARGIN)
     losses = {
@@ -161,42 +199,44 @@ def painter_losses(
     }
     if (rows := alone.nonzero()[:, 0]).numel():
         losses["light"] = ramp * settings.light * light_loss(image[rows], batch.target[rows])
-        if players.expression is not None:
+        if state.expression is not None:
             with autocast(image.device):
-                losses["expression"] = ramp * settings.expression * players.expression(image[rows], batch.target[rows])
+                losses["expression"] = ramp * settings.expression * state.expression(image[rows], batch.target[rows])
     return losses
 
 
-def _teach_discriminator(players: _Players, batch: Batch, image: Tensor, rate: float) -> dict[str, Tensor]:
+def _teach_discriminator(state: PainterState, batch: Batch, image: Tensor, rate: float) -> dict[str, Tensor]:
     """Teach the discriminator to tell real pictures (the answers, and real targets) from painted ones."""
-    set_rate(players.discriminator_optimiser, rate)
+    set_rate(state.discriminator_optimiser, rate)
     with autocast(image.device):
-        real, fake = players.discriminator(batch.answer), players.discriminator(image.detach())
+        real, fake = state.discriminator(batch.answer), state.discriminator(image.detach())
     pairs = zip(real, fake, strict=True)
     loss = torch.stack([hinge_discriminator(r[-1].float(), f[-1].float()) for r, f in pairs]).mean()
-    players.discriminator_optimiser.zero_grad(set_to_none=True)
+    state.discriminator_optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    nn.utils.clip_grad_norm_(players.discriminator.parameters(), 5.0)
-    players.discriminator_optimiser.step()
+    nn.utils.clip_grad_norm_(state.discriminator.parameters(), 5.0)
+    state.discriminator_optimiser.step()
     return {"discriminator": loss.detach()}
 
 
-def _players(settings: PainterSettings, options: TrainOptions, device: torch.device) -> _Players:
-    config = PainterConfig(**settings.shape)
-    if config.working % 32:
-        raise UsageError(f"working is {config.working}: give a multiple of 32")
-    network = Painter(config)
-    if options.init_from is not None:
-        network.load_state_dict(read_painter(options.init_from))
+def build_state(
+    kind: str, network: PortraitPainter, settings: PainterSettings, encoders: list[nn.Module], options: TrainOptions
+) -> PainterState:
+    """Return a painter at the start of its training, on the device its network is on, and who judges it."""
+    device = next(network.parameters()).device
     discriminator = TwoScaleDiscriminator(DiscriminatorConfig(width=settings.discriminator_width)).to(device)
-    judge = IdentityJudge(load_encoders(options.teacher), config.working).to(device)
-    expression = None if options.landmarks is None else load_expression_judge(options.landmarks).to(device)
-    optimiser = torch.optim.Adam(discriminator.parameters(), betas=BETAS)
     painter = begin(network, device, DECAY)
     painter.steepest = STEEPEST
     for group in painter.optimiser.param_groups:
         group["betas"] = BETAS
-    return _Players(painter, discriminator, optimiser, judge, expression)
+    return PainterState(
+        kind=kind,
+        painter=painter,
+        discriminator=discriminator,
+        discriminator_optimiser=torch.optim.Adam(discriminator.parameters(), betas=BETAS),
+        judge=IdentityJudge(encoders, network.working).to(device),
+        expression=None if options.landmarks is None else load_expression_judge(options.landmarks).to(device),
+    )
 
 
 def read_painter(path: Path) -> dict[str, Tensor]:
@@ -210,28 +250,31 @@ def _on(device: torch.device, batches: Iterator[Batch]) -> Iterator[Batch]:
 
 
 @torch.no_grad()
-def _keep(run: Run, players: _Players, data: TripletData, settings: PainterSettings, losses: dict[str, Tensor]) -> None:
+def _keep(
+    run: Run, state: PainterState, data: TripletData, settings: PainterSettings, losses: dict[str, Tensor]
+) -> None:
     """Write a checkpoint, and after a step its row of the log and a sheet of people held out."""
-    painter = players.painter
+    painter = state.painter
     if losses:
-        device = next(painter.average.parameters()).device
-        batch = next(_on(device, iter([data.unseen(True, MEASURED)])))
-        images = _in_parts(painter.average, batch)
-        composites = _in_parts(painter.average, batch, composite=True)
-        near, given = (float(answer_distance(each, batch.answer, batch.mask).mean()) for each in (images, composites))
-        sheet = [batch.target, batch.portrait[:, :3] * batch.portrait[:, 3:], composites, images, batch.answer]
+        known, images, composites = _painted(state, data.unseen(True, MEASURED))
+        near, given = (float(answer_distance(each, known.answer, known.mask).mean()) for each in (images, composites))
+        sheet = [known.target, known.portrait[:, :3] * known.portrait[:, 3:], composites, images, known.answer]
         write_sheet(
             run.folder / "samples" / f"{painter.step:07d}.png", [[to_picture(x) for x in e[:SHOWN]] for e in sheet]
         )
-        wild = next(_on(device, iter([data.unseen(False, MEASURED)])))
-        found = players.judge.look(_in_parts(painter.average, wild), 0)
-        to_source, to_target = ((found * players.judge.embed(e, 0)).sum(1).mean() for e in (wild.wanted, wild.unwanted))
+        unknown = data.unseen(False, MEASURED)
+        taught, images, _ = _painted(state, unknown)
+        found = state.judge.look(images, 0)
+        people = (each.to(found.device) for each in (unknown.wanted, unknown.unwanted))
+        to_source, to_target = ((found * state.judge.embed(each, 0)).sum(1).mean() for each in people)
         row = {"step": painter.step, "progress": painter.progress, "pace": run.images_per_second(painter.step)}
         row |= {"answer": near, "composite": given, "source": float(to_source), "target": float(to_target)}
+        if state.teacher is not None:
+            row["taught"] = float(answer_distance(images, taught.answer, taught.mask).mean())
         run.log(row | {name: float(losses[name].detach()) if name in losses else float("nan") for name in _NAMES})
-    state = painter.checkpoint("painter", asdict(painter.network.config))
-    state |= {"discriminator": players.discriminator.state_dict(), "settings": asdict(settings)}
-    run.keep(state | {"discriminator_optimiser": players.discriminator_optimiser.state_dict()})
+    kept = painter.checkpoint(state.kind, asdict(painter.network.config))
+    kept |= {"discriminator": state.discriminator.state_dict(), "settings": asdict(settings)}
+    run.keep(kept | {"discriminator_optimiser": state.discriminator_optimiser.state_dict()})
 
 
 _NAMES = (
@@ -240,18 +283,22 @@ _NAMES = (
 )
 
 
-def _in_parts(painter: Painter, batch: Batch, composite: bool = False) -> Tensor:
-    """Return what a painter paints, or is given to paint over, eight rows at a time."""
-    parts = []
-    for start in range(0, len(batch.target), 8):
-        rows = slice(start, start + 8)
-        image, painting = paint(painter, Batch(*(getattr(batch, name)[rows] for name in batch.__slots__)))
-        parts.append(painting.composite if composite else image)
-    return torch.cat(parts)
+def _painted(state: PainterState, rows: Batch) -> tuple[Batch, Tensor, Tensor]:
+    """Return rows as they are taught, what the average paints of them and what it paints over, eight at a time."""
+    taught, images, composites = [], [], []
+    device = next(state.painter.average.parameters()).device
+    for start in range(0, len(rows.target), 8):
+        part = Batch(*(getattr(rows, name)[start : start + 8].to(device) for name in rows.__slots__))
+        taught.append(learnt_from(state, part))
+        image, painting = paint(state.painter.average, taught[-1])
+        images.append(image)
+        composites.append(painting.composite)
+    joined = Batch(*(torch.cat([getattr(part, name) for part in taught]) for name in rows.__slots__))
+    return joined, torch.cat(images), torch.cat(composites)
 
 
-def _resume(run: Run, players: _Players) -> None:
-    state = load(run.last)
-    players.painter.restore(state)
-    players.discriminator.load_state_dict(state["discriminator"])
-    players.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
+def _resume(run: Run, state: PainterState) -> None:
+    kept = load(run.last)
+    state.painter.restore(kept)
+    state.discriminator.load_state_dict(kept["discriminator"])
+    state.discriminator_optimiser.load_state_dict(kept["discriminator_optimiser"])

@@ -9,6 +9,7 @@ from ...networks.mobilefacenet import MobileFaceNet, imagenet_normalise
 from ..data.face_set import ENCODER_SIZE
 
 OUTSIDE = 0.15  # weight of what is not pasted beside what is
+BAND, IN_BAND = (0.32, 0.52), 3.0  # brows and eyes in SimSwap's template, shares of the height, and their weight
 SCALES = (4, 12)  # pixels that are averaged for the broad distances
 FINE = 3  # pixels over which what is not fine detail is averaged
 AROUND = 15  # pixels over which the strength of fine detail is measured
@@ -17,8 +18,11 @@ EARLY_MAPS = (0, 3)  # of a MobileFaceNet: 56 and 28 pixels a side
 
 
 def answer_distance(image: Tensor, answer: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean L1 distance (N,), pixels outside the mask (N, 1, S, S) counting `OUTSIDE`."""
-    weight = OUTSIDE + mask
+    """Return the mean L1 distance (N,): pixels outside the mask (N, 1, S, S) count `OUTSIDE`, brows and eyes `IN_BAND`.
+
+    Brows and eyes are a tenth of the pixels and the first that people look at: half a brow is a face nobody believes.
+    """
+    weight = OUTSIDE + mask * _band_weight(mask)
     return ((image - answer).abs() * weight).mean(dim=(1, 2, 3)) / weight.mean(dim=(1, 2, 3))
 
 
@@ -55,6 +59,13 @@ def map_distance(image: Tensor, answer: Tensor, encoder: nn.Module) -> Tensor:
 def mean_over(values: Tensor, rows: Tensor) -> Tensor:
     """Return the mean of values (N,) over rows (N,) bool, 0 where there are none."""
     return (values * rows).sum() / rows.sum().clamp(min=1)
+
+
+def _band_weight(mask: Tensor) -> Tensor:
+    """Return the weights (S, 1) of a mask's rows: `IN_BAND` where brows and eyes lie, else 1."""
+    height = (torch.arange(mask.shape[-2], device=mask.device) + 0.5) / mask.shape[-2]
+    within = (height >= BAND[0]) & (height < BAND[1])
+    return (1 + (IN_BAND - 1) * within.to(mask.dtype))[:, None]
 
 
 def _fine_strength(image: Tensor) -> Tensor:
