@@ -1,9 +1,9 @@
 """Distil the painter into the one that is made anew for every source: `faceswap distill --data TRIPLETS`.
 
 Rows that know their answer teach it to the student as they taught its teacher; for the others the answer is what the
-teacher paints. So nothing is left that asks for a likeness alone, and the student needs no adversary: what is finer
-than it paints are the portrait's own pixels. Source: MobileFaceSwap (Xu et al., AAAI 2022), reconstruction of a
-teacher's pictures; the answers beside them are ours.
+teacher paints, and whom that looks like counts too: half-learnt changes are nearer to the target than the teacher's.
+The student needs no adversary: what is finer than it paints are the portrait's own pixels. Source: MobileFaceSwap (Xu
+et al., AAAI 2022), reconstruction of a teacher's pictures; the answers beside them are ours.
 """
 
 from dataclasses import dataclass
@@ -32,8 +32,11 @@ KIND = "mobile_painter"  # of its checkpoints and files
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentSettings(PainterSettings):
-    """Network and losses of a student; those of rows without an answer count nothing, as its teacher answers them."""
+    """Network and losses of a student: its teacher shows what is natural, so that likeness may count more."""
 
+    identity: float = 1.5
+    contrast: float = 1.0
+    natural: float = 0.0
     adversarial_from: float = 2.0  # share of the run from which the adversary counts: never
 
 

@@ -116,7 +116,7 @@ def run_painter(options: TrainOptions, settings: PainterSettings, state: Painter
 
 @torch.no_grad()
 def learnt_from(state: PainterState, batch: Batch) -> Batch:
-    """Return a batch as it is taught: beside a teacher every row has an answer, its own or the teacher's picture.
+    """Return a batch as it is taught: beside a teacher, what it paints is the answer of rows that have none.
 
     The teacher sees it at its own size, then all pictures are brought to the student's.
     """
@@ -130,9 +130,7 @@ def learnt_from(state: PainterState, batch: Batch) -> Batch:
         target=shrunk(batch.target, side),
         portrait=shrunk(batch.portrait, side),
         answer=shrunk(torch.where(own, batch.answer, taught), side),
-        answered=torch.ones_like(batch.answered),
         mask=shrunk(batch.mask, side),
-        unwanted=torch.where(own, batch.unwanted, batch.wanted),  # an answer's own person: here the source
     )
 
 
@@ -174,9 +172,10 @@ def painter_losses(
     """Return the losses, weighted as they are summed, the adversary's left out.
 
     Where nobody knows the answer an encoder alone would ask for a caricature: brows drawn black, noses outlined. There
-    what is next to what stays as the composite has it.
+    what is next to what stays as the composite has it, or as a teacher painted it.
     """
     answered, alone = batch.answered.float(), 1 - batch.answered.float()
+    shown = answered if state.teacher is None else torch.ones_like(answered)  # rows whose answer is a picture
     ramp = min(1.0, max(0.0, (state.painter.progress - ALONE[0]) / (ALONE[1] - ALONE[0])))
     encoder = state.painter.step % len(state.judge.encoders)
     with autocast(image.device):
@@ -187,11 +186,11 @@ def painter_losses(
     to_wanted = 1 - (found * torch.where(batch.answered[:, None], unwanted, wanted)).sum(dim=1)
     to_unwanted = functional.relu((found * unwanted).sum(dim=1) - CONTRAST_MARGIN)
     losses = {
-        "near": settings.near * mean_over(answer_distance(image, batch.answer, batch.mask), answered),
-        "broad": settings.broad * mean_over(broad_distance(image, batch.answer), answered),
-        "edges": settings.edges * mean_over(edge_distance(image, batch.answer), answered),
-        "texture": settings.texture * mean_over(texture_distance(image, batch.answer, batch.mask), answered),
-        "maps": settings.maps * mean_over(early, answered),
+        "near": settings.near * mean_over(answer_distance(image, batch.answer, batch.mask), shown),
+        "broad": settings.broad * mean_over(broad_distance(image, batch.answer), shown),
+        "edges": settings.edges * mean_over(edge_distance(image, batch.answer), shown),
+        "texture": settings.texture * mean_over(texture_distance(image, batch.answer, batch.mask), shown),
+        "maps": settings.maps * mean_over(early, shown),
         "same_identity": settings.same_identity * mean_over(to_wanted, answered),
         "identity": ramp * settings.identity * mean_over(to_wanted, alone),
         "contrast": ramp * settings.contrast * mean_over(to_unwanted, alone),
