@@ -1,11 +1,10 @@
-"""Lids lie where the parser sees them; brows take part of the source's shape."""
+"""Lids lie where the parser sees them."""
 
 import cv2
 import numpy as np
 
-from faceswap_cli.portrait.corrections.brow_shape import BrowShape
 from faceswap_cli.portrait.corrections.eyelids import Eyelids
-from faceswap_cli.portrait.landmarks import BROWS, EYES
+from faceswap_cli.portrait.landmarks import EYES
 
 SIDE = 160
 FINE = 8  # labels are drawn so many times larger and shrunk, for edges between pixels
@@ -46,20 +45,3 @@ def test_lids_go_where_the_eye_ends() -> None:
 def test_an_eye_of_which_nothing_is_seen_keeps_its_lids() -> None:
     points = face()
     assert np.allclose(Eyelids().moved(points, seen(points + 2))[EYES[0]], points[EYES[0]], atol=1e-5)
-
-
-def test_a_face_of_the_sources_shape_keeps_it_however_it_is_turned() -> None:
-    source = face()
-    turned = source @ np.array([[0.9, 0.1], [-0.08, 0.95]], np.float32) + np.float32([0.02, 0.05])
-    assert np.abs(BrowShape().moved(turned, source) - turned).max() < 1e-5
-
-
-def test_brows_go_part_of_the_way_to_the_sources_and_the_rest_stays() -> None:
-    target, source = face(), face()
-    source[BROWS] -= np.float32([0, 0.04])
-    moved = BrowShape().moved(target, source)
-    way = (target[BROWS] - moved[BROWS])[:, 1]
-    assert (way > 0.5 * BrowShape().settings.share * 0.04).all()
-    assert (way < BrowShape().settings.share * 0.04).all()
-    rest = np.delete(np.arange(66), np.r_[BROWS])
-    assert np.array_equal(moved[rest], target[rest])

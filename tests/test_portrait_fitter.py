@@ -21,7 +21,7 @@ from faceswap_cli.portrait.source import Portraitist, prepared
 from faceswap_cli.portrait.warp import SPLINE, ThinPlateSpline
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import open_detector
-from faceswap_cli.stages.parse import MOUTH, Parser
+from faceswap_cli.stages.parse import Parser
 from faceswap_cli.store.models import entry, locate
 from faceswap_cli.types import Crop, Face
 
@@ -223,26 +223,6 @@ def test_a_portrait_laid_over_its_own_photo_is_that_photo(
     assert np.abs(laid[..., :3].astype(int) - crop.image).mean() < 1
     assert laid[SIZE // 2, SIZE // 2, 3] > 200
     assert laid[2, 2, 3] == 0
-
-
-def test_what_the_parser_sees_between_the_lips_stays_the_targets(
-    finder: LandmarkFinder, parser: Parser, portraitist: Portraitist, seen: tuple[np.ndarray, Face]
-) -> None:
-    (crop,) = parser.parse_crops([crop_face(*seen, finder.template, SIZE)])
-    assert crop.class_probs is not None
-    classes = crop.class_probs.copy()
-    rows, columns = (
-        slice(int(low * classes.shape[1]), int(high * classes.shape[1])) for low, high in ((0.6, 0.7), (0.3, 0.4))
-    )
-    classes[:, rows, columns] = 0
-    classes[MOUTH, rows, columns] = 1  # on a cheek, where no lips are
-    before, after = (
-        Fitter(portraitist.take(*seen), finder).fit([each])[0].laid
-        for each in (crop, replace(crop, class_probs=classes))
-    )
-    cheek = int(0.65 * SIZE), int(0.35 * SIZE)
-    assert before[cheek][3] > 200
-    assert after[cheek][3] < 20
 
 
 def test_hair_and_background_are_no_part_of_a_portrait(portraitist: Portraitist, seen: tuple[np.ndarray, Face]) -> None:

@@ -13,7 +13,6 @@ from ..errors import UsageError
 from ..stages.constants import constants_of
 from ..store.models import sha256_of
 from .corrections.beard import Beard
-from .corrections.brow_shape import BrowShape
 from .corrections.close_mouth import CloseMouth, LipLine
 from .corrections.coverage import Cover, Coverage
 from .corrections.covers import Covers
@@ -43,7 +42,6 @@ from .corrections.source_mouth import ClosedMouth, Mouthless, SourceLips
 from .corrections.source_shape import SourceShape
 from .corrections.source_sharpness import Softness
 from .corrections.steadying import Steadying
-from .corrections.teeth import Teeth
 from .corrections.warp_views import WarpViews
 from .history import reach
 from .protocols import FrameStep, Phase, SourceStep, Step
@@ -74,7 +72,6 @@ STEPS: tuple[Step, ...] = (
     Eyelids(),
     OpenLips(),
     Steadying(),
-    BrowShape(),
     # expression
     MeasureMouth(),
     CloseMouth(),
@@ -87,7 +84,6 @@ STEPS: tuple[Step, ...] = (
     JoinViews(),
     Coverage(),
     Covers(),
-    Teeth(),
     LipLine(),
     Beard(),
     Cover(),

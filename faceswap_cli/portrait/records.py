@@ -93,7 +93,6 @@ class FaceState:
     landmarks: np.ndarray  # (66, 2) float32, of the crop
     beard_prob: float = 0.0  # how surely the face has a beard, 0..1
     mouth: Mouth | None = None  # None where the crop was not parsed
-    goals: tuple[np.ndarray, ...] = ()  # for each view, (66, 2): where its landmarks go; empty: to the crop's own
     closing: float = 0.0  # how far the portrait's open mouth is shut, 0..1
     own_lips: float = 0.0  # how far the target keeps its own lips, 0..1
     smoothing: tuple[float, ...] = ()  # for each view, how far the folds of its smile are smoothed, 0..1; empty: not

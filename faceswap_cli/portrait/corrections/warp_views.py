@@ -24,7 +24,6 @@ class WarpViews(FaceStep):
         "source.views",
         "crop.image",
         "landmarks",
-        "goals",
         "closing",
         "own_lips",
         "smoothing",
@@ -36,11 +35,8 @@ class WarpViews(FaceStep):
     def apply(self, face: FaceState) -> FaceState:
         """Write grids and layers."""
         views, size = face.source.views, face.crop.image.shape[0]
-        goals = face.goals or (face.landmarks,) * len(views)
         smoothing = face.smoothing or (0.0,) * len(views)
-        grids = [
-            self.settings.sampling_grid(goal, view.portrait.landmarks) for goal, view in zip(goals, views, strict=True)
-        ]
+        grids = [self.settings.sampling_grid(face.landmarks, view.portrait.landmarks) for view in views]
         shown = [
             blend(view, face.closing, face.own_lips, smooth) for view, smooth in zip(views, smoothing, strict=True)
         ]

@@ -16,10 +16,9 @@ from torch.nn import functional
 from ..._version import __version__
 from ...engines.select import open_network
 from ...errors import MediaError
-from ...portrait.corrections.brow_shape import STEADY, BrowShape
 from ...portrait.corrections.coverage import Coverage
 from ...portrait.corrections.source_light import Light
-from ...portrait.landmarks import BRIDGE, BROWS, CHIN, LIFTED, LandmarkFinder
+from ...portrait.landmarks import BRIDGE, CHIN, LIFTED, LandmarkFinder
 from ...portrait.recipe import RECIPE
 from ...portrait.records import Portrait
 from ...portrait.source import Portraitist
@@ -116,9 +115,8 @@ class _Decoder:
 def lay(layers: Tensor, origins: Tensor, points: Tensor, size: int) -> Tensor:
     """Move portraits (N, C, H, W) so that their points `origins` (N, 66, 2) come to `points`; return them at `size`.
 
-    The batch's twin of `BrowShape.moved` and `ThinPlateSpline.sampling_grid`, shares of the side in and out.
+    The batch's twin of `ThinPlateSpline.sampling_grid`, shares of the side in and out.
     """
-    points = moved_brows(points, origins)
     centres, theirs = (with_forehead_batch(each).double() for each in (points, origins))
     batch, count, _ = centres.shape
     system = torch.zeros(batch, count + 3, count + 3, dtype=torch.float64, device=centres.device)
@@ -134,17 +132,6 @@ def lay(layers: Tensor, origins: Tensor, points: Tensor, size: int) -> Tensor:
     grid = (2 * place - 1).mT.reshape(batch, 2, SPLINE.cells, SPLINE.cells)
     grid = functional.interpolate(grid, size=(size, size), mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
     return functional.grid_sample(layers, grid, padding_mode="reflection", align_corners=False)
-
-
-def moved_brows(points: Tensor, origins: Tensor) -> Tensor:
-    """Return `BrowShape.moved` of points and origins (N, 66, 2)."""
-    own = torch.cat([origins, torch.ones_like(origins[..., :1])], dim=2).double()
-    # by the normal equations: torch's least squares differ in the last digit from call to call, and runs must not
-    still, there = own[:, STEADY], points[:, STEADY].double()
-    turn = torch.linalg.solve(still.mT @ still, still.mT @ there)
-    moved = points.clone()
-    moved[:, BROWS] += BrowShape().settings.share * ((own @ turn)[:, BROWS] - points[:, BROWS]).float()
-    return moved
 
 
 def with_forehead_batch(points: Tensor) -> Tensor:
