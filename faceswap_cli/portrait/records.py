@@ -73,7 +73,7 @@ class Portrait:
     lips: Lips | None = None  # None where they are not seen
     views: tuple[View, ...] = ()  # itself and, where that shows more, its mirror image
     shape: np.ndarray | None = None  # (38, 2) of half a face, see geometry.py
-    softness: np.ndarray | None = None  # how sharp each blur of `corrections.sharpness` leaves it, falling
+    softness: np.ndarray | None = None  # (2, B): how sharp, across and down, each blur of `softness.py` leaves it
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Make a portrait as soft as its target: a sharp face in a blurred film looks pasted."""
+"""Make a portrait as soft as its target, across and down: a sharp face in a blurred film looks pasted."""
 
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -33,16 +33,19 @@ class Sharpness(FaceStep):
         """Blur its colours where the target is softer."""
         if face.source.softness is None:
             return face
-        blur = self.blur(face.source.softness, face.crop.image, face.landmarks)
-        if blur == 0:
+        across, down = self.blur(face.source.softness, face.crop.image, face.landmarks)
+        if across == down == 0:
             return face
-        return replace(face, laid=np.dstack([blurred(face.laid[..., :3], blur), face.laid[..., 3]]))
+        return replace(face, laid=np.dstack([blurred(face.laid[..., :3], across, down), face.laid[..., 3]]))
 
-    def blur(self, softness: np.ndarray, target: np.ndarray, landmarks: np.ndarray) -> float:
-        """Return the blur that makes a portrait as soft as a face (S, S, 3) uint8 of landmarks (66, 2).
+    def blur(self, softness: np.ndarray, target: np.ndarray, landmarks: np.ndarray) -> tuple[float, float]:
+        """Return the blurs across and down that make a portrait as soft as a face (S, S, 3) uint8 of landmarks (66, 2).
 
-        0 for a target that is as sharp or sharper; see `softness.blurred`.
+        0 where the target is as sharp or sharper; see `softness.blurred`.
         """
         wanted = self.settings.margin * self.gauge.sharpness(target, landmarks)
-        deviation = float(np.interp(-wanted, -softness, self.gauge.blurs))
-        return deviation if deviation > self.settings.least else 0.0
+        across, down = (
+            float(np.interp(-each, -falling, self.gauge.blurs)) for each, falling in zip(wanted, softness, strict=True)
+        )
+        least = self.settings.least
+        return across if across > least else 0.0, down if down > least else 0.0

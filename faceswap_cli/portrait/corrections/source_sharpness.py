@@ -23,5 +23,5 @@ class Softness(SourceStep):
     def apply(self, portrait: Portrait) -> Portrait:
         """Write it, falling."""
         gauge = self.settings
-        seen = [gauge.sharpness(blurred(portrait.image, each), portrait.landmarks) for each in gauge.blurs]
-        return replace(portrait, softness=np.minimum.accumulate(seen))
+        seen = [gauge.sharpness(blurred(portrait.image, each, each), portrait.landmarks) for each in gauge.blurs]
+        return replace(portrait, softness=np.minimum.accumulate(seen).T)
