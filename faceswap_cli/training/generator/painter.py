@@ -122,14 +122,15 @@ def learnt_from(state: PainterState, batch: Batch) -> Batch:
     """
     if state.teacher is None:
         return batch
-    taught, _ = paint(state.teacher, batch)
-    own = batch.answered[:, None, None, None]
-    side = state.painter.network.working
+    answer, side = batch.answer.clone(), state.painter.network.working
+    if (rows := (~batch.answered).nonzero()[:, 0]).numel():
+        unanswered = Batch(*(getattr(batch, name)[rows] for name in batch.__slots__))
+        answer[rows] = paint(state.teacher, unanswered)[0]
     return replace(
         batch,
         target=shrunk(batch.target, side),
         portrait=shrunk(batch.portrait, side),
-        answer=shrunk(torch.where(own, batch.answer, taught), side),
+        answer=shrunk(answer, side),
         mask=shrunk(batch.mask, side),
     )
 
