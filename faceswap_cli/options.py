@@ -65,6 +65,7 @@ class Options:
     min_face: int = 24  # shorter side of the box in pixels below which a face is ignored
     mask_blur: float = 0.04  # softening of the mask's edge, as a share of the crop's side, 0..MOST_BLUR
     force_average: bool = False  # average the source's photos even where they look like different people
+    max_turn: float = 48.0  # degrees a face may be turned aside; further turned ones are left whole, 90 leaves none
     shape: float = 1.0  # how much of the source's outline the target's face gets; 0 keeps the target's own
     parser: str = "parser"  # name of a face parser in the catalogue: what masks and corrections look through
     paste: Paste = "soft"  # how a swap is put back; "simswap": with the mask and border of its own scripts
@@ -99,6 +100,7 @@ class Options:
             _between("det_threshold", self.det_threshold, 0.0, 1.0)
         _between("mask_blur", self.mask_blur, 0.0, MOST_BLUR)
         _one_of("paste", self.paste, PASTES)
+        _between("max_turn", self.max_turn, 0.0, 90.0)
         _between("shape", self.shape, 0.0, 1.0)
         _between("opacity", self.opacity, 0.0, 1.0)
         _between("quality", self.quality, 0, 100)

@@ -32,7 +32,7 @@ from .stages.paste import overlaid
 from .stages.tally import Tally
 from .stages.track import Located
 from .stopwatch import Stopwatch
-from .types import Crop, Detections, Face, Frame, Patch, Role, SourcePhoto, Swapped
+from .types import EMPTY, TURNED, Crop, Detections, Face, Frame, PassedOver, Patch, Role, SourcePhoto, Swapped
 
 
 class Swapper:
@@ -85,20 +85,20 @@ class Swapper:
 
     def swap(self, located: Located, histories: Sequence[History] | None = None) -> Swapped:
         """Swap the faces chosen in a frame, in a clip by the history of each role."""
-        crops, put = self._cut(located), list[tuple[Face, Patch | None]]()
+        crops, put = self._cut(located), list[tuple[Face, Patch | str]]()
         for role, stages in enumerate(self.equipment.of_roles):
             own = [crop for crop in crops if crop.face.role == role]
             history = None if histories is None else histories[role]
             patches = self._put_in(stages, located.frame, own, history)
             put += zip([crop.face for crop in own], patches, strict=True)
-        seen = tuple(patch for _, patch in put if patch is not None)
-        missed = tuple(face for face, patch in put if patch is None)
+        seen = tuple(patch for _, patch in put if not isinstance(patch, str))
+        missed = tuple(PassedOver(face, why) for face, why in put if isinstance(why, str))
         return Swapped(located.frame, seen, located.faces_found, self.label, missed)
 
     def _put_in(
         self, stages: RoleStages, frame: Frame, crops: list[Crop], history: History | None
-    ) -> list[Patch | None]:
-        """Return what changes in a frame where one source is put into each of some crops; None where nothing does."""
+    ) -> list[Patch | str]:
+        """Return what changes in a frame where one source is put into each of some crops, or why nothing does."""
         faces = self._fit(stages, frame, crops, history)
         crops = [face.crop for face in faces] or crops
         with self.stopwatch.stage("generate"):
@@ -110,8 +110,14 @@ class Swapper:
             masks = self.equipment.masker.mask(crops, history)
         with self.stopwatch.stage("paste"):
             patches = [self.equipment.paste(frame.rgb.shape, *each) for each in zip(crops, images, masks, strict=True)]
-            bent = [face.bent for face in faces] or [None] * len(crops)
-            return [overlaid(*each, self.options.opacity) for each in zip(bent, patches, strict=True)]
+            bent = [(face.bent, face.opacity) for face in faces] or [(None, 1.0)] * len(crops)
+            return [self._overlaid(*each, patch) for each, patch in zip(bent, patches, strict=True)]
+
+    def _overlaid(self, bent: Patch | None, opacity: float, patch: Patch | None) -> Patch | str:
+        """Lay a swap over the head that was bent for it, as far as it is seen; or say why it is not."""
+        if opacity == 0:
+            return TURNED
+        return overlaid(bent, patch, self.options.opacity * opacity) or EMPTY
 
     def _cut(self, located: Located) -> list[Crop]:
         """Cut the chosen faces out of a frame, to the generator's template, and have them parsed where a parser is."""
@@ -148,5 +154,6 @@ class Swapper:
 
     def _look(self, faces: tuple[Face, ...], swapped: Swapped) -> Swapped:
         with self.stopwatch.stage("likeness"):
-            self.equipment.likeness.look(swapped, faces)
+            missed = [each.face for each in swapped.missed]
+            self.equipment.likeness.look(swapped, tuple(face for face in faces if face not in missed))
         return swapped

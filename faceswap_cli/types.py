@@ -12,6 +12,7 @@ from typing import Any, overload
 import numpy as np
 
 TOO_SMALL, BELOW_THRESHOLD = "smaller than --min-face", "below --det-threshold"
+TURNED, EMPTY = "turned away", "hidden or outside the picture"
 POINTS = 66  # landmarks of a face, in the order networks/points.py tells
 
 
@@ -55,10 +56,10 @@ class Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PassedOver:
-    """What was seen in a picture and not taken for a face to be swapped."""
+    """What was seen in a picture and not taken for a face to be swapped, or of whose swap nothing is seen."""
 
     face: Face
-    why: str  # TOO_SMALL or BELOW_THRESHOLD
+    why: str  # TOO_SMALL or BELOW_THRESHOLD; TURNED or EMPTY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +154,7 @@ class Swapped:
     patches: tuple[Patch, ...]  # one for each face swapped, in the order they are to be composited
     faces_found: int
     label: Patch | None = None  # a text over all the rest, in frames without a face too
-    missed: tuple[Face, ...] = ()  # faces that were to be swapped, and of which nothing is to be seen
+    missed: tuple[PassedOver, ...] = ()  # faces that were to be swapped, and of which nothing is to be seen
 
     @property
     def layers(self) -> tuple[Patch, ...]:

@@ -158,7 +158,9 @@ def test_faces_are_skipped_for_a_reason(two_people: Path, portrait: Path, option
         chosen = replace(options, force=True, **choices)
         return swap_image(portrait, two_people, tmp_path / "out.png", chosen).report
 
-    none = dict.fromkeys(("smaller_than_min_face", "below_det_threshold", "not_chosen", "nothing_to_paste"), 0)
+    none = dict.fromkeys(
+        ("smaller_than_min_face", "below_det_threshold", "not_chosen", "turned_away", "nothing_to_paste"), 0
+    )
     assert report(faces="all")["faces_skipped"] == none
     assert report()["faces_skipped"] == none | {"not_chosen": 1}
     faces = open_detector(options.face_pack, options).detect(read_photo(two_people).frame.rgb)

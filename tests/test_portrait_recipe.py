@@ -19,6 +19,7 @@ from faceswap_cli.portrait import recipe as module
 from faceswap_cli.portrait.corrections.eyelids import Eyelids
 from faceswap_cli.portrait.finisher import Finisher
 from faceswap_cli.portrait.fitter import Fitter
+from faceswap_cli.portrait.geometry import fit_pose
 from faceswap_cli.portrait.history import History, reach
 from faceswap_cli.portrait.open_bundle import OpenBundle
 from faceswap_cli.portrait.protocols import Phase
@@ -131,7 +132,7 @@ def test_what_a_step_reads_is_there() -> None:
         if step.phase.once_per_source:
             assert set(step.reads) <= seen, step.name
             seen |= set(step.writes)
-    made = {"landmarks", "beard_prob", "image", "frame", *(f"source.{name}" for name in seen)}
+    made = {"landmarks", "pose", "beard_prob", "image", "frame", *(f"source.{name}" for name in seen)}
     made |= {f"crop.{name}" for name in ("image", "class_probs", "face", "to_crop")}
     defaults = {"closing", "own_lips", "smoothing", "mouth"}  # what is left out counts as not done
     for step in RECIPE.steps:
@@ -170,7 +171,8 @@ def test_steps_read_and_write_what_they_declare(bench: Bench, pair: tuple[str, s
     assert bench.opened.landmarks is not None
     source, (crop,) = bench.portrait(pair[0], RECIPE), bench.crops(pair[1])
     (rgb,) = bench.frames(pair[1])
-    face = Watched(source, crop, *bench.opened.landmarks.look(crop.image), frame=rgb)
+    landmarks, beard = bench.opened.landmarks.look(crop.image)
+    face = Watched(source, crop, landmarks, beard, fit_pose(landmarks), frame=rgb)
     for step in RECIPE.of_frame(after_generator=False) + RECIPE.of_frame(after_generator=True):
         if step.phase is Phase.FINISH:
             face = replace(face, image=over(face))

@@ -6,9 +6,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from faceswap_cli.stages.attendance import COVERED, EMPTY, TURNED, Attendance
+from faceswap_cli.stages.attendance import COVERED, Attendance
 from faceswap_cli.stages.track import Located
-from faceswap_cli.types import BELOW_THRESHOLD, TOO_SMALL, Face, Frame, PassedOver, Swapped
+from faceswap_cli.types import BELOW_THRESHOLD, EMPTY, TOO_SMALL, TURNED, Face, Frame, PassedOver, Swapped
 
 from .test_stages_track import face
 
@@ -97,8 +97,9 @@ def test_a_swap_of_which_nothing_is_seen_is_noted_and_not_counted() -> None:
     attendance = Attendance()
     for index in range(6):
         attendance.add(located(index, seen()))
-        attendance.miss(Swapped(frame(index), (), 1, None, (seen(),) * (index in (2, 3, 5))))
-    assert left(attendance) == [(0.2, 0.3, 2, EMPTY), (0.5, 0.5, 1, EMPTY)]
+        missed = (PassedOver(seen(), TURNED if index == 5 else EMPTY),) * (index in (2, 3, 5))
+        attendance.miss(Swapped(frame(index), (), 1, None, missed))
+    assert left(attendance) == [(0.2, 0.3, 2, EMPTY), (0.5, 0.5, 1, TURNED)]
     (role,) = attendance.report([None])
     assert role["faces_swapped"] == 3
 

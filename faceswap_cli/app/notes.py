@@ -45,6 +45,11 @@ def told_others(tally: Tally, options: Options) -> list[str]:
     if tally.faces_too_small:
         small = _not_swapped(tally.faces_too_small, "face", f" smaller than {options.min_face} pixels{where}")
         notes.append(f"{small}; a lower --min-face swaps smaller faces")
+    if tally.faces_turned:
+        turned = _not_swapped(
+            tally.faces_turned, "face", f" turned aside by more than {options.max_turn:g} degrees{where}"
+        )
+        notes.append(f"{turned}; a higher --max-turn swaps {'it' if tally.faces_turned == 1 else 'them'}, and smears")
     if 0 < _WORTH_A_NOTE * tally.frames <= tally.faces_unsure:
         notes.append(f"{_unsure(tally, where)}; {_surest(tally)}")
     return notes
@@ -66,6 +71,12 @@ def _surest(tally: Tally) -> str:
 def no_face(path: Path, tally: Tally, swapper: Swapper) -> NoFaceError:
     """Word the error for an input that shows no face, or nobody who is meant."""
     where = f"any of the {tally.frames} frames of {path.name}" if tally.frames > 1 else path.name
+    if tally.faces_turned:
+        most = f"--max-turn {swapper.options.max_turn:g}"
+        return NoFaceError(
+            f"the face in {where} is turned aside by more degrees than {most}: nothing is written; "
+            "a higher one swaps it, and smears"
+        )
     if tally.frames_with_face:
         return NoFaceError(f"the face in {where} is covered or lies outside the picture: nothing is written")
     if tally.faces_left:

@@ -76,7 +76,9 @@ def skipped(tally: Tally, found: int, swapped: int) -> dict[str, int]:
         "smaller_than_min_face": tally.faces_too_small,
         "below_det_threshold": tally.faces_unsure,  # some of them faces, some not
         "not_chosen": tally.faces_left,  # by Options.faces
-        "nothing_to_paste": found - swapped - tally.faces_left,  # the mask is empty or lies outside the picture
+        "turned_away": tally.faces_turned,  # by more than Options.max_turn; what an earlier run met is not known
+        # the mask is empty or lies outside the picture
+        "nothing_to_paste": found - swapped - tally.faces_left - tally.faces_turned,
     }
 
 

@@ -122,7 +122,7 @@ def into_clip(run: Run, output: str | Path | None, progress: Progress | None, sh
                 tally = _write_frames(clip, swapper, writer, progress)
             else:
                 tally = swap_film(film, writer, bench_of(run, swapper, plan), progress)
-            if tally.frames_with_face == 0:
+            if not tally.shows_a_swap:
                 raise no_face(run.input, tally, swapper)
             with swapper.stopwatch.stage("mux"):
                 written = writer.finish(seal)
@@ -172,7 +172,7 @@ def recipe_of(cast: Cast, bundle: Bundle, options: Options, tracks: TrackPlan | 
     version, and what somebody changed in the plan of tracks.
     """
     stages = str(constants_of("faceswap_cli.stages"))
-    corrections = RECIPE.without(options.without).shaped(options.shape).digest
+    corrections = RECIPE.without(options.without).shaped(options.shape).up_to(options.max_turn).digest
     networks = [part.path for part in bundle.parts.values()]
     detectors = sorted(pack_folder(options.face_pack).glob("*.onnx"))
     photos = [(who, *photo_and_face(path)) for who, paths in cast.items() for path in paths]

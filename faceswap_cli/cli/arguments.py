@@ -157,6 +157,9 @@ SWAP_FLAGS: dict[str, Flag] = {
     "similarity": Flag("Cosine of the encoder from which someone is like a photo, -1..1.", float),
     "det_threshold": Flag("Confidence below which a face is ignored, 0..1; without it the detector's own.", float),
     "min_face": Flag("Shorter side in pixels below which a face is ignored.", int),
+    "max_turn": Flag(
+        "Degrees a face may be turned aside; what is turned further is left whole, and 90 leaves nothing.", float
+    ),
     "shape": Flag("How much of the source's own outline the face gets, 0..1; 0 keeps the target's.", float),
     "mask_blur": Flag(f"Softness of the mask's edge as a share of the face crop, 0..{MOST_BLUR:g}.", float),
     "parser": Flag(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..evaluation.score import Pair
 
 NAMES = (
-    *("model", "face_pack", "device", "det_threshold", "min_face", "threads", "shape", "without"),
+    *("model", "face_pack", "device", "det_threshold", "min_face", "threads", "max_turn", "shape", "without"),
     *("start", "end", "offline", "force"),
 )
 FLAGS = {name: CLIP_FLAGS[name] for name in NAMES}

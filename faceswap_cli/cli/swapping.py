@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SKIPPED = {
     "smaller_than_min_face": "smaller than --min-face",
     "not_chosen": "not chosen by --faces",
+    "turned_away": "turned further than --max-turn",
     "nothing_to_paste": "hidden or outside the picture",
 }
 

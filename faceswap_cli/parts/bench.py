@@ -17,7 +17,7 @@ from ..pipeline import Swapper
 from ..stages.likeness import Looks
 from ..stages.tally import Tally
 from ..stages.track import Located
-from ..types import Face, Swapped
+from ..types import PassedOver, Swapped
 from .cut import Part
 
 
@@ -38,7 +38,7 @@ class StretchDone:
 class PartDone:
     """A part is swapped, and what was seen in it."""
 
-    missed: dict[int, tuple[Face, ...]]  # by number of the frame: faces of which nothing is to be seen
+    missed: dict[int, tuple[PassedOver, ...]]  # by number of the frame: faces of which nothing is to be seen
     looks: Looks  # of a few frames, how like the source their faces are, since the beginning
     seconds: dict[str, float]  # by stage, since the part before
 
@@ -56,7 +56,7 @@ class Bench:
 
     def swap(self, part: Part) -> Generator[News, None, None]:
         """Swap a part and yield what is done as it is; closing the iterator drops the stretch at hand."""
-        missed: dict[int, tuple[Face, ...]] = {}
+        missed: dict[int, tuple[PassedOver, ...]] = {}
         done = deque[News]()
         clock = OutputClock(self.plan, part.last_pts)
         stretches = Stretches(self.plan, clock, lambda segment, path: done.append(StretchDone(segment, path)))

@@ -18,7 +18,7 @@ from ..media.writer import ClipWriter
 from ..options import Options
 from ..pipeline import Swapper
 from ..stages.tally import Tally
-from ..types import Detections, Face, Frame, Swapped
+from ..types import Detections, Frame, PassedOver, Swapped
 from .bench import News, PartDone, StretchDone
 from .crew import OpenBench, alone, together
 from .cut import Cuts, Part, stretches_of
@@ -81,7 +81,7 @@ def swap_film(film: Film, writer: ClipWriter, open_bench: OpenBench, progress: P
     A plan is made where there is none: first where this process swaps alone, else while workers swap what it tells
     already. Raises what locating and workers raise; what is finished by then is kept.
     """
-    done, missed = writer.store.resumed_frames, dict[int, tuple[Face, ...]]()
+    done, missed = writer.store.resumed_frames, dict[int, tuple[PassedOver, ...]]()
     _tell(progress, done, film.frames)
     with closing(_news(film, writer, open_bench)) as news:
         for each in news:
@@ -132,7 +132,7 @@ def _tell(progress: Progress | None, done: int, frames: int) -> None:
         progress(done, max(frames, done) if frames else None)
 
 
-def _counted(clip: Clip, plan: TrackPlan, missed: dict[int, tuple[Face, ...]]) -> Tally:
+def _counted(clip: Clip, plan: TrackPlan, missed: dict[int, tuple[PassedOver, ...]]) -> Tally:
     """Go through the plan once more, as if all of it had been met frame by frame."""
     tally, picture = Tally(), np.broadcast_to(np.uint8(0), (clip.height, clip.width, 3))
     for planned in plan.frames():

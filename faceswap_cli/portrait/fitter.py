@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..types import Crop
+from .geometry import fit_pose
 from .history import History
 from .landmarks import LandmarkFinder
 from .recipe import RECIPE, Recipe
@@ -38,4 +39,4 @@ class Fitter:
 
     def _seen(self, crop: Crop) -> FaceState:
         landmarks, beard_prob = self._landmarks.look(crop.image)
-        return FaceState(self._portrait, crop, landmarks, beard_prob)
+        return FaceState(self._portrait, crop, landmarks, beard_prob, fit_pose(landmarks))

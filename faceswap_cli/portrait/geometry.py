@@ -39,7 +39,7 @@ class Pose:
 
     scale: float  # distance of the eyes, in the unit of the points
     place: np.ndarray  # (2,) of the bridge of the nose
-    angles: np.ndarray  # (3,) yaw, pitch, roll in radians; above 0 the nose points left, up, the head leans right
+    angles: np.ndarray  # (3,) yaw, pitch, roll in radians; above 0 the nose points left, down, the head leans right
 
     @property
     def flat(self) -> np.ndarray:
@@ -94,9 +94,12 @@ def visible(pose: Pose) -> np.ndarray:
     return np.asarray(1 - np.clip((abs(yaw) - low) / (high - low), 0, 1) * away)
 
 
-def shape_of(points: np.ndarray) -> np.ndarray:
-    """Return the shape (38, 2) of a face with points (66, 2): what either side, as far as it is seen, says of half."""
-    pose = fit_pose(points)
+def shape_of(points: np.ndarray, pose: Pose | None = None) -> np.ndarray:
+    """Return the shape (38, 2) of a face with points (66, 2): what either side, as far as it is seen, says of half.
+
+    `pose` is theirs, where it is known.
+    """
+    pose = pose or fit_pose(points)
     own, seen = deviation(points, pose), visible(pose)[:, None]
     both = seen * own + (seen * own)[MIRRORED] * [-1, 1]
     half: np.ndarray = (both / (seen + seen[MIRRORED]))[HALF]
@@ -130,9 +133,12 @@ def change(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return limited
 
 
-def goal(points: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """Return where points (66, 2) of a target go by `moves` (66, 2) along its face's own x and y."""
-    pose = fit_pose(points)
+def goal(points: np.ndarray, moves: np.ndarray, pose: Pose | None = None) -> np.ndarray:
+    """Return where points (66, 2) of a target go by `moves` (66, 2) along its face's own x and y.
+
+    `pose` is theirs, where it is known.
+    """
+    pose = pose or fit_pose(points)
     return points + pose.scale * (moves * visible(pose)[:, None]) @ pose.flat.T
 
 

@@ -50,7 +50,7 @@ class OpenBundle:
     def __init__(self, bundle: Bundle, options: Options, shelf: Shelf | None = None) -> None:
         self.notes: list[str] = []
         self._shelf = shelf or Shelf()
-        self.recipe = RECIPE.without(options.without).shaped(options.shape)
+        self.recipe = RECIPE.without(options.without).shaped(options.shape).up_to(options.max_turn)
         self._bundle, self._options = bundle, options
         contract = bundle.generator.contract
         crop = (contract.identity_template, contract.identity_size)

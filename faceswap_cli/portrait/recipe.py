@@ -24,6 +24,8 @@ from .corrections.head_shape import HeadShape
 from .corrections.head_shape import Settings as ShapeSettings
 from .corrections.iris_colour import IrisColour
 from .corrections.join_views import JoinViews
+from .corrections.max_turn import MaxTurn
+from .corrections.max_turn import Settings as TurnSettings
 from .corrections.measure_mouth import MeasureMouth
 from .corrections.open_lips import OpenLips
 from .corrections.own_lips import OwnLips, OwnLipsPainted
@@ -67,6 +69,7 @@ STEPS: tuple[Step, ...] = (
     SmoothFolds(),
     Softness(),
     # from here on for every face of every frame. Target geometry: whatever moves the target itself stands first
+    MaxTurn(),
     HeadShape(),
     # landmarks
     Eyelids(),
@@ -130,6 +133,13 @@ class Recipe:
             return Recipe(tuple(step for step in self.steps if step.name != HeadShape.name))
         shaped = HeadShape(ShapeSettings(strength))
         return Recipe(tuple(shaped if isinstance(step, HeadShape) else step for step in self.steps))
+
+    def up_to(self, degrees: float) -> "Recipe":
+        """Return the recipe that leaves faces whole which are turned aside by so many degrees; 90 leaves none."""
+        if degrees >= 90:
+            return Recipe(tuple(step for step in self.steps if step.name != MaxTurn.name))
+        limited = MaxTurn(TurnSettings(degrees))
+        return Recipe(tuple(limited if isinstance(step, MaxTurn) else step for step in self.steps))
 
     def of_source(self, phase: Phase) -> list[SourceStep]:
         """Return the steps of a phase that runs once per source."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..types import Crop, Identity, Patch
+from .geometry import Pose
 
 
 def _nothing() -> np.ndarray:
@@ -92,6 +93,8 @@ class FaceState:
     crop: Crop  # what the generator is to see; target geometry and target corrections edit it
     landmarks: np.ndarray  # (66, 2) float32, of the crop
     beard_prob: float = 0.0  # how surely the face has a beard, 0..1
+    pose: Pose | None = None  # of the landmarks as they were found; None where nobody fitted it
+    opacity: float = 1.0  # how far the swap is seen, 0..1
     mouth: Mouth | None = None  # None where the crop was not parsed
     closing: float = 0.0  # how far the portrait's open mouth is shut, 0..1
     own_lips: float = 0.0  # how far the target keeps its own lips, 0..1

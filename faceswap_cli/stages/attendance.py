@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ..types import BELOW_THRESHOLD, TOO_SMALL, Face, Frame, PassedOver, Swapped
+from ..types import BELOW_THRESHOLD, TOO_SMALL, TURNED, Face, Frame, PassedOver, Swapped
 from .choice import PATIENCE
 from .doubles import overlap
 from .merit import facing
 from .track import Located
 
-TURNED, COVERED, EMPTY = "turned away", "covered or not found", "hidden or outside the picture"
+COVERED = "covered or not found"
 _TURNED = 0.35  # `facing` below which a face that is lost was turning away
 _EDGE = 0.1  # of a face's width from the picture's edge is at it
 _SAME_PLACE = 0.2  # overlap (IoU) from which what was passed over lies where somebody is
@@ -96,9 +96,10 @@ class Attendance:
     def miss(self, swapped: Swapped) -> None:
         """Note the faces of a frame that was added whose swap left nothing to be seen."""
         number = self._recent[-1].number
-        for face in swapped.missed:
-            self._tracks[face.role, face.track].frames -= 1
-            self._note(face.role, face.track, (number, float(swapped.frame.shown)), EMPTY)
+        for each in swapped.missed:
+            role, track = each.face.role, each.face.track
+            self._tracks[role, track].frames -= 1
+            self._note(role, track, (number, float(swapped.frame.shown)), each.why)
 
     def report(self, names: Sequence[str | None]) -> list[dict[str, Any]]:
         """Return for each role, called by name, when they were swapped, and when and why not."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..types import Detections, Frame, PassedOver, Swapped
+from ..types import TURNED, Detections, Frame, PassedOver, Swapped
 from .attendance import Attendance
 from .track import Located
 
@@ -19,7 +19,15 @@ class Tally:
     surest: float = 0.0  # best score among them
     faces_left: int = 0  # found, and not among those chosen
     most_left: int = 0  # of them in one frame
+    faces_chosen: int = 0  # found, and to be swapped
+    faces_turned: int = 0  # of these, turned aside by more than Options.max_turn
+    faces_empty: int = 0  # of these, those of whose swap nothing is to be seen for another reason
     attendance: Attendance = field(default_factory=Attendance)
+
+    @property
+    def shows_a_swap(self) -> bool:
+        """Tell whether anything of any swap is to be seen, as far as it is known."""
+        return self.faces_chosen > self.faces_turned + self.faces_empty
 
     def pass_over(self, frame: Frame, found: Detections) -> None:
         """Count what one look at a picture did not take for a face to be swapped."""
@@ -38,9 +46,13 @@ class Tally:
         self.frames += 1
         self.frames_with_face += bool(located.faces)
         self.faces_left += left
+        self.faces_chosen += len(located.faces)
         self.most_left = max(self.most_left, left)
         self.attendance.add(located)
 
     def miss(self, swapped: Swapped) -> None:
         """Note what the swap of the frame counted last left undone."""
+        turned = sum(each.why == TURNED for each in swapped.missed)
+        self.faces_turned += turned
+        self.faces_empty += len(swapped.missed) - turned
         self.attendance.miss(swapped)

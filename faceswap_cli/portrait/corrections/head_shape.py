@@ -35,7 +35,7 @@ class HeadShape(FrameStep):
     phase: ClassVar[Phase] = Phase.GEOMETRY
     reads: ClassVar[tuple[str, ...]] = (
         *("frame", "crop.image", "crop.class_probs", "crop.face", "crop.to_crop"),
-        *("landmarks", "source.shape"),
+        *("landmarks", "pose", "source.shape"),
     )
     writes: ClassVar[tuple[str, ...]] = ("bent", "crop.image", "crop.class_probs", "crop.face", "landmarks")
     history: ClassVar[int] = 24  # frames over which a face's own shape is averaged
@@ -60,13 +60,13 @@ class HeadShape(FrameStep):
         for face, shape in zip(faces, self._shapes(faces, history), strict=True):
             assert face.source.shape is not None, "the source's shape is learnt before the first frame"
             landmarks = face.landmarks.astype(np.float64)
-            goals = goal(landmarks, self.settings.strength * change(face.source.shape, shape))
+            goals = goal(landmarks, self.settings.strength * change(face.source.shape, shape), face.pose)
             fields.append(Field(landmarks, goals, [_seen_from(face, other) for other in faces if other is not face]))
         return fields
 
     def _shapes(self, faces: list[FaceState], history: History | None) -> list[np.ndarray]:
         """Return the shape (38, 2) of each face: in a clip the usual one of the frames that end with this one."""
-        shapes = [shape_of(face.landmarks) for face in faces]
+        shapes = [shape_of(face.landmarks, face.pose) for face in faces]
         if history is None:
             return shapes
         frames = history.frames(self.name, self.history)
