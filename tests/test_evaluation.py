@@ -381,6 +381,17 @@ def test_faces_prints_json_and_writes_a_sheet(data: Path, whole_pack: Path, port
     done = faceswap("faces", portrait, "--json", "--sheet", sheet, "--face-pack", whole_pack, "--threads", 1, data=data)
     face = json.loads(done.stdout)["faces"][0]
     assert done.returncode == 0
-    assert set(face) == {"number", "person", "box", "size", "score", "pose", "points", "seconds", "frames"}
+    assert set(face) == {
+        "number",
+        "person",
+        "box",
+        "size",
+        "score",
+        "pose",
+        "source_quality",
+        "points",
+        "seconds",
+        "frames",
+    }
     assert face["box"][0] < face["box"][2]
     assert sheet.is_file()

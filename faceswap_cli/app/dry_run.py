@@ -189,6 +189,7 @@ def _plan(run: Run, output: Path, swapper: Swapper) -> dict[str, Any]:
         "input": str(run.input),
         "output": str(output),
         **swapper.equipment.networks,
+        "source_quality": swapper.equipment.source_quality,
     }
 
 

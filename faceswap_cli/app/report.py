@@ -55,6 +55,7 @@ def describe(run: Run, output: Path, done: dict[str, Any], swapper: Swapper, not
         "signed": run.options.sign,
         **swapper.equipment.networks,
         "network_files": network_files(swapper),
+        "source_quality": swapper.equipment.source_quality,
         "corrections": list(swapper.equipment.corrections),
         "likeness": swapper.equipment.likeness.report(),
         "seconds": round(time.monotonic() - run.began, 3),

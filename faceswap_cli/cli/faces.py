@@ -41,7 +41,8 @@ def faces(
 
     A face keeps its number for as long as it can be followed; its largest view is shown. Boxes are x0, y0, x1, y1 in
     pixels of the upright picture. Yaw, pitch and roll are degrees, positive where the face looks towards the picture's
-    right edge, where it looks up and where it leans clockwise: within about two degrees of FSA-Net's in the mean.
+    right edge, where it looks up and where it leans clockwise: within about two degrees of FSA-Net's in the mean. The
+    last column says what would spoil a swap with that face as a source.
 
     With --output the people are written down as p1, p2 ... for --who and --map of a swap: who leaves and comes back,
     behind a cut or an absence, is the same person. Names, and whose a track is, may be edited in people.json.
@@ -71,7 +72,7 @@ def faces(
 
 def _table(found: "list[Appearance]") -> str:
     numbers = f"{'size':>6s} {'score':>6s} {'yaw':>4s} {'pitch':>5s} {'roll':>4s}"
-    head = f"{'face':>4s} {'person':>6s} {'box':>24s} {numbers} {'seconds':>17s} {'frames':>6s}"
+    head = f"{'face':>4s} {'person':>6s} {'box':>24s} {numbers} {'seconds':>17s} {'frames':>6s}  as a source"
     return "\n".join([head, *(_line(each) for each in found)])
 
 
@@ -82,4 +83,11 @@ def _line(each: "Appearance") -> str:
     yaw, pitch, roll = ("-", "-", "-") if each.pose is None else (f"{angle:.0f}" for angle in each.pose)
     person = "-" if each.person is None else str(each.person)
     seen = f"{box:>24s} {size:6.0f} {each.face.score:6.2f} {yaw:>4s} {pitch:>5s} {roll:>4s}"
-    return f"{each.number:4d} {person:>6s} {seen} {times:>17s} {each.frames:6d}"
+    return f"{each.number:4d} {person:>6s} {seen} {times:>17s} {each.frames:6d}  {_as_source(each)}"
+
+
+def _as_source(each: "Appearance") -> str:
+    """Say whether somebody's best view would do as a source, and else why not."""
+    if each.quality is None:
+        return "-"
+    return ", ".join(what for what, _ in each.quality.faults) or "good"

@@ -1,7 +1,7 @@
 """List every face of a photo or clip: where and when it is seen, and who is the same person."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,12 @@ from ..media.reader import open_clip
 from ..media.sniff import kind_of
 from ..options import Options
 from ..portrait.landmarks import LandmarkFinder
-from ..stages.align import warp
+from ..portrait.quality import Quality
+from ..portrait.source import Portraitist
+from ..stages.align import transform, warp
 from ..stages.detect import Detect, Watch, open_detector
 from ..stages.merit import merit_of
+from ..stages.parse import Parser
 from ..stages.track import Located, Track
 from ..store import models
 from ..types import Face
@@ -31,6 +34,7 @@ MOST_VIEWS = 5  # views of a face that its identity is averaged over: the best
 VIEW_EVERY = 10  # frames between two that are looked at, beside those better than all before
 BETTER_VIEW = 1.15  # so many times better, or larger, must a view be to take the place of another
 PATH_EVERY = 0.2  # seconds between two places of a face that are noted
+SOURCE_SIDE = 448  # pixels: crop in which it is told how well somebody does as a source, `lite`'s
 PICTURE_SIDE, PICTURE_SHARE = 512, 2.2  # of somebody's portrait: most pixels a side, and times the face's longer side
 
 
@@ -51,6 +55,8 @@ class Appearance:
     merit: float = -1.0  # of the view shown in the picture
     picture: bytes = b""  # JPEG: the face with its surroundings where it is seen best
     best_pose: np.ndarray | None = None  # there, as `pose`
+    best_face: Face | None = None  # there
+    quality: Quality | None = None  # of that view as a source; None without points or parser
 
     def as_record(self) -> dict[str, Any]:
         """Return what JSON shows: `box` is x0, y0, x1, y1 in pixels of the upright picture."""
@@ -63,6 +69,7 @@ class Appearance:
             "size": round(min(x1 - x0, y1 - y0), 1),
             "score": round(self.face.score, 3),
             "pose": angles and dict(zip(("yaw", "pitch", "roll"), angles, strict=True)),
+            "source_quality": None if self.quality is None else self.quality.as_record(),
             "points": [[round(float(x), 1), round(float(y), 1)] for x, y in self.face.points],
             "seconds": [round(self.first, 3), round(self.last, 3)],
             "frames": self.frames,
@@ -77,7 +84,11 @@ def list_faces(path: Path, options: Options) -> tuple[list[Appearance], list[str
         for face in located.faces:
             _add(found, located, face)
             _look(found[face.track], located.frame.rgb, face, encoder, points)
-    appearances = list(found.values())
+    appearances, parser = list(found.values()), _open_parser(options)
+    if points is not None and parser is not None:
+        portraitist = Portraitist(points, parser, SOURCE_SIDE)
+        for each in appearances:
+            each.quality = _quality(each, portraitist)
     notes = [] if encoder else ["no identity encoder is installed: faces are not grouped by person"]
     notes += [] if points else ["no network for points is installed: how heads are turned is not told"]
     if encoder:
@@ -140,7 +151,7 @@ def _look(
         known.pose = None if points is None else turn_seen(rgb, face, points)
     is_better = merit > BETTER_VIEW * known.merit
     if is_better:
-        known.merit, known.picture = merit, _picture(rgb, face)
+        known.merit, known.picture, known.best_face = merit, _picture(rgb, face), face
         known.best_pose = None if points is None else turn_seen(rgb, face, points)
     if encoder is not None and (is_better or known.frames % VIEW_EVERY == 0):
         known.views.append((merit, encoder.embed(rgb, face)))
@@ -149,12 +160,29 @@ def _look(
 
 def _picture(rgb: np.ndarray, face: Face) -> bytes:
     """Return a JPEG of a face with its surroundings, no larger than it is; what lies outside is black."""
+    matrix, side = _to_picture(face)
+    seen = cv2.cvtColor(warp(rgb, matrix, (side, side), cv2.BORDER_CONSTANT), cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+
+
+def _to_picture(face: Face) -> tuple[np.ndarray, int]:
+    """Return the matrix (2, 3) from frame pixels to those of a face's picture, and its side."""
     reach = PICTURE_SHARE * float((face.box[2:] - face.box[:2]).max())
     side = max(1, min(PICTURE_SIDE, round(reach)))
     scale, middle = side / reach, (face.box[:2] + face.box[2:]) / 2
-    matrix = np.hstack([scale * np.eye(2), (side / 2 - scale * middle)[:, None]])
-    seen = cv2.cvtColor(warp(rgb, matrix, (side, side), cv2.BORDER_CONSTANT), cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    return np.hstack([scale * np.eye(2), (side / 2 - scale * middle)[:, None]]), side
+
+
+def _quality(known: Appearance, portraitist: Portraitist) -> Quality:
+    """Say how well somebody's picture does as a source."""
+    face = known.best_face
+    assert face is not None, "a face that was seen has a best view"
+    matrix, _ = _to_picture(face)
+    box, points = (transform(each.reshape(-1, 2), matrix).astype(np.float32) for each in (face.box, face.points))
+    bgr = cv2.imdecode(np.frombuffer(known.picture, np.uint8), cv2.IMREAD_COLOR)
+    picture = cv2.cvtColor(np.asarray(bgr), cv2.COLOR_BGR2RGB)
+    seen = portraitist.quality(picture, replace(face, box=box.ravel(), points=points))
+    return replace(seen, size=float(min(face.box[2:] - face.box[:2])))
 
 
 def _group(appearances: list[Appearance]) -> None:
@@ -204,3 +232,10 @@ def _open_points(options: Options) -> LandmarkFinder | None:
     if not models.is_present(contract):
         return None
     return LandmarkFinder(open_network(models.locate("points"), options.device, options.threads), contract)
+
+
+def _open_parser(options: Options) -> Parser | None:
+    contract = models.entry("parser")
+    if not models.is_present(contract):
+        return None
+    return Parser(open_network(models.locate("parser"), options.device, options.threads), contract)

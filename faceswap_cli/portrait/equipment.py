@@ -5,6 +5,7 @@ The bundle's networks, the detector, whom each role is for, and a generator and 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..media.people_file import People
 from ..options import Options
@@ -21,6 +22,7 @@ from ..stages.track import Track
 from ..types import Frame, Role, SourcePhoto
 from .finisher import Finisher
 from .open_bundle import OpenBundle, RoleStages
+from .records import Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +31,7 @@ class Equipment:
 
     bundle: Bundle
     roles: list[Role]
+    sources: list[Source]  # of each role in turn
     cast: Cast  # whom each role is for
     detector: Detect
     parser: Parser | None  # None where the bundle has none
@@ -40,6 +43,11 @@ class Equipment:
     likeness: Likeness
     corrections: tuple[str, ...]  # names of what is done to portraits; none where the generator is shown none
     notes: list[str]  # for the user
+
+    @property
+    def source_quality(self) -> list[dict[str, Any]]:
+        """Return how well each photo of every source does; nothing for a generator that is shown no portrait."""
+        return [photo.as_record() for source in self.sources for photo in source.photos]
 
     @property
     def networks(self) -> dict[str, str]:
@@ -78,6 +86,7 @@ def equip(
     return Equipment(
         bundle=bundle,
         roles=roles,
+        sources=known,
         cast=cast,
         detector=detector,
         parser=opened.parser,

@@ -12,7 +12,7 @@ from ..shelf import Shelf
 from ..stages.bundle import Bundle, Part
 from ..stages.detect import Detect
 from ..stages.generate import NetworkGenerator
-from ..stages.identity import Encoder, find_sources, identify
+from ..stages.identity import Encoder, SeenPhoto, find_sources, identify
 from ..stages.mask import Mask, OvalMask, ParsedMask
 from ..stages.parse import SIDE, Parser
 from ..stages.paste import Paste, paste
@@ -21,13 +21,12 @@ from ..stages.specialise import generator_key, open_generator
 from ..types import Frame, KnownFace, SourcePhoto
 from .finisher import Finisher
 from .fitter import Fitter
-from .landmarks import LandmarkFinder, frontality
+from .landmarks import LandmarkFinder
+from .quality import JudgedPhoto, judged
 from .recipe import RECIPE
 from .records import Source
 from .source import Portraitist
 
-_PAST_THE_CAMERA = "the source looks past the camera: a photo in which both cheeks are seen makes a better swap"
-_TURNED = 0.2  # frontality below which half of a face is missing
 # What a source depends on beside its photos: who is found in them, by which networks, how the portrait is made.
 _OF_THE_SOURCE = (
     "model", "face_pack", "device", "threads", "det_threshold", "min_face", "force_average", "shape", "without",
@@ -74,9 +73,10 @@ class OpenBundle:
         identity, doubts = identify(seen, self.encoder, one_person=not self._options.force_average)
         if self.landmarks is None:
             return Source(identity, None), notes + doubts
-        portrait = self._portraitist(self.landmarks).best([(each.rgb, each.face) for each in seen])
-        turned = [_PAST_THE_CAMERA] if frontality(portrait.landmarks) < _TURNED else []
-        return Source(identity, portrait), notes + doubts + turned
+        portraitist = self._portraitist(self.landmarks)
+        judgement, best = _judged(seen, portraitist)
+        portrait = portraitist.take(best.rgb, best.face)
+        return Source(identity, portrait, judgement), notes + doubts + _told(judgement)
 
     def known(self, photos: Sequence[SourcePhoto | Frame], detect: Detect) -> tuple[np.ndarray, KnownFace]:
         """Return the photo (H, W, 3) that shows most of the source's face, where, and who all of them show.
@@ -88,8 +88,8 @@ class OpenBundle:
         self.notes += notes + doubts
         best = seen[0]
         if self.landmarks is not None:
-            portraitist = self._portraitist(self.landmarks)
-            best = max(seen, key=lambda each: portraitist.merit(each.rgb, each.face))
+            judgement, best = _judged(seen, self._portraitist(self.landmarks))
+            self.notes += _told(judgement)
         return best.rgb, KnownFace(best.face, identity)
 
     def _portraitist(self, landmarks: LandmarkFinder) -> Portraitist:
@@ -131,6 +131,18 @@ class OpenBundle:
     def _open(self, part: Part) -> Network:
         asked = (self._options.device, self._options.threads)
         return self._shelf.take(("network", part.path, *asked), lambda: open_network(part.path, *asked))
+
+
+def _judged(seen: list[SeenPhoto], portraitist: Portraitist) -> tuple[tuple[JudgedPhoto, ...], SeenPhoto]:
+    """Return how each photo of a source does, and the one that is taken."""
+    qualities = [portraitist.quality(each.rgb, each.face) for each in seen]
+    photos = judged([each.photo.name for each in seen], qualities)
+    return photos, next(each for each, photo in zip(seen, photos, strict=True) if photo.taken)
+
+
+def _told(photos: tuple[JudgedPhoto, ...]) -> list[str]:
+    """Say what is wrong with the best of a source's photos, if anything is."""
+    return [note for photo in photos if photo.taken for note in photo.quality.told(photo.name)]
 
 
 def _told_device(network: Network, options: Options) -> list[str]:

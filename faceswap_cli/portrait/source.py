@@ -10,8 +10,9 @@ import numpy as np
 from ..stages.align import crop_face
 from ..stages.parse import Parser
 from ..types import Face
-from .landmarks import LandmarkFinder, frontality
+from .landmarks import LandmarkFinder
 from .protocols import Phase, SourceStep
+from .quality import Quality, quality_of
 from .recipe import RECIPE, Recipe
 from .records import Portrait
 
@@ -35,14 +36,12 @@ class Portraitist:
         portrait = Portrait(image, whole, landmarks, class_probs, beard_prob)
         return _applied(self._recipe.of_source(Phase.OBSERVE), portrait)
 
-    def best(self, photos: list[tuple[np.ndarray, Face]]) -> Portrait:
-        """Return the portrait of the photo that shows most of the face: looking ahead, and large."""
-        return self.take(*max(photos, key=lambda photo: self.merit(*photo)))
-
-    def merit(self, rgb: np.ndarray, face: Face) -> float:
-        """Tell how much of a face a photo shows: its width in pixels up to the crop's, times how far it looks ahead."""
-        landmarks = self._landmarks.find(crop_face(rgb, face, self._landmarks.template, self._size).image)
-        return frontality(landmarks) * min(float(face.box[2] - face.box[0]) / self._size, 1.0)
+    def quality(self, rgb: np.ndarray, face: Face) -> Quality:
+        """Say how well a face in an upright picture does as a source."""
+        crop = crop_face(rgb, face, self._landmarks.template, self._size)
+        if self._parser is not None:
+            (crop,) = self._parser.parse_crops([crop])
+        return quality_of(crop, self._landmarks.find(crop.image))
 
 
 def prepared(portrait: Portrait, recipe: Recipe = RECIPE) -> Portrait:
