@@ -47,7 +47,7 @@ class CtrlCError(FaceSwapError):
 
 
 class LeftError(FaceSwapError):
-    """A result that is written, in which somebody in sight was not swapped, and none was to be left (`--strict`)."""
+    """A result that is written, in which somebody in sight was not swapped or no swap took (`--strict`)."""
 
     exit_code = 7
 

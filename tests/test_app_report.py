@@ -10,9 +10,10 @@ import pytest
 
 from faceswap_cli import Options, swap_image, swap_video
 from faceswap_cli.app.notes import told_likeness, told_others
-from faceswap_cli.cli.swapping import summary
+from faceswap_cli.cli.swapping import show_result, summary
+from faceswap_cli.cli.terminal import Terminal
 from faceswap_cli.engines.select import open_network
-from faceswap_cli.errors import NoFaceError
+from faceswap_cli.errors import LeftError, NoFaceError
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.pipeline import Swapper
@@ -113,6 +114,19 @@ def test_a_swap_that_did_not_take_is_no_swap_in_the_summary(portrait: Path, opti
     clip = {"codec": "h264", "resumed_frames": 0}
     assert said(60, 2, 5, **clip) == "1 frame, 60 faces swapped (2 of 5 looked at hardly changed)"
     assert said(60, 5, 5, **clip) == "1 frame, 60 faces hardly changed"
+
+
+def test_a_strict_run_in_which_no_swap_took_is_no_success(portrait: Path, options: Options, tmp_path: Path) -> None:
+    result = swap_image(portrait, portrait, tmp_path / "out.png", options)
+
+    def shown(faces: int, hardly_changed: int) -> None:
+        likeness = {"before": 0.0, "after": 0.0, "faces": faces, "hardly_changed": hardly_changed}
+        changed = replace(result, report=result.report | {"likeness": likeness})
+        show_result(Terminal(), changed, as_json=False, strict=True)
+
+    with pytest.raises(LeftError, match="did not take; the result is written"):
+        shown(2, 2)
+    shown(2, 1)
 
 
 def test_frames_without_a_swap_are_not_looked_at() -> None:
@@ -240,6 +254,13 @@ def test_notes_on_what_was_not_swapped_are_plain_sentences() -> None:
     ]
     assert told_others(Tally(frames=1, faces_unsure=2, surest=0.4), Options()) == [
         "2 low-confidence detections were not swapped; --det-threshold 0.4 takes in the surest"
+    ]
+    turned = "turned aside by more than 48 degrees"
+    assert told_others(Tally(frames=9, faces_turned=12), Options()) == [
+        f"12 faces {turned} in 9 frames were not swapped; a higher --max-turn swaps them, and smears"
+    ]
+    assert told_others(Tally(frames=1, faces_turned=1), Options()) == [
+        f"1 face {turned} was not swapped; a higher --max-turn swaps it, and smears"
     ]
 
 

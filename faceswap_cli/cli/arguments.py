@@ -39,7 +39,10 @@ Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PATH", help="Result, or an existing folder for it.")
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="End with code 7 where somebody in sight was not swapped; all is written.")
+    bool,
+    typer.Option(
+        "--strict", help="End with code 7 where somebody in sight was not swapped, or no swap took; all is written."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 DryRun = Annotated[

@@ -25,7 +25,7 @@ MOST_LEFT = 3  # stretches that the last line names
 def show_result(terminal: Terminal, result: "Result", as_json: bool, strict: bool = False) -> None:
     """Print the output's path (or the report as JSON), and to stderr what the user should know about it.
 
-    Raises LeftError, behind all of it, where nobody was to be left (`strict`) and somebody was.
+    Raises LeftError, behind all of it, where nobody was to be left (`strict`) and somebody was, or no swap took.
     """
     if terminal.verbose:
         terminal.note(", ".join(f"{key} {result.report[key]}" for key in ("generator", "engine", "device")))
@@ -33,8 +33,9 @@ def show_result(terminal: Terminal, result: "Result", as_json: bool, strict: boo
         terminal.note(note)
     terminal.note(summary(result))
     terminal.result(result.output, result.report, as_json)
-    if strict and result.left:
-        raise LeftError(f"{_told_left(result)}; the result is written, --strict asked for nobody to be left")
+    undone = _undone(result)
+    if strict and undone:
+        raise LeftError(f"{'; '.join(undone)}; the result is written, --strict asked for nobody to be left")
 
 
 def telling_of_earlier_work(terminal: Terminal, progress: Progress) -> Progress:
@@ -62,6 +63,13 @@ def summary(result: "Result") -> str:
     if likeness is not None:
         words.append(f"likeness to the source {likeness['before']:.2f} -> {likeness['after']:.2f}")
     return ", ".join([*words, f"{result.seconds:.1f} s", *_told_pace(result)])
+
+
+def _undone(result: "Result") -> list[str]:
+    """Say that no swap took, as far as faces were looked at, and who was left."""
+    likeness = result.report["likeness"]
+    took = likeness is None or likeness["hardly_changed"] < likeness["faces"]
+    return ([] if took else ["the swap did not take"]) + ([_told_left(result)] if result.left else [])
 
 
 def _told_left(result: "Result") -> str:
