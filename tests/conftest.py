@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 DATA = Path(os.environ.get("FACESWAP_DATA") or Path(__file__).resolve().parents[1] / "../shared/data").resolve()
 CROP_SIZE = 64
@@ -45,9 +46,19 @@ def face_pack(data: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def portrait(data: Path) -> Path:
-    """A photo of one person."""
+def large_portrait(data: Path) -> Path:
+    """A photo of one person, 910 x 1137 pixels."""
     return data / "photos" / "face_recognition" / "obama.jpg"
+
+
+@pytest.fixture(scope="session")
+def portrait(large_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same at half the size: no tiles of it are searched, so it takes a third of the work to find the face."""
+    path = tmp_path_factory.mktemp("portrait") / large_portrait.name
+    with Image.open(large_portrait) as photo:
+        kept = {name: photo.info[name] for name in ("exif", "icc_profile", "xmp", "dpi")}
+        photo.reduce(2).save(path, quality=95, **kept)
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -76,9 +87,9 @@ def whole_pack(face_pack: Path, encoder_file: Path, tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture(scope="session")
-def short_clip(portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def short_clip(large_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve frames of a camera moving over a portrait, 320x240."""
-    picture = cv2.cvtColor(cv2.imread(str(portrait)), cv2.COLOR_BGR2RGB)
+    picture = cv2.cvtColor(cv2.imread(str(large_portrait)), cv2.COLOR_BGR2RGB)
     views = [picture[4 * index : 4 * index + 720, 6 * index : 6 * index + 960] for index in range(12)]
     return write_clip(
         tmp_path_factory.mktemp("clip") / "portrait.mp4", [cv2.resize(view, (320, 240)) for view in views]

@@ -199,8 +199,8 @@ def portraitist(finder: LandmarkFinder, parser: Parser) -> Portraitist:
 
 
 @pytest.fixture(scope="module")
-def seen(portrait: Path) -> tuple[np.ndarray, Face]:
-    rgb = cv2.cvtColor(cv2.imread(str(portrait)), cv2.COLOR_BGR2RGB)
+def seen(large_portrait: Path) -> tuple[np.ndarray, Face]:
+    rgb = cv2.cvtColor(cv2.imread(str(large_portrait)), cv2.COLOR_BGR2RGB)
     return rgb, open_detector(None, Options(threads=1, device="cpu")).detect(rgb)[0]
 
 

@@ -86,8 +86,8 @@ def test_a_line_has_no_face(detector: Detect, shape: tuple[int, int]) -> None:
     assert not detector.detect(np.zeros((*shape, 3), np.uint8))
 
 
-def test_a_portrait_has_one_face_with_its_points_in_order(detector: Detect, portrait: Path) -> None:
-    (face,) = detector.detect(read(portrait))
+def test_a_portrait_has_one_face_with_its_points_in_order(detector: Detect, large_portrait: Path) -> None:
+    (face,) = detector.detect(read(large_portrait))
     left_eye, right_eye, nose, left_mouth, right_mouth = face.points
     assert left_eye[0] < nose[0] < right_eye[0]
     assert left_mouth[0] < right_mouth[0]
@@ -96,8 +96,8 @@ def test_a_portrait_has_one_face_with_its_points_in_order(detector: Detect, port
     assert (face.points <= face.box[2:]).all()
 
 
-def test_colour_order_is_turned_at_the_door(detector: Detect, portrait: Path) -> None:
-    rgb = read(portrait)
+def test_colour_order_is_turned_at_the_door(detector: Detect, large_portrait: Path) -> None:
+    rgb = read(large_portrait)
     assert detector.detect(rgb)[0].score > detector.detect(rgb[:, :, ::-1].copy())[0].score
 
 
@@ -144,9 +144,9 @@ def test_a_face_filling_the_frame_is_found_once(detector: Detect, data: Path) ->
     assert len(detector.detect(read(photo))) == 1
 
 
-def test_small_faces_are_left_out_on_request(face_pack: Path, portrait: Path) -> None:
+def test_small_faces_are_left_out_on_request(face_pack: Path, large_portrait: Path) -> None:
     picky = open_detector(face_pack, Options(threads=1, device="cpu", min_face=5000))
-    found = picky.detect(read(portrait))
+    found = picky.detect(read(large_portrait))
     assert (len(found), found.too_small, found.unsure) == (0, 1, ())
 
 
@@ -187,7 +187,7 @@ def test_a_pack_is_opened_beside_a_program_that_goes_on_printing(
 
 
 def test_no_other_network_of_a_pack_is_opened(
-    tmp_path: Path, face_pack: Path, portrait: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, face_pack: Path, large_portrait: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """insightface prints when it opens one with two inputs, and such a network needs what this one has not."""
     shutil.copy(face_pack / "scrfd_2.5g_bnkps.onnx", tmp_path)
@@ -197,18 +197,20 @@ def test_no_other_network_of_a_pack_is_opened(
     )
     graph = helper.make_graph([helper.make_node("Identity", ["target"], ["image"])], "swap", [target, source], [image])
     onnx.save(helper.make_model(graph), tmp_path / "another.onnx")
-    assert len(open_detector(tmp_path, Options(threads=1)).detect(read(portrait))) == 1
+    assert len(open_detector(tmp_path, Options(threads=1)).detect(read(large_portrait))) == 1
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_pack_with_a_manifest_opens_the_detector_it_names(tmp_path: Path, face_pack: Path, portrait: Path) -> None:
+def test_a_pack_with_a_manifest_opens_the_detector_it_names(
+    tmp_path: Path, face_pack: Path, large_portrait: Path
+) -> None:
     shutil.copy(face_pack / "yunet_n_dynamic.onnx", tmp_path / "a.onnx")
     shutil.copy(face_pack / "scrfd_2.5g_bnkps.onnx", tmp_path / "b.onnx")
     (tmp_path / "MODEL.LICENSE").write_text("for tests")
     manifest = {"manifest_version": 2, "model_id": "two", "license": "MODEL.LICENSE"}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"tasks": {"detection": {"file": "b.onnx"}}}))
     detector = open_detector(tmp_path, Options(threads=1))
-    assert (detector.file.name, len(detector.detect(read(portrait)))) == ("b.onnx", 1)
+    assert (detector.file.name, len(detector.detect(read(large_portrait)))) == ("b.onnx", 1)
 
 
 def test_a_pack_without_a_detector_is_refused(tmp_path: Path, encoder_file: Path) -> None:
@@ -319,16 +321,16 @@ def test_who_stands_further_off_is_noticed_after_a_while(ours: Detect, portraits
     assert moment <= 48 and set(counts[moment:]) == {2}
 
 
-def test_a_watched_face_is_looked_at_once_a_frame(detector: Detect, portrait: Path) -> None:
-    rgb, recorder = read(portrait), Recorder(detector)
+def test_a_watched_face_is_looked_at_once_a_frame(detector: Detect, large_portrait: Path) -> None:
+    rgb, recorder = read(large_portrait), Recorder(detector)
     watch = Watch(recorder)
     assert all(len(watch.look(rgb)) == 1 for _ in range(6))
     assert len(recorder.asked[0]) == 2
     assert all(len(sides) == 1 for sides in recorder.asked[1:])
 
 
-def test_a_lost_face_is_searched_at_every_size_at_once(detector: Detect, portrait: Path) -> None:
-    rgb, recorder = read(portrait), Recorder(detector)
+def test_a_lost_face_is_searched_at_every_size_at_once(detector: Detect, large_portrait: Path) -> None:
+    rgb, recorder = read(large_portrait), Recorder(detector)
     watch = Watch(recorder)
     watch.look(rgb)
     watch.look(np.zeros_like(rgb))
