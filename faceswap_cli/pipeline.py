@@ -66,7 +66,7 @@ class Swapper:
         """Yield the frames of a clip, in order, with their faces and whom of them to swap."""
         watch, track = Watch(self.equipment.detector), self.equipment.tracker()
         with closing(ahead(frames)) as decoded:
-            yield from track.follow((frame, self._find(watch.look, frame, tally)) for frame in decoded)
+            yield from track.follow((frame, self._find(watch.find, frame, tally)) for frame in decoded)
 
     def swapped(self, located: Iterable[Located], tally: Tally, first: int = 0) -> Generator[Swapped, None, None]:
         """Yield located frames from number `first` on, with the patches that swap their faces; see `frames`."""
@@ -81,7 +81,7 @@ class Swapper:
         tally.add(located)
         swapped = self.swap(located)
         tally.miss(swapped)
-        return self._look(located.faces, swapped)
+        return self._compare(located.faces, swapped)
 
     def swap(self, located: Located, histories: Sequence[History] | None = None) -> Swapped:
         """Swap the faces chosen in a frame, in a clip by the history of each role."""
@@ -102,7 +102,7 @@ class Swapper:
         faces = self._fit(stages, frame, crops, history)
         crops = [face.crop for face in faces] or crops
         with self.stopwatch.stage("generate"):
-            images = stages.generator.generate(crops, [face.laid for face in faces])
+            images = stages.generator.generate(crops, [face.warped for face in faces])
         if faces:
             with self.stopwatch.stage("finish"):
                 images = self.equipment.finisher.finish(faces, images, history)
@@ -110,8 +110,8 @@ class Swapper:
             masks = self.equipment.masker.mask(crops, history)
         with self.stopwatch.stage("paste"):
             patches = [self.equipment.paste(frame.rgb.shape, *each) for each in zip(crops, images, masks, strict=True)]
-            bent = [face.bent for face in faces] or [None] * len(crops)
-            return [overlaid(*each, self.options.opacity) for each in zip(bent, patches, strict=True)]
+            reshaped = [face.reshaped for face in faces] or [None] * len(crops)
+            return [overlaid(*each, self.options.opacity) for each in zip(reshaped, patches, strict=True)]
 
     def _cut(self, located: Located) -> list[Crop]:
         """Cut the chosen faces out of a frame, to the generator's template, and have them parsed where a parser is."""
@@ -130,9 +130,9 @@ class Swapper:
         with self.stopwatch.stage("fit"):
             return stages.fitter.fit(crops, history, frame.rgb)
 
-    def _find(self, look: Callable[[np.ndarray], Detections], frame: Frame, tally: Tally) -> Detections:
+    def _find(self, find: Callable[[np.ndarray], Detections], frame: Frame, tally: Tally) -> Detections:
         with self.stopwatch.stage("locate"):
-            faces = look(frame.rgb)
+            faces = find(frame.rgb)
         tally.pass_over(frame, faces)
         return faces
 
@@ -144,9 +144,9 @@ class Swapper:
                 swapped = self.swap(each, histories) if each.frame.index >= first - self.equipment.reach else None
                 if swapped is not None and each.frame.index >= first:
                     tally.miss(swapped)
-                    yield self._look(each.faces[:MOST_FACES], swapped)
+                    yield self._compare(each.faces[:MOST_FACES], swapped)
 
-    def _look(self, faces: tuple[Face, ...], swapped: Swapped) -> Swapped:
+    def _compare(self, faces: tuple[Face, ...], swapped: Swapped) -> Swapped:
         with self.stopwatch.stage("likeness"):
-            self.equipment.likeness.look(swapped, faces)
+            self.equipment.likeness.compare(swapped, faces)
         return swapped

@@ -44,7 +44,7 @@ def followed(pictures: Iterable[np.ndarray], limit: int | None = 1, rate: int = 
     """Find and follow the faces of pictures shown one after another."""
     watch = Watch(open_detector(None, Options(device="cpu", threads=1)))
     frames = (Frame(rgb, index, index, Fraction(1, rate)) for index, rgb in enumerate(pictures))
-    return list(Track(limit).follow((frame, watch.look(frame.rgb)) for frame in frames))
+    return list(Track(limit).follow((frame, watch.find(frame.rgb)) for frame in frames))
 
 
 def middles(located: Iterable[Located]) -> list[int | None]:

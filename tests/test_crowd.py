@@ -71,7 +71,7 @@ def scene(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scen
     detector = open_detector(None, OPTIONS)
     watch = Watch(detector)
     frames = [Frame(rgb, index, index, Fraction(1, RATE)) for index, rgb in enumerate(pictures)]
-    sightings = [(frame, watch.look(frame.rgb)) for frame in frames]
+    sightings = [(frame, watch.find(frame.rgb)) for frame in frames]
     found = find_people(clip, folder / "people", OPTIONS)
     yield Scene(folder, clip, truth, sightings, detector, people(data), found)
 

@@ -282,13 +282,13 @@ def test_a_panorama_shows_its_faces(ours: Detect, portraits: list[np.ndarray]) -
 def test_a_face_that_lies_is_followed_as_it_lies(ours: Detect, portraits: list[np.ndarray]) -> None:
     lying, recorder = np.ascontiguousarray(np.rot90(portraits[0])), Recorder(ours)
     watch = Watch(recorder)
-    assert all(len(watch.look(lying)) == 1 for _ in range(7))
+    assert all(len(watch.find(lying)) == 1 for _ in range(7))
     assert [sorted(turns) for turns, _ in recorder.ways] == [[0, 1, 2, 3]] + [[3]] * 5 + [[0, 3]]
 
 
 def test_a_head_that_rolls_over_is_found_all_the_way(ours: Detect, portraits: list[np.ndarray]) -> None:
     watch = Watch(ours)
-    found = [watch.look(rotated(portraits[0], degrees)[0]) for degrees in range(0, 360, 8)]
+    found = [watch.find(rotated(portraits[0], degrees)[0]) for degrees in range(0, 360, 8)]
     assert [len(faces) for faces in found] == [1] * 45
     leaning = [tilt(faces[0], 0) for faces in found]
     assert all(
@@ -302,7 +302,7 @@ def test_small_faces_of_a_clip_are_followed_in_tiles(ours: Detect, portraits: li
     for step in range(14):
         rgb = np.full((1080, 1920, 3), 110, np.uint8)
         rgb[500:570, 900 + 9 * step :][:, : small.shape[1]] = small
-        assert len(watch.look(rgb)) == 1, step
+        assert len(watch.find(rgb)) == 1, step
     assert recorder.asked[1:6] == [()] * 5, "no look at the whole frame between two searches"
     assert [tiles for _, tiles in recorder.ways[:7]] == [8, 1, 1, 1, 1, 1, 2]
 
@@ -316,7 +316,7 @@ def test_who_stands_further_off_is_noticed_after_a_while(ours: Detect, portraits
         rgb[200:900, 100:][:, : near.shape[1]] = near
         if step >= 1:
             rgb[700:770, 1500:][:, : far.shape[1]] = far
-        counts.append(len(watch.look(rgb)))
+        counts.append(len(watch.find(rgb)))
     moment = counts.index(2)
     assert moment <= 48 and set(counts[moment:]) == {2}
 
@@ -324,7 +324,7 @@ def test_who_stands_further_off_is_noticed_after_a_while(ours: Detect, portraits
 def test_a_watched_face_is_looked_at_once_a_frame(detector: Detect, large_portrait: Path) -> None:
     rgb, recorder = read(large_portrait), Recorder(detector)
     watch = Watch(recorder)
-    assert all(len(watch.look(rgb)) == 1 for _ in range(6))
+    assert all(len(watch.find(rgb)) == 1 for _ in range(6))
     assert len(recorder.asked[0]) == 2
     assert all(len(sides) == 1 for sides in recorder.asked[1:])
 
@@ -332,8 +332,8 @@ def test_a_watched_face_is_looked_at_once_a_frame(detector: Detect, large_portra
 def test_a_lost_face_is_searched_at_every_size_at_once(detector: Detect, large_portrait: Path) -> None:
     rgb, recorder = read(large_portrait), Recorder(detector)
     watch = Watch(recorder)
-    watch.look(rgb)
-    watch.look(np.zeros_like(rgb))
+    watch.find(rgb)
+    watch.find(np.zeros_like(rgb))
     assert [len(sides) for sides in recorder.asked] == [2, 1, 2]
 
 
@@ -341,4 +341,4 @@ def test_watching_loses_no_face_that_searching_finds(detector: Detect, data: Pat
     capture = cv2.VideoCapture(str(data / "clips" / "intel_asl_brother.mkv"))
     frames = [cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB) for _ in range(20)]
     watch = Watch(detector)
-    assert [len(watch.look(frame)) for frame in frames] == [len(detector.detect(frame)) for frame in frames]
+    assert [len(watch.find(frame)) for frame in frames] == [len(detector.detect(frame)) for frame in frames]

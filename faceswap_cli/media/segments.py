@@ -88,7 +88,7 @@ class SegmentStore:
         """Name the file that keeps who is where in the clip, where a run writes one down."""
         return self.folder / TRACK_PLAN
 
-    def look(self) -> None:
+    def peek(self) -> None:
         """Find what an earlier run finished, and touch nothing; raise OutputError where another run is at work."""
         if (self.folder / "lock").exists():
             _locked(self.folder / "lock", "rb").close()

@@ -41,7 +41,7 @@ class Watch:
         self._previous: Sequence[Face] = ()
         self._searched = count()
 
-    def look(self, rgb: np.ndarray) -> Detections:
+    def find(self, rgb: np.ndarray) -> Detections:
         """Return the faces of the next frame, the largest first."""
         self._since_search += 1
         self._since_turned += 1
