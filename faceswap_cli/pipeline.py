@@ -26,8 +26,8 @@ from .shelf import Shelf
 from .stages.ahead import ahead
 from .stages.align import crop_face
 from .stages.bundle import Bundle, find_bundle
-from .stages.detect import Watch
 from .stages.likeness import MOST_FACES
+from .stages.locator import Locator
 from .stages.paste import overlaid
 from .stages.tally import Tally
 from .stages.track import Located
@@ -62,11 +62,16 @@ class Swapper:
         """
         return self.swapped(self.located(frames, tally), tally, first)
 
-    def located(self, frames: Iterable[Frame], tally: Tally) -> Generator[Located, None, None]:
-        """Yield the frames of a clip, in order, with their faces and whom of them to swap."""
-        watch, track = Watch(self.equipment.detector), self.equipment.tracker()
+    def located(
+        self, frames: Iterable[Frame], tally: Tally, locator: Locator | None = None
+    ) -> Generator[Located, None, None]:
+        """Yield the frames of a clip, in order, with their faces and whom of them to swap.
+
+        A `locator` that knows frames already goes on behind them.
+        """
+        at = locator or self.equipment.locator()
         with closing(ahead(frames)) as decoded:
-            yield from track.follow((frame, self._find(watch.find, frame, tally)) for frame in decoded)
+            yield from at.track.follow((frame, self._find(at.watch.find, frame, tally)) for frame in decoded)
 
     def swapped(self, located: Iterable[Located], tally: Tally, first: int = 0) -> Generator[Swapped, None, None]:
         """Yield located frames from number `first` on, with the patches that swap their faces; see `frames`."""
