@@ -1,11 +1,13 @@
 """What several test files share: the real files, a face pack, and a small generator made on the spot."""
 
+import hashlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +18,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+
+from faceswap_cli.stages.detect import InsightDetect
+from faceswap_cli.types import Face
 
 DATA = Path(os.environ.get("FACESWAP_DATA") or Path(__file__).resolve().parents[1] / "../shared/data").resolve()
 CROP_SIZE = 64
@@ -94,6 +99,30 @@ def short_clip(large_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -
     return write_clip(
         tmp_path_factory.mktemp("clip") / "portrait.mp4", [cv2.resize(view, (320, 240)) for view in views]
     )
+
+
+@pytest.fixture(scope="session")
+def looks() -> dict[tuple[object, ...], tuple[list[Face], list[Face]]]:
+    """What detectors found in pictures, by file, picture and size."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def kept_looks(looks: dict[tuple[object, ...], tuple[list[Face], list[Face]]]) -> Iterator[None]:
+    """Let the detector's network look at each picture once: for tests of what is made of its finds, in one process."""
+    find = InsightDetect._find
+
+    def found(detector: InsightDetect, bgr: np.ndarray, side: int) -> tuple[list[Face], list[Face]]:
+        stamp, digest = detector.file.stat(), hashlib.sha256(bgr.tobytes()).digest()
+        key = (detector.file, stamp.st_mtime_ns, stamp.st_size, detector._threshold, bgr.shape, digest, side)
+        if key not in looks:
+            looks[key] = find(detector, bgr, side)
+        sure, weak = looks[key]
+        return [*sure], [*weak]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(InsightDetect, "_find", found)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,8 @@ from tests.conftest import make_generator, write_clip
 from tests.test_cli import assert_refused
 from tests.warm import faceswap
 
+pytestmark = pytest.mark.usefixtures("kept_looks")
+
 
 @pytest.fixture(scope="module")
 def options(whole_pack: Path, tinting_generator: Path) -> Options:

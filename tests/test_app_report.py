@@ -23,6 +23,7 @@ from faceswap_cli.stages.tally import Tally
 from faceswap_cli.store.models import entry, locate
 from faceswap_cli.types import Face, Frame, Identity, Patch, Swapped
 
+pytestmark = pytest.mark.usefixtures("kept_looks")
 FACE = Face(np.array([8, 8, 24, 24], np.float32), np.zeros((5, 2), np.float32), 0.9, track=3)
 
 

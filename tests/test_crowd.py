@@ -33,6 +33,7 @@ from faceswap_cli.types import Face, Frame
 from .conftest import write_clip
 from .crowd import COVERED, CUT, NAMES, RATE, There, crowd, lies_on, people, right_share, switches, wrong_faces
 
+pytestmark = pytest.mark.usefixtures("kept_looks")
 OPTIONS = Options(device="cpu", threads=1)
 
 

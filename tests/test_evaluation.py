@@ -29,6 +29,8 @@ from tests.conftest import write_clip
 from tests.media_oracle import run_ffmpeg
 from tests.warm import faceswap
 
+pytestmark = pytest.mark.usefixtures("kept_looks")
+
 
 @pytest.fixture(scope="module")
 def options(data: Path, face_pack: Path) -> EvaluateOptions:

@@ -21,6 +21,7 @@ from .conftest import write_clip
 from .test_parts_bench import Clip as ToldClip
 from .test_parts_film import COUNTED, pictures
 
+pytestmark = pytest.mark.usefixtures("kept_looks")
 LENGTH, KNOWN, DONE = 36, 25, 20  # frames: of the film, by which the run is broken off, finished by then
 
 
