@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -25,6 +26,7 @@ from faceswap_cli.types import Face
 DATA = Path(os.environ.get("FACESWAP_DATA") or Path(__file__).resolve().parents[1] / "../shared/data").resolve()
 CROP_SIZE = 64
 SPACE = "test-256"
+Looks = dict[tuple[object, ...], tuple[list[Face], list[Face]]]
 
 
 @pytest.fixture(scope="session")
@@ -102,14 +104,28 @@ def short_clip(large_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def looks() -> dict[tuple[object, ...], tuple[list[Face], list[Face]]]:
+def looks() -> Looks:
     """What detectors found in pictures, by file, picture and size."""
     return {}
 
 
 @pytest.fixture(scope="module")
-def kept_looks(looks: dict[tuple[object, ...], tuple[list[Face], list[Face]]]) -> Iterator[None]:
+def kept_looks(looks: Looks) -> Iterator[None]:
     """Let the detector's network look at each picture once: for tests of what is made of its finds, in one process."""
+    with looked_at_once(looks):
+        yield
+
+
+@pytest.fixture
+def kept_looks_here(looks: Looks) -> Iterator[None]:
+    """The same for one test alone, of a file whose others tell whether two looks agree."""
+    with looked_at_once(looks):
+        yield
+
+
+@contextmanager
+def looked_at_once(looks: Looks) -> Iterator[None]:
+    """Let detectors take from `looks` what they found in a picture before."""
     find = InsightDetect._find
 
     def found(detector: InsightDetect, bgr: np.ndarray, side: int) -> tuple[list[Face], list[Face]]:

@@ -1,6 +1,7 @@
 """A broken run without a plan goes on where it was: the same file, and no frame is looked at that was known."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,6 +83,11 @@ class Work:
 
         monkeypatch.setattr(InsightDetect, "detect", counting)
         monkeypatch.setattr(Clip, "frames", reading)
+
+
+def test_a_broken_run_leaves_its_unfinished_work_and_nothing_else(broken: Path) -> None:
+    assert [path.name for path in broken.iterdir()] == [".out.mp4.faceswap"]
+    assert [thread for thread in threading.enumerate() if thread.name == "prefetch"] == []
 
 
 def go_on(folder: Path, portrait: Path, film: Path, options: Options) -> Any:

@@ -28,7 +28,7 @@ FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
 
 
 class Parser:
-    """Looks at crops in the template its network was trained on; what it says at a larger side than `most` is averaged."""
+    """Looks at crops in the template its network was trained on; what it says at a side above `most` is averaged."""
 
     def __init__(self, network: Network, contract: Entry, most: int | None = SIDE) -> None:
         self._network, self._input_range, self._most = network, contract.input_range, most
