@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -63,6 +64,14 @@ def plain_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("plain") / "wall.mp4", [np.full((240, 320, 3), 128, np.uint8)] * 5)
 
 
+@pytest.fixture(scope="module")
+def film(short_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 frames of 12 seconds: six stretches of the output."""
+    with av.open(str(short_clip)) as container:
+        views = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return write_clip(tmp_path_factory.mktemp("film") / "film.mp4", [*views, *views[::-1]] * 2 + views, rate=5)
+
+
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_shows_what_the_command_is_for_and_a_real_example_and_imports_nothing_heavy(command: str) -> None:
     code = (
@@ -86,10 +95,10 @@ def test_help_of_identity_save_shows_an_example() -> None:
 
 
 def test_help_takes_little_more_work_than_any_program_of_the_same_library() -> None:
-    """Counted in processor time, the best of five of each: how fast the machine is must not decide a test."""
+    """Counted in processor time, the best of three of each: how fast the machine is must not decide a test."""
     smallest = "import typer; app = typer.Typer(); app.command()(lambda: None); app(['--help'])"
     library, ours = [], []
-    for _ in range(5):
+    for _ in range(3):
         library.append(spent(lambda: subprocess.run([sys.executable, "-c", smallest], check=True, capture_output=True)))
         ours.append(spent(lambda: script("swap-video", "--help")))
     assert min(ours) < 2.5 * min(library)
@@ -449,7 +458,7 @@ def test_files_may_be_called_anything(
     assert len(list(tmp_path.iterdir())) == 3
 
 
-@pytest.mark.parametrize("size", [(100_000, 1), (1, 100_000)])
+@pytest.mark.parametrize("size", [(40_000, 1), (1, 40_000)])  # OpenCV counts some sides to 32,767 only
 def test_a_photo_of_one_line_shows_no_face(
     tmp_path: Path, portrait: Path, swap_with: tuple[object, ...], size: tuple[int, int]
 ) -> None:
@@ -543,12 +552,11 @@ def test_ctrl_c_ends_every_command_with_130(
 
 @pytest.mark.parametrize("after", [0, 1])
 def test_ctrl_c_ends_with_130_tells_what_is_kept_and_the_same_command_goes_on(
-    tmp_path: Path, portrait: Path, data: Path, swap_with: tuple[object, ...], after: int
+    tmp_path: Path, portrait: Path, film: Path, swap_with: tuple[object, ...], after: int
 ) -> None:
     """Before the first stretch of two seconds is finished nothing is kept."""
     output = tmp_path / "out.mp4"
-    clip = data / "clips" / "vr_4.mp4"
-    words = ("swap-video", "--source", portrait, "--input", clip, "--output", output, "--end", "6", *swap_with)
+    words = ("swap-video", "--source", portrait, "--input", film, "--output", output, *swap_with)
     running = subprocess.Popen(
         [SCRIPT, *map(str, words)],
         stdout=subprocess.PIPE,
@@ -566,7 +574,7 @@ def test_ctrl_c_ends_with_130_tells_what_is_kept_and_the_same_command_goes_on(
     last = errors.splitlines()[-1]
     if after:
         kept = re.fullmatch(r"faceswap: interrupted; (\d+) finished frames are kept in (.+), the same command .*", last)
-        assert int(kept[1]) >= 50
+        assert 10 <= int(kept[1]) < 60
         assert list(tmp_path.iterdir()) == [Path(kept[2])] == [stretches.parent]
     else:
         assert last == "faceswap: interrupted"
