@@ -22,6 +22,8 @@ from faceswap_cli.stages.detect import Detect, Watch, open_detector
 from faceswap_cli.stages.views import Tile, tilt
 from faceswap_cli.types import Detections
 
+pytestmark = pytest.mark.usefixtures("kept_looks")
+
 
 def read(path: Path) -> np.ndarray:
     return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
