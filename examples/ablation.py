@@ -1,4 +1,4 @@
-"""Leave out the corrections of the laid portrait one by one: what does each earn, and what does it cost?
+"""Leave out the corrections of the warped portrait one by one: what does each earn, and what does it cost?
 
     python examples/ablation.py SOURCES TARGETS OUTPUT [--count 8] [--model lite] [--only grain,beard]
 

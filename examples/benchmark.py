@@ -41,7 +41,7 @@ def measure_stages(clip: Clip, swapper: Swapper, writer: ClipWriter, limit: int)
             if frame is None:
                 return
             with stopwatch.stage("locate"):
-                faces = watch.look(frame.rgb)
+                faces = watch.find(frame.rgb)
             yield frame, faces
 
     frames = 0

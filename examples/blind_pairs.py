@@ -85,7 +85,7 @@ class Looker:
         self._parser = Parser(open_network(models.locate("parser"), "cpu", threads), models.entry("parser"))
         self._points = LandmarkFinder(open_network(models.locate("points"), "cpu", threads), models.entry("points"))
 
-    def look(self, photo: Path, is_target: bool) -> Look | None:
+    def describe(self, photo: Path, is_target: bool) -> Look | None:
         """Return what counts, None where no face is found."""
         rgb = read_photo(photo).frame.rgb
         faces = self._detector.detect(rgb, PHOTO_SIDES)
@@ -99,7 +99,7 @@ class Looker:
             shorter_side(faces[0]),
             skin_lightness(crop, shares),
             float(class_share(shares, (GLASSES,)).mean()) > GLASSES_SHARE,
-            self._points.look(crop)[1] > BEARD_SURE,
+            self._points.find_with_beard(crop)[1] > BEARD_SURE,
             float(turn_seen(rgb, faces[0], self._points)[0]),
         )
 
@@ -160,7 +160,7 @@ def draw_pairs(data: Path, photos: int, clips: int, threads: int | None = None, 
     looks = []
     for name, pictures in SETS.items():
         people = photos_by_person(data / "faces" / name, pictures, ("reporting",))
-        looks += [looker.look(people[person][0], name == TARGETS) for person in sorted(people)]
+        looks += [looker.describe(people[person][0], name == TARGETS) for person in sorted(people)]
     seen = [look for look in looks if look is not None]
     drawn = draw_photos(seen, photos, seed)
     return numbered(drawn + draw_clips(seen, [data / "clips" / name for name in CLIPS[:clips]], seed))

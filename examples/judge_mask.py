@@ -37,7 +37,7 @@ def main() -> None:
     options = parser.parse_args()
     judge = Judge(Options(model=options.model))
     for clip in options.clips:
-        print(f"{clip.name}: {judge.look(clip, options.frames)}", flush=True)
+        print(f"{clip.name}: {judge.measure(clip, options.frames)}", flush=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Judge:
         self._parsed = ParsedMask(options.mask_blur, keeps_glasses=glasses)
         self._oval = OvalMask(options.mask_blur)
 
-    def look(self, path: Path, frames: int) -> Figures:
+    def measure(self, path: Path, frames: int) -> Figures:
         """Return the figures of a clip's frames, until its face is lost."""
         found: dict[int, list[Face]] = {}
         crops: list[Crop] = []
@@ -98,7 +98,7 @@ class Judge:
     def _sightings(self, frames: Iterable[Frame], found: dict[int, list[Face]]) -> Iterator[tuple[Frame, list[Face]]]:
         watch = Watch(self._detector)
         for frame in frames:
-            found[frame.index] = watch.look(frame.rgb)
+            found[frame.index] = watch.find(frame.rgb)
             yield frame, found[frame.index]
 
 

@@ -1,4 +1,4 @@
-"""Measure other values of one of the numbers a portrait is laid by, on people nothing is reported of, and write one.
+"""Measure other values of one of the numbers a portrait is warped by, on people nothing is reported of, and write one.
 
     python examples/retune.py geometry.BROWS_UP --values 0.3 0.9
     python examples/retune.py geometry.BROWS_UP --values 0.3 0.9 --write 0.6

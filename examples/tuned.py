@@ -1,4 +1,4 @@
-"""The numbers a portrait is laid by: where the code has them, and what `portrait/tuning.toml` says of each.
+"""The numbers a portrait is warped by: where the code has them, and what `portrait/tuning.toml` says of each.
 
 A number is a default of a class's field, a constant, or how many frames a step looks back, in a file of `portrait/` or
 in `stages/glasses.py`, `mask.py` and `visible.py`. It is called by its file and name: `geometry.BROWS_UP`,
@@ -113,7 +113,7 @@ def rendered(record: Record) -> str:
 
 
 HEAD = (
-    "# The numbers a portrait is laid by. A test holds this file to the code; `python examples/retune.py NAME` tries",
+    "# The numbers a portrait is warped by. A test holds this file to the code; `python examples/retune.py NAME` tries",
     "# other values of one, and writes one here and there. Each number has its value, and one of",
     "#   on, before, after, date: on which pictures it was chosen, figures of the value before and of this;",
     f'#   on = "{UNKNOWN}": nobody wrote down how; `about` says what is known of all numbers of a file;',

@@ -26,8 +26,8 @@ from .shelf import Shelf
 from .stages.ahead import ahead
 from .stages.align import crop_face
 from .stages.bundle import Bundle, find_bundle
-from .stages.detect import Watch
 from .stages.likeness import MOST_FACES
+from .stages.locator import Locator
 from .stages.paste import overlaid
 from .stages.tally import Tally
 from .stages.track import Located
@@ -62,11 +62,16 @@ class Swapper:
         """
         return self.swapped(self.located(frames, tally), tally, first)
 
-    def located(self, frames: Iterable[Frame], tally: Tally) -> Generator[Located, None, None]:
-        """Yield the frames of a clip, in order, with their faces and whom of them to swap."""
-        watch, track = Watch(self.equipment.detector), self.equipment.tracker()
+    def located(
+        self, frames: Iterable[Frame], tally: Tally, locator: Locator | None = None
+    ) -> Generator[Located, None, None]:
+        """Yield the frames of a clip, in order, with their faces and whom of them to swap.
+
+        A `locator` that knows frames already goes on behind them.
+        """
+        at = locator or self.equipment.locator()
         with closing(ahead(frames)) as decoded:
-            yield from track.follow((frame, self._find(watch.look, frame, tally)) for frame in decoded)
+            yield from at.track.follow((frame, self._find(at.watch.find, frame, tally)) for frame in decoded)
 
     def swapped(self, located: Iterable[Located], tally: Tally, first: int = 0) -> Generator[Swapped, None, None]:
         """Yield located frames from number `first` on, with the patches that swap their faces; see `frames`."""
@@ -81,7 +86,7 @@ class Swapper:
         tally.add(located)
         swapped = self.swap(located)
         tally.miss(swapped)
-        return self._look(located.faces, swapped)
+        return self._compare(located.faces, swapped)
 
     def swap(self, located: Located, histories: Sequence[History] | None = None) -> Swapped:
         """Swap the faces chosen in a frame, in a clip by the history of each role."""
@@ -102,7 +107,7 @@ class Swapper:
         faces = self._fit(stages, frame, crops, history)
         crops = [face.crop for face in faces] or crops
         with self.stopwatch.stage("generate"):
-            images = stages.generator.generate(crops, [face.laid for face in faces])
+            images = stages.generator.generate(crops, [face.warped for face in faces])
         if faces:
             with self.stopwatch.stage("finish"):
                 images = self.equipment.finisher.finish(faces, images, history)
@@ -110,14 +115,14 @@ class Swapper:
             masks = self.equipment.masker.mask(crops, history)
         with self.stopwatch.stage("paste"):
             patches = [self.equipment.paste(frame.rgb.shape, *each) for each in zip(crops, images, masks, strict=True)]
-            bent = [(face.bent, face.opacity) for face in faces] or [(None, 1.0)] * len(crops)
-            return [self._overlaid(*each, patch) for each, patch in zip(bent, patches, strict=True)]
+            reshaped = [(face.reshaped, face.opacity) for face in faces] or [(None, 1.0)] * len(crops)
+            return [self._overlaid(*each, patch) for each, patch in zip(reshaped, patches, strict=True)]
 
-    def _overlaid(self, bent: Patch | None, opacity: float, patch: Patch | None) -> Patch | str:
-        """Lay a swap over the head that was bent for it, as far as it is seen; or say why it is not."""
+    def _overlaid(self, reshaped: Patch | None, opacity: float, patch: Patch | None) -> Patch | str:
+        """Lay a swap over the head that was reshaped for it, as far as it is seen; or say why it is not."""
         if opacity == 0:
             return TURNED
-        return overlaid(bent, patch, self.options.opacity * opacity) or EMPTY
+        return overlaid(reshaped, patch, self.options.opacity * opacity) or EMPTY
 
     def _cut(self, located: Located) -> list[Crop]:
         """Cut the chosen faces out of a frame, to the generator's template, and have them parsed where a parser is."""
@@ -136,9 +141,9 @@ class Swapper:
         with self.stopwatch.stage("fit"):
             return stages.fitter.fit(crops, history, frame.rgb)
 
-    def _find(self, look: Callable[[np.ndarray], Detections], frame: Frame, tally: Tally) -> Detections:
+    def _find(self, find: Callable[[np.ndarray], Detections], frame: Frame, tally: Tally) -> Detections:
         with self.stopwatch.stage("locate"):
-            faces = look(frame.rgb)
+            faces = find(frame.rgb)
         tally.pass_over(frame, faces)
         return faces
 
@@ -150,10 +155,10 @@ class Swapper:
                 swapped = self.swap(each, histories) if each.frame.index >= first - self.equipment.reach else None
                 if swapped is not None and each.frame.index >= first:
                     tally.miss(swapped)
-                    yield self._look(each.faces[:MOST_FACES], swapped)
+                    yield self._compare(each.faces[:MOST_FACES], swapped)
 
-    def _look(self, faces: tuple[Face, ...], swapped: Swapped) -> Swapped:
+    def _compare(self, faces: tuple[Face, ...], swapped: Swapped) -> Swapped:
         with self.stopwatch.stage("likeness"):
             missed = [each.face for each in swapped.missed]
-            self.equipment.likeness.look(swapped, tuple(face for face in faces if face not in missed))
+            self.equipment.likeness.compare(swapped, tuple(face for face in faces if face not in missed))
         return swapped

@@ -1,11 +1,14 @@
 """What several test files share: the real files, a face pack, and a small generator made on the spot."""
 
+import hashlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -15,10 +18,15 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from faceswap_cli.stages.detect import InsightDetect
+from faceswap_cli.types import Face
 
 DATA = Path(os.environ.get("FACESWAP_DATA") or Path(__file__).resolve().parents[1] / "../shared/data").resolve()
 CROP_SIZE = 64
 SPACE = "test-256"
+Looks = dict[tuple[object, ...], tuple[list[Face], list[Face]]]
 
 
 @pytest.fixture(scope="session")
@@ -45,9 +53,19 @@ def face_pack(data: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def portrait(data: Path) -> Path:
-    """A photo of one person."""
+def large_portrait(data: Path) -> Path:
+    """A photo of one person, 910 x 1137 pixels."""
     return data / "photos" / "face_recognition" / "obama.jpg"
+
+
+@pytest.fixture(scope="session")
+def portrait(large_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same at half the size: no tiles of it are searched, so it takes a third of the work to find the face."""
+    path = tmp_path_factory.mktemp("portrait") / large_portrait.name
+    with Image.open(large_portrait) as photo:
+        kept = {name: photo.info[name] for name in ("exif", "icc_profile", "xmp", "dpi")}
+        photo.reduce(2).save(path, quality=95, **kept)
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -76,13 +94,51 @@ def whole_pack(face_pack: Path, encoder_file: Path, tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture(scope="session")
-def short_clip(portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def short_clip(large_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve frames of a camera moving over a portrait, 320x240."""
-    picture = cv2.cvtColor(cv2.imread(str(portrait)), cv2.COLOR_BGR2RGB)
+    picture = cv2.cvtColor(cv2.imread(str(large_portrait)), cv2.COLOR_BGR2RGB)
     views = [picture[4 * index : 4 * index + 720, 6 * index : 6 * index + 960] for index in range(12)]
     return write_clip(
         tmp_path_factory.mktemp("clip") / "portrait.mp4", [cv2.resize(view, (320, 240)) for view in views]
     )
+
+
+@pytest.fixture(scope="session")
+def looks() -> Looks:
+    """What detectors found in pictures, by file, picture and size."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def kept_looks(looks: Looks) -> Iterator[None]:
+    """Let the detector's network look at each picture once: for tests of what is made of its finds, in one process."""
+    with looked_at_once(looks):
+        yield
+
+
+@pytest.fixture
+def kept_looks_here(looks: Looks) -> Iterator[None]:
+    """The same for one test alone, of a file whose others tell whether two looks agree."""
+    with looked_at_once(looks):
+        yield
+
+
+@contextmanager
+def looked_at_once(looks: Looks) -> Iterator[None]:
+    """Let detectors take from `looks` what they found in a picture before."""
+    find = InsightDetect._find
+
+    def found(detector: InsightDetect, bgr: np.ndarray, side: int) -> tuple[list[Face], list[Face]]:
+        stamp, digest = detector.file.stat(), hashlib.sha256(bgr.tobytes()).digest()
+        key = (detector.file, stamp.st_mtime_ns, stamp.st_size, detector._threshold, bgr.shape, digest, side)
+        if key not in looks:
+            looks[key] = find(detector, bgr, side)
+        sure, weak = looks[key]
+        return [*sure], [*weak]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(InsightDetect, "_find", found)
+        yield
 
 
 @pytest.fixture(scope="session")

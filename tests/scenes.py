@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.options import Options
-from faceswap_cli.stages.detect import Watch, open_detector
+from faceswap_cli.stages.detect import Detect, Watch, open_detector
 from faceswap_cli.stages.track import Located, Track
 from faceswap_cli.types import Frame
 
@@ -42,9 +43,14 @@ def scene(*placed: Placed, wall: tuple[int, int, int] = (70, 90, 110)) -> np.nda
 
 def followed(pictures: Iterable[np.ndarray], limit: int | None = 1, rate: int = 15) -> list[Located]:
     """Find and follow the faces of pictures shown one after another."""
-    watch = Watch(open_detector(None, Options(device="cpu", threads=1)))
+    watch = Watch(_detector())
     frames = (Frame(rgb, index, index, Fraction(1, rate)) for index, rgb in enumerate(pictures))
-    return list(Track(limit).follow((frame, watch.look(frame.rgb)) for frame in frames))
+    return list(Track(limit).follow((frame, watch.find(frame.rgb)) for frame in frames))
+
+
+@cache
+def _detector() -> Detect:
+    return open_detector(None, Options(device="cpu", threads=1))
 
 
 def middles(located: Iterable[Located]) -> list[int | None]:

@@ -19,7 +19,10 @@ from faceswap_cli.media.reader import open_clip
 from faceswap_cli.media.writer import ClipWriter, plan_output
 from faceswap_cli.types import Patch
 from tests.conftest import make_generator, write_clip
-from tests.test_cli import assert_refused, faceswap
+from tests.test_cli import assert_refused
+from tests.warm import faceswap
+
+pytestmark = pytest.mark.usefixtures("kept_looks")
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from faceswap_cli.stages.tally import Tally
 from faceswap_cli.store.models import entry, locate
 from faceswap_cli.types import Face, Frame, Identity, Patch, Swapped
 
+pytestmark = pytest.mark.usefixtures("kept_looks")
 FACE = Face(np.array([8, 8, 24, 24], np.float32), np.zeros((5, 2), np.float32), 0.9, track=3)
 
 
@@ -58,7 +59,7 @@ def likeness_after(frames: int) -> tuple[Likeness, Brightness]:
     encoder = Brightness()
     likeness = Likeness(encoder, [Identity(np.ones(1, np.float32), "brightness")])
     for index in range(frames):
-        likeness.look(whitened(index), (FACE,))
+        likeness.compare(whitened(index), (FACE,))
     return likeness, encoder
 
 
@@ -88,7 +89,7 @@ def test_a_swap_that_did_not_take_is_counted(before: float, after: float, hardly
     likeness = Likeness(encoder, [Identity(np.ones(1, np.float32), "brightness")])
     whole = np.ones((32, 32), np.float32)
     shown = Patch(0, 0, np.full((32, 32, 3), round(255 * after), np.uint8), whole)
-    likeness.look(Swapped(Frame(np.full((32, 32, 3), round(255 * before), np.uint8), 0), (shown,), 1), (FACE, FACE))
+    likeness.compare(Swapped(Frame(np.full((32, 32, 3), round(255 * before), np.uint8), 0), (shown,), 1), (FACE, FACE))
     told = likeness.report()
     assert told is not None
     assert (told["faces"], told["hardly_changed"]) == (2, 2 * hardly_changed)
@@ -131,7 +132,7 @@ def test_a_strict_run_in_which_no_swap_took_is_no_success(portrait: Path, option
 
 def test_frames_without_a_swap_are_not_looked_at() -> None:
     likeness = Likeness(Brightness(), [Identity(np.ones(1, np.float32), "brightness")])
-    likeness.look(Swapped(Frame(np.zeros((32, 32, 3), np.uint8), 0), (), 1), (FACE,))
+    likeness.compare(Swapped(Frame(np.zeros((32, 32, 3), np.uint8), 0), (), 1), (FACE,))
     assert likeness.report() is None
 
 

@@ -15,6 +15,8 @@ from faceswap_cli.batch.report import BatchResult
 from faceswap_cli.errors import MediaError, NoFaceError, UsageError
 from faceswap_cli.media.segments import file_sha256
 
+pytestmark = pytest.mark.usefixtures("kept_looks")
+
 
 @pytest.fixture(scope="module")
 def small(tinting_generator: Path, whole_pack: Path) -> Options:

@@ -13,7 +13,8 @@ from typing import Any
 import cv2
 import pytest
 
-from .test_cli import SCRIPT, faceswap
+from .test_cli import SCRIPT
+from .warm import faceswap
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -33,7 +34,14 @@ from faceswap_cli.types import Face, Frame
 from .conftest import write_clip
 from .crowd import COVERED, CUT, NAMES, RATE, There, crowd, lies_on, people, right_share, switches, wrong_faces
 
+pytestmark = pytest.mark.usefixtures("kept_looks")
 OPTIONS = Options(device="cpu", threads=1)
+
+
+@cache
+def opened() -> OpenBundle:
+    """The shipped networks, opened once."""
+    return OpenBundle(find_bundle(OPTIONS), OPTIONS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +66,8 @@ class Scene:
 
     def followed(self, names: list[str], with_people: bool = True) -> list[Located]:
         """Follow the people that are named, each in a role of its own."""
-        encoder = OpenBundle(find_bundle(OPTIONS), OPTIONS).encoder
-        cast, _ = find_cast(names, OPTIONS, self.people if with_people else None, encoder, self.detector)
+        people = self.people if with_people else None
+        cast, _ = find_cast(names, OPTIONS, people, opened().encoder, self.detector)
         return list(Track(1, cast.wanted, cast.recogniser).follow(self.sightings))
 
 
@@ -71,7 +79,7 @@ def scene(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scen
     detector = open_detector(None, OPTIONS)
     watch = Watch(detector)
     frames = [Frame(rgb, index, index, Fraction(1, RATE)) for index, rgb in enumerate(pictures)]
-    sightings = [(frame, watch.look(frame.rgb)) for frame in frames]
+    sightings = [(frame, watch.find(frame.rgb)) for frame in frames]
     found = find_people(clip, folder / "people", OPTIONS)
     yield Scene(folder, clip, truth, sightings, detector, people(data), found)
 
@@ -116,10 +124,10 @@ def test_everybody_in_sight_has_the_face_meant_for_them_in_every_frame(scene: Sc
 def test_who_is_not_found_for_a_while_has_their_face_all_the_same(scene: Scene, lost: int) -> None:
     """In the last frames of every 40 nobody is found; 21 and 46 of 173 faces were left, before."""
     sightings = [(frame, [] if frame.index % 40 >= 40 - lost else faces) for frame, faces in scene.sightings]
-    opened = OpenBundle(find_bundle(OPTIONS), OPTIONS)
-    assert opened.parser is not None
-    cast, _ = find_cast(["p1", "p2", "p3"], OPTIONS, scene.people, opened.encoder, scene.detector)
-    consent = parsers_consent(opened.parser, "simswap-frontal")
+    parser = opened().parser
+    assert parser is not None
+    cast, _ = find_cast(["p1", "p2", "p3"], OPTIONS, scene.people, opened().encoder, scene.detector)
+    consent = parsers_consent(parser, "simswap-frontal")
     located = list(Track(1, cast.wanted, cast.recogniser, consent).follow(sightings))
     assert right_share(located, scene.truth, list(NAMES)) >= 0.99
     assert wrong_faces(located, scene.truth, list(NAMES)) == 0

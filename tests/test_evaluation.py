@@ -2,8 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
@@ -29,8 +27,9 @@ from faceswap_cli.stages.detect import Detect, open_detector
 from faceswap_cli.types import Face
 from tests.conftest import write_clip
 from tests.media_oracle import run_ffmpeg
+from tests.warm import faceswap
 
-SCRIPT = Path(sys.executable).with_name("faceswap")
+pytestmark = pytest.mark.usefixtures("kept_looks")
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +56,15 @@ def detector(options: EvaluateOptions) -> Detect:
 
 @pytest.fixture(scope="module")
 def judged(
-    portrait: Path, source: Path, options: EvaluateOptions, detector: Detect, tmp_path_factory: pytest.TempPathFactory
+    large_portrait: Path,
+    source: Path,
+    options: EvaluateOptions,
+    detector: Detect,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Evaluation:
     """A copy of the target, a damaged copy, and the source's face laid into it, in this order."""
     folder = tmp_path_factory.mktemp("judged")
-    target = cv2.resize(read_photo(portrait).frame.rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    target = cv2.resize(read_photo(large_portrait).frame.rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     damaged = cv2.resize(cv2.resize(target, None, fx=0.25, fy=0.25), target.shape[1::-1])
     pictures = {"target": target, "copy": target, "damaged": damaged, "other": lay_in(source, target, detector)}
     for name, picture in pictures.items():
@@ -216,8 +219,8 @@ def test_a_face_counts_for_the_targets_from_an_overlap_of_three_tenths_on() -> N
     assert in_its_place(at, at[0]) == tuple(at[:2])
 
 
-def test_outside_leaves_out_the_faces_and_nothing_far_from_them(portrait: Path, detector: Detect) -> None:
-    rgb = read_photo(portrait).frame.rgb
+def test_outside_leaves_out_the_faces_and_nothing_far_from_them(large_portrait: Path, detector: Detect) -> None:
+    rgb = read_photo(large_portrait).frame.rgb
     faces = tuple(detector.detect(rgb)[:1])
     mask = outside(rgb.shape, faces)
     x0, y0, x1, y1 = faces[0].box.astype(int)
@@ -334,33 +337,28 @@ def test_a_face_in_a_clip_is_one_face_with_its_time(short_clip: Path, whole_pack
     assert found[0].as_record()["seconds"] == [0, 0.44]
 
 
-def faceswap(*arguments: object, data: Path) -> subprocess.CompletedProcess[str]:
-    variables = os.environ | {"OMP_NUM_THREADS": "1", "FACESWAP_DATA": str(data), "COLUMNS": "200"}
-    return subprocess.run([SCRIPT, *map(str, arguments)], capture_output=True, text=True, timeout=300, env=variables)
-
-
 def test_the_command_judges_one_swap_and_writes_its_figures(
     judged: Evaluation, face_pack: Path, data: Path, tmp_path: Path
 ) -> None:
     pair, table = judged.rows[2].pair, tmp_path / "figures.csv"
     files = ("--source", pair.source, "--target", pair.target, "--result", pair.result)
     more = ("--face-pack", face_pack, "--threads", 1, "--csv", table, "--json")
-    done = faceswap("evaluate", *files, *more, data=data)
+    done = faceswap("evaluate", *files, *more, FACESWAP_DATA=str(data))
     shown = json.loads(done.stdout)["pairs"][0]
     assert done.returncode == 0
     assert shown["cosine_gain"] == pytest.approx(judged.rows[2].values["cosine_gain"], abs=1e-3)
     assert table.is_file()
-    again = faceswap("evaluate", *files, *more, data=data)
+    again = faceswap("evaluate", *files, *more, FACESWAP_DATA=str(data))
     assert (again.returncode, again.stdout) == (6, "")
 
 
-def test_help_of_evaluate_says_what_each_measure_means(data: Path) -> None:
-    shown = faceswap("evaluate", "--help", data=data).stdout
+def test_help_of_evaluate_says_what_each_measure_means() -> None:
+    shown = faceswap("evaluate", "--help").stdout
     assert all(name in shown and measure.meaning in shown for name, measure in MEASURES.items())
 
 
-def test_evaluate_refuses_half_a_question(data: Path, portrait: Path) -> None:
-    refused = faceswap("evaluate", "--source", portrait, data=data)
+def test_evaluate_refuses_half_a_question(portrait: Path) -> None:
+    refused = faceswap("evaluate", "--source", portrait)
     assert refused.returncode == 2
     assert "--sources and --targets" in refused.stderr
 
@@ -376,9 +374,9 @@ def test_faces_are_timed_from_where_start_counts(short_clip: Path, whole_pack: P
     assert part.first == pytest.approx(0.2)
 
 
-def test_faces_prints_json_and_writes_a_sheet(data: Path, whole_pack: Path, portrait: Path, tmp_path: Path) -> None:
+def test_faces_prints_json_and_writes_a_sheet(whole_pack: Path, portrait: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
-    done = faceswap("faces", portrait, "--json", "--sheet", sheet, "--face-pack", whole_pack, "--threads", 1, data=data)
+    done = faceswap("faces", portrait, "--json", "--sheet", sheet, "--face-pack", whole_pack, "--threads", 1)
     face = json.loads(done.stdout)["faces"][0]
     assert done.returncode == 0
     assert set(face) == {

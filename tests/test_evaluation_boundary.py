@@ -96,7 +96,7 @@ def test_the_shipped_parsers_edge_is_as_steady_as_the_points(
     monkeypatch.syspath_prepend(str(EXAMPLES))
     from judge_mask import Judge  # type: ignore[import-not-found]
 
-    figures = Judge(Options(threads=1, device="cpu")).look(data / "clips" / name, frames=40)
+    figures = Judge(Options(threads=1, device="cpu")).measure(data / "clips" / name, frames=40)
     assert figures.frames == 40
     assert figures.edge <= figures.points < figures.points_found, figures
     assert figures.edge < 0.8 * figures.edge_alone, figures

@@ -10,7 +10,7 @@ import pytest
 
 from faceswap_cli import errors
 
-from .test_cli import faceswap
+from .warm import faceswap
 
 CLUSTER = Path(__file__).resolve().parents[1] / "examples" / "cluster"
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.scenes import blank, followed, left_frames, middles, portrait, scene
 
+pytestmark = pytest.mark.usefixtures("kept_looks")
 People = tuple[np.ndarray, np.ndarray]
 
 

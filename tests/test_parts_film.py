@@ -26,6 +26,7 @@ from faceswap_cli.pipeline import Swapper
 
 from .conftest import write_clip
 
+pytestmark = pytest.mark.usefixtures("kept_looks")
 COUNTED = ("frames", "faces_found", "faces_swapped", "faces_skipped", "frames_with_face", "people", "likeness")
 
 

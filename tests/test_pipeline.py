@@ -103,6 +103,7 @@ def test_an_error_while_decoding_comes_out_as_itself(swapper: Swapper) -> None:
     assert our_threads() == []
 
 
+@pytest.mark.usefixtures("kept_looks_here")
 def test_the_number_of_faces_is_respected(portrait: Path, options: Options, data: Path) -> None:
     photo = read_photo(data / "photos" / "face_recognition" / "two_people.jpg").frame
     for choice, expected in (("largest", 1), ("all", 2), (2, 2)):
@@ -119,6 +120,7 @@ def test_a_clip_keeps_its_frames_and_times(portrait: Path, short_clip: Path, opt
     assert seen[-1] == (12, 12)
 
 
+@pytest.mark.usefixtures("kept_looks_here")
 def test_only_the_face_changes(portrait: Path, short_clip: Path, options: Options, tmp_path: Path) -> None:
     result = swap_video(portrait, short_clip, tmp_path / "out.mp4", replace(options, quality=100))
     before, after = pictures(short_clip)[6].astype(int), pictures(result.output)[6].astype(int)
@@ -140,26 +142,6 @@ def test_a_copying_generator_shows_no_seam(
         frame = swapped.frame.rgb[patch.y : patch.y + height, patch.x : patch.x + width].astype(np.float32)
         blended = frame + (patch.rgb - frame) * patch.alpha[..., None]
         assert np.abs(blended - frame).mean() < 1.6  # what two resamplings cost a face of 60 pixels
-
-
-def test_an_interrupted_run_leaves_nothing_and_goes_on(
-    portrait: Path, short_clip: Path, options: Options, tmp_path: Path
-) -> None:
-    long_clip = write_clip(tmp_path / "long.mp4", pictures(short_clip) * 2, rate=5)  # 4.8 s: three stretches
-
-    def interrupt(done: int, total: int | None) -> None:
-        if done == 15:
-            raise KeyboardInterrupt
-
-    output = tmp_path / "out.mp4"
-    with pytest.raises(KeyboardInterrupt):
-        swap_video(portrait, long_clip, output, options, interrupt)
-    assert not output.exists()
-    assert our_threads() == []
-    resumed = swap_video(portrait, long_clip, output, options)
-    whole = swap_video(portrait, long_clip, tmp_path / "whole.mp4", options)
-    assert resumed.report["resumed_frames"] > 0
-    assert [p.tobytes() for p in pictures(output)] == [p.tobytes() for p in pictures(whole.output)]
 
 
 MEASURED = (
@@ -194,6 +176,7 @@ def test_a_clip_without_a_face_leaves_nothing(
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.usefixtures("kept_looks_here")
 def test_a_photo_is_swapped_and_reported(portrait: Path, data: Path, options: Options, tmp_path: Path) -> None:
     target = data / "photos" / "face_recognition" / "two_people.jpg"
     report = tmp_path / "report.json"
@@ -206,6 +189,7 @@ def test_a_photo_is_swapped_and_reported(portrait: Path, data: Path, options: Op
     assert any("1 more face" in note for note in result.notes)
 
 
+@pytest.mark.usefixtures("kept_looks_here")
 @pytest.mark.parametrize("disclosure", [True, False])
 def test_the_report_says_whether_the_result_does(
     portrait: Path, options: Options, tmp_path: Path, disclosure: bool
@@ -215,6 +199,7 @@ def test_the_report_says_whether_the_result_does(
     assert is_disclosed(result.output) == disclosure
 
 
+@pytest.mark.usefixtures("kept_looks_here")
 def test_a_photo_without_a_face_leaves_nothing(portrait: Path, options: Options, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((200, 200, 3), 130, np.uint8))
     with pytest.raises(NoFaceError, match=r"wall\.png"):
@@ -222,6 +207,7 @@ def test_a_photo_without_a_face_leaves_nothing(portrait: Path, options: Options,
     assert not (tmp_path / "out.png").exists()
 
 
+@pytest.mark.usefixtures("kept_looks_here")
 @pytest.mark.parametrize("turn", [1, 2, 3])
 def test_a_photo_that_lies_is_swapped_as_it_is_upright(portrait: Path, options: Options, turn: int) -> None:
     swapper, upright = Swapper([read_photo(portrait).frame], options), read_photo(portrait).frame.rgb
@@ -233,6 +219,7 @@ def test_a_photo_that_lies_is_swapped_as_it_is_upright(portrait: Path, options: 
     assert np.abs(found.astype(int) - wanted).mean() < 0.2 * np.abs(wanted.astype(int) - upright).mean()
 
 
+@pytest.mark.usefixtures("kept_looks_here")
 def test_who_is_meant_is_named_by_place_or_photo(portrait: Path, options: Options, data: Path) -> None:
     folder = data / "photos" / "face_recognition"
     photo = read_photo(folder / "obama_and_biden.jpg").frame
@@ -248,6 +235,7 @@ def test_who_is_meant_is_named_by_place_or_photo(portrait: Path, options: Option
     assert left[0] <= min(one[0], other[0])
 
 
+@pytest.mark.usefixtures("kept_looks_here")
 def test_nobody_who_is_meant_leaves_nothing_and_tells_the_likest(
     portrait: Path, options: Options, data: Path, tmp_path: Path
 ) -> None:
@@ -279,6 +267,7 @@ def test_a_model_of_another_identity_space_is_refused(portrait: Path, options: O
         Swapper([read_photo(portrait).frame], replace(options, face_pack=face_pack))
 
 
+@pytest.mark.usefixtures("kept_looks_here")
 def test_a_label_is_on_every_frame_and_counts_as_no_face(
     portrait: Path, short_clip: Path, options: Options, tmp_path: Path
 ) -> None:
@@ -295,6 +284,7 @@ def test_a_label_is_on_every_frame_and_counts_as_no_face(
         assert not changed[:190].any()
 
 
+@pytest.mark.usefixtures("kept_looks_here")
 def test_a_labelled_photo_without_a_face_is_still_not_written(portrait: Path, options: Options, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "wall.png"), np.full((200, 200, 3), 130, np.uint8))
     with pytest.raises(NoFaceError):

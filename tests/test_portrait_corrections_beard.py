@@ -77,7 +77,7 @@ def test_a_beard_grows_on_chin_and_upper_lip_not_on_lips_nose_and_eyes() -> None
 def test_the_shipped_network_tells_beards(finder: LandmarkFinder, data: Path, name: str) -> None:
     rgb = read_photo(data / "photos" / name).frame.rgb
     face = open_detector(None, Options(threads=1)).detect(rgb)[0]
-    sure = finder.look(crop_face(rgb, face, finder.template, 448).image)[1]
+    sure = finder.find_with_beard(crop_face(rgb, face, finder.template, 448).image)[1]
     assert sure > 0.9 if BEARDS[name] else sure < 0.3
 
 
@@ -87,14 +87,14 @@ def test_of_a_bearded_lower_face_the_lips_alone_are_covered(beard: float, covere
         def __init__(self) -> None:
             self.template = "simswap-frontal"
 
-        def look(self, image: np.ndarray) -> tuple[np.ndarray, float]:
+        def find_with_beard(self, image: np.ndarray) -> tuple[np.ndarray, float]:
             return face_points(), beard
 
     image = np.random.default_rng(0).integers(0, 255, (SIZE, SIZE, 3), dtype=np.uint8)
     portrait = Portrait(image, np.ones((SIZE, SIZE), np.float32), face_points())
     (face,) = Fitter(prepared(portrait), Finder()).fit([crop(image)])
     chin, cheek, lip = (
-        face.laid[round(y * SIZE), round(x * SIZE), 3] for x, y in ((0.5, 0.85), (0.3, 0.55), (0.5, 0.81))
+        face.warped[round(y * SIZE), round(x * SIZE), 3] for x, y in ((0.5, 0.85), (0.3, 0.55), (0.5, 0.81))
     )
     assert cheek > 200
     assert lip > 150

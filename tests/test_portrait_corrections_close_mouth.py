@@ -24,12 +24,12 @@ MIDDLE = round(0.76 * SIZE), SIZE // 2  # of the mouth
 
 def portrait(teeth: bool) -> Portrait:
     points = face_points()
-    image, usable = np.full((SIZE, SIZE, 3), SKIN, np.uint8), np.ones((SIZE, SIZE), np.float32)
+    image, valid_mask = np.full((SIZE, SIZE, 3), SKIN, np.uint8), np.ones((SIZE, SIZE), np.float32)
     image[polygon(cv2.convexHull(points[48:66]), SIZE) > 0] = RED
     if teeth:
         mouth = cv2.dilate(polygon(points[OPENING], SIZE), np.ones((3, 3), np.uint8)) > 0
-        image[mouth], usable[mouth] = TEETH, 0
-    return Portrait(image, usable, points)
+        image[mouth], valid_mask[mouth] = TEETH, 0
+    return Portrait(image, valid_mask, points)
 
 
 def classes(opening: float) -> np.ndarray:

@@ -57,7 +57,7 @@ def test_a_mask_tints_no_skin_beside_it(swapper: Swapper, target: np.ndarray, co
     (crop,) = swapper.equipment.parser.parse_crops([crop_of(swapper, masked)])
     stages = swapper.equipment.of_roles[0]
     (face,) = stages.fitter.fit([crop])
-    (image,) = stages.generator.generate([face.crop], [face.laid])
+    (image,) = stages.generator.generate([face.crop], [face.warped])
     skin = cv2.resize(class_share(crop.class_probs, SKIN), (448, 448)) > 0.95
     weight = swapper.equipment.masker.mask([crop])[0] > 0.9
     red, _, blue = (image.astype(float) - crop.image)[skin & weight].mean(axis=0)

@@ -27,7 +27,7 @@ def crop() -> Crop:
     return Crop(image, np.eye(2, 3), face, small)
 
 
-def laid(*covered: tuple[int, float]) -> np.ndarray:
+def warped(*covered: tuple[int, float]) -> np.ndarray:
     """A portrait that may be used over so large a part of these brows, from the left, and over the skin below."""
     layers = np.zeros((SIZE, SIZE, 4), np.uint8)
     layers[92:, :, 3] = 255
@@ -46,21 +46,21 @@ def brow(image: np.ndarray, label: int) -> np.ndarray:
 
 def test_the_rest_of_a_brow_covered_by_half_becomes_skin() -> None:
     given = crop()
-    result = ERASE.erased(given, laid((2, 0.7), (3, 1.0)))
+    result = ERASE.erased(given, warped((2, 0.7), (3, 1.0)))
     assert np.abs(brow(result.image, 2) - SKIN).max() < 15
     assert np.array_equal(brow(given.image, 2), BROW)
 
 
 def test_a_brow_that_is_hardly_covered_stays() -> None:
     given = crop()
-    result = ERASE.erased(given, laid((2, 0.1), (3, 0.7)))
+    result = ERASE.erased(given, warped((2, 0.1), (3, 0.7)))
     assert np.abs(brow(result.image, 2) - BROW).max() < 2
     assert np.abs(brow(result.image, 3) - SKIN).max() < 15
 
 
 def test_nothing_else_changes() -> None:
     given = crop()
-    change = np.abs(ERASE.erased(given, laid((2, 0.7), (3, 0.7))).image.astype(int) - given.image).max(axis=2)
+    change = np.abs(ERASE.erased(given, warped((2, 0.7), (3, 0.7))).image.astype(int) - given.image).max(axis=2)
     near = np.zeros((SIZE, SIZE), bool)
     near[68:100, 36:190] = True
     assert not change[~near].any()
@@ -69,10 +69,10 @@ def test_nothing_else_changes() -> None:
 @pytest.mark.parametrize("shares", [(1.0, 1.0), (0.0, 0.0)])
 def test_brows_covered_wholly_or_not_at_all_are_left_alone(shares: tuple[float, float]) -> None:
     given = crop()
-    assert ERASE.erased(given, laid(*zip(BROWS, shares, strict=True))) is given
+    assert ERASE.erased(given, warped(*zip(BROWS, shares, strict=True))) is given
 
 
 def test_without_a_parser_nothing_is_known() -> None:
     given = crop()
     blind = Crop(given.image, given.to_crop, given.face)
-    assert ERASE.erased(blind, laid((2, 0.7))) is blind
+    assert ERASE.erased(blind, warped((2, 0.7))) is blind

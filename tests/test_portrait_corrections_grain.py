@@ -23,7 +23,7 @@ def crop_of(image: np.ndarray, skin: float = 1.0) -> Crop:
     return Crop(image, np.eye(2, 3), FACE, classes)
 
 
-def laid(alpha: int = 255) -> np.ndarray:
+def warped(alpha: int = 255) -> np.ndarray:
     layers = np.zeros((SIZE, SIZE, 4), np.uint8)
     layers[20:200, 30:190, 3] = alpha
     return layers
@@ -36,7 +36,7 @@ def grain_of(image: np.ndarray) -> float:
 @pytest.mark.parametrize("own", [0.0, 2.0])
 def test_smooth_skin_gets_the_grain_that_it_lacks(own: float) -> None:
     target = picture(5.0)
-    result = Grain().grained(picture(own, seed=1), crop_of(target), laid())
+    result = Grain().grained(picture(own, seed=1), crop_of(target), warped())
     assert grain_of(result) == pytest.approx(grain_of(target), rel=0.15)
     assert abs(float(result[INNER, INNER].mean()) - float(picture(0.0).mean())) < 0.5
 
@@ -44,7 +44,7 @@ def test_smooth_skin_gets_the_grain_that_it_lacks(own: float) -> None:
 def test_skin_loses_the_grain_that_its_film_has_not() -> None:
     image, target = picture(5.0), picture(1.0, seed=1)
     image[100:103, 60:160] = 20  # a wrinkle, which stays
-    result = Grain().grained(image, crop_of(target), laid())
+    result = Grain().grained(image, crop_of(target), warped())
     rest = result[110:160, INNER, 1]
     assert float(rest.std()) < 0.6 * float(image[110:160, INNER, 1].std())
     assert result[101, INNER].mean() < 40
@@ -52,23 +52,23 @@ def test_skin_loses_the_grain_that_its_film_has_not() -> None:
 
 def test_a_clean_film_stays_clean() -> None:
     image = picture(0.0)
-    assert Grain().grained(image, crop_of(picture(0.4)), laid()) is image
+    assert Grain().grained(image, crop_of(picture(0.4)), warped()) is image
 
 
 def test_the_lines_of_the_target_do_not_come_along() -> None:
     target = picture(3.0)
     target[100:103, 60:160] = 20  # a brow's hair, or a wrinkle
-    result = Grain().grained(picture(0.0), crop_of(target), laid()).astype(int)
+    result = Grain().grained(picture(0.0), crop_of(target), warped()).astype(int)
     assert np.abs(result - picture(0.0))[95:108].max() < 12
 
 
 def test_only_skin_beneath_a_portrait_is_changed() -> None:
     image, target = picture(0.0), picture(5.0)
-    np.testing.assert_array_equal(Grain().grained(image, crop_of(target), laid())[:18], image[:18])
-    assert Grain().grained(image, crop_of(target, skin=0.0), laid()) is image
-    assert Grain().grained(image, crop_of(target), laid(alpha=0)) is image
+    np.testing.assert_array_equal(Grain().grained(image, crop_of(target), warped())[:18], image[:18])
+    assert Grain().grained(image, crop_of(target, skin=0.0), warped()) is image
+    assert Grain().grained(image, crop_of(target), warped(alpha=0)) is image
 
 
 def test_a_crop_that_was_not_parsed_stays() -> None:
     image = picture(0.0)
-    assert Grain().grained(image, Crop(picture(5.0), np.eye(2, 3), FACE), laid()) is image
+    assert Grain().grained(image, Crop(picture(5.0), np.eye(2, 3), FACE), warped()) is image

@@ -1,4 +1,4 @@
-"""Where the source's lips cannot do what the target's do, the target's own are laid, in the source's colour."""
+"""Where the source's lips cannot do what the target's do, the target's own are painted, in the source's colour."""
 
 from dataclasses import replace
 
@@ -109,25 +109,27 @@ def test_own_lips_have_anothers_colour_and_their_own_depth() -> None:
     shares = classes()
     image = face(shares, lips=(80, 80, 80))
     image[: MIDDLE[0]] //= 2  # the upper lip in shade
-    laid = np.dstack([np.full((SIZE, SIZE, 3), SKIN, np.uint8), np.full((SIZE, SIZE), 255, np.uint8)])
-    result = OwnLipsPainted().painted(laid, crop(shares, image), Lips(np.float32(BROWN), 1.0, 0.0), 1.0)
+    warped = np.dstack([np.full((SIZE, SIZE, 3), SKIN, np.uint8), np.full((SIZE, SIZE), 255, np.uint8)])
+    result = OwnLipsPainted().painted(warped, crop(shares, image), Lips(np.float32(BROWN), 1.0, 0.0), 1.0)
     upper, lower = (result[MIDDLE[0] + step, MIDDLE[1], :3].astype(float) for step in (-4, 4))
     assert 1.4 < lower.mean() / upper.mean() < 2
     for lip in (upper, lower):
         np.testing.assert_allclose(lip / lip.sum(), np.divide(BROWN, sum(BROWN)), atol=0.01)
     assert (lower + upper).mean() / 2 == pytest.approx(np.mean(BROWN), rel=0.1)
-    np.testing.assert_array_equal(result[: SIZE // 2], laid[: SIZE // 2])
-    np.testing.assert_array_equal(result[..., 3], laid[..., 3])
-    half = OwnLipsPainted().painted(laid, crop(shares, image), Lips(np.float32(BROWN), 1.0, 0.0), 0.5)[
+    np.testing.assert_array_equal(result[: SIZE // 2], warped[: SIZE // 2])
+    np.testing.assert_array_equal(result[..., 3], warped[..., 3])
+    half = OwnLipsPainted().painted(warped, crop(shares, image), Lips(np.float32(BROWN), 1.0, 0.0), 0.5)[
         MIDDLE[0] + 4, MIDDLE[1]
     ]
     assert half[0] == pytest.approx((lower[0] + SKIN[0]) / 2, abs=2)
 
 
 def test_lips_that_nobody_sees_are_left_out() -> None:
-    laid = np.full((SIZE, SIZE, 4), 90, np.uint8)
+    warped = np.full((SIZE, SIZE, 4), 90, np.uint8)
     hidden = classes(width=0)
-    assert OwnLipsPainted().painted(laid, crop(hidden, face(hidden)), Lips(np.float32(BROWN), 1.0, 0.0), 1.0) is laid
+    assert (
+        OwnLipsPainted().painted(warped, crop(hidden, face(hidden)), Lips(np.float32(BROWN), 1.0, 0.0), 1.0) is warped
+    )
 
 
 def test_a_look_without_a_mouth_is_mixed_in_as_far_as_wanted() -> None:
@@ -148,6 +150,6 @@ def test_at_any_size() -> None:
     lips = lips_of(large, shares)
     assert lips is not None
     assert np.abs(lips.colour - seen(shares).colour).max() < 2
-    laid = np.zeros((2 * SIZE, 2 * SIZE, 4), np.uint8)
-    result = OwnLipsPainted().painted(laid, crop(shares, large), lips, 1.0)
+    warped = np.zeros((2 * SIZE, 2 * SIZE, 4), np.uint8)
+    result = OwnLipsPainted().painted(warped, crop(shares, large), lips, 1.0)
     assert np.abs(result[2 * MIDDLE[0] + 8, 2 * MIDDLE[1], :3].astype(int) - RED).max() < 12

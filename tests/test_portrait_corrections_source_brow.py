@@ -21,10 +21,10 @@ def portrait(*hidden: tuple[slice, slice]) -> Portrait:
     for start in (17, 22):
         line = np.rint(face_points()[start : start + 5] * SIZE).astype(np.int32)
         cv2.polylines(image, [line], isClosed=False, color=BROW, thickness=5)
-    usable = np.ones((SIZE, SIZE), np.float32)
+    valid_mask = np.ones((SIZE, SIZE), np.float32)
     for part in hidden:
-        image[part], usable[part] = HAIR, 0
-    return Portrait(image, usable, face_points())
+        image[part], valid_mask[part] = HAIR, 0
+    return Portrait(image, valid_mask, face_points())
 
 
 def test_a_hidden_brow_is_drawn_from_the_other() -> None:

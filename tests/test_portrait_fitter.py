@@ -117,9 +117,9 @@ def test_where_the_spline_folds_or_squeezes_the_target_stays() -> None:
     for steps in (-1.0, 12.0):  # of the portrait, for one column of the face
         across = np.ones(SPLINE.cells, np.float32)
         across[22:26] = steps
-        bent = straight.copy()
-        bent[..., 0] = np.cumsum(across) / SPLINE.cells
-        kept = FoldGuard().unfolded(bent, face_points())
+        folded = straight.copy()
+        folded[..., 0] = np.cumsum(across) / SPLINE.cells
+        kept = FoldGuard().unfolded(folded, face_points())
         assert kept[SPLINE.cells // 2, SPLINE.cells // 2] < 0.1
         assert kept[:, : SPLINE.cells // 3].min() > 0.99
         assert kept[:, -SPLINE.cells // 3 :].min() > 0.99
@@ -199,8 +199,8 @@ def portraitist(finder: LandmarkFinder, parser: Parser) -> Portraitist:
 
 
 @pytest.fixture(scope="module")
-def seen(portrait: Path) -> tuple[np.ndarray, Face]:
-    rgb = cv2.cvtColor(cv2.imread(str(portrait)), cv2.COLOR_BGR2RGB)
+def seen(large_portrait: Path) -> tuple[np.ndarray, Face]:
+    rgb = cv2.cvtColor(cv2.imread(str(large_portrait)), cv2.COLOR_BGR2RGB)
     return rgb, open_detector(None, Options(threads=1, device="cpu")).detect(rgb)[0]
 
 
@@ -219,16 +219,16 @@ def test_a_portrait_laid_over_its_own_photo_is_that_photo(
     finder: LandmarkFinder, parser: Parser, portraitist: Portraitist, seen: tuple[np.ndarray, Face]
 ) -> None:
     (crop,) = parser.parse_crops([crop_face(*seen, finder.template, SIZE)])
-    laid = Fitter(prepared(portraitist.observe(crop.image)), finder).fit([crop])[0].laid
-    assert np.abs(laid[..., :3].astype(int) - crop.image).mean() < 1
-    assert laid[SIZE // 2, SIZE // 2, 3] > 200
-    assert laid[2, 2, 3] == 0
+    warped = Fitter(prepared(portraitist.observe(crop.image)), finder).fit([crop])[0].warped
+    assert np.abs(warped[..., :3].astype(int) - crop.image).mean() < 1
+    assert warped[SIZE // 2, SIZE // 2, 3] > 200
+    assert warped[2, 2, 3] == 0
 
 
 def test_hair_and_background_are_no_part_of_a_portrait(portraitist: Portraitist, seen: tuple[np.ndarray, Face]) -> None:
-    usable = portraitist.take(*seen).valid_mask
-    assert usable[int(0.62 * SIZE), int(0.38 * SIZE)] > 0.9  # a cheek
-    assert usable[: SIZE // 20].max() < 0.1  # the hair above
+    valid_mask = portraitist.take(*seen).valid_mask
+    assert valid_mask[int(0.62 * SIZE), int(0.38 * SIZE)] > 0.9  # a cheek
+    assert valid_mask[: SIZE // 20].max() < 0.1  # the hair above
 
 
 def test_without_a_parser_all_of_a_portrait_is_used(finder: LandmarkFinder, seen: tuple[np.ndarray, Face]) -> None:
@@ -240,11 +240,11 @@ def test_a_shadow_in_the_midst_of_a_face_is_usable_and_hair_or_teeth_there_are_n
     for label, (x, y), radius in ((1, (80, 80), 60), (0, (60, 60), 10), (17, (100, 60), 10), (11, (80, 110), 10)):
         rows, columns = np.mgrid[:160, :160]
         labels[np.hypot(columns - x, rows - y) < radius] = label
-    usable = ValidMask().valid(np.eye(19, dtype=np.float32)[labels].transpose(2, 0, 1), 160)
-    assert usable[60, 60] > 0.95  # the parser took it for background
-    assert usable[60, 100] < 0.05
-    assert usable[110, 80] < 0.05
-    assert usable[5, 5] == 0
+    valid_mask = ValidMask().valid(np.eye(19, dtype=np.float32)[labels].transpose(2, 0, 1), 160)
+    assert valid_mask[60, 60] > 0.95  # the parser took it for background
+    assert valid_mask[60, 100] < 0.05
+    assert valid_mask[110, 80] < 0.05
+    assert valid_mask[5, 5] == 0
 
 
 def test_of_a_photo_and_a_smaller_one_the_larger_is_the_better_source(
@@ -258,7 +258,7 @@ def test_of_a_photo_and_a_smaller_one_the_larger_is_the_better_source(
 
 def test_training_lays_portraits_as_the_swapper_does() -> None:
     torch = pytest.importorskip("torch", reason="training needs the [train] extra")
-    from faceswap_cli.training.data.portraits import lay
+    from faceswap_cli.training.data.portraits import warp
 
     points, image = face_points(), np.random.default_rng(1).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     image = cv2.GaussianBlur(image, (0, 0), 3)
@@ -267,13 +267,13 @@ def test_training_lays_portraits_as_the_swapper_does() -> None:
     class Known:
         """Knows the points of the target beforehand."""
 
-        def look(self, picture: np.ndarray) -> tuple[np.ndarray, float]:
+        def find_with_beard(self, picture: np.ndarray) -> tuple[np.ndarray, float]:
             return points, 0.0
 
     whole = Portrait(image, np.ones((SIZE, SIZE), np.float32), origins.astype(np.float32))
     crop = Crop(image, np.eye(2, 3), Face(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0))
-    ours = Fitter(prepared(whole), Known()).fit([crop])[0].laid[..., :3].astype(np.float32) / 255
+    ours = Fitter(prepared(whole), Known()).fit([crop])[0].warped[..., :3].astype(np.float32) / 255
     layers = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
-    theirs = lay(layers, torch.from_numpy(whole.landmarks)[None], torch.from_numpy(points)[None], SIZE)
+    theirs = warp(layers, torch.from_numpy(whole.landmarks)[None], torch.from_numpy(points)[None], SIZE)
     inner = slice(SIZE // 5, -SIZE // 5)
     assert np.abs(ours - theirs[0].permute(1, 2, 0).numpy())[inner, inner].max() < 0.03

@@ -1,10 +1,10 @@
-"""The source's shape on the target's head: pose, shape, what may not leak in, and how the frame is bent."""
+"""The source's shape on the target's head: pose, shape, what may not leak in, and how the frame is warped."""
 
 import numpy as np
 import pytest
 
 from faceswap_cli.options import Options
-from faceswap_cli.portrait.bending import Field, bend, bent_classes
+from faceswap_cli.portrait.bending import Field, frame_warp, warped_classes
 from faceswap_cli.portrait.corrections.head_shape import HeadShape, Settings
 from faceswap_cli.portrait.corrections.source_shape import SourceShape
 from faceswap_cli.portrait.geometry import (
@@ -186,7 +186,7 @@ def test_the_side_turned_away_hardly_moves() -> None:
     assert visible(fit_pose(points))[0:5].min() == 1
 
 
-# ---- the frame is bent ----
+# ---- the frame is warped ----
 
 SIDE = 300
 
@@ -227,7 +227,7 @@ def test_a_marked_point_lands_on_its_goal(number: int) -> None:
     goals = far_goals(points)
     crop = crop_of(np.zeros((480, 480, 3), np.uint8))
     marked, wanted = frame_points(crop, points)[number], frame_points(crop, goals)[number]
-    there = bend(crop, Field(points, goals), (480, 480, 3))
+    there = frame_warp(crop, Field(points, goals), (480, 480, 3))
     assert there is not None
     np.testing.assert_allclose(centre(there.of(spot(marked))) + np.array([there.x, there.y]), wanted, atol=0.5)
 
@@ -235,7 +235,7 @@ def test_a_marked_point_lands_on_its_goal(number: int) -> None:
 def test_around_the_face_every_pixel_stays() -> None:
     points = seen(mean_face())
     frame = np.random.default_rng(1).integers(0, 256, (480, 480, 3), np.uint8)
-    there = bend(crop_of(frame), Field(points, far_goals(points)), frame.shape)
+    there = frame_warp(crop_of(frame), Field(points, far_goals(points)), frame.shape)
     assert there is not None
     share = there.changed()
     for edge in (share[0], share[-1], share[:, 0], share[:, -1]):
@@ -251,7 +251,7 @@ def test_nothing_folds_where_faces_are_most_unlike() -> None:
     points = seen(mean_face())
     for seed in range(4):
         goals = goal(points, change(shape_of(seen(somebody(seed, spread=0.12))), shape_of(points)))
-        there = bend(crop_of(np.zeros((480, 480, 3), np.uint8)), Field(points, goals), (480, 480, 3))
+        there = frame_warp(crop_of(np.zeros((480, 480, 3), np.uint8)), Field(points, goals), (480, 480, 3))
         assert there is not None
         across, down = np.gradient(there.moves, axis=1), np.gradient(there.moves, axis=0)
         area = (1 + across[..., 0]) * (1 + down[..., 1]) - across[..., 1] * down[..., 0]
@@ -264,10 +264,10 @@ def test_classes_are_bent_along_with_the_picture(angle: float) -> None:
     field, crop = Field(points, far_goals(points)), crop_of(np.zeros((480, 480, 3), np.uint8), angle=angle)
     class_probs = np.zeros((19, 448, 448), np.float32)
     class_probs[1] = spot(points[30] * 448 - 0.5, (448, 448))[..., 0] / 255
-    there = bend(crop, field, (480, 480, 3))
+    there = frame_warp(crop, field, (480, 480, 3))
     assert there is not None
     np.testing.assert_allclose(
-        centre(bent_classes(class_probs, crop, there)[1][..., None]), field.goals[30] * 448 - 0.5, atol=0.7
+        centre(warped_classes(class_probs, crop, there)[1][..., None]), field.goals[30] * 448 - 0.5, atol=0.7
     )
 
 
@@ -285,7 +285,7 @@ def test_the_face_beside_it_stays() -> None:
     assert np.abs(Field(points, far_goals(points)).at(beside)).max() > 0
 
 
-def laid(picture: np.ndarray, each: Patch) -> np.ndarray:
+def pasted(picture: np.ndarray, each: Patch) -> np.ndarray:
     picture = picture.copy()
     height, width = each.alpha.shape
     under = picture[each.y : each.y + height, each.x : each.x + width]
@@ -338,7 +338,7 @@ def test_no_strength_changes_no_pixel() -> None:
     (face,) = bent_faces(frame, [crop], [points], strength=0.0)
     np.testing.assert_array_equal(face.crop.image, crop.image)
     np.testing.assert_array_equal(face.landmarks, points.astype(np.float32))
-    assert face.bent.alpha.max() == 0
+    assert face.reshaped.alpha.max() == 0
 
 
 def test_strength_0_has_no_step_and_another_strength_another_recipe() -> None:
@@ -351,7 +351,7 @@ def test_strength_0_has_no_step_and_another_strength_another_recipe() -> None:
 def test_the_bent_crop_is_that_of_the_bent_frame() -> None:
     frame = np.random.default_rng(1).integers(0, 256, (480, 480, 3), np.uint8)
     (face,) = bent_faces(frame, [crop_of(frame)], [seen(somebody(2))])
-    picture = np.rint(laid(frame.astype(float), face.bent)).astype(np.uint8)
+    picture = np.rint(pasted(frame.astype(float), face.reshaped)).astype(np.uint8)
     assert np.abs(picture.astype(int) - frame).max() > 20
     np.testing.assert_array_equal(crop_of(picture).image, face.crop.image)
 
@@ -362,7 +362,7 @@ def test_a_second_face_is_bent_in_the_frame_the_first_has_left() -> None:
     faces = bent_faces(frame, crops, points)
     picture = frame.astype(float)
     for face in faces:
-        picture = np.rint(laid(picture, face.bent))
+        picture = np.rint(pasted(picture, face.reshaped))
     for crop, left in zip(faces, (90, 400), strict=True):
         np.testing.assert_array_equal(crop_of(picture.astype(np.uint8), left=left).image, crop.crop.image)
 
@@ -381,10 +381,10 @@ def test_two_layers_become_one_that_does_what_both_do() -> None:
         return Patch(x, y, rng.integers(0, 256, (height, width, 3), np.uint8), alpha)
 
     frame, under, over = rng.integers(0, 256, (60, 70, 3)).astype(float), patch(10, 8, 40, 50), patch(5, 20, 30, 30)
-    wanted = laid(laid(frame, under), over)
-    np.testing.assert_allclose(laid(frame, overlaid(under, over, 1.0)), wanted, atol=0.51)
+    wanted = pasted(pasted(frame, under), over)
+    np.testing.assert_allclose(pasted(frame, overlaid(under, over, 1.0)), wanted, atol=0.51)
     half = frame + 0.5 * (wanted - frame)
-    np.testing.assert_allclose(laid(frame, overlaid(under, over, 0.5)), half, atol=0.51)
+    np.testing.assert_allclose(pasted(frame, overlaid(under, over, 0.5)), half, atol=0.51)
     assert overlaid(under, None, 1.0) is None
     np.testing.assert_allclose(overlaid(None, over, 0.5).alpha, over.alpha / 2)
 

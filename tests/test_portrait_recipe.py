@@ -67,7 +67,7 @@ CHANGED = {
 
 
 class Bench:
-    """The networks, opened once, and what they make of pairs; the laid portrait stands for the generator's picture."""
+    """The networks, opened once, and what they make of pairs; the warped portrait is the generator's picture."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -105,13 +105,13 @@ class Bench:
         for crop, rgb in zip(self.crops(target), self.frames(target), strict=True):
             faces = fitter.fit([crop], history if target.endswith(".mp4") else None, rgb)
             images = Finisher(recipe).finish(faces, [over(face) for face in faces])
-            found = b"".join([faces[0].crop.image.tobytes(), faces[0].laid.tobytes(), images[0].tobytes()])
+            found = b"".join([faces[0].crop.image.tobytes(), faces[0].warped.tobytes(), images[0].tobytes()])
         return hashlib.sha256(found).hexdigest()
 
 
 def over(face: FaceState) -> np.ndarray:
-    share = face.laid[..., 3:].astype(np.float32) / 255
-    return np.rint(face.crop.image * (1 - share) + face.laid[..., :3] * share).astype(np.uint8)
+    share = face.warped[..., 3:].astype(np.float32) / 255
+    return np.rint(face.crop.image * (1 - share) + face.warped[..., :3] * share).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_steps_read_and_write_what_they_declare(bench: Bench, pair: tuple[str, s
     assert bench.opened.landmarks is not None
     source, (crop,) = bench.portrait(pair[0], RECIPE), bench.crops(pair[1])
     (rgb,) = bench.frames(pair[1])
-    landmarks, beard = bench.opened.landmarks.look(crop.image)
+    landmarks, beard = bench.opened.landmarks.find_with_beard(crop.image)
     face = Watched(source, crop, landmarks, beard, fit_pose(landmarks), frame=rgb)
     for step in RECIPE.of_frame(after_generator=False) + RECIPE.of_frame(after_generator=True):
         if step.phase is Phase.FINISH:
@@ -208,7 +208,7 @@ def test_all_corrections_can_be_left_out_together(bench: Bench) -> None:
 def test_a_name_that_is_none_is_refused_with_those_that_are() -> None:
     with pytest.raises(UsageError, match=r"'pores'.*eyelids.*grain"):
         RECIPE.without(("grain", "pores"))
-    with pytest.raises(UsageError, match="'cover'"):  # a step that nothing can be laid without
+    with pytest.raises(UsageError, match="'cover'"):  # a step that nothing can be warped without
         RECIPE.without(("cover",))
 
 
@@ -300,7 +300,7 @@ def test_how_far_back_a_frame_depends_is_added_up_along_what_is_read() -> None:
     assert reach([shape, steady], 0) == 5 + 2
     assert reach([shape, steady, beard], 4) == 12
     assert reach([shape, steady, beard], 16) == 5 + 16  # the mask is steadied over what the shape moved
-    assert reach([steady, Needs(("landmarks",), ("laid",), 3)], 0) == 2 + 3
+    assert reach([steady, Needs(("landmarks",), ("warped",), 3)], 0) == 2 + 3
     assert MASKS_BACK + GLASSES_BACK == 16
     assert RECIPE.shaped(0.0).reach(16) == 16
     assert RECIPE.reach(16) == 24 + 16

@@ -27,15 +27,15 @@ def turned(points: np.ndarray) -> np.ndarray:
     return np.column_stack([0.5 + np.where(x > 0, x / 3, x), points[:, 1]]).astype(np.float32)
 
 
-def laid_over_a_face_ahead(source: Portrait) -> np.ndarray:
+def warped_to_a_face_ahead(source: Portrait) -> np.ndarray:
     class Known:
         """Knows the points of the target beforehand."""
 
-        def look(self, picture: np.ndarray) -> tuple[np.ndarray, float]:
+        def find_with_beard(self, picture: np.ndarray) -> tuple[np.ndarray, float]:
             return face_points(), 0.0
 
     crop = Crop(source.image, np.eye(2, 3), Face(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0))
-    return Fitter(prepared(source), Known()).fit([crop])[0].laid
+    return Fitter(prepared(source), Known()).fit([crop])[0].warped
 
 
 def test_mirrored_twice_is_the_portrait() -> None:
@@ -51,15 +51,15 @@ def test_a_face_alike_on_both_sides_has_its_points_in_their_places_when_mirrored
 
 
 def test_the_hidden_half_is_the_other_one_mirrored() -> None:
-    laid = laid_over_a_face_ahead(portrait(turned(face_points())))
-    left, right = laid[SIZE // 2, SIZE // 3], laid[SIZE // 2, 2 * SIZE // 3]
+    warped = warped_to_a_face_ahead(portrait(turned(face_points())))
+    left, right = warped[SIZE // 2, SIZE // 3], warped[SIZE // 2, 2 * SIZE // 3]
     assert left[0] > 150 > 50 > left[2]
     assert right[0] > 150 > 50 > right[2]
 
 
 def test_a_portrait_that_looks_ahead_keeps_both_halves() -> None:
-    laid = laid_over_a_face_ahead(portrait(face_points()))
-    left, right = laid[SIZE // 2, SIZE // 3], laid[SIZE // 2, 2 * SIZE // 3]
+    warped = warped_to_a_face_ahead(portrait(face_points()))
+    left, right = warped[SIZE // 2, SIZE // 3], warped[SIZE // 2, 2 * SIZE // 3]
     assert left[0] > 150 > 50 > left[2]
     assert right[2] > 150 > 50 > right[0]
 

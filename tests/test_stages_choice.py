@@ -133,5 +133,5 @@ def test_a_cut_chooses_anew_at_once() -> None:
 def test_a_skull_on_a_shirt_is_not_followed(data: Path) -> None:
     watch = Watch(open_detector(None, Options(device="cpu", threads=1)))
     with open_clip(data / "clips" / "intel_asl_brother.mkv") as clip:
-        located = list(Track(1).follow((frame, watch.look(frame.rgb)) for frame in clip.frames()))
+        located = list(Track(1).follow((frame, watch.find(frame.rgb)) for frame in clip.frames()))
     assert [[face.area < 100**2 for face in each.faces] for each in located] == [[True]] * 65  # not the skull

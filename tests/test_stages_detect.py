@@ -22,6 +22,8 @@ from faceswap_cli.stages.detect import Detect, Watch, open_detector
 from faceswap_cli.stages.views import Tile, tilt
 from faceswap_cli.types import Detections
 
+pytestmark = pytest.mark.usefixtures("kept_looks")
+
 
 def read(path: Path) -> np.ndarray:
     return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
@@ -86,8 +88,8 @@ def test_a_line_has_no_face(detector: Detect, shape: tuple[int, int]) -> None:
     assert not detector.detect(np.zeros((*shape, 3), np.uint8))
 
 
-def test_a_portrait_has_one_face_with_its_points_in_order(detector: Detect, portrait: Path) -> None:
-    (face,) = detector.detect(read(portrait))
+def test_a_portrait_has_one_face_with_its_points_in_order(detector: Detect, large_portrait: Path) -> None:
+    (face,) = detector.detect(read(large_portrait))
     left_eye, right_eye, nose, left_mouth, right_mouth = face.points
     assert left_eye[0] < nose[0] < right_eye[0]
     assert left_mouth[0] < right_mouth[0]
@@ -96,8 +98,8 @@ def test_a_portrait_has_one_face_with_its_points_in_order(detector: Detect, port
     assert (face.points <= face.box[2:]).all()
 
 
-def test_colour_order_is_turned_at_the_door(detector: Detect, portrait: Path) -> None:
-    rgb = read(portrait)
+def test_colour_order_is_turned_at_the_door(detector: Detect, large_portrait: Path) -> None:
+    rgb = read(large_portrait)
     assert detector.detect(rgb)[0].score > detector.detect(rgb[:, :, ::-1].copy())[0].score
 
 
@@ -144,9 +146,9 @@ def test_a_face_filling_the_frame_is_found_once(detector: Detect, data: Path) ->
     assert len(detector.detect(read(photo))) == 1
 
 
-def test_small_faces_are_left_out_on_request(face_pack: Path, portrait: Path) -> None:
+def test_small_faces_are_left_out_on_request(face_pack: Path, large_portrait: Path) -> None:
     picky = open_detector(face_pack, Options(threads=1, device="cpu", min_face=5000))
-    found = picky.detect(read(portrait))
+    found = picky.detect(read(large_portrait))
     assert (len(found), found.too_small, found.unsure) == (0, 1, ())
 
 
@@ -187,7 +189,7 @@ def test_a_pack_is_opened_beside_a_program_that_goes_on_printing(
 
 
 def test_no_other_network_of_a_pack_is_opened(
-    tmp_path: Path, face_pack: Path, portrait: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, face_pack: Path, large_portrait: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """insightface prints when it opens one with two inputs, and such a network needs what this one has not."""
     shutil.copy(face_pack / "scrfd_2.5g_bnkps.onnx", tmp_path)
@@ -197,18 +199,20 @@ def test_no_other_network_of_a_pack_is_opened(
     )
     graph = helper.make_graph([helper.make_node("Identity", ["target"], ["image"])], "swap", [target, source], [image])
     onnx.save(helper.make_model(graph), tmp_path / "another.onnx")
-    assert len(open_detector(tmp_path, Options(threads=1)).detect(read(portrait))) == 1
+    assert len(open_detector(tmp_path, Options(threads=1)).detect(read(large_portrait))) == 1
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_pack_with_a_manifest_opens_the_detector_it_names(tmp_path: Path, face_pack: Path, portrait: Path) -> None:
+def test_a_pack_with_a_manifest_opens_the_detector_it_names(
+    tmp_path: Path, face_pack: Path, large_portrait: Path
+) -> None:
     shutil.copy(face_pack / "yunet_n_dynamic.onnx", tmp_path / "a.onnx")
     shutil.copy(face_pack / "scrfd_2.5g_bnkps.onnx", tmp_path / "b.onnx")
     (tmp_path / "MODEL.LICENSE").write_text("for tests")
     manifest = {"manifest_version": 2, "model_id": "two", "license": "MODEL.LICENSE"}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"tasks": {"detection": {"file": "b.onnx"}}}))
     detector = open_detector(tmp_path, Options(threads=1))
-    assert (detector.file.name, len(detector.detect(read(portrait)))) == ("b.onnx", 1)
+    assert (detector.file.name, len(detector.detect(read(large_portrait)))) == ("b.onnx", 1)
 
 
 def test_a_pack_without_a_detector_is_refused(tmp_path: Path, encoder_file: Path) -> None:
@@ -280,13 +284,13 @@ def test_a_panorama_shows_its_faces(ours: Detect, portraits: list[np.ndarray]) -
 def test_a_face_that_lies_is_followed_as_it_lies(ours: Detect, portraits: list[np.ndarray]) -> None:
     lying, recorder = np.ascontiguousarray(np.rot90(portraits[0])), Recorder(ours)
     watch = Watch(recorder)
-    assert all(len(watch.look(lying)) == 1 for _ in range(7))
+    assert all(len(watch.find(lying)) == 1 for _ in range(7))
     assert [sorted(turns) for turns, _ in recorder.ways] == [[0, 1, 2, 3]] + [[3]] * 5 + [[0, 3]]
 
 
 def test_a_head_that_rolls_over_is_found_all_the_way(ours: Detect, portraits: list[np.ndarray]) -> None:
     watch = Watch(ours)
-    found = [watch.look(rotated(portraits[0], degrees)[0]) for degrees in range(0, 360, 8)]
+    found = [watch.find(rotated(portraits[0], degrees)[0]) for degrees in range(0, 360, 8)]
     assert [len(faces) for faces in found] == [1] * 45
     leaning = [tilt(faces[0], 0) for faces in found]
     assert all(
@@ -300,7 +304,7 @@ def test_small_faces_of_a_clip_are_followed_in_tiles(ours: Detect, portraits: li
     for step in range(14):
         rgb = np.full((1080, 1920, 3), 110, np.uint8)
         rgb[500:570, 900 + 9 * step :][:, : small.shape[1]] = small
-        assert len(watch.look(rgb)) == 1, step
+        assert len(watch.find(rgb)) == 1, step
     assert recorder.asked[1:6] == [()] * 5, "no look at the whole frame between two searches"
     assert [tiles for _, tiles in recorder.ways[:7]] == [8, 1, 1, 1, 1, 1, 2]
 
@@ -314,24 +318,24 @@ def test_who_stands_further_off_is_noticed_after_a_while(ours: Detect, portraits
         rgb[200:900, 100:][:, : near.shape[1]] = near
         if step >= 1:
             rgb[700:770, 1500:][:, : far.shape[1]] = far
-        counts.append(len(watch.look(rgb)))
+        counts.append(len(watch.find(rgb)))
     moment = counts.index(2)
     assert moment <= 48 and set(counts[moment:]) == {2}
 
 
-def test_a_watched_face_is_looked_at_once_a_frame(detector: Detect, portrait: Path) -> None:
-    rgb, recorder = read(portrait), Recorder(detector)
+def test_a_watched_face_is_looked_at_once_a_frame(detector: Detect, large_portrait: Path) -> None:
+    rgb, recorder = read(large_portrait), Recorder(detector)
     watch = Watch(recorder)
-    assert all(len(watch.look(rgb)) == 1 for _ in range(6))
+    assert all(len(watch.find(rgb)) == 1 for _ in range(6))
     assert len(recorder.asked[0]) == 2
     assert all(len(sides) == 1 for sides in recorder.asked[1:])
 
 
-def test_a_lost_face_is_searched_at_every_size_at_once(detector: Detect, portrait: Path) -> None:
-    rgb, recorder = read(portrait), Recorder(detector)
+def test_a_lost_face_is_searched_at_every_size_at_once(detector: Detect, large_portrait: Path) -> None:
+    rgb, recorder = read(large_portrait), Recorder(detector)
     watch = Watch(recorder)
-    watch.look(rgb)
-    watch.look(np.zeros_like(rgb))
+    watch.find(rgb)
+    watch.find(np.zeros_like(rgb))
     assert [len(sides) for sides in recorder.asked] == [2, 1, 2]
 
 
@@ -339,4 +343,4 @@ def test_watching_loses_no_face_that_searching_finds(detector: Detect, data: Pat
     capture = cv2.VideoCapture(str(data / "clips" / "intel_asl_brother.mkv"))
     frames = [cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB) for _ in range(20)]
     watch = Watch(detector)
-    assert [len(watch.look(frame)) for frame in frames] == [len(detector.detect(frame)) for frame in frames]
+    assert [len(watch.find(frame)) for frame in frames] == [len(detector.detect(frame)) for frame in frames]

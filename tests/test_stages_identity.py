@@ -17,6 +17,8 @@ from faceswap_cli.stages.identity import Encoder, find_sources, identify
 from faceswap_cli.store.models import Entry
 from faceswap_cli.types import Face, Frame, Identity, SourcePhoto
 
+pytestmark = pytest.mark.usefixtures("kept_looks")
+
 
 def photo(path: Path) -> Frame:
     return Frame(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), 0)

@@ -25,7 +25,7 @@ def looked(frames: range) -> Likeness:
     likeness = Likeness(encoder, [Identity(np.ones(1, np.float32), "test")])
     for index in frames:
         frame = Frame(np.full((2, 2, 3), index % 251, np.uint8), index)
-        likeness.look(Swapped(frame, (PATCH,), 1), (FACE,))
+        likeness.compare(Swapped(frame, (PATCH,), 1), (FACE,))
     return likeness
 
 

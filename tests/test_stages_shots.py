@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from faceswap_cli.stages.shots import FLASH, by_shot
+from faceswap_cli.stages.shots import FLASH, Shots
 from faceswap_cli.types import Frame
 
 DRAW = np.random.default_rng(3)
@@ -15,7 +15,7 @@ WHITE = np.full_like(HERE, 255)
 
 def shots(pictures: list[np.ndarray]) -> list[int]:
     frames = [Frame(each.clip(0, 255).astype(np.uint8), k, k, Fraction(1, 30)) for k, each in enumerate(pictures)]
-    return [shot for shot, _, _ in by_shot((frame, []) for frame in frames)]
+    return [shot for shot, _, _ in Shots().of((frame, []) for frame in frames)]
 
 
 def test_a_cut_begins_a_shot_with_its_first_frame() -> None:
@@ -52,6 +52,6 @@ def test_a_camera_that_is_thrown_round_begins_none() -> None:
 
 def test_frames_come_out_whole_and_in_order() -> None:
     frames = [Frame(HERE.astype(np.uint8), k, k) for k in range(9)]
-    assert [(frame.index, faces) for _, frame, faces in by_shot((f, [f]) for f in frames)] == [
+    assert [(frame.index, faces) for _, frame, faces in Shots().of((f, [f]) for f in frames)] == [
         (frame.index, [frame]) for frame in frames
     ]

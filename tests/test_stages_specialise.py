@@ -70,7 +70,7 @@ def crops(count: int) -> list[Crop]:
     return [Crop(image, np.eye(2, 3), Face(np.zeros(4), np.zeros((5, 2)), 1.0)) for image in images]
 
 
-def laid(network: SpecialisedNetwork, count: int) -> list[np.ndarray]:
+def warped(network: SpecialisedNetwork, count: int) -> list[np.ndarray]:
     """Portraits over the crops, for a network that is shown some."""
     layers = np.random.default_rng(1).integers(0, 256, (count, SIZE, SIZE, 4), dtype=np.uint8)
     return list(layers) if sees_portrait(network) else []
@@ -78,7 +78,7 @@ def laid(network: SpecialisedNetwork, count: int) -> list[np.ndarray]:
 
 def swapped(network: SpecialisedNetwork, identity: Identity, count: int) -> np.ndarray:
     """What PyTorch makes of the crops, in grey levels."""
-    layers = [[crop.image for crop in crops(count)], laid(network, count)]
+    layers = [[crop.image for crop in crops(count)], warped(network, count)]
     tensors = [torch.from_numpy(np.stack(each)).permute(0, 3, 1, 2) / 255 for each in layers if each]
     with torch.no_grad():
         image = network(tensors[0], torch.from_numpy(identity.embedding)[None], *tensors[1:])
@@ -94,7 +94,7 @@ def test_every_engine_computes_what_torch_does(
     monkeypatch.setenv("FACESWAP_ENGINE", engine)
     opened = specialise.open_generator(part, who(1), OPTIONS)
     assert opened.engine == engine
-    images = NetworkGenerator(opened, part.contract, who(1)).generate(crops(2), laid(network, 2))
+    images = NetworkGenerator(opened, part.contract, who(1)).generate(crops(2), warped(network, 2))
     expected = swapped(network, who(1), 2)
     assert np.abs(np.stack(images) - expected).max() <= 1  # a grey level: float16 weights, rounding
 
@@ -143,14 +143,14 @@ def test_the_source_is_looked_at_once_whatever_the_number_of_frames(
     opened = specialise.open_generator(part, who(1), OPTIONS)
     swap = NetworkGenerator(opened, part.contract, who(1))
     for _ in range(3):
-        swap.generate(crops(2), laid(network, 2))
+        swap.generate(crops(2), warped(network, 2))
     assert runs == ["identity"] + [" ".join(sorted(opened.inputs))] * 6
 
 
 def test_another_source_gives_another_picture(part: Part, network: SpecialisedNetwork) -> None:
     one, other = (
         NetworkGenerator(specialise.open_generator(part, who(seed), OPTIONS), part.contract, who(seed)).generate(
-            crops(1), laid(network, 1)
+            crops(1), warped(network, 1)
         )
         for seed in (1, 2)
     )

@@ -106,7 +106,7 @@ def test_the_answer_is_the_target_outside_the_mask(triplets: Path) -> None:
     change = np.abs(triplet.answer.astype(int) - triplet.target).mean(axis=2)
     assert change[far].mean() < 4  # JPEG and no more
     assert change[triplet.mask > 128].mean() > 2 * change[far].mean()  # somebody else's face
-    assert (triplet.laid[..., 3] > 128).mean() > 0.03
+    assert (triplet.warped[..., 3] > 128).mean() > 0.03
 
 
 def test_a_broken_pack_goes_on_to_the_same_rows(options: TripletOptions, triplets: Path, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_two_processes_make_the_same_rows(options: TripletOptions, triplets: Pat
     other = replace(options, output=tmp_path / "other", count=4, workers=2)
     make_triplets(other)
     ours, theirs = TripletReader(other.output), TripletReader(triplets)
-    assert np.array_equal(ours.read(0).laid, theirs.read(0).laid)
+    assert np.array_equal(ours.read(0).warped, theirs.read(0).warped)
 
 
 def test_one_person_makes_no_triplets(tmp_path: Path) -> None:
@@ -309,8 +309,8 @@ def test_a_batch_depends_on_its_number_alone(triplets: Path) -> None:
 
 def test_a_portrait_is_now_and_then_of_another_complexion() -> None:
     """A grey of 128 stays within 25 % or so in another light alone; gammas of 0.5 and 2 make it 181 and 64."""
-    laid = np.full((32, 32, 4), 128, np.uint8)
-    medians = [float(np.median(_dimmed(laid, np.random.default_rng(seed))[..., :3])) for seed in range(200)]
+    warped = np.full((32, 32, 4), 128, np.uint8)
+    medians = [float(np.median(_dimmed(warped, np.random.default_rng(seed))[..., :3])) for seed in range(200)]
     assert np.mean([median < 85 or median > 165 for median in medians]) == pytest.approx(0.15, abs=0.08)
     assert min(medians) < 75
     assert max(medians) > 170
@@ -318,12 +318,12 @@ def test_a_portrait_is_now_and_then_of_another_complexion() -> None:
 
 def test_packs_keep_what_they_are_given(tmp_path: Path) -> None:
     picture = np.full((32, 32, 3), 90, np.uint8)
-    laid = np.dstack([picture + 20, np.arange(1024, dtype=np.uint32).reshape(32, 32).astype(np.uint8)])
+    warped = np.dstack([picture + 20, np.arange(1024, dtype=np.uint32).reshape(32, 32).astype(np.uint8)])
     given = Triplet(
         target=picture,
-        laid=laid,
+        warped=warped,
         answer=None,
-        mask=laid[..., 3].T.copy(),
+        mask=warped[..., 3].T.copy(),
         identity=np.float32([0.6, 0.8]),
         faces=np.full((112, 224, 3), 33, np.uint8),
         person="p",
@@ -336,8 +336,8 @@ def test_packs_keep_what_they_are_given(tmp_path: Path) -> None:
     assert TripletPack(tmp_path).outcomes() == {"pairs": 1, "donor is the person": 1}
     kept = TripletReader(tmp_path).read(0)
     assert kept.answer is None and kept.held_out and kept.person == "p"
-    assert np.array_equal(kept.laid[..., 3], laid[..., 3]) and np.array_equal(kept.mask, given.mask)
-    assert np.abs(kept.laid[..., :3].astype(int) - 110).max() <= 2 and np.allclose(kept.identity, [0.6, 0.8])
+    assert np.array_equal(kept.warped[..., 3], warped[..., 3]) and np.array_equal(kept.mask, given.mask)
+    assert np.abs(kept.warped[..., :3].astype(int) - 110).max() <= 2 and np.allclose(kept.identity, [0.6, 0.8])
 
 
 def mean_face() -> np.ndarray:

@@ -340,9 +340,9 @@ def someone() -> torch.Tensor:
     return torch.nn.functional.normalize(torch.randn(1, 128))
 
 
-def flat_portrait(target: torch.Tensor, usable: float) -> torch.Tensor:
+def flat_portrait(target: torch.Tensor, valid_mask: float) -> torch.Tensor:
     """The target seen in half the light, with one share everywhere."""
-    return torch.cat([target / 2, torch.full_like(target[:, :1], usable)], dim=1)
+    return torch.cat([target / 2, torch.full_like(target[:, :1], valid_mask)], dim=1)
 
 
 def test_lite_keeps_the_target_where_the_portrait_may_not_be_used() -> None:

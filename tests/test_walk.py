@@ -60,14 +60,16 @@ class Tracer:
 
 
 @pytest.fixture
-def one_frame(portrait: Path, tmp_path: Path) -> Path:
-    picture = cv2.cvtColor(cv2.imread(str(portrait)), cv2.COLOR_BGR2RGB)
+def one_frame(large_portrait: Path, tmp_path: Path) -> Path:
+    picture = cv2.cvtColor(cv2.imread(str(large_portrait)), cv2.COLOR_BGR2RGB)
     return write_clip(tmp_path / "one.mp4", [cv2.resize(picture, (320, 240))])
 
 
-def test_a_frame_walks_through_the_files_in_the_drawn_order(one_frame: Path, portrait: Path, tmp_path: Path) -> None:
+def test_a_frame_walks_through_the_files_in_the_drawn_order(
+    one_frame: Path, large_portrait: Path, tmp_path: Path
+) -> None:
     options = Options(device="cpu", threads=1)
-    swapper = Swapper([read_photo(portrait).frame], options)
+    swapper = Swapper([read_photo(large_portrait).frame], options)
     with open_clip(one_frame) as clip, ClipWriter(plan_output(clip, tmp_path / "out.mp4", options)) as writer:
         with Tracer() as tracer:
             for swapped in swapper.frames(clip.frames(), Tally()):

@@ -22,6 +22,7 @@ from ..media.writer import ClipWriter, WriteReport, plan_output
 from ..options import Options, Who, read_who
 from ..parts.film import swap_film
 from ..parts.plan_file import TrackPlan
+from ..parts.trail import Trail
 from ..pipeline import Swapper
 from ..portrait.recipe import RECIPE
 from ..shelf import Shelf
@@ -155,7 +156,8 @@ def _write_frames(clip: Clip, swapper: Swapper, writer: ClipWriter, progress: Pr
     first = writer.resume_from.index if writer.resume_from else 0
     if progress is not None and first:
         progress(first, max(expected, first) if expected else None)
-    with closing(swapper.frames(clip.frames(options.start, options.end), tally, first)) as frames:
+    located = Trail(clip, swapper, writer).located(tally, first)
+    with closing(swapper.swapped(located, tally, first)) as frames:
         for swapped in frames:
             with swapper.stopwatch.stage("encode"):
                 writer.write(swapped)

@@ -66,7 +66,7 @@ class Desk:
 
     def begin(self, job: Job) -> tuple[State, State | None] | None:
         """Claim a job; return its state from now on and the one before, None where it is another's or to be left."""
-        look, before = self._looker.look(job), list[State | None]()
+        look, before = self._looker.observe(job), list[State | None]()
 
         def begin(state: State | None) -> State | None:
             before.append(state)

@@ -50,7 +50,7 @@ class Looker:
     def __init__(self) -> None:
         self._digests = Shelf(MOST_DIGESTS)
 
-    def look(self, job: Job) -> Look:
+    def observe(self, job: Job) -> Look:
         """Return what a job depends on, now."""
         path = Path(job.input)
         return Look(input=stamp_of(path), ends=_ends(path), choices=self._choices(job))

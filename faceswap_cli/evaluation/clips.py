@@ -97,7 +97,7 @@ class Examiner:
         for frame in read(path, span):
             seen.frames += 1
             if frame.index % span.every == 0:
-                faces = tuple(watch.look(frame.rgb))
+                faces = tuple(watch.find(frame.rgb))
                 self.note(seen, frame.rgb, faces, faces[0] if faces else None)
         if not any(seen.faces):
             raise NoFaceError(f"no face found in target {path.name}: there is nothing to judge")
@@ -114,7 +114,7 @@ class Examiner:
                 raise UsageError(f"{result.name} is {_size(other)}, its target {target.path.name} {_size(one)}")
             compared.seen.frames += 1
             if one.index % span.every == 0:
-                pair.look(one, other, span.every == 1)
+                pair.judge(one, other, span.every == 1)
         compared.timestamps_equal = pair.timestamps_equal()
         return compared
 
@@ -157,11 +157,11 @@ class _Pair:
         self._before: tuple[np.ndarray, np.ndarray] | None = None  # the last pair of pictures that showed the face
         self._middle = sum(map(bool, target.faces)) // 2
 
-    def look(self, one: Frame, other: Frame, consecutive: bool) -> None:
+    def judge(self, one: Frame, other: Frame, consecutive: bool) -> None:
         """Judge one pair of frames."""
         index = len(self._compared.seen.faces)
         faces, eyes = self._target.faces[index], self._target.meshes[index]
-        found = self._watch.look(other.rgb)
+        found = self._watch.find(other.rgb)
         own = in_its_place(found, faces[0]) if faces else ()
         self._times.append((one.time, other.time))
         self._examiner.note(self._compared.seen, other.rgb, own, faces[0] if faces else None, eyes)

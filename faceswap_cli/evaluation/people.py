@@ -126,7 +126,7 @@ def _located(path: Path, detector: Detect, options: Options) -> Iterator[Located
     watch = Watch(detector)
     with open_clip(path) as clip:
         frames = clip.frames(options.start, options.end)
-        yield from Track(None).follow((frame, watch.look(frame.rgb)) for frame in frames)
+        yield from Track(None).follow((frame, watch.find(frame.rgb)) for frame in frames)
 
 
 def _add(found: dict[int, Appearance], located: Located, face: Face) -> None:

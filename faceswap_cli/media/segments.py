@@ -26,6 +26,7 @@ from ..errors import OutputError
 SEGMENT_SECONDS = 2
 MANIFEST_VERSION = 2
 TRACK_PLAN = "tracks.json"
+TRAIL = ("located.jsonl", "locator.json")  # what faces were found so far, and what finding them goes on from
 LAST_PTS = (1 << 62) - 1  # no clip comes near; behind it the libraries count in other numbers
 # pts, duration in ticks; key frame; bytes of payload; number of side data. Each side data: type, bytes.
 RECORD = struct.Struct("<qqBIB")
@@ -88,7 +89,12 @@ class SegmentStore:
         """Name the file that keeps who is where in the clip, where a run writes one down."""
         return self.folder / TRACK_PLAN
 
-    def look(self) -> None:
+    @property
+    def trail(self) -> tuple[Path, Path]:
+        """Name the files that keep where faces were found so far, see `parts/trail.py`."""
+        return self.folder / TRAIL[0], self.folder / TRAIL[1]
+
+    def peek(self) -> None:
         """Find what an earlier run finished, and touch nothing; raise OutputError where another run is at work."""
         if (self.folder / "lock").exists():
             _locked(self.folder / "lock", "rb").close()
@@ -162,7 +168,7 @@ class SegmentStore:
     def _drop_strangers(self) -> None:
         """Delete what no manifest names: halves of a broken run, work of other options."""
         known = {self.path(segment).name for segment in self.finished} | {"lock", self._manifest.name}
-        known |= {TRACK_PLAN} if self._is_ours else set()
+        known |= {TRACK_PLAN, *TRAIL} if self._is_ours else set()
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)

@@ -69,7 +69,7 @@ class EarlierWork:
 def look_at_earlier_work(plan: WritePlan) -> EarlierWork:
     """Say where a run of this plan would begin, and touch nothing; OutputError while another run is at work on it."""
     store = SegmentStore(plan.work_folder, plan.fingerprint)
-    store.look()
+    store.peek()
     if store.finished:
         return EarlierWork(store.resumed_frames, None)
     if store.discarded:

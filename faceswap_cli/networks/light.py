@@ -64,9 +64,9 @@ class LightMatch(nn.Module):
         self.register_buffer("near", _gaussian(REACH_OF_SHADING), persistent=False)
         self.register_buffer("edge", _gaussian(REACH_OF_EDGE), persistent=False)
 
-    def forward(self, target: Tensor, face: Tensor, usable: Tensor) -> Light:
-        """Compare a target with a portrait laid over it where that may be used, (N, 1, w, w) in [0, 1]."""
-        skins = [self._skin(picture, usable) for picture in (target, face)]
+    def forward(self, target: Tensor, face: Tensor, valid_mask: Tensor) -> Light:
+        """Compare a target with a portrait warped to it where its mask is valid, (N, 1, w, w) in [0, 1]."""
+        skins = [self._skin(picture, valid_mask) for picture in (target, face)]
         averages, shading, detail = [], [], []
         for picture, skin in zip((target, face), skins, strict=True):
             average, brightness = _averaged(picture, skin, CELL, self.wide), luma(picture)
@@ -75,29 +75,29 @@ class LightMatch(nn.Module):
             shading.append(near - resized(luma(average), near))
             detail.append(brightness - resized(near, brightness))
         ours, theirs = averages
-        contrast = _strength(detail, usable).clamp(*CONTRAST)
+        contrast = _strength(detail, valid_mask).clamp(*CONTRAST)
         contrast = torch.minimum(contrast, BOLDER * (luma(ours) + DARK) / (luma(theirs) + DARK))
-        softness = _strength([resized(each, usable) for each in shading], usable).clamp(*SHADING)
+        softness = _strength([resized(each, valid_mask) for each in shading], valid_mask).clamp(*SHADING)
         tone = _tone(ours)
         shade = contrast * tone
         # what is left of the portrait once its own light and shading are taken away and the target's light is added
         offset = resized(ours - shade * luma(theirs), shading[1]) + resized(tone, shading[1]) * (
             (softness - resized(contrast, shading[1])) * shading[1]
         )
-        colourful, wanted = (_saturation(picture, usable) for picture in (face, target))
+        colourful, wanted = (_saturation(picture, valid_mask) for picture in (face, target))
         darker = (luma(ours) + DARK) / (luma(theirs) + DARK)
         colouring = (wanted / (colourful + FAINT)).clamp(max=1) * darker.clamp(max=1)
-        slope = _slope(face, usable)
+        slope = _slope(face, valid_mask)
         light = Light(_tone(theirs), theirs - slope * luma(theirs), slope, shade, offset, colouring)
-        step = _averaged(target - lit(face, light), skins[0] * _edge(usable), FINE_CELL, self.edge, EDGE)
+        step = _averaged(target - lit(face, light), skins[0] * _edge(valid_mask), FINE_CELL, self.edge, EDGE)
         return light._replace(offset=offset + step)
 
-    def _skin(self, picture: Tensor, usable: Tensor) -> Tensor:
+    def _skin(self, picture: Tensor, valid_mask: Tensor) -> Tensor:
         """Return (N, 1, w, w): how far a pixel that may be used is skin; brows, beards and hair are darker."""
-        average = luma(_averaged(picture, usable, CELL, self.wide))
+        average = luma(_averaged(picture, valid_mask, CELL, self.wide))
         low, high = SKIN
-        lighter = (luma(picture) + DARK) / (resized(average, usable) + DARK)
-        return usable * (OTHER + (1 - OTHER) * ((lighter - low) / (high - low)).clamp(0, 1))
+        lighter = (luma(picture) + DARK) / (resized(average, valid_mask) + DARK)
+        return valid_mask * (OTHER + (1 - OTHER) * ((lighter - low) / (high - low)).clamp(0, 1))
 
 
 def lit(face: Tensor, light: Light) -> Tensor:
@@ -119,18 +119,18 @@ def shaded(picture: Tensor, change: Tensor) -> Tensor:
     return (picture * factor.clamp(0.0, LIGHTER)).clamp(0, 1)
 
 
-def _slope(face: Tensor, usable: Tensor) -> Tensor:
+def _slope(face: Tensor, valid_mask: Tensor) -> Tensor:
     """Return (N, 3, 1, 1): how a portrait's colour follows its brightness, by iteratively reweighted least squares.
 
     It begins as that of one tone, lighter and darker. Lips, brows and paint lie off the line that skin in light and in
     shadow makes, and hardly count.
     """
-    brightness, weight = luma(face), usable
+    brightness, weight = luma(face), valid_mask
     slope = tone = _tone(_mean(face, weight))
     for _ in range(FITS):
         change, colours = brightness - _mean(brightness, weight), face - _mean(face, weight)
         distance = (colours - slope * change).abs().mean(dim=1, keepdim=True)
-        weight = usable / (1 + (distance / (OFF * _mean(distance, weight) + QUIET)).square())
+        weight = valid_mask / (1 + (distance / (OFF * _mean(distance, weight) + QUIET)).square())
         change, colours = brightness - _mean(brightness, weight), face - _mean(face, weight)
         alike = _mean(change * colours, weight) + EVEN * tone
         slope = alike / (_mean(change.square(), weight) + EVEN)
@@ -143,10 +143,10 @@ def _mean(picture: Tensor, weight: Tensor) -> Tensor:
     return (weight * picture).sum(dim=(2, 3), keepdim=True) / (total + QUIET)
 
 
-def _edge(usable: Tensor) -> Tensor:
+def _edge(valid_mask: Tensor) -> Tensor:
     """Return (N, 1, w, w) in [0, 1]: where a portrait ends that may be used so far; holes in it count as filled."""
-    share = _widest(functional.avg_pool2d(usable, FINE_CELL))
-    share = resized(1 - _widest(1 - share), usable)
+    share = _widest(functional.avg_pool2d(valid_mask, FINE_CELL))
+    share = resized(1 - _widest(1 - share), valid_mask)
     return 4 * share * (1 - share)
 
 
@@ -169,17 +169,17 @@ def _averaged(picture: Tensor, weight: Tensor, cell: int, neighbourhood: Tensor,
     return total / (share + least)
 
 
-def _strength(pair: list[Tensor], usable: Tensor) -> Tensor:
+def _strength(pair: list[Tensor], valid_mask: Tensor) -> Tensor:
     """Return (N, 1, 1, 1): how much stronger the target's variations are than the portrait's."""
-    ours, theirs = ((usable * each.square()).mean(dim=(2, 3), keepdim=True) + FLAT for each in pair)
+    ours, theirs = ((valid_mask * each.square()).mean(dim=(2, 3), keepdim=True) + FLAT for each in pair)
     return (ours / theirs).sqrt()
 
 
-def _saturation(picture: Tensor, usable: Tensor) -> Tensor:
+def _saturation(picture: Tensor, valid_mask: Tensor) -> Tensor:
     """Return (N, 1, 1, 1): how far from grey a picture is where it may be used, over its brightness."""
     brightness = luma(picture)
     far, bright = (
-        (usable * part).mean(dim=(1, 2, 3), keepdim=True) for part in ((picture - brightness).abs(), brightness)
+        (valid_mask * part).mean(dim=(1, 2, 3), keepdim=True) for part in ((picture - brightness).abs(), brightness)
     )
     return far / (bright + DARK)
 

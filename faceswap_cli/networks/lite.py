@@ -1,7 +1,7 @@
 """SimSwap-lite: SimSwap's identity injection at a fraction of its cost (step: generate).
 
 Encoder, identity blocks and decoder are SimSwap's, at an eighth to a half of a small copy of the crop, with skips.
-Two things differ. Beside the target and the identity vector it is shown the source's own portrait, laid over the
+Two things differ. Beside the target and the identity vector it is shown the source's own portrait, warped to the
 target (`portrait/`): a vector of 128 numbers from an encoder of a few megabytes does not hold what a face looks like,
 the photo does. And the decoder does not paint the face anew but says how portrait and target become one picture: where
 the portrait counts (a gate) and how the shading changes (a smooth residual). Skin, pores and brows are then real ones
@@ -78,11 +78,11 @@ class SimSwapLite(nn.Module):
     def changes(self, target: Tensor, identity: Tensor, portrait: Tensor) -> Changes:
         """Return what to do with target and portrait."""
         target, portrait = (shrunk(each, min(self.config.working, each.shape[-1])) for each in (target, portrait))
-        face, usable = portrait[:, :3], portrait[:, 3:]
-        light = self.light(target, face, usable)
+        face, valid_mask = portrait[:, :3], portrait[:, 3:]
+        light = self.light(target, face, valid_mask)
         face = lit(face, light)
         identity = identity * self.config.latent**0.5  # unit variance: the styles learn as fast as the convolutions
-        fine = self.stem(torch.cat([2 * target - 1, 2 * face - 1, usable], dim=1))
+        fine = self.stem(torch.cat([2 * target - 1, 2 * face - 1, valid_mask], dim=1))
         middle = self.down1(fine)
         features = self.down2(middle)
         for block in self.BottleNeck:
@@ -92,7 +92,7 @@ class SimSwapLite(nn.Module):
             features = block(features, identity)
         detail = functional.leaky_relu(self.style1(self.up1(doubled(features)) + self.skip1(fine), identity), 0.2)
         residual = torch.tanh(self.residual(detail)) * self.config.change
-        residual = residual * functional.avg_pool2d(usable, 2)  # eyes, teeth and hair keep the target's shades
+        residual = residual * functional.avg_pool2d(valid_mask, 2)  # eyes, teeth and hair keep the target's shades
         gate = torch.sigmoid(self.gate(detail))
         return Changes(gate * resized(self.window, gate), residual * resized(self.window, residual), light)
 

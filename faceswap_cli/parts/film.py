@@ -59,7 +59,7 @@ class Film:
         try:
             with closing(self.swapper.located(self.clip.frames(options.start, options.end), seen)) as located:
                 for each in located:
-                    passed_over = tuple(seen.passed_over(each.frame))
+                    passed_over = tuple(seen.passed_over(each.frame.pts))
                     seen.add(each)
                     frame = each.frame
                     planned = PlannedFrame(frame.index, frame.pts, each.faces, each.others, passed_over, each.shot)

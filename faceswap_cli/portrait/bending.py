@@ -1,8 +1,8 @@
-"""Bend the picture around a face so that its points lie elsewhere and nothing far from it moves.
+"""Warp the picture around a face so that its points lie elsewhere and nothing far from it moves.
 
 A thin-plate spline (Bookstein 1989) carries the points to their goals, the hairline and a ring around the face stand
 still, and just inside the ring the move fades to nothing. It is worked out on a coarse grid and applied to the frame's
-own pixels, so that hair and background keep their sharpness. Moves are those of the bent picture's pixels to where
+own pixels, so that hair and background keep their sharpness. Moves are those of the warped picture's pixels to where
 they come from.
 """
 
@@ -19,7 +19,7 @@ _STIFFNESS = 1e-6  # how far the spline may pass a point by
 _NODES = 64  # a side, at which the move is worked out; between them it is all but straight
 _RING = 24  # points that stand still
 _AWAY, _FADE = 0.30, 0.12  # shares of the side: how far from the face they lie, and over how much of it the move fades
-_MOVED = (0.1, 0.5)  # pixels: one that moved less is the frame's own, from the second on it is wholly the bent one's
+_MOVED = (0.1, 0.5)  # pixels: one that moved less is the frame's own, from the second on it is wholly the warped one's
 
 
 class Field:
@@ -33,7 +33,7 @@ class Field:
         self.ring = self._still()
         still = np.vstack([with_forehead(points)[len(points) :], self.ring])  # a hairline that follows bends crowns too
         self._centres = np.vstack([goals, still])
-        self._weights = self._bent_by(np.vstack([points - goals, np.zeros_like(still)]))
+        self._weights = self._spline(np.vstack([points - goals, np.zeros_like(still)]))
 
     def at(self, places: np.ndarray) -> np.ndarray:
         """Return the moves (P, 2) of places (P, 2)."""
@@ -45,7 +45,7 @@ class Field:
         return np.asarray(moves * (share * share * (3 - 2 * share))[:, None])
 
     def carried(self, places: np.ndarray) -> np.ndarray:
-        """Return where places (P, 2) of the picture as it was lie in the bent one."""
+        """Return where places (P, 2) of the picture as it was lie in the warped one."""
         there = places
         for _ in range(6):  # a fixed point: moves change little from place to place
             there = places - self.at(there)
@@ -61,7 +61,7 @@ class Field:
         within = (_outside(self._hull, rays.reshape(-1, 2)) < _AWAY).reshape(_RING, -1)
         return np.asarray(rays[np.arange(_RING), within.sum(axis=1)])
 
-    def _bent_by(self, moves: np.ndarray) -> np.ndarray:
+    def _spline(self, moves: np.ndarray) -> np.ndarray:
         """Return the spline's weights (K + 3, 2) for the moves (K, 2) of its centres."""
         count = len(self._centres)
         system = np.zeros((count + 3, count + 3))
@@ -72,8 +72,8 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bend:
-    """A rectangle of a frame that changes when the frame is bent around a face."""
+class FrameWarp:
+    """A rectangle of a frame that changes when the frame is warped around a face."""
 
     x: int  # left edge in pixels of the upright frame
     y: int  # top edge
@@ -81,7 +81,7 @@ class Bend:
     nodes: np.ndarray  # (64, 64, 2) float32, the same on a coarse grid
 
     def of(self, rgb: np.ndarray) -> np.ndarray:
-        """Return the rectangle (h, w, 3) uint8 of the bent frame, of the frame (H, W, 3)."""
+        """Return the rectangle (h, w, 3) uint8 of the warped frame, of the frame (H, W, 3)."""
         return _moved(rgb, self.moves + np.array([self.x, self.y], np.float32), cv2.INTER_CUBIC)
 
     def changed(self) -> np.ndarray:
@@ -92,8 +92,8 @@ class Bend:
         return share
 
 
-def bend(crop: Crop, field: Field, frame_shape: tuple[int, ...]) -> Bend | None:
-    """Return how the field of a crop bends a frame of this shape; None where it lies outside the frame."""
+def frame_warp(crop: Crop, field: Field, frame_shape: tuple[int, ...]) -> FrameWarp | None:
+    """Return how the field of a crop warps a frame of this shape; None where it lies outside the frame."""
     size, to_frame = crop.image.shape[0], inverse(crop.to_crop)
     corners = transform(field.ring * size - 0.5, to_frame)
     height, width = frame_shape[:2]
@@ -105,21 +105,21 @@ def bend(crop: Crop, field: Field, frame_shape: tuple[int, ...]) -> Bend | None:
     places = np.stack(np.meshgrid(across + x0, down + y0), axis=-1).reshape(-1, 2)
     moves = field.at((transform(places, crop.to_crop) + 0.5) / size) * size @ to_frame[:, :2].T
     nodes = moves.reshape(_NODES, _NODES, 2).astype(np.float32)
-    return Bend(x0, y0, cv2.resize(nodes, (x1 - x0, y1 - y0), interpolation=cv2.INTER_CUBIC), nodes)
+    return FrameWarp(x0, y0, cv2.resize(nodes, (x1 - x0, y1 - y0), interpolation=cv2.INTER_CUBIC), nodes)
 
 
-def bent_classes(class_probs: np.ndarray, crop: Crop, bent: Bend) -> np.ndarray:
-    """Return the class probabilities (19, P, P) of a crop bent along with its frame."""
+def warped_classes(class_probs: np.ndarray, crop: Crop, warp: FrameWarp) -> np.ndarray:
+    """Return the class probabilities (19, P, P) of a crop warped along with its frame."""
     size = class_probs.shape[1]
     scale = size / crop.image.shape[0]
     to_frame = inverse(crop.to_crop)
-    height, width = bent.moves.shape[:2]
+    height, width = warp.moves.shape[:2]
     to_node = np.diag([_NODES / width, _NODES / height])  # resizing keeps edges in place, not centres
     matrix = to_node @ to_frame[:, :2] / scale
-    first = to_frame[:, :2] @ np.full(2, 0.5 / scale - 0.5) + to_frame[:, 2] - [bent.x, bent.y]
+    first = to_frame[:, :2] @ np.full(2, 0.5 / scale - 0.5) + to_frame[:, 2] - [warp.x, warp.y]
     matrix = np.column_stack([matrix, to_node @ (first + 0.5) - 0.5])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    moves = cv2.warpAffine(bent.nodes, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    moves = cv2.warpAffine(warp.nodes, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     moves = moves @ (scale * crop.to_crop[:, :2]).T.astype(np.float32)
     return np.stack([_moved(each, moves, cv2.INTER_LINEAR) for each in class_probs])
 

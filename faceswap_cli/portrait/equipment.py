@@ -15,10 +15,12 @@ from ..stages.bundle import Bundle
 from ..stages.cast import Cast, find_cast, roles_of
 from ..stages.detect import Detect, detector_key, open_detector
 from ..stages.likeness import Likeness
+from ..stages.locator import Locator
 from ..stages.mask import Mask
 from ..stages.parse import Parser
 from ..stages.paste import Paste
 from ..stages.track import Track
+from ..stages.watch import Watch
 from ..types import Frame, Role, SourcePhoto
 from .finisher import Finisher
 from .open_bundle import OpenBundle, RoleStages
@@ -60,11 +62,12 @@ class Equipment:
             "precision": network.precision,
         }
 
-    def tracker(self) -> Track:
-        """Return what follows a clip's faces, and bridges gaps by the parser's consent where there is one."""
+    def locator(self) -> Locator:
+        """Return what finds and follows a clip's faces, and bridges gaps by the parser's consent where there is one."""
         template = self.of_roles[0].generator.template
         consent = None if self.parser is None else parsers_consent(self.parser, template)
-        return Track(self.cast.limit, self.cast.wanted, self.cast.recogniser, consent)
+        track = Track(self.cast.limit, self.cast.wanted, self.cast.recogniser, consent)
+        return Locator(Watch(self.detector), track)
 
 
 def equip(

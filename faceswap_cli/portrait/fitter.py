@@ -1,6 +1,6 @@
 """Fit the source's portrait to the faces of a frame: the fifth step of its way.
 
-Eyes are laid on eyes and lips on lips. What comes out is not a swap yet: light, seams and what must stay the target's
+Eyes are warped to eyes and lips on lips. What comes out is not a swap yet: light, seams and what must stay the target's
 are the generator's part.
 """
 
@@ -20,14 +20,14 @@ class Fitter:
     """Runs the recipe's steps before the generator, for one prepared portrait, over any number of faces."""
 
     def __init__(self, portrait: Portrait, landmarks: LandmarkFinder, recipe: Recipe = RECIPE) -> None:
-        assert portrait.views, "a portrait is prepared before it is laid, see source.prepared"
+        assert portrait.views, "a portrait is prepared before it is warped, see source.prepared"
         self._portrait, self._landmarks = portrait, landmarks
         self._steps = recipe.of_frame(after_generator=False)
 
     def fit(
         self, crops: list[Crop], history: History | None = None, frame: np.ndarray | None = None
     ) -> list[FaceState]:
-        """Return the faces of a frame's crops: `crop` and `laid` are what the generator is to see.
+        """Return the faces of a frame's crops: `crop` and `warped` are what the generator is to see.
 
         Where there is a history, a clip's, what trembles is steadied by it. Where there is the frame (H, W, 3) uint8
         itself, heads take on the source's shape.
@@ -38,5 +38,5 @@ class Fitter:
         return faces
 
     def _seen(self, crop: Crop) -> FaceState:
-        landmarks, beard_prob = self._landmarks.look(crop.image)
+        landmarks, beard_prob = self._landmarks.find_with_beard(crop.image)
         return FaceState(self._portrait, crop, landmarks, beard_prob, fit_pose(landmarks))

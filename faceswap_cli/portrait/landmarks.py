@@ -1,4 +1,4 @@
-"""Find the 66 landmarks of a face in its crop, what a portrait is laid by, and tell whether it has a beard.
+"""Find the 66 landmarks of a face in its crop, what a portrait is warped by, and tell whether it has a beard.
 
 Their order is that of `networks/points.py`, the network called `points`. Places are shares of the crop's side, so they
 hold at any size.
@@ -43,9 +43,9 @@ class LandmarkFinder:
 
     def find(self, image: np.ndarray) -> np.ndarray:
         """Return (66, 2) float32, x and y as shares of the side, of a crop (S, S, 3) uint8."""
-        return self.look(image)[0]
+        return self.find_with_beard(image)[0]
 
-    def look(self, image: np.ndarray) -> tuple[np.ndarray, float]:
+    def find_with_beard(self, image: np.ndarray) -> tuple[np.ndarray, float]:
         """Return the same, and how surely the face has a beard, 0..1; 0 from a network that does not tell."""
         seen = cv2.resize(image, (self._size, self._size), interpolation=cv2.INTER_AREA)
         points, *beard = self._network.run(**{self._network.inputs[0]: to_tensor([seen], "0..1")})

@@ -124,7 +124,7 @@ class OpenBundle:
                 "no face parser is installed: an oval mask is used, hair and hands over the face are not kept"
             )
             return OvalMask(self._options.mask_blur)
-        # a generator that paints the face paints its glasses too; a portrait laid over them would leave halves
+        # a generator that paints the face paints its glasses too; a portrait warped over them would leave halves
         keeps = self._bundle.points is not None
         return ParsedMask(self._options.mask_blur, keeps_glasses=keeps)
 

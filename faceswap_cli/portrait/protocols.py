@@ -44,7 +44,7 @@ class Step(Protocol):
     reads: ClassVar[tuple[str, ...]]
     writes: ClassVar[tuple[str, ...]]
     history: ClassVar[int] = 0  # earlier frames it looks at
-    switchable: ClassVar[bool] = True  # False: without it nothing can be laid
+    switchable: ClassVar[bool] = True  # False: without it nothing can be warped
     settings: Any  # its numbers, a frozen dataclass
 
 

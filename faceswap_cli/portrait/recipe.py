@@ -1,4 +1,4 @@
-"""The laying of a portrait as one ordered list: the only place where the order of corrections is decided.
+"""How a portrait is fitted to a target, as one ordered list: the only place where the order of corrections is decided.
 
 Read it from top to bottom: what happens to the source's photo, once; then to every face of every frame, before the
 generator and after it. To add a correction, write its steps (see protocols.py) and give each its line here.

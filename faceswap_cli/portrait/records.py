@@ -92,7 +92,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceState:
-    """One face of a frame on its way through the recipe: what is known of it, and what is laid over it so far."""
+    """One face of a frame on its way through the recipe: what is known of it, and the portrait warped to it."""
 
     source: Portrait
     crop: Crop  # what the generator is to see; target geometry and target corrections edit it
@@ -107,7 +107,7 @@ class FaceState:
     grids: tuple[np.ndarray, ...] = ()  # for each view, (C, C, 2): where the pixel at each cell comes from, see warp.py
     layers: tuple[np.ndarray, ...] = ()  # for each view, (S, S, 4) uint8: colours as warped, and where they may be used
     coverage: np.ndarray = field(default_factory=_nothing)  # (S, S) float32 in [0, 1]: where the target may be covered
-    laid: np.ndarray = field(default_factory=_nothing)  # (S, S, 4) uint8: what the generator is shown beside the crop
+    warped: np.ndarray = field(default_factory=_nothing)  # (S, S, 4) uint8: what the generator is shown beside the crop
     image: np.ndarray = field(default_factory=_nothing)  # (S, S, 3) uint8: what the generator made of them
     frame: np.ndarray | None = None  # (H, W, 3) uint8, the picture the crop was cut from; None where it is not known
-    bent: Patch | None = None  # what of the frame changed with the shape of the head
+    reshaped: Patch | None = None  # what of the frame changed with the shape of the head

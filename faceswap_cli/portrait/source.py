@@ -1,4 +1,4 @@
-"""Take the source's portrait, once, before the first frame: the pixels a generator may lay over the target.
+"""Take the source's portrait, once, before the first frame: the pixels that are warped to the target.
 
 What runs here are the steps of the recipe that stand before the first frame; their order is the recipe's.
 """
@@ -24,7 +24,7 @@ class Portraitist:
         self._landmarks, self._parser, self._size, self._recipe = landmarks, parser, size, recipe
 
     def take(self, rgb: np.ndarray, face: Face) -> Portrait:
-        """Return the portrait of a face in an upright picture, ready to be laid."""
+        """Return the portrait of a face in an upright picture, ready to be warped."""
         seen = self.observe(crop_face(rgb, face, self._landmarks.template, self._size).image)
         return prepared(_applied(self._recipe.of_source(Phase.REPAIR), seen), self._recipe)
 
@@ -32,7 +32,7 @@ class Portraitist:
         """Return the portrait of a crop (S, S, 3) uint8 that lies in the generator's template, as it is seen."""
         class_probs = None if self._parser is None else self._parser.parse(image)
         whole = np.ones(image.shape[:2], np.float32)
-        landmarks, beard_prob = self._landmarks.look(image)
+        landmarks, beard_prob = self._landmarks.find_with_beard(image)
         portrait = Portrait(image, whole, landmarks, class_probs, beard_prob)
         return _applied(self._recipe.of_source(Phase.OBSERVE), portrait)
 

@@ -83,5 +83,5 @@ def _kernel(places: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Return r^2 log r between (P, 2) and (C, 2)."""
     square = (places**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1) - 2 * places @ centres.T
     square = np.maximum(square, 1e-12)
-    bend: np.ndarray = 0.5 * square * np.log(square)
-    return bend
+    radial: np.ndarray = 0.5 * square * np.log(square)
+    return radial

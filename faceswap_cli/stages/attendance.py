@@ -73,9 +73,9 @@ class Attendance:
         """Note what was seen in a frame and not taken for a face to be swapped."""
         self._passed[frame.pts] = passed_over
 
-    def passed_over(self, frame: Frame) -> Sequence[PassedOver]:
-        """Return what was noted of a frame that was not added yet."""
-        return self._passed.get(frame.pts, ())
+    def passed_over(self, pts: int) -> Sequence[PassedOver]:
+        """Return what was noted of a frame, told by its time, that was not added yet."""
+        return self._passed.get(pts, ())
 
     def add(self, located: Located) -> None:
         """Note who is in sight, and who was in the frames before in which they were not found."""

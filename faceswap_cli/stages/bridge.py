@@ -6,6 +6,7 @@ back), for up to a second, while it looks as it was seen last and a parser says 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from .align import crop_face
 from .appearance import alike, look_of
 from .doubles import overlap
 from .parse import Parser
+from .state import Resumable
 from .visible import visible_share
 
 LONGEST = 1.0  # seconds for which a face that is not found is carried on
@@ -42,8 +44,11 @@ class _Found:
     frames: int  # so far
 
 
-class Bridge:
+class Bridge(Resumable):
     """Carries the faces of consecutive frames, by track."""
+
+    kept: ClassVar[tuple[str, ...]] = ("_found", "_before")
+    records: ClassVar[tuple[type, ...]] = (_Found,)
 
     def __init__(self, consent: Consent) -> None:
         self._consent = consent

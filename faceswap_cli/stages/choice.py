@@ -13,11 +13,13 @@ A new shot chooses anew. All depends on the faces and times of the frames alone,
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
 from ..types import Face, Frame
 from .places import in_order
+from .state import Resumable
 
 PATIENCE = 1.0  # seconds for which a face out of sight keeps its number, and its place at most
 _OVERTAKE = 2.0  # a rival's area is at least so many times the chosen one's
@@ -69,8 +71,11 @@ class _Look:
     brief: bool  # in sight in no more than half of them
 
 
-class Choice:
+class Choice(Resumable):
     """Keep to the same people: whom to swap is decided by track, not anew in every frame."""
+
+    kept: ClassVar[tuple[str, ...]] = ("_chosen", "_sights", "_in_sight", "_shot")
+    records: ClassVar[tuple[type, ...]] = (_Sight, _Place)
 
     def __init__(self, limit: int | None, place: str | None = None) -> None:
         self._limit, self._place = limit, place

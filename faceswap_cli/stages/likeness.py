@@ -47,7 +47,7 @@ class Likeness:
         self._every = EVERY
         self.looks: Looks = {}
 
-    def look(self, swapped: Swapped, faces: tuple[Face, ...]) -> None:
+    def compare(self, swapped: Swapped, faces: tuple[Face, ...]) -> None:
         """Compare the faces swapped in a frame, if it is one of those to be looked at."""
         index = swapped.frame.index
         if index % self._every or not swapped.patches:

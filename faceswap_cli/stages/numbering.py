@@ -7,12 +7,14 @@ looked count together, and its place counts less the longer it has been out of s
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
 from ..types import Face, Frame
 from .appearance import alike, look_of
 from .choice import PATIENCE
+from .state import Resumable
 
 _MOST_STEP = 1.5  # face widths between a face and where its track is expected, or was last seen
 _MOST_GROWTH = 2.0
@@ -50,8 +52,11 @@ class _Known:
         return _Known(face, now, _mixed(self.look, look), _mixed(self.speed, speed))
 
 
-class Numbering:
+class Numbering(Resumable):
     """Give each face the number of the track it goes on with."""
+
+    kept: ClassVar[tuple[str, ...]] = ("_known", "_next", "_shot")
+    records: ClassVar[tuple[type, ...]] = (_Known,)
 
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}  # by track

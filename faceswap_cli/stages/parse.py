@@ -22,13 +22,13 @@ GLASSES = 6
 MOUTH = 11  # what shows between open lips
 LIPS = (12, 13)  # the upper, the lower
 HAIR = 17
-SIDE = 160  # pixels of the embedded parser: what looks at its shares later counts rims and gaps in such
+SIDE = 160  # pixels of the embedded parser: what looks at its probabilities later counts rims and gaps in such
 # skin, brows, eyes, glasses, nose, mouth, lips, as SimSwap's use_mask takes them
 FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
 
 
 class Parser:
-    """Looks at crops in the template its network was trained on; shares of a larger side than `most` are averaged."""
+    """Looks at crops in the template its network was trained on; what it says at a side above `most` is averaged."""
 
     def __init__(self, network: Network, contract: Entry, most: int | None = SIDE) -> None:
         self._network, self._input_range, self._most = network, contract.input_range, most
@@ -41,7 +41,7 @@ class Parser:
         return [replace(crop, class_probs=self.parse(crop.image)) for crop in crops]
 
     def parse(self, image: np.ndarray) -> np.ndarray:
-        """Return the share of each class (19, P, P) float32, 1 in all, in a crop's picture (S, S, 3) uint8.
+        """Return the probability of each class (19, P, P) float32, 1 in all, in a crop's picture (S, S, 3) uint8.
 
         P is the parser's own side, `most` at most.
         """
@@ -52,22 +52,22 @@ class Parser:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return the share of each class (19, P, P) float32 for logits (19, P, P)."""
+    """Return the probability of each class (19, P, P) float32 for logits (19, P, P)."""
     powers = np.exp(logits - logits.max(axis=0))
-    shares: np.ndarray = (powers / powers.sum(axis=0)).astype(np.float32, copy=False)
-    return shares
+    class_probs: np.ndarray = (powers / powers.sum(axis=0)).astype(np.float32, copy=False)
+    return class_probs
 
 
-def averaged(shares: np.ndarray, most: int | None) -> np.ndarray:
-    """Return shares (19, P, P) at a side of `most` pixels where P is larger."""
-    if most is None or shares.shape[1] <= most:
-        return shares
-    return np.stack([cv2.resize(share, (most, most), interpolation=cv2.INTER_AREA) for share in shares])
+def averaged(class_probs: np.ndarray, most: int | None) -> np.ndarray:
+    """Return class probabilities (19, P, P) at a side of `most` pixels where P is larger."""
+    if most is None or class_probs.shape[1] <= most:
+        return class_probs
+    return np.stack([cv2.resize(each, (most, most), interpolation=cv2.INTER_AREA) for each in class_probs])
 
 
-def class_share(shares: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
+def class_share(class_probs: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
     """Return (P, P) float32: the share of some classes together, of (19, P, P)."""
-    together: np.ndarray = shares[list(classes)].sum(axis=0)
+    together: np.ndarray = class_probs[list(classes)].sum(axis=0)
     return together
 
 

@@ -7,11 +7,13 @@ known. Fades and dissolves are no cuts: whom they bring in is new, and tracking 
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from typing import ClassVar
 
 import cv2
 import numpy as np
 
 from ..types import Face, Frame
+from .state import Resumable
 
 FLASH = 3  # frames that a flash lasts at most, and that come out behind
 
@@ -23,35 +25,35 @@ _USUAL = 8  # changes whose median is the usual one
 _THUMBNAIL = (32, 18)
 
 
-def by_shot(sightings: Iterable[tuple[Frame, Sequence[Face]]]) -> Iterator[tuple[int, Frame, Sequence[Face]]]:
-    """Yield frames and faces with the number of their shot, from 0, FLASH frames behind."""
-    shots, waiting = _Shots(), deque[tuple[Frame, Sequence[Face]]]()
-    for frame, faces in sightings:
-        shots.take(frame.rgb)
-        waiting.append((frame, faces))
-        if len(waiting) > FLASH:
-            yield shots.next(), *waiting.popleft()
-    while waiting:
-        yield shots.next(), *waiting.popleft()
+class Shots(Resumable):
+    """Count the shots of frames, from 0, once a few ahead are known."""
 
-
-class _Shots:
-    """Count the shots of frames that are known a few ahead."""
+    kept: ClassVar[tuple[str, ...]] = ("_waiting", "_thumbnails", "_position", "_shot", "_changes")
 
     def __init__(self) -> None:
+        self._waiting: deque[tuple[Frame, Sequence[Face]]] = deque()
         self._thumbnails: deque[np.ndarray] = deque()  # of FLASH + 1 frames before the next one, of it, and ahead
         self._position = 0  # of the next one among them
         self._shot = 0
         self._changes: deque[float] = deque(maxlen=_USUAL)
 
-    def take(self, rgb: np.ndarray) -> None:
-        """Look at the newest frame."""
+    def of(self, sightings: Iterable[tuple[Frame, Sequence[Face]]]) -> Iterator[tuple[int, Frame, Sequence[Face]]]:
+        """Yield frames and faces with the number of their shot, FLASH frames behind."""
+        for frame, faces in sightings:
+            self._note(frame.rgb)
+            self._waiting.append((frame, faces))
+            if len(self._waiting) > FLASH:
+                yield self._next(), *self._waiting.popleft()
+        while self._waiting:
+            yield self._next(), *self._waiting.popleft()
+
+    def _note(self, rgb: np.ndarray) -> None:
         # A few hundred samples are enough, and cost nothing on 4K.
         step = max(1, min(rgb.shape[:2]) // 72)
         small = cv2.resize(rgb[::step, ::step], _THUMBNAIL, interpolation=cv2.INTER_AREA)
         self._thumbnails.append(small.astype(np.float32))
 
-    def next(self) -> int:
+    def _next(self) -> int:
         """Return the shot of the next frame."""
         if self._position > 0 and self._begins():
             self._shot += 1

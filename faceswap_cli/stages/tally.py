@@ -36,9 +36,9 @@ class Tally:
         self.surest = max((self.surest, *found.unsure))
         self.attendance.pass_over(frame, found.passed_over)
 
-    def passed_over(self, frame: Frame) -> Sequence[PassedOver]:
-        """Return what was passed over in a frame that was not added yet."""
-        return self.attendance.passed_over(frame)
+    def passed_over(self, pts: int) -> Sequence[PassedOver]:
+        """Return what was passed over in a frame, told by its time, that was not added yet."""
+        return self.attendance.passed_over(pts)
 
     def add(self, located: Located) -> None:
         """Count one frame."""

@@ -8,8 +8,9 @@ behind; the same frames always give the same tracks.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from .appearance import alike, look_of
 from .bridge import Bridge, Consent
 from .choice import Choice, Moment
 from .numbering import Numbering
-from .shots import FLASH, by_shot
+from .shots import FLASH, Shots
+from .state import Resumable
 from .who import Recogniser, Wanted
 
 REACH = 3  # frames on each side that smooth a frame's points
@@ -43,8 +45,11 @@ class Located:
     shot: int = 0
 
 
-class Track:
+class Track(Resumable):
     """Number, fill, steady and choose the faces of consecutive frames."""
+
+    kept: ClassVar[tuple[str, ...]] = ("_window", "_position")
+    records: ClassVar[tuple[type, ...]] = (Moment,)
 
     def __init__(
         self,
@@ -54,7 +59,7 @@ class Track:
         consent: Consent | None = None,
     ) -> None:
         """Choose up to so many faces, None: all, for each role; bridge longer gaps where somebody consents."""
-        self._numbering = Numbering()
+        self._shots, self._numbering = Shots(), Numbering()
         self._bridge = None if consent is None else Bridge(consent)
         self._choices = [(want, Choice(face_limit, want.place)) for want in wanted]
         self._recogniser = recogniser
@@ -63,12 +68,26 @@ class Track:
 
     def follow(self, sightings: Iterable[tuple[Frame, Sequence[Face]]]) -> Iterator[Located]:
         """Yield every frame with its chosen faces, LOOK_AHEAD frames behind the sightings."""
-        for shot, frame, faces in by_shot(sightings):
+        for shot, frame, faces in self._shots.of(sightings):
             self.take(shot, frame, faces)
             if len(self._window) - self._position > _AHEAD:
                 yield self._locate_next()
         while self._position < len(self._window):
             yield self._locate_next()
+
+    def state(self) -> dict[str, Any]:
+        """Return what it and its parts know between two frames, ready for JSON."""
+        return super().state() | {"parts": [part.state() for part in self._parts()]}
+
+    def restore(self, state: Mapping[str, Any], frames: Mapping[int, Frame]) -> None:
+        """Take what `state` returned of a tracker of the same making; see `Resumable`."""
+        super().restore(state, frames)
+        for part, known in zip(self._parts(), state["parts"], strict=True):
+            part.restore(known, frames)
+
+    def _parts(self) -> list[Resumable]:
+        parts = [self._shots, self._numbering, self._bridge, self._recogniser, *(choice for _, choice in self._choices)]
+        return [part for part in parts if part is not None]
 
     def take(self, shot: int, frame: Frame, faces: Sequence[Face]) -> None:
         """Put the newest frame into the window, its faces numbered, and fill the gaps that it is in or ends."""

@@ -25,9 +25,9 @@ _RIM = 0.1  # share of those over which it ends
 _BESIDE = 2  # pixels of the parser's
 
 
-def face_probability(shares: np.ndarray) -> np.ndarray:
+def face_probability(class_probs: np.ndarray) -> np.ndarray:
     """Return (S, S) float32: the share of the face's classes, of (19, S, S)."""
-    return class_share(shares, FACE_CLASSES)
+    return class_share(class_probs, FACE_CLASSES)
 
 
 def visible_face(crop: Crop) -> np.ndarray:
@@ -39,8 +39,8 @@ def visible_face(crop: Crop) -> np.ndarray:
 
 def covered(crop: Crop) -> np.ndarray:
     """Return (P, P) float32 in [0, 1]: where something lies before or beside the face of a crop a parser looked at."""
-    shares = classes_of(crop)
-    return _covers(shares, _eyes(crop, shares, face_probability(shares)))
+    class_probs = classes_of(crop)
+    return _covers(class_probs, _eyes(crop, class_probs, face_probability(class_probs)))
 
 
 def visible_share(crop: Crop) -> float:
@@ -52,15 +52,15 @@ def visible_share(crop: Crop) -> float:
     return float((between * seen).sum() / max(float(between.sum()), 1.0))
 
 
-def _covers(shares: np.ndarray, eyes: np.ndarray) -> np.ndarray:
+def _covers(class_probs: np.ndarray, eyes: np.ndarray) -> np.ndarray:
     """Return (P, P) float32 in [0, 1]: what is no face (hair aside), of (19, P, P), but for eyes (P, P).
 
     A parser's doubt alone is none, half a face in shade is doubted: it counts where it joins what is surely something
     else (a hysteresis, as in Canny's edges). Nor is a hole beside an eye or glasses one: that is a shadow or a glint.
     """
-    foreign, (low, high) = class_share(shares, COVER_CLASSES) * (1 - eyes), _DOUBT
+    foreign, (low, high) = class_share(class_probs, COVER_CLASSES) * (1 - eyes), _DOUBT
     count, parts = cv2.connectedComponents((foreign > low).astype(np.uint8), connectivity=4)
-    sockets = cv2.dilate(np.maximum(eyes, class_share(shares, (GLASSES,))), disc(_BESIDE)) > 0.5
+    sockets = cv2.dilate(np.maximum(eyes, class_share(class_probs, (GLASSES,))), disc(_BESIDE)) > 0.5
     outside = np.concatenate([parts[[0, -1]].ravel(), parts[:, [0, -1]].ravel()])
     is_cover = np.zeros(count, bool)
     is_cover[parts[foreign > _COVER]] = True
@@ -69,7 +69,7 @@ def _covers(shares: np.ndarray, eyes: np.ndarray) -> np.ndarray:
     return (is_cover[parts] * np.clip((foreign - low) / (high - low), 0, 1)).astype(np.float32)
 
 
-def _eyes(crop: Crop, shares: np.ndarray, face: np.ndarray) -> np.ndarray:
+def _eyes(crop: Crop, class_probs: np.ndarray, face: np.ndarray) -> np.ndarray:
     """Return (S, S) float32: how surely each pixel belongs to an eye or its brow and nothing covers it.
 
     A parser may take a shaded eye for hair or for a thing in one frame and not in the next, and a swap that comes and
@@ -79,7 +79,7 @@ def _eyes(crop: Crop, shares: np.ndarray, face: np.ndarray) -> np.ndarray:
     size = face.shape[0]
     eyes, up = _upright(crop, size)
     radius = _EYE * float(np.linalg.norm(up))
-    doubtful = np.clip((_SURE - class_share(shares, FOREIGN_CLASSES)) / (1 - _SURE), 0, 1)
+    doubtful = np.clip((_SURE - class_share(class_probs, FOREIGN_CLASSES)) / (1 - _SURE), 0, 1)
     rows, columns = np.mgrid[:size, :size]
     free = np.zeros_like(face)
     for x, y in eyes + _BROW * up:

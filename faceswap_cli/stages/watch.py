@@ -6,13 +6,13 @@ in tiles, and looked for in one tile at a time.
 """
 
 from collections.abc import Sequence
-from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from ..types import Detections, Face
 from .doubles import overlap
+from .state import Resumable
 from .views import TURNS, Tile, tile_scale, tiles, tiles_around, tilt, turn_of
 
 if TYPE_CHECKING:
@@ -28,8 +28,20 @@ _LEANING = 55.0  # degrees up to which a face is upright enough to go on being l
 _FINER = 1.2  # times as large as in the whole picture must a tile show a face to be worth a look
 
 
-class Watch:
+class Watch(Resumable):
     """Find the faces of consecutive frames."""
+
+    kept: ClassVar[tuple[str, ...]] = (
+        "_side",
+        "_turns",
+        "_tiles",
+        "_at_a_glance",
+        "_since_search",
+        "_since_turned",
+        "_previous",
+        "_searches",
+    )
+    records: ClassVar[tuple[type, ...]] = (Tile,)
 
     def __init__(self, detect: "Detect") -> None:
         self._detect = detect
@@ -39,9 +51,9 @@ class Watch:
         self._at_a_glance = False  # whether that shows all of them
         self._since_search, self._since_turned = 0, _TURN_EVERY
         self._previous: Sequence[Face] = ()
-        self._searched = count()
+        self._searches = 0
 
-    def look(self, rgb: np.ndarray) -> Detections:
+    def find(self, rgb: np.ndarray) -> Detections:
         """Return the faces of the next frame, the largest first."""
         self._since_search += 1
         self._since_turned += 1
@@ -68,7 +80,8 @@ class Watch:
 
     def _next_tiles(self, shape: tuple[int, ...]) -> list[Tile]:
         """Return where small faces are to be looked for: everywhere at first, then in one tile after another."""
-        every, number = list(tiles(shape, self._detect.min_face, SIDES[-1])), next(self._searched)
+        every, number = list(tiles(shape, self._detect.min_face, SIDES[-1])), self._searches
+        self._searches += 1
         return every if number == 0 else every[number % len(every) :][:1] if every else []
 
     def _know(self, faces: Detections, shape: tuple[int, ...]) -> Detections:

@@ -8,6 +8,7 @@ likeness, the cosine of the generator's own encoder between the mean of a track'
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ..types import Face
 from .choice import PATIENCE, Moment
 from .identity import Encoder
 from .merit import merit_of
+from .state import Resumable
 
 MOST_VIEWS = 5  # of a track that its likeness is told by
 _VIEW_EVERY = 0.5  # seconds between two of them
@@ -55,8 +57,11 @@ class Known:
     person: int | None = None  # which of the people written down; None for one who is shown by a photo
 
 
-class Recogniser:
+class Recogniser(Resumable):
     """Tells who of those known a face is: nobody, or one."""
+
+    kept: ClassVar[tuple[str, ...]] = ("best", "_tracks")
+    records: ClassVar[tuple[type, ...]] = (_Track,)
 
     def __init__(self, encoder: Encoder, known: Sequence[Known], least: float, people: People | None = None) -> None:
         self.best = [-1.0] * len(known)  # likeness of anyone to each

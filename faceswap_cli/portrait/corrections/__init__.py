@@ -1,1 +1,1 @@
-"""The corrections of a laid portrait, one file each; once per source where the name begins with `source_`."""
+"""The corrections of a warped portrait, one file each; once per source where the name begins with `source_`."""

@@ -58,18 +58,18 @@ class Coverage(FaceStep):
 
 @dataclass(frozen=True)
 class Cover(FaceStep):
-    """What is laid, only where the target may be covered."""
+    """The warped portrait, only where the target may be covered."""
 
     name: ClassVar[str] = "cover"
     phase: ClassVar[Phase] = Phase.COVER
-    reads: ClassVar[tuple[str, ...]] = ("coverage", "laid")
-    writes: ClassVar[tuple[str, ...]] = ("laid",)
+    reads: ClassVar[tuple[str, ...]] = ("coverage", "warped")
+    writes: ClassVar[tuple[str, ...]] = ("warped",)
     switchable: ClassVar[bool] = False
     settings: NoSettings = field(default_factory=NoSettings)
 
     def apply(self, face: FaceState) -> FaceState:
         """Apply the coverage mask."""
-        return replace(face, laid=faded(face.laid, face.coverage))
+        return replace(face, warped=faded(face.warped, face.coverage))
 
 
 def faded(layers: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Lay nothing where something lies before a target's face: a mask, a band, a headset, a hand.
 
-What is laid is compared with the target in light and colour, so a bright mask would whiten the skin beside it.
+The warped portrait is compared with the target in light and colour, so a bright mask would whiten the skin beside it.
 """
 
 from dataclasses import dataclass, replace

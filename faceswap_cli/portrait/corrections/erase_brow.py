@@ -39,20 +39,20 @@ class EraseBrow(FaceStep):
 
     name: ClassVar[str] = "erase_brow"
     phase: ClassVar[Phase] = Phase.TARGET
-    reads: ClassVar[tuple[str, ...]] = ("crop.image", "crop.class_probs", "laid")
+    reads: ClassVar[tuple[str, ...]] = ("crop.image", "crop.class_probs", "warped")
     writes: ClassVar[tuple[str, ...]] = ("crop.image",)
     settings: Settings = Settings()
 
     def apply(self, face: FaceState) -> FaceState:
         """Erase them."""
-        return replace(face, crop=self.erased(face.crop, face.laid))
+        return replace(face, crop=self.erased(face.crop, face.warped))
 
-    def erased(self, crop: Crop, laid: np.ndarray) -> Crop:
-        """Return the crop without the brows that a portrait laid over it, (S, S, 4) uint8, covers in part."""
+    def erased(self, crop: Crop, warped: np.ndarray) -> Crop:
+        """Return the crop without the brows that a portrait warped to it, (S, S, 4) uint8, covers in part."""
         if crop.class_probs is None:
             return crop
         cells = crop.class_probs.shape[1]
-        covered = cv2.resize(laid[..., 3], (cells, cells), interpolation=cv2.INTER_AREA) / np.float32(255)
+        covered = cv2.resize(warped[..., 3], (cells, cells), interpolation=cv2.INTER_AREA) / np.float32(255)
         rest = np.zeros((cells, cells), np.float32)
         for brow in (crop.class_probs[label] for label in BROWS):
             share = float((brow * covered).sum()) / max(float(brow.sum()), 1e-6)

@@ -1,7 +1,7 @@
 """Move eyelids to where the parser sees them.
 
 The landmarks' teacher hardly sees how wide an eye is open: of a wide one its lids lie inside the eye, of a narrow one
-outside, and a portrait laid by them opens or shuts the target's eyes. The parser's eye classes end at the lids. Their
+outside, and a portrait warped to them opens or shuts the target's eyes. The parser's eye classes end at the lids. Their
 edges are found to a part of a pixel: how much of a column is eye is the eye's height there.
 """
 

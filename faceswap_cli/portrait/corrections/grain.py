@@ -38,25 +38,25 @@ class Grain(FaceStep):
 
     name: ClassVar[str] = "grain"
     phase: ClassVar[Phase] = Phase.FINISH
-    reads: ClassVar[tuple[str, ...]] = ("image", "crop.image", "crop.class_probs", "laid")
+    reads: ClassVar[tuple[str, ...]] = ("image", "crop.image", "crop.class_probs", "warped")
     writes: ClassVar[tuple[str, ...]] = ("image",)
     settings: Settings = Settings()
 
     def apply(self, face: FaceState) -> FaceState:
         """Write it."""
-        return replace(face, image=self.grained(face.image, face.crop, face.laid))
+        return replace(face, image=self.grained(face.image, face.crop, face.warped))
 
-    def grained(self, image: np.ndarray, crop: Crop, laid: np.ndarray) -> np.ndarray:
-        """Return a swapped picture (S, S, 3) uint8 with its crop's grain where a portrait (S, S, 4) is laid.
+    def grained(self, image: np.ndarray, crop: Crop, warped: np.ndarray) -> np.ndarray:
+        """Return a swapped picture (S, S, 3) uint8 with its crop's grain where a warped portrait (S, S, 4) covers it.
 
         One whose crop was not parsed comes back as it is.
         """
         if crop.class_probs is None:
             return image
-        left, top, width, height = cv2.boundingRect(laid[..., 3])
+        left, top, width, height = cv2.boundingRect(warped[..., 3])
         part = slice(top, top + height), slice(left, left + width)
         skin = cv2.resize(class_share(crop.class_probs, SKIN), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)[part]
-        skin = skin * (laid[part][..., 3] / np.float32(255))
+        skin = skin * (warped[part][..., 3] / np.float32(255))
         sure = (skin > self.settings.sure).astype(np.uint8)
         if int(np.count_nonzero(sure)) < self.settings.fewest:
             return image

@@ -1,8 +1,8 @@
-"""Give the heads of a frame the source's shape before anything is laid on them.
+"""Give the heads of a frame the source's shape before a portrait is warped to them.
 
-The frame itself is bent around each face; the crop is cut anew from the bent frame, and what was found in it, landmarks
-and class probabilities, is bent along instead of being looked for again. A face's own shape is the mean over its track,
-so that what is moved is steady, and neither a word nor a turned head changes it.
+The frame itself is warped around each face; the crop is cut anew from the warped frame, and what was found in it,
+landmarks and class probabilities, is warped along instead of being looked for again. A face's own shape is the mean
+over its track, so that what is moved is steady, and neither a word nor a turned head changes it.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ import numpy as np
 
 from ...stages.align import inverse, transform, warp
 from ...types import Patch
-from ..bending import Bend, Field, bend, bent_classes
+from ..bending import Field, FrameWarp, frame_warp, warped_classes
 from ..geometry import change, goal, shape_of, usual_shape
 from ..history import History
 from ..protocols import FrameStep, Phase
@@ -37,22 +37,22 @@ class HeadShape(FrameStep):
         *("frame", "crop.image", "crop.class_probs", "crop.face", "crop.to_crop"),
         *("landmarks", "pose", "source.shape"),
     )
-    writes: ClassVar[tuple[str, ...]] = ("bent", "crop.image", "crop.class_probs", "crop.face", "landmarks")
+    writes: ClassVar[tuple[str, ...]] = ("reshaped", "crop.image", "crop.class_probs", "crop.face", "landmarks")
     history: ClassVar[int] = 24  # frames over which a face's own shape is averaged
     settings: Settings = Settings()
 
     def over(self, faces: list[FaceState], history: History | None) -> list[FaceState]:
-        """Bend the frame around each face in turn; faces that come without their frame stay as they are."""
+        """Warp the frame around each face in turn; faces that come without their frame stay as they are."""
         if not faces or faces[0].frame is None:
             return faces
         rgb, fields = faces[0].frame, self._fields(faces, history)
-        bends, patches = list[Bend | None](), list[Patch | None]()
+        warps, patches = list[FrameWarp | None](), list[Patch | None]()
         for face, field in zip(faces, fields, strict=True):
-            bends.append(bend(face.crop, field, rgb.shape))
-            patches.append(None if bends[-1] is None else _patch(rgb, bends[-1]))
+            warps.append(frame_warp(face.crop, field, rgb.shape))
+            patches.append(None if warps[-1] is None else _patch(rgb, warps[-1]))
             rgb = _with(rgb, patches[-1])
-        moved = [_moved(*each, rgb) for each in zip(faces, fields, bends, strict=True)]
-        return [replace(face, bent=patch) for face, patch in zip(moved, patches, strict=True)]
+        moved = [_moved(*each, rgb) for each in zip(faces, fields, warps, strict=True)]
+        return [replace(face, reshaped=patch) for face, patch in zip(moved, patches, strict=True)]
 
     def _fields(self, faces: list[FaceState], history: History | None) -> list[Field]:
         """Return what each face's surroundings move by; of other faces nothing moves."""
@@ -75,18 +75,18 @@ class HeadShape(FrameStep):
         return [usual_shape([seen[track] for seen in frames if track in seen]) for track in tracks]
 
 
-def _patch(rgb: np.ndarray, bent: Bend) -> Patch:
-    return Patch(bent.x, bent.y, bent.of(rgb), bent.changed())
+def _patch(rgb: np.ndarray, change: FrameWarp) -> Patch:
+    return Patch(change.x, change.y, change.of(rgb), change.changed())
 
 
-def _moved(face: FaceState, field: Field, bent: Bend | None, rgb: np.ndarray) -> FaceState:
-    """Return a face as the bent frame (H, W, 3) shows it, in the same place."""
+def _moved(face: FaceState, field: Field, change: FrameWarp | None, rgb: np.ndarray) -> FaceState:
+    """Return a face as the warped frame (H, W, 3) shows it, in the same place."""
     crop, size = face.crop, face.crop.image.shape[0]
     five = (transform(crop.face.points.astype(np.float64), crop.to_crop) + 0.5) / size
     five = transform(field.carried(five) * size - 0.5, inverse(crop.to_crop)).astype(np.float32)
     class_probs = crop.class_probs
-    if class_probs is not None and bent is not None:
-        class_probs = bent_classes(class_probs, crop, bent)
+    if class_probs is not None and change is not None:
+        class_probs = warped_classes(class_probs, crop, change)
     image = warp(rgb, crop.to_crop, (size, size), cv2.BORDER_REFLECT_101)
     crop = replace(crop, image=image, face=replace(crop.face, points=five), class_probs=class_probs)
     return replace(face, crop=crop, landmarks=field.goals.astype(np.float32))
@@ -98,12 +98,12 @@ def _seen_from(face: FaceState, other: FaceState) -> np.ndarray:
     return (transform(in_frame, face.crop.to_crop) + 0.5) / face.crop.image.shape[0]
 
 
-def _with(rgb: np.ndarray, bent: Patch | None) -> np.ndarray:
+def _with(rgb: np.ndarray, patch: Patch | None) -> np.ndarray:
     """Return a frame (H, W, 3) with what of it changed."""
-    if bent is None:
+    if patch is None:
         return rgb
-    height, width = bent.alpha.shape
+    height, width = patch.alpha.shape
     result = rgb.copy()
-    under = result[bent.y : bent.y + height, bent.x : bent.x + width]
-    under[:] = np.rint(under + bent.alpha[..., None] * (bent.rgb.astype(np.float32) - under))
+    under = result[patch.y : patch.y + height, patch.x : patch.x + width]
+    under[:] = np.rint(under + patch.alpha[..., None] * (patch.rgb.astype(np.float32) - under))
     return result

@@ -31,17 +31,17 @@ class JoinViews(FaceStep):
     name: ClassVar[str] = "join"
     phase: ClassVar[Phase] = Phase.COVER
     reads: ClassVar[tuple[str, ...]] = ("grids", "layers")
-    writes: ClassVar[tuple[str, ...]] = ("laid",)
+    writes: ClassVar[tuple[str, ...]] = ("warped",)
     switchable: ClassVar[bool] = False
     settings: Settings = Settings()
 
     def apply(self, face: FaceState) -> FaceState:
         """Join the second view, if there is one, to the first."""
-        laid = face.layers[0] if len(face.layers) == 1 else self.joined(*face.layers, *face.grids)
-        return replace(face, laid=laid)
+        warped = face.layers[0] if len(face.layers) == 1 else self.joined(*face.layers, *face.grids)
+        return replace(face, warped=warped)
 
-    def joined(self, laid: np.ndarray, other: np.ndarray, grid: np.ndarray, other_grid: np.ndarray) -> np.ndarray:
-        """Return (S, S, 4) uint8: a portrait laid over a face, and its mirror image where that has far more to show.
+    def joined(self, warped: np.ndarray, other: np.ndarray, grid: np.ndarray, other_grid: np.ndarray) -> np.ndarray:
+        """Return (S, S, 4) uint8: a portrait warped to a face, and its mirror image where that has far more to show.
 
         Both are (S, S, 4) uint8 with where they may be used, and were warped by sampling grids (C, C, 2).
         """
@@ -50,11 +50,11 @@ class JoinViews(FaceStep):
         share: np.ndarray = pixels**settings.power
         share = share / (share + (others / settings.better) ** settings.power)
         share = cv2.GaussianBlur(share, (0, 0), settings.soft * len(grid))
-        share = cv2.resize(share, laid.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        own, theirs = share * laid[..., 3], (1 - share) * other[..., 3]
+        share = cv2.resize(share, warped.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        own, theirs = share * warped[..., 3], (1 - share) * other[..., 3]
         valid = own + theirs
         part = (own / np.maximum(valid, 1e-3))[..., None]
-        colours = part * laid[..., :3] + (1 - part) * other[..., :3]
+        colours = part * warped[..., :3] + (1 - part) * other[..., :3]
         return np.rint(np.dstack([colours, valid])).astype(np.uint8)
 
 

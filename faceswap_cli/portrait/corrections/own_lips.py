@@ -69,29 +69,29 @@ class OwnLips(FaceStep):
 
 @dataclass(frozen=True)
 class OwnLipsPainted(FaceStep):
-    """The target's own lips, painted over what is laid."""
+    """The target's own lips, painted over the warped portrait."""
 
     name: ClassVar[str] = "own_lips"
     phase: ClassVar[Phase] = Phase.COLOUR
-    reads: ClassVar[tuple[str, ...]] = ("source.lips", "own_lips", "crop.image", "crop.class_probs", "laid")
-    writes: ClassVar[tuple[str, ...]] = ("laid",)
+    reads: ClassVar[tuple[str, ...]] = ("source.lips", "own_lips", "crop.image", "crop.class_probs", "warped")
+    writes: ClassVar[tuple[str, ...]] = ("warped",)
     settings: PaintSettings = PaintSettings()
 
     def apply(self, face: FaceState) -> FaceState:
         """Paint them as far as the target keeps them."""
         if face.source.lips is None or face.own_lips == 0:
             return face
-        return replace(face, laid=self.painted(face.laid, face.crop, face.source.lips, face.own_lips))
+        return replace(face, warped=self.painted(face.warped, face.crop, face.source.lips, face.own_lips))
 
-    def painted(self, laid: np.ndarray, crop: Crop, lips: Lips, share: float) -> np.ndarray:
-        """Return what is laid over a parsed crop, (S, S, 4) uint8, with so much of its lips in another's colour."""
+    def painted(self, warped: np.ndarray, crop: Crop, lips: Lips, share: float) -> np.ndarray:
+        """Return a portrait warped to a parsed crop, (S, S, 4) uint8, with so much of its lips in another's colour."""
         assert crop.class_probs is not None
         size, settings = crop.image.shape[0], self.settings
         where = cv2.resize(class_share(crop.class_probs, LIPS), (size, size), interpolation=cv2.INTER_LINEAR)
         if np.clip(2 * where - 1, 0, 1).mean() < settings.least:
-            return laid
+            return warped
         around = around_share(where, math.ceil(3 * settings.edge * size))
-        result = laid.copy()
+        result = warped.copy()
         part, where = result[around], where[around]
         inside = np.clip(2 * where - 1, 0, 1)
         grey = cv2.cvtColor(crop.image[around], cv2.COLOR_RGB2GRAY)

@@ -20,12 +20,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Sharpness(FaceStep):
-    """What is laid, as soft as the target."""
+    """The warped portrait, as soft as the target."""
 
     name: ClassVar[str] = "sharpness"
     phase: ClassVar[Phase] = Phase.COLOUR
-    reads: ClassVar[tuple[str, ...]] = ("source.softness", "crop.image", "landmarks", "laid")
-    writes: ClassVar[tuple[str, ...]] = ("laid",)
+    reads: ClassVar[tuple[str, ...]] = ("source.softness", "crop.image", "landmarks", "warped")
+    writes: ClassVar[tuple[str, ...]] = ("warped",)
     settings: Settings = Settings()
     gauge: SharpnessGauge = field(default_factory=SharpnessGauge)
 
@@ -36,7 +36,7 @@ class Sharpness(FaceStep):
         across, down = self.blur(face.source.softness, face.crop.image, face.landmarks)
         if across == down == 0:
             return face
-        return replace(face, laid=np.dstack([blurred(face.laid[..., :3], across, down), face.laid[..., 3]]))
+        return replace(face, warped=np.dstack([blurred(face.warped[..., :3], across, down), face.warped[..., 3]]))
 
     def blur(self, softness: np.ndarray, target: np.ndarray, landmarks: np.ndarray) -> tuple[float, float]:
         """Return the blurs across and down that make a portrait as soft as a face (S, S, 3) uint8 of landmarks (66, 2).

@@ -1,6 +1,6 @@
 """Move the lids and open lips of a source's photo to where the parser sees them, once per source.
 
-The rules are those for the target: a portrait is laid lid on lid and lip on lip.
+The rules are those for the target: a portrait is warped lid on lid and lip on lip.
 """
 
 from dataclasses import dataclass, field, replace

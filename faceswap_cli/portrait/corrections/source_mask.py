@@ -1,4 +1,4 @@
-"""Say which pixels of a source's photo are its face: what may be laid, once per source.
+"""Say which pixels of a source's photo are its face: the valid mask, once per source.
 
 That is the face without its eyes and teeth, which stay the target's, and without hair.
 """
@@ -42,7 +42,7 @@ class ValidMask(SourceStep):
         return replace(portrait, valid_mask=self.valid(portrait.class_probs, portrait.image.shape[0]))
 
     def valid(self, class_probs: np.ndarray, size: int) -> np.ndarray:
-        """Return (size, size) float32 in [0, 1]: which pixels of a crop with class probabilities may be laid."""
+        """Return (size, size) float32 in [0, 1]: which pixels of a crop with class probabilities are valid."""
         parsed = main_part(class_share(class_probs, FACE_CLASSES)) * (1 - class_share(class_probs, _NEVER))
         face, eyes = (
             cv2.resize(each, (size, size), interpolation=cv2.INTER_LINEAR)

@@ -1,6 +1,6 @@
 """What a source's lips look like, and its portrait with the mouth shut, and without one: once per source.
 
-Between the open lips of a portrait there is nothing to lay. Over a shut mouth the target's own lips would look out
+Between the open lips of a portrait there is nothing to warp. Over a shut mouth the target's own lips would look out
 there, pale or of another red; what is between is filled from the lips around it instead. Lips that cannot follow the
 target's at all are replaced by skin, and the target's own are painted there (see `own_lips.py`).
 """

@@ -41,9 +41,9 @@ FULL_COLOUR = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, c
 class Portraits:
     """What is known of every face of a set, beside its picture."""
 
-    images: ArrayLike  # (N, S, S, 3) uint8 RGB: as they are laid over another face, evenly lit
+    images: ArrayLike  # (N, S, S, 3) uint8 RGB: as they are warped to another face, evenly lit
     points: ArrayLike  # (N, 66, 2) float32, shares of the side
-    valid_masks: ArrayLike  # (N, S, S) uint8: which pixels may be laid over another face, 0..255
+    valid_masks: ArrayLike  # (N, S, S) uint8: which pixels may be warped to another face, 0..255
     coverage_masks: ArrayLike  # (N, S, S) uint8: which pixels a portrait may cover, 0..255
 
 
@@ -89,9 +89,9 @@ class PortraitTaker:
         """Return the points (66, 2) of a crop and its encoded pictures."""
         portrait = self._portraitist.observe(image)
         points, valid = portrait.landmarks, _bytes(portrait.valid_mask)
-        laid = self._light.apply(Portrait(image, valid / np.float32(255), points)).image
+        lit = self._light.apply(Portrait(image, valid / np.float32(255), points)).image
         coverage = _bytes(self._coverage.mask(points, self._size))
-        jpeg = cv2.imencode(".jpg", laid[..., ::-1], FULL_COLOUR)[1].tobytes()
+        jpeg = cv2.imencode(".jpg", lit[..., ::-1], FULL_COLOUR)[1].tobytes()
         return points, {"laid": jpeg, "usable": encode(valid, ".png"), "replaced": encode(coverage, ".png")}
 
 
@@ -112,7 +112,7 @@ class _Decoder:
         return image if image.ndim == 2 else image[..., ::-1]
 
 
-def lay(layers: Tensor, origins: Tensor, points: Tensor, size: int) -> Tensor:
+def warp(layers: Tensor, origins: Tensor, points: Tensor, size: int) -> Tensor:
     """Move portraits (N, C, H, W) so that their points `origins` (N, 66, 2) come to `points`; return them at `size`.
 
     The batch's twin of `ThinPlateSpline.sampling_grid`, shares of the side in and out.

@@ -21,7 +21,7 @@ from ..core.run import draws_of
 from .array_like import ArrayLike
 from .augment import degrade_batch, draw_moves, move_points, moved
 from .face_set import FaceSet, Packs, as_faces, moved_crop, to_tensor
-from .portraits import Portraits, lay
+from .portraits import Portraits, warp
 from .prepare import packed
 from .sampler import PersonSampler
 
@@ -35,7 +35,7 @@ class Batch:
     target: Tensor  # (N, 3, S, S) float32 in [0, 1]
     outside: Tensor  # (N, 1, S, S) float32: 1 where nothing may change
     identity: Tensor  # (N, D) L2 norm 1: what is injected
-    portrait: Tensor  # (N, 4, S, S) in [0, 1]: the source laid over the target, and how far it may be used
+    portrait: Tensor  # (N, 4, S, S) in [0, 1]: the source warped to the target, and how far it may be used
     wanted: Tensor  # (N, D) the source as the drawn encoder sees it
     unwanted: Tensor  # (N, D) the target's own person as the drawn encoder sees it
     encoder: int  # which encoder was drawn
@@ -58,7 +58,7 @@ class Read(NamedTuple):
     outside: Tensor  # (N, 64, 64) uint8 of the targets
     coverage: Tensor  # (N, R, R) uint8 of the targets, see `Portraits`
     places: Tensor  # (N, 66, 2) float32, points of the targets
-    laid: Tensor  # (N, R, R, 3) uint8 of the sources
+    portraits: Tensor  # (N, R, R, 3) uint8 of the sources
     valid: Tensor  # (N, R, R) uint8 of the sources, see `Portraits`
     origins: Tensor  # (N, 66, 2) float32, points of the sources
     identity: Tensor  # as in `Batch`
@@ -104,7 +104,7 @@ class SwapData:
             outside=tensor(self.faces.outside[rows]),
             coverage=tensor(portraits.coverage_masks[rows]),
             places=tensor(portraits.points[rows]),
-            laid=tensor(portraits.images[sources]),
+            portraits=tensor(portraits.images[sources]),
             valid=tensor(portraits.valid_masks[sources]),
             origins=tensor(portraits.points[sources]),
             identity=self._mixed(sources, generator),
@@ -115,7 +115,7 @@ class SwapData:
         )
 
     def assemble(self, read: Read) -> Batch:
-        """Move, damage and lay what was read, on the device that trains."""
+        """Move, damage and warp what was read, on the device that trains."""
         there = {name: self._sent(getattr(read, name)) for name in Read._fields[:-2]}
         moves = draw_moves(len(read.pictures), self.device, degrees=3, scale=0.04, shift=0.015)
         target = degrade_batch(moved(_shares(there["pictures"]), moves, self.size), strength=0.3)
@@ -140,24 +140,24 @@ class SwapData:
         crops = to_tensor([moved_crop(self.faces.images[row], np.zeros(4), self.size) for row in targets])
         pictures, valid = tensor(known.images[sources]), tensor(known.valid_masks[sources])
         layers = torch.cat([_shares(pictures), _shares(valid[..., None])], dim=1)
-        laid = lay(layers, tensor(known.points[sources]), tensor(known.points[targets]), self.size)
+        warped = warp(layers, tensor(known.points[sources]), tensor(known.points[targets]), self.size)
         coverage = _shares(tensor(known.coverage_masks[targets])[..., None])
-        laid[:, 3:] *= functional.interpolate(coverage, size=laid.shape[-2:], mode="bilinear")
+        warped[:, 3:] *= functional.interpolate(coverage, size=warped.shape[-2:], mode="bilinear")
         means = torch.stack([self.vectors(encoder, sources) for encoder in range(len(self.embeddings))]).mean(dim=0)
-        return crops, functional.normalize(means), laid
+        return crops, functional.normalize(means), warped
 
     def _sent(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device, non_blocking=True)
 
     def _portrait(self, there: dict[str, Tensor], moves: Tensor, strength: float) -> Tensor:
-        """Return the sources' portraits, half of them mirrored, laid over the moved targets."""
-        pictures = degrade_batch(_shares(there["laid"]), strength)
+        """Return the sources' portraits, half of them mirrored, warped to the moved targets."""
+        pictures = degrade_batch(_shares(there["portraits"]), strength)
         layers = torch.cat([pictures, _shares(there["valid"][..., None])], dim=1)
         own = draw_moves(len(layers), self.device, degrees=0, scale=0, shift=0)  # mirrors every second one
         layers, origins = moved(layers, own, layers.shape[-1]), move_points(there["origins"], own)
-        laid = lay(layers, origins, move_points(there["places"], moves), self.size)
+        warped = warp(layers, origins, move_points(there["places"], moves), self.size)
         coverage = moved(_shares(there["coverage"][..., None]), moves, self.size)
-        return torch.cat([laid[:, :3], laid[:, 3:] * coverage], dim=1).contiguous(memory_format=torch.channels_last)
+        return torch.cat([warped[:, :3], warped[:, 3:] * coverage], dim=1).contiguous(memory_format=torch.channels_last)
 
     def _mixed(self, sources: np.ndarray, generator: np.random.Generator) -> Tensor:
         """Return the sources' vectors as one encoder sees them, or between two: the generator serves any of them."""

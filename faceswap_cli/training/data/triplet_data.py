@@ -33,7 +33,7 @@ class Batch:
     """What one step sees; S is the training's size. Pictures are in [0, 1]."""
 
     target: Tensor  # (N, 3, S, S)
-    portrait: Tensor  # (N, 4, S, S): the source laid over the target, and how far it may be used
+    portrait: Tensor  # (N, 4, S, S): the source warped to the target, and how far it may be used
     answer: Tensor  # (N, 3, S, S); the target itself where nobody knows it
     answered: Tensor  # (N,) bool
     mask: Tensor  # (N, 1, S, S): where a swap is pasted
@@ -86,14 +86,14 @@ class TripletData:
         if draw.random() < GRADED:
             triplet = _graded(triplet, draw)
         if draw.random() < DIMMED:
-            triplet = replace(triplet, laid=_dimmed(triplet.laid, draw))
+            triplet = replace(triplet, warped=_dimmed(triplet.warped, draw))
         if draw.random() < HOLED:
-            triplet = replace(triplet, laid=_holed(triplet.laid, draw))
+            triplet = replace(triplet, warped=_holed(triplet.warped, draw))
         return triplet if draw.random() < 0.5 else _changed(triplet, lambda picture: picture[:, ::-1])
 
     def _batch(self, triplets: list[Triplet]) -> Batch:
         portrait = torch.cat(
-            [_stacked(t.laid[..., :3] for t in triplets), _stacked(t.laid[..., 3] for t in triplets)], 1
+            [_stacked(t.warped[..., :3] for t in triplets), _stacked(t.warped[..., 3] for t in triplets)], 1
         )
         return Batch(
             target=_stacked(t.target for t in triplets),
@@ -110,8 +110,8 @@ class TripletData:
 def _changed(triplet: Triplet, change: Callable[[np.ndarray], np.ndarray]) -> Triplet:
     """Return a triplet with one change made to each of its four pictures."""
     answer = None if triplet.answer is None else change(triplet.answer)
-    target, laid, mask = (change(picture) for picture in (triplet.target, triplet.laid, triplet.mask))
-    return replace(triplet, target=target, laid=laid, answer=answer, mask=mask)
+    target, warped, mask = (change(picture) for picture in (triplet.target, triplet.warped, triplet.mask))
+    return replace(triplet, target=target, warped=warped, answer=answer, mask=mask)
 
 
 def _graded(triplet: Triplet, draw: np.random.Generator) -> Triplet:
@@ -130,33 +130,33 @@ def _graded(triplet: Triplet, draw: np.random.Generator) -> Triplet:
     return replace(triplet, target=graded(triplet.target), answer=answer)
 
 
-def _dimmed(laid: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+def _dimmed(warped: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     """Return a portrait (S, S, 4) uint8 under a slope of light, of another gamma and cast, a part of it lit anew."""
-    size = laid.shape[0]
+    size = warped.shape[0]
     angle, steep = draw.uniform(0, 2 * np.pi), draw.uniform(1, 5)
     side = np.linspace(-1, 1, size, dtype=np.float32)
     slope: np.ndarray = np.tanh(
         steep * (np.cos(angle) * side[None] + np.sin(angle) * side[:, None] + draw.uniform(-0.3, 0.3))
     )
     gamma = np.exp(draw.uniform(*np.log(SKINS))) if draw.random() < OTHER_SKIN else draw.uniform(0.8, 1.25)
-    light: np.ndarray = (laid[..., :3].astype(np.float32) / 255) ** np.float32(gamma)
+    light: np.ndarray = (warped[..., :3].astype(np.float32) / 255) ** np.float32(gamma)
     strength = draw.uniform(0, 0.3) * (draw.uniform(-0.6, 1.0, 3) if draw.random() < COLOURED else np.ones(3))
     light *= draw.uniform(0.9, 1.1, 3).astype(np.float32) * (1 + slope[..., None] * strength.astype(np.float32))
     if draw.random() < PATCHED:
         gains = draw.uniform(0.5, 1.5) * draw.uniform(0.7, 1.3, 3)
         light *= 1 + region(size, draw)[..., None] * (gains - 1).astype(np.float32)
-    return np.dstack([np.rint(255 * light.clip(0, 1)).astype(np.uint8), laid[..., 3]])
+    return np.dstack([np.rint(255 * light.clip(0, 1)).astype(np.uint8), warped[..., 3]])
 
 
-def _holed(laid: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+def _holed(warped: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     """Return a portrait (S, S, 4) uint8 of which some part may not be used, as hair or a turned head leaves it."""
-    size = laid.shape[0]
+    size = warped.shape[0]
     hole: np.ndarray = np.zeros((size, size), np.float32)
     middle = tuple(int(each) for each in draw.uniform(0.2, 0.8, 2) * size)
     axes = tuple(int(each) for each in draw.uniform(0.05, 0.2, 2) * size)
     cv2.ellipse(hole, middle, axes, draw.uniform(0, 180), 0, 360, 1.0, cv2.FILLED)
     hole = cv2.GaussianBlur(hole, (0, 0), draw.uniform(0.5, 5))
-    return np.dstack([laid[..., :3], np.rint(laid[..., 3] * (1 - hole)).astype(np.uint8)])
+    return np.dstack([warped[..., :3], np.rint(warped[..., 3] * (1 - hole)).astype(np.uint8)])
 
 
 def _resized(picture: np.ndarray, size: int) -> np.ndarray:

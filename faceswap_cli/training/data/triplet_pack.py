@@ -26,7 +26,7 @@ class Triplet:
     """One row; pictures are uint8 RGB of one size S."""
 
     target: np.ndarray  # (S, S, 3): what a generator is shown as target
-    laid: np.ndarray  # (S, S, 4): the source's portrait laid over it, and how far each pixel may be used, 0..255
+    warped: np.ndarray  # (S, S, 4): the source's portrait warped to it, and how far each pixel may be used, 0..255
     answer: np.ndarray | None  # (S, S, 3): what it is to return; None where nobody knows
     mask: np.ndarray  # (S, S): where a swap is pasted, 0..255
     identity: np.ndarray  # (D,) float32, L2 norm 1: what is injected
@@ -65,10 +65,10 @@ class TripletPack:
         return dict(Counter(line.get("dropped") or _kind(line) for line in self._lines))
 
     def _stored(self, triplet: Triplet) -> dict[str, Any]:
-        pictures = [triplet.target, triplet.laid[..., :3], *([] if triplet.answer is None else [triplet.answer])]
+        pictures = [triplet.target, triplet.warped[..., :3], *([] if triplet.answer is None else [triplet.answer])]
         parts = [
             _encoded(np.concatenate(pictures, axis=1)[..., ::-1], ".jpg"),
-            _encoded(np.concatenate([triplet.laid[..., 3], triplet.mask], axis=1), ".png"),
+            _encoded(np.concatenate([triplet.warped[..., 3], triplet.mask], axis=1), ".png"),
             _encoded(triplet.faces[..., ::-1], ".jpg"),
         ]
         offset = self._bytes.tell()
@@ -116,7 +116,7 @@ class TripletReader:
         )
         return Triplet(
             target=target,
-            laid=np.dstack([portrait, grey[:, :size]]),
+            warped=np.dstack([portrait, grey[:, :size]]),
             answer=answer[0] if answer else None,
             mask=grey[:, size:],
             identity=np.array(row["identity"], np.float32),

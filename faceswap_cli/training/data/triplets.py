@@ -2,7 +2,7 @@
 
     A, the answer   a real crop
     T, the target   A with a donor's face swapped into it: A's light, pose and expression, another identity
-    L, laid         A's own person laid over T, from another photo or from A's mirror image, damaged and lit anew
+    L, warped       A's own person warped to T, from another photo or from A's mirror image, damaged and lit anew
 
 What a perfect generator makes of (T, L) is A itself, to the pixel. Every `pairs`-th row has no answer: T is a real crop
 and L somebody else. All goes through the swap's own stages (`pipeline.py`). A row depends on the seed and its number
@@ -93,10 +93,10 @@ def _make(number: int) -> Triplet | str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Source:
-    """A person ready to be laid."""
+    """A person ready to be warped."""
 
     fitter: Fitter
-    identity: np.ndarray  # (D,) float32, L2 norm 1: of the photo as it was laid
+    identity: np.ndarray  # (D,) float32, L2 norm 1: of the photo as it was warped
     face: np.ndarray  # (112, 112, 3) uint8: the undamaged photo as an encoder is shown it
     person: str
 
@@ -146,11 +146,11 @@ class TripletMaker:
         return replace(row, answer=wanted, faces=faces)
 
     def _row(self, target: Crop, source: _Source, person: str) -> Triplet:
-        """Return a target with a source laid over it, whose answer nobody knows."""
+        """Return a target with a source warped to it, whose answer nobody knows."""
         face = self._fitted(target, source)
         return Triplet(
             target=face.crop.image,
-            laid=face.laid,
+            warped=face.warped,
             answer=None,
             mask=np.rint(255 * self._masker.mask([face.crop])[0]).astype(np.uint8),
             identity=source.identity,
@@ -164,8 +164,8 @@ class TripletMaker:
         face = self._fitted(crop, source)
         generator = NetworkGenerator(self._network, self._contract, Identity(source.identity, self._space))
         large = replace(face.crop, image=_resized(face.crop.image, generator.size))
-        face = replace(face, crop=large, laid=_resized(face.laid, generator.size))
-        image = self._finisher.finish([face], generator.generate([large], [face.laid]))[0]
+        face = replace(face, crop=large, warped=_resized(face.warped, generator.size))
+        image = self._finisher.finish([face], generator.generate([large], [face.warped]))[0]
         mask = self._masker.mask([replace(large, image=crop.image)])[0]
         whole = crop.image + mask[..., None] * (_resized(image, self._side).astype(np.float32) - crop.image)
         target = np.rint(whole).clip(0, 255).astype(np.uint8)
@@ -195,7 +195,7 @@ class TripletMaker:
         """Return crops of bearded faces that look ahead, with their landmarks."""
         draw = np.random.default_rng([self._options.seed, 1 << 31, block])
         crops = [self._crop(self._groups[0].draw_any(draw)).image for _ in range(LENDERS_SEEN)]
-        seen = [(crop, *self._landmarks.look(crop)) for crop in crops]
+        seen = [(crop, *self._landmarks.find_with_beard(crop)) for crop in crops]
         return [(crop, points) for crop, points, beard in seen if beard > BEARDED and frontality(points) > AHEAD]
 
     def _open_donor(self, block: int, number: int, held_out: bool) -> _Source:
