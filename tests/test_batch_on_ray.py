@@ -76,14 +76,14 @@ def test_workers_without_ray_are_refused() -> None:
 FAR = """
 import sys
 import ray
-from faceswap_cli.batch.on_ray import _refuse_bare_machine
+from faceswap_cli.cluster import refuse_bare_machine
 ray.init(include_dashboard=False, log_to_driver=False, num_cpus=1)
 sys.path.append(sys.argv[1])  # behind Ray's back: its workers do not find what lies there
 import far
 try:
     ray.get(ray.remote(far.Far).remote().about.remote())
 except ray.exceptions.RayError as error:
-    _refuse_bare_machine(error)
+    refuse_bare_machine(error)
 """
 
 
