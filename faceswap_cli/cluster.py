@@ -25,6 +25,7 @@ from .options import Options
 LOCAL, AUTO = "local", "auto"
 MOST_LOSSES = 3  # workers that may be lost at one piece of work before it counts as failed
 _REACHED = 5.0  # seconds to connect
+_NO_SETTINGS = b"\0\0\0\x04\0\0\0\0\0"  # a frame of HTTP/2: three bytes length, type 4, flags, stream 0
 _STORE_BYTES = 100 << 20  # of the local object store: nothing large goes through it
 _MISSING = re.compile(r"No module named '([\w.]+)'")
 
@@ -56,8 +57,8 @@ def connected(address: str) -> Iterator[None]:
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what matters comes as an error
     try:
         ray.init(**asked, log_to_driver=False, logging_level=logging.CRITICAL)
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        raise UsageError(_unreachable(address, str(error).splitlines()[0] if str(error) else "no answer")) from error
+    except (ConnectionError, RuntimeError, ValueError, ImportError, RayError) as error:
+        raise UsageError(_unreachable(address, first_line(error) + _on_token(address))) from error
     try:
         yield
     finally:
@@ -76,9 +77,26 @@ def _refuse_unreachable(address: str) -> None:
     except ValueError:
         raise UsageError(f"ray is {address!r}: give local, auto, ray://host:10001 or host:6379") from None
     try:
-        socket.create_connection((host, port), _REACHED).close()
+        with socket.create_connection((host, port), _REACHED) as knocking:
+            if os.environ.get("RAY_USE_TLS") != "1":
+                _refuse_other_servers(knocking)
     except OSError as error:
         raise UsageError(_unreachable(address, error.strerror or str(error))) from error
+
+
+def _refuse_other_servers(knocking: socket.socket) -> None:
+    """Raise OSError for what does not answer as HTTP/2 does (RFC 9113, 3.4), which Ray speaks: with its settings."""
+    knocking.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _NO_SETTINGS)
+    answer = knocking.recv(len(_NO_SETTINGS))
+    if answer[3:4] != _NO_SETTINGS[3:4]:
+        raise OSError("something else than Ray answers there")
+
+
+def _on_token(address: str) -> str:
+    """Say what a cluster may want that asks for a token: Ray gives one unasked to the machine's own alone."""
+    if address in (LOCAL, AUTO) or "RAY_AUTH_MODE" in os.environ:
+        return ""
+    return "; if it asks for a token, set RAY_AUTH_MODE=token"
 
 
 def _unreachable(address: str, why: str) -> str:

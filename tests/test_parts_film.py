@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ import pytest
 from faceswap_cli import Options, find_tracks, swap_video
 from faceswap_cli.errors import NoFaceError, OutputError, UsageError
 from faceswap_cli.media.segments import file_sha256
+from faceswap_cli.parts.crew import Processes, together
+from faceswap_cli.parts.cut import Part
 from faceswap_cli.pipeline import Swapper
 
 from .conftest import write_clip
@@ -79,6 +82,18 @@ def test_two_workers_give_what_one_process_gives(
     assert counted(result.report) == counted(whole.report)
     assert seen == [(number, 28) for number in range(1, 29)]
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_a_gif_of_a_stretch_of_it_is_the_same_by_two_workers(
+    portrait: Path, film: Path, options: Options, tmp_path: Path
+) -> None:
+    """From frame 6, inside the first two seconds of the output, to frame 22."""
+    asked = replace(options, preset=None, start=Fraction(6, 5), end=Fraction(23, 5))
+    one = swap_video(portrait, film, tmp_path / "one.gif", asked)
+    two = swap_video(portrait, film, tmp_path / "two.gif", replace(asked, workers=2))
+    assert (one.frames, one.faces_swapped) == (17, 17)
+    assert file_sha256(two.output) == file_sha256(one.output)
+    assert counted(two.report) == counted(one.report)
 
 
 def interrupting(at: int) -> Callable[[int, int | None], None]:
@@ -245,6 +260,18 @@ def test_a_killed_worker_is_an_output_error_and_what_is_done_is_kept(
         swap_video(portrait, film, tmp_path / "out.mp4", asked, kill)
     swap_video(portrait, film, tmp_path / "out.mp4", asked)
     assert file_sha256(tmp_path / "out.mp4") == file_sha256(whole.output)
+
+
+def blas_threads() -> Any:
+    """Open no bench, but say what a worker finds in its environment."""
+    raise OutputError(os.environ["OPENBLAS_NUM_THREADS"])
+
+
+def test_workers_compute_small_products_with_one_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    with pytest.raises(OutputError, match=r"^1$"):
+        list(together(Processes(blas_threads, 1), [Part(b"", 0, None, True)]))
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
 
 
 KILLED = (

@@ -26,6 +26,8 @@ from .cut import Part
 OpenBench = Callable[[], Bench]  # known by name to another process, or a `partial` of such
 _PATIENCE = 0.2  # seconds between two looks at whether a worker failed
 
+_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+
 _desk: "_Desk | None" = None  # of a worker process
 
 
@@ -106,7 +108,7 @@ class Processes:
 
     def hand_out(self, part: Part) -> None:
         """Give a part to whoever is free first."""
-        with _killed():
+        with _killed(), _one_blas_thread():
             self._parts.append(self._pool.submit(_swap, part))
 
     def news(self, patience: float) -> Iterator[News]:
@@ -126,6 +128,21 @@ class Processes:
         """End all workers, each behind its frame."""
         self._stopped.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Let the processes that are started meanwhile compute numpy's products with one thread.
+
+    Theirs are small, and several threads of several workers spin on the same cores while they wait for each other.
+    """
+    before = os.environ.get(_BLAS_THREADS)
+    os.environ.setdefault(_BLAS_THREADS, "1")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_BLAS_THREADS]
 
 
 @contextmanager
