@@ -35,8 +35,8 @@ def main() -> None:
     clips = [str(found.path) for found in find_inputs([arguments.clips])[0]]
     words = ["-s", str(arguments.source), "--model", arguments.model, "--device", "cpu", "--threads", "1"]
     for number in range(arguments.rounds):
-        costs = {way: [cost(some, [*words, *more]) for some in (clips[:1], clips)] for way, more in WAYS.items()}
-        for way, ((wall_of_one, cpu_of_one), (wall, cpu)) in costs.items():
+        for way, more in WAYS.items():
+            (wall_of_one, cpu_of_one), (wall, cpu) = (cost(some, [*words, *more]) for some in (clips[:1], clips))
             further = len(clips) - 1
             each = f"each further one {(cpu - cpu_of_one) / further:.2f} s CPU, {(wall - wall_of_one) / further:.1f} s"
             print(f"round {number}, {way}: one clip {cpu_of_one:.1f} s CPU, {wall_of_one:.1f} s; {each}", flush=True)

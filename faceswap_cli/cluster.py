@@ -53,7 +53,7 @@ def connected(address: str) -> Iterator[None]:
     _refuse_unreachable(address)
     asked: dict[str, Any] = {"address": address}
     if address == LOCAL:
-        asked = {"include_dashboard": False, "object_store_memory": _STORE_BYTES}
+        asked |= {"include_dashboard": False, "object_store_memory": _STORE_BYTES}
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what matters comes as an error
     try:
         ray.init(**asked, log_to_driver=False, logging_level=logging.CRITICAL)
@@ -136,8 +136,9 @@ def refuse_bare_machine(error: RayError) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the beginning of what Ray says, which goes on for pages."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """Return the beginning of what Ray says, which goes on for pages; with the end where it leads up to a traceback."""
+    first, *others = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{first} {others[-1]}" if first.endswith(":") and others else first
 
 
 def threads_of(options: Options) -> int:

@@ -21,7 +21,8 @@ from faceswap_cli.errors import UsageError
 
 from .test_batch_runner import small_photo
 
-pytest.importorskip("ray", reason="needs the [ray] extra")
+ray = pytest.importorskip("ray", reason="needs the [ray] extra")
+connected = pytest.importorskip("faceswap_cli.cluster").connected
 
 RAY = Path(sys.executable).with_name("ray")
 
@@ -121,6 +122,10 @@ def free_port() -> int:
 def test_auto_takes_all_nodes_of_the_cluster_this_machine_is_in(tmp_path: Path, jobs: list[Job]) -> None:
     result = swap_many(jobs, BatchOptions(manifest=tmp_path / "out" / "batch.jsonl", ray="auto"))
     assert [(state.name, state.code) for state in result.states] == [("done", 0), ("done", 0), ("failed", 5)]
+    with connected("auto"):
+        assert len(ray.nodes()) == 2
+    with connected("local"):  # begins one of its own although the machine is in another
+        assert len(ray.nodes()) == 1
 
 
 FAR = """
