@@ -132,7 +132,7 @@ FAR = """
 import sys
 import ray
 from faceswap_cli.cluster import refuse_bare_machine
-ray.init(include_dashboard=False, log_to_driver=False, num_cpus=1)
+ray.init(address="local", include_dashboard=False, log_to_driver=False, num_cpus=1)
 sys.path.append(sys.argv[1])  # behind Ray's back: its workers do not find what lies there
 import far
 try:
