@@ -79,7 +79,8 @@ class Options:
     start: Fraction | None = None  # seconds; frames before it are left out
     end: Fraction | None = None  # seconds; frames at or after it are left out
     plan: Path | None = None  # JSON of who is where in the clip and is swapped: used, or written where it is not there
-    workers: int = 1  # processes that swap parts of the clip
+    workers: int | None = None  # processes that swap parts of the clip; None: one, on Ray as many as fit
+    ray: str | None = None  # a cluster of Ray's to swap parts on: local, auto, ray://host:10001; None means no Ray
     parts: int | None = None  # how many parts it is cut into; None means as many as workers, of a minute at most
     without: tuple[str, ...] = ()  # corrections of the laid portrait to leave out; see `portrait/recipe.py`
     label: str | None = None  # burnt into every picture, bottom left
@@ -107,7 +108,8 @@ class Options:
         _between("min_face", self.min_face, 1, 100_000)
         if self.threads is not None:
             _between("threads", self.threads, 1, 1024)
-        _between("workers", self.workers, 1, 256)
+        if self.workers is not None:
+            _between("workers", self.workers, 1, 256)
         if self.parts is not None:
             _between("parts", self.parts, 1, 100_000)
         if isinstance(self.faces, int):
@@ -148,6 +150,11 @@ class Options:
     def spared(self) -> Who:
         """The one who is left as they are; nobody where everybody may be swapped."""
         return Who() if self.not_who is None else read_who(self.not_who, self.people is not None, "not_who")
+
+    @property
+    def has_crew(self) -> bool:
+        """Whether parts of the clip are swapped by other processes."""
+        return self.ray is not None or (self.workers or 1) > 1
 
     @property
     def model_name(self) -> str:

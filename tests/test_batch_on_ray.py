@@ -3,9 +3,13 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -17,7 +21,10 @@ from faceswap_cli.errors import UsageError
 
 from .test_batch_runner import small_photo
 
-pytest.importorskip("ray", reason="needs the [ray] extra")
+ray = pytest.importorskip("ray", reason="needs the [ray] extra")
+connected = pytest.importorskip("faceswap_cli.cluster").connected
+
+RAY = Path(sys.executable).with_name("ray")
 
 
 @pytest.fixture
@@ -63,6 +70,15 @@ def test_an_address_where_nobody_answers_is_told_at_once(tmp_path: Path, jobs: l
     assert time.monotonic() - began < 10
 
 
+def test_a_server_that_is_not_ray_s_is_told_at_once(tmp_path: Path, jobs: list[Job]) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        choices = BatchOptions(manifest=tmp_path / "batch.jsonl", ray=f"127.0.0.1:{server.server_port}")
+        with pytest.raises(UsageError, match=r"\(something else than Ray answers there\)"):
+            swap_many(jobs, choices)
+        server.shutdown()
+
+
 def test_an_address_that_is_none_is_refused(tmp_path: Path, jobs: list[Job]) -> None:
     with pytest.raises(UsageError, match="give local, auto, ray://host:10001"):
         swap_many(jobs, BatchOptions(manifest=tmp_path / "batch.jsonl", ray="ray://somewhere"))
@@ -73,17 +89,56 @@ def test_workers_without_ray_are_refused() -> None:
         BatchOptions(workers=2)
 
 
+@pytest.fixture
+def living_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two nodes of one CPU each, started as a person starts them on two machines."""
+    for name, value in {"RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}.items():
+        monkeypatch.setenv(name, value)
+    port = free_port()
+    small = ["--block", "--num-cpus", "1", "--object-store-memory", str(80 << 20), "--disable-usage-stats"]
+    kinds = (["--head", "--port", str(port), "--include-dashboard", "false"], ["--address", f"127.0.0.1:{port}"])
+    nodes = []
+    try:
+        for kind in kinds:
+            nodes.append(subprocess.Popen([RAY, "start", *kind, *small], stdout=subprocess.PIPE, text=True))
+            assert any("--block" in line for line in nodes[-1].stdout or []), "Ray says so behind its start"
+        yield
+    finally:
+        for node in reversed(nodes):
+            node.terminate()
+            node.wait(60)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("FACESWAP_SLOW"), reason="starts a cluster: set FACESWAP_SLOW")
+@pytest.mark.usefixtures("living_cluster")
+def test_auto_takes_all_nodes_of_the_cluster_this_machine_is_in(tmp_path: Path, jobs: list[Job]) -> None:
+    result = swap_many(jobs, BatchOptions(manifest=tmp_path / "out" / "batch.jsonl", ray="auto"))
+    assert [(state.name, state.code) for state in result.states] == [("done", 0), ("done", 0), ("failed", 5)]
+    with connected("auto"):
+        assert len(ray.nodes()) == 2
+    with connected("local"):  # begins one of its own although the machine is in another
+        assert len(ray.nodes()) == 1
+
+
 FAR = """
 import sys
 import ray
-from faceswap_cli.batch.on_ray import _refuse_bare_machine
-ray.init(include_dashboard=False, log_to_driver=False, num_cpus=1)
+from faceswap_cli.cluster import refuse_bare_machine
+ray.init(address="local", include_dashboard=False, log_to_driver=False, num_cpus=1)
 sys.path.append(sys.argv[1])  # behind Ray's back: its workers do not find what lies there
 import far
 try:
     ray.get(ray.remote(far.Far).remote().about.remote())
 except ray.exceptions.RayError as error:
-    _refuse_bare_machine(error)
+    refuse_bare_machine(error)
 """
 
 

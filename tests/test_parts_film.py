@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ import pytest
 from faceswap_cli import Options, find_tracks, swap_video
 from faceswap_cli.errors import NoFaceError, OutputError, UsageError
 from faceswap_cli.media.segments import file_sha256
+from faceswap_cli.parts.crew import Processes, together
+from faceswap_cli.parts.cut import Part
 from faceswap_cli.pipeline import Swapper
 
 from .conftest import write_clip
@@ -80,6 +83,18 @@ def test_two_workers_give_what_one_process_gives(
     assert counted(result.report) == counted(whole.report)
     assert seen == [(number, 28) for number in range(1, 29)]
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_a_gif_of_a_stretch_of_it_is_the_same_by_two_workers(
+    portrait: Path, film: Path, options: Options, tmp_path: Path
+) -> None:
+    """From frame 6, inside the first two seconds of the output, to frame 22."""
+    asked = replace(options, preset=None, start=Fraction(6, 5), end=Fraction(23, 5))
+    one = swap_video(portrait, film, tmp_path / "one.gif", asked)
+    two = swap_video(portrait, film, tmp_path / "two.gif", replace(asked, workers=2))
+    assert (one.frames, one.faces_swapped) == (17, 17)
+    assert file_sha256(two.output) == file_sha256(one.output)
+    assert counted(two.report) == counted(one.report)
 
 
 def interrupting(at: int) -> Callable[[int, int | None], None]:
@@ -248,6 +263,18 @@ def test_a_killed_worker_is_an_output_error_and_what_is_done_is_kept(
     assert file_sha256(tmp_path / "out.mp4") == file_sha256(whole.output)
 
 
+def blas_threads() -> Any:
+    """Open no bench, but say what a worker finds in its environment."""
+    raise OutputError(os.environ["OPENBLAS_NUM_THREADS"])
+
+
+def test_workers_compute_small_products_with_one_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    with pytest.raises(OutputError, match=r"^1$"):
+        list(together(Processes(blas_threads, 1), [Part(b"", 0, None, True)]))
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
+
+
 KILLED = (
     "import multiprocessing, os, pickle, sys\n"
     "from faceswap_cli import swap_video\n"
@@ -287,3 +314,77 @@ def lives(pid: str) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except OSError:
         return False
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The address of a cluster of Ray's: two CPUs of this machine."""
+    cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs the [ray] extra")
+    head = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 80 << 20}
+    running = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
+    yield running.address
+    running.shutdown()
+
+
+def ray_workers() -> list[int]:
+    """The processes of our actor on this machine."""
+    shown = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    return [int(line.split()[0]) for line in shown.splitlines() if "ray::PartActor" in line]
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_workers_gives_what_one_process_gives(
+    cluster: str, portrait: Path, film: Path, options: Options, whole: Any, tmp_path: Path
+) -> None:
+    seen: list[tuple[int, int | None]] = []
+    killed: list[int] = []
+
+    def kill_once(done: int, total: int | None) -> None:
+        seen.append((done, total))
+        if not killed:
+            killed.extend(ray_workers())
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    asked = replace(options, ray=cluster, parts=3)
+    result = swap_video(portrait, film, tmp_path / "out.mp4", asked, kill_once)
+    assert killed
+    assert file_sha256(result.output) == file_sha256(whole.output)
+    assert counted(result.report) | {"likeness": 0} == counted(whole.report) | {"likeness": 0}
+    assert seen == [(number, 28) for number in range(1, 29)]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+@pytest.mark.slow
+def test_what_a_cluster_has_done_is_gone_on_with_by_one_process(
+    cluster: str, portrait: Path, film: Path, options: Options, whole: Any, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.mp4"
+    with pytest.raises(KeyboardInterrupt):
+        swap_video(portrait, film, output, replace(options, ray=cluster, parts=3, workers=1), interrupting(22))
+    deadline = time.monotonic() + 30
+    while ray_workers() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not ray_workers()
+    result = swap_video(portrait, film, output, options)
+    assert file_sha256(output) == file_sha256(whole.output)
+    assert result.report["resumed_frames"] == 20
+
+
+def test_an_address_where_nobody_answers_is_told_before_any_work(
+    portrait: Path, film: Path, options: Options, tmp_path: Path
+) -> None:
+    began = time.monotonic()
+    with pytest.raises(UsageError, match=r"no Ray cluster answers at 127\.0\.0\.1:1 \(Connection refused\)"):
+        swap_video(portrait, film, tmp_path / "out.mp4", replace(options, ray="127.0.0.1:1"))
+    assert time.monotonic() - began < 10
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_the_extra_the_command_that_brings_it_is_told(
+    portrait: Path, film: Path, options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "faceswap_cli.cluster", raising=False)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UsageError, match="needs ray, which is not installed: run `python -m pip install"):
+        swap_video(portrait, film, tmp_path / "out.mp4", replace(options, ray="local"))

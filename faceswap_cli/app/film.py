@@ -4,10 +4,11 @@ import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ..errors import MediaError, NoFaceError, UsageError
 from ..media.people_file import read_people
-from ..media.plan import WritePlan, plan_output
+from ..media.plan import WritePlan
 from ..media.reader import Clip, open_clip
 from ..media.segments import SegmentStore
 from ..options import Options
@@ -50,7 +51,7 @@ def film_of(run: Run, clip: Clip, swapper: Swapper, store: SegmentStore, given: 
     if options.plan is not None:
         return begun_film(run, clip, swapper, options.plan, given)
     left = _left_plan(store, heading_of(run)) if store.track_plan.exists() else None
-    if left is None and options.workers == 1 and options.parts is None:
+    if left is None and not options.has_crew and options.parts is None:
         return None
     return begun_film(run, clip, swapper, store.track_plan, left)
 
@@ -63,22 +64,22 @@ def begun_film(run: Run, clip: Clip, swapper: Swapper, path: Path, known: TrackP
 
 def bench_of(run: Run, swapper: Swapper, plan: WritePlan) -> OpenBench:
     """Return what opens a bench: here with what is open already, or in each worker."""
-    if run.options.workers == 1:
+    if not run.options.has_crew:
         return lambda: Bench(open_clip(run.input), swapper, plan)
-    return partial(open_bench, replace(run, options=_as_worker(run.options)), plan.output)
+    return partial(open_bench, replace(run, options=_as_worker(run.options)), plan)
 
 
-def open_bench(run: Run, output: Path) -> Bench:
-    """Open all that swaps parts of a clip, in a worker's process."""
+def open_bench(run: Run, plan: WritePlan) -> Bench:
+    """Open all that swaps parts of a clip in a worker's process, to be written as was planned by who started it."""
     clip = open_clip(run.input)
-    plan = plan_output(clip, output, run.options)
     return Bench(clip, open_swapper(run, read_roles(run), label=label_for(clip, run.options)), plan)
 
 
 def _as_worker(options: Options) -> Options:
     """Return the options of one of several workers: a share of the cores, unless somebody says how many threads."""
-    threads = options.threads or max(1, (os.cpu_count() or 1) // options.workers)
-    return replace(options, threads=threads, force=True, report=None, workers=1, parts=None, plan=None)
+    share = 1 if options.ray is not None else max(1, (os.cpu_count() or 1) // (options.workers or 1))
+    alone: dict[str, Any] = {"report": None, "workers": None, "parts": None, "plan": None, "ray": None}
+    return replace(options, threads=options.threads or share, force=True, **alone)
 
 
 def _left_plan(store: SegmentStore, heading: Heading) -> TrackPlan | None:

@@ -1,5 +1,8 @@
-"""Open what a run needs before its first frame: the sources' photos, networks, the label."""
+"""Open what a run needs before its first frame: the cluster, the sources' photos, networks, the label."""
 
+from contextlib import AbstractContextManager, nullcontext
+
+from ..extras import load
 from ..media.people_file import read_people
 from ..media.reader import Clip
 from ..options import Options
@@ -10,6 +13,14 @@ from ..stages.label import draw_label
 from ..types import Frame, Patch, Role
 from .report import Run
 from .source_photos import shelved_photos
+
+
+def reached(options: Options) -> AbstractContextManager[None]:
+    """Hold a connection to the cluster whose workers are to swap, if any are; raises UsageError where none answers."""
+    if options.ray is None:
+        return nullcontext()
+    connection: AbstractContextManager[None] = load("faceswap_cli.cluster").connected(options.ray)
+    return connection
 
 
 def read_roles(run: Run, shelf: Shelf | None = None) -> list[Role]:

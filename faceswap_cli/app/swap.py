@@ -34,7 +34,7 @@ from ..stages.tally import Tally
 from ..store.models import sha256_of
 from .film import bench_of, film_of, given_plan
 from .notes import no_face, told_absent, told_likeness, told_others
-from .opening import label_for, open_swapper, read_roles
+from .opening import label_for, open_swapper, reached, read_roles
 from .report import Run, describe, skipped, write_report
 from .source_photos import Cast, Source, cast_of, photo_and_face
 
@@ -110,6 +110,11 @@ def swap_video(
 
 def into_clip(run: Run, output: str | Path | None, progress: Progress | None, shelf: Shelf) -> Result:
     """Do what `swap_video` does, with whatever an earlier swap left on the shelf."""
+    with reached(run.options):
+        return _into_clip(run, output, progress, shelf)
+
+
+def _into_clip(run: Run, output: str | Path | None, progress: Progress | None, shelf: Shelf) -> Result:
     roles = read_roles(run, shelf)
     with open_clip(run.input) as clip:
         bundle, tracks = find_bundle(run.options), given_plan(run)

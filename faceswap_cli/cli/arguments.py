@@ -200,10 +200,13 @@ CLIP_FLAGS: dict[str, Flag] = SWAP_FLAGS | {
     "start": Flag("Leave out what comes before, in seconds or h:m:s.", read=read_time),
     "end": Flag("Leave out what comes from here on, in seconds or h:m:s.", read=read_time),
     "plan": Flag("Write down who is where and is swapped (JSON, may be edited), or swap by that where it is.", Path),
-    "workers": Flag("Processes of this machine that swap parts of the clip, each with networks of its own.", int),
+    "workers": Flag(
+        "Processes of this machine, or on --ray, that swap parts of the clip, each with networks of its own.", int
+    ),
+    "ray": Flag("Swap its parts on Ray ([ray] extra): local, auto, ray://host:10001."),
     "parts": Flag("How many parts the clip is cut into; without it as many as workers, of a minute at most.", int),
 }
-OF_ONE_CLIP = frozenset({"plan", "workers", "parts"})  # what a command for many files does not take
+OF_ONE_CLIP = frozenset({"plan", "workers", "parts", "ray"})  # what a command for many files does not take
 
 
 def takes(record: type, flags: Mapping[str, Flag]) -> Callable[[Callable[..., None]], Callable[..., None]]:

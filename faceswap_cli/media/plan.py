@@ -91,7 +91,7 @@ CONTAINERS = {".mp4": MP4, ".m4v": MP4, ".mov": MOV, ".mkv": MATROSKA, ".webm": 
 
 # Options that change nothing in the frames: a run resumes although they differ.
 INCIDENTAL_OPTIONS = frozenset(
-    {"report", "force", "offline", "disclosure", "sign", "certificate", "key", "plan", "workers", "parts"}
+    {"report", "force", "offline", "disclosure", "sign", "certificate", "key", "plan", "workers", "parts", "ray"}
 )
 
 

@@ -25,6 +25,9 @@ from .cut import Part
 class FrameDone:
     """One frame more is swapped and encoded."""
 
+    number: int
+    missed: tuple[PassedOver, ...] = ()  # faces of which nothing is to be seen
+
 
 @dataclass(frozen=True, slots=True)
 class StretchDone:
@@ -38,7 +41,6 @@ class StretchDone:
 class PartDone:
     """A part is swapped, and what was seen in it."""
 
-    missed: dict[int, tuple[PassedOver, ...]]  # by number of the frame: faces of which nothing is to be seen
     looks: Looks  # of a few frames, how like the source their faces are, since the beginning
     seconds: dict[str, float]  # by stage, since the part before
 
@@ -56,25 +58,22 @@ class Bench:
 
     def swap(self, part: Part) -> Generator[News, None, None]:
         """Swap a part and yield what is done as it is; closing the iterator drops the stretch at hand."""
-        missed: dict[int, tuple[PassedOver, ...]] = {}
         done = deque[News]()
         clock = OutputClock(self.plan, part.last_pts)
         stretches = Stretches(self.plan, clock, lambda segment, path: done.append(StretchDone(segment, path)))
         try:
             for swapped in self._frames(part):
-                if swapped.missed:
-                    missed[swapped.frame.index] = swapped.missed
                 with self._encoding():
                     stretches.write(swapped)
                 yield from done
-                yield FrameDone()
+                yield FrameDone(swapped.frame.index, swapped.missed)
                 done.clear()
             with self._encoding():
                 stretches.finish()
             yield from done
         finally:
             stretches.abandon()
-        yield PartDone(missed, self.swapper.equipment.likeness.looks, self.swapper.stopwatch.taken())
+        yield PartDone(self.swapper.equipment.likeness.looks, self.swapper.stopwatch.taken())
 
     def _frames(self, part: Part) -> Iterator[Swapped]:
         located = placed(self.clip, part, self.plan)

@@ -1,4 +1,4 @@
-"""Who swaps the parts of a clip: this process, one part after another, or several processes of this machine.
+"""Who swaps the parts of a clip: this process, one part after another, or a crew, of this machine or of a cluster.
 
 A worker opens its networks once and keeps them. It ends with the process that started it, however that ends, and no two
 write a file of one name, so that a run which was killed can be gone on with at once.
@@ -15,14 +15,18 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import OutputError
+from ..extras import load
+from ..options import Options
 from .bench import Bench, News, PartDone
 from .cut import Part
 
 OpenBench = Callable[[], Bench]  # known by name to another process, or a `partial` of such
 _PATIENCE = 0.2  # seconds between two looks at whether a worker failed
+
+_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 _desk: "_Desk | None" = None  # of a worker process
 
@@ -36,13 +40,44 @@ def alone(open_bench: OpenBench, parts: Iterable[Part | None]) -> Generator[News
             yield from bench.swap(part)
 
 
-def together(open_bench: OpenBench, parts: Iterable[Part | None], workers: int) -> Generator[News, None, None]:
-    """Swap parts in so many processes; yield what is done as it is, in no order.
+class Crew(Protocol):
+    """Several who swap parts at a time, and what they have to tell."""
+
+    size: int  # how many they are, at most
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a part is not done yet."""
+        ...
+
+    def hand_out(self, part: Part) -> None:
+        """Give a part to whoever is free first."""
+        ...
+
+    def news(self, patience: float) -> Iterator[News]:
+        """Yield what has arrived, waiting so many seconds for the first; raise what a worker raised."""
+        ...
+
+    def dismiss(self) -> None:
+        """End all workers, whatever they are at."""
+        ...
+
+
+def crew_for(options: Options, open_bench: OpenBench) -> Crew | None:
+    """Return who swaps, beside this process; None where it swaps alone."""
+    if options.ray is not None:
+        crew: Crew = load("faceswap_cli.parts.on_ray").RayCrew(open_bench, options)
+        return crew
+    workers = options.workers or 1
+    return None if workers == 1 else Processes(open_bench, workers)
+
+
+def together(crew: Crew, parts: Iterable[Part | None]) -> Generator[News, None, None]:
+    """Have a crew swap parts; yield what is done as it is, in no order.
 
     Parts are handed out as they come, and workers begin with the first. Raises what a worker raises, and OutputError
-    where one was killed; closing the iterator ends all of them, each behind its frame.
+    where one was killed; closing the iterator ends all of them.
     """
-    crew = _Crew(open_bench, workers)
     try:
         for part in parts:
             if part is not None:
@@ -54,10 +89,11 @@ def together(open_bench: OpenBench, parts: Iterable[Part | None], workers: int) 
         crew.dismiss()
 
 
-class _Crew:
-    """Processes, and what they have to tell."""
+class Processes:
+    """A crew of this machine; dismissed, each ends behind its frame."""
 
     def __init__(self, open_bench: OpenBench, workers: int) -> None:
+        self.size = workers
         context = get_context("spawn")  # a forked process may not use the threads of networks its parent opened
         self._arrived, self._stopped = context.Queue(), context.Event()
         desk = _Desk(open_bench, self._arrived, self._stopped)
@@ -72,7 +108,7 @@ class _Crew:
 
     def hand_out(self, part: Part) -> None:
         """Give a part to whoever is free first."""
-        with _killed():
+        with _killed(), _one_blas_thread():
             self._parts.append(self._pool.submit(_swap, part))
 
     def news(self, patience: float) -> Iterator[News]:
@@ -92,6 +128,21 @@ class _Crew:
         """End all workers, each behind its frame."""
         self._stopped.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Let the processes that are started meanwhile compute numpy's products with one thread.
+
+    Theirs are small, and several threads of several workers spin on the same cores while they wait for each other.
+    """
+    before = os.environ.get(_BLAS_THREADS)
+    os.environ.setdefault(_BLAS_THREADS, "1")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_BLAS_THREADS]
 
 
 @contextmanager

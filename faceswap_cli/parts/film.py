@@ -20,7 +20,7 @@ from ..pipeline import Swapper
 from ..stages.tally import Tally
 from ..types import Detections, Frame, PassedOver, Swapped
 from .bench import News, PartDone, StretchDone
-from .crew import OpenBench, alone, together
+from .crew import OpenBench, alone, crew_for, together
 from .cut import Cuts, Part, stretches_of
 from .plan_file import Heading, PlanWriter, TrackPlan, read_plan
 from .records import PlannedFrame
@@ -78,7 +78,7 @@ class Film:
 def swap_film(film: Film, writer: ClipWriter, open_bench: OpenBench, progress: Progress | None) -> Tally:
     """Swap and encode what is missing of a clip; return what was met in all of it.
 
-    A plan is made where there is none: first where this process swaps alone, else while workers swap what it tells
+    A plan is made where there is none: first where this process swaps alone, else while a crew swaps what it tells
     already. Raises what locating and workers raise; what is finished by then is kept.
     """
     done, missed = writer.store.resumed_frames, dict[int, tuple[PassedOver, ...]]()
@@ -89,8 +89,8 @@ def swap_film(film: Film, writer: ClipWriter, open_bench: OpenBench, progress: P
                 writer.take(each.segment, each.path)
             elif isinstance(each, PartDone):
                 _take_in(film.swapper, each)
-                missed |= each.missed
             else:
+                missed[each.number] = each.missed
                 done += 1
                 _tell(progress, done, film.frames)
     if not film.known and not film.seen.frames_with_face:
@@ -99,9 +99,10 @@ def swap_film(film: Film, writer: ClipWriter, open_bench: OpenBench, progress: P
 
 
 def _news(film: Film, writer: ClipWriter, open_bench: OpenBench) -> Generator[News, None, None]:
-    if film.options.workers > 1:
+    crew = crew_for(film.options, open_bench)
+    if crew is not None:
         with closing(film.known.frames() if film.known else film.locate()) as frames:
-            yield from together(open_bench, _parts(film, writer, frames), film.options.workers)
+            yield from together(crew, _parts(film, writer, frames, crew.size))
         return
     if film.known is None:
         deque(film.locate(), maxlen=0)
@@ -110,13 +111,13 @@ def _news(film: Film, writer: ClipWriter, open_bench: OpenBench) -> Generator[Ne
             yield from alone(open_bench, _parts(film, writer, frames))
 
 
-def _parts(film: Film, writer: ClipWriter, frames: Iterable[PlannedFrame]) -> Iterable[Part | None]:
-    options, known = film.options, film.known
+def _parts(film: Film, writer: ClipWriter, frames: Iterable[PlannedFrame], workers: int = 1) -> Iterable[Part | None]:
+    known = film.known
     seconds = float(film.frames / film.clip.average_rate)
     return Cuts(
         plan=writer.plan,
         reach=film.swapper.equipment.reach,
-        stretches=stretches_of(seconds, options.parts, options.workers),
+        stretches=stretches_of(seconds, film.options.parts, workers),
         finished={segment.number for segment in writer.store.finished},
         may_seek=lambda: not (known.damage if known else film.clip.losses()),
     ).cut(frames)
@@ -139,6 +140,6 @@ def _counted(clip: Clip, plan: TrackPlan, missed: dict[int, tuple[PassedOver, ..
         frame = Frame(picture, planned.index, planned.pts, clip.time_base, start=clip.start_time)
         tally.pass_over(frame, Detections((), planned.passed_over))
         tally.add(planned.located(frame))
-        if planned.index in missed:
+        if missed.get(planned.index):
             tally.miss(Swapped(frame, (), 0, missed=missed[planned.index]))
     return tally
