@@ -1,13 +1,14 @@
 """Change one thing in a module, run the tests that cover it, and say whether one of them noticed.
 
-    python examples/mutants.py --count 40 --seed 0
-    python examples/mutants.py --modules stages.align --count 0          # all there are
-    python examples/mutants.py --only stages.align:63:compare:0
+    python examples/mutants.py stages media training.core --each 10 --seed 0
+    python examples/mutants.py stages.align --each 0                     # all there are
+    python examples/mutants.py stages.align --only stages.align:63:compare:0
 
-A mutant is a comparison, a sum, a number, a condition that is another. Those of a sample are spread over the modules.
-Every one is tried in a fork of this process, which has the libraries open already, so that a mutant costs about as much
-as its tests. Whoever survives is printed with its line; the last line counts. No file is changed. Runs where processes
-fork (Linux).
+A mutant is a comparison, a sum, a number, a condition, a choice of the smallest that is another, or a call left out.
+Every one is tried in a fork of this process, which has the libraries open already, so that a mutant costs about as
+much as its tests: the file that mirrors the module, or those that import it. They have to pass unchanged first, and
+one that takes ten times as long has been noticed. Whoever survives is printed with its line; each module ends with a
+line that counts. No file is changed. Runs where processes fork (Linux).
 """
 
 import argparse
@@ -16,8 +17,10 @@ import importlib.abc
 import importlib.util
 import os
 import random
+import re
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,24 +30,23 @@ from types import ModuleType
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "faceswap_cli"
 LIBRARIES = ("numpy", "cv2", "pytest", "onnx", "onnxruntime", "scipy", "skimage.data", "av", "PIL.Image", "torch")
-COVERED_BY = {  # module -> test files that say what it does
+COVERED_BY = {  # module -> test files that say what it does, where they are not those that mirror or import it
+    "evaluation.measures": ("evaluation_measures", "evaluation_boundary"),
+    "portrait.irises": ("portrait_corrections_iris_colour", "portrait_geometry"),
     "stages.align": ("stages_align", "stages_paste"),
+    "stages.appearance": ("following", "stages_likeness"),
     "stages.cast": ("stages_who",),
-    "stages.doubles": ("stages_views",),
+    "stages.choice": ("stages_choice", "following"),
+    "stages.glasses": ("stages_mask", "portrait_corrections_source_glasses"),
     "stages.mask": ("stages_mask",),
     "stages.paste": ("stages_paste", "stages_simswap_paste"),
-    "stages.simswap_paste": ("stages_simswap_paste",),
-    "stages.track": ("stages_track", "stages_choice", "following"),
-    "stages.choice": ("stages_choice", "following"),
-    "evaluation.boundary": ("evaluation_boundary",),
-    "evaluation.measures": ("evaluation_measures", "evaluation_boundary"),
-    "evaluation.turn": ("evaluation_turn",),
-    "training.generator.losses": ("training_generator_losses",),
+    "stages.parse": ("stages_mask",),
+    "stages.places": ("stages_who",),
+    "stages.track": ("stages_track", "stages_who", "stages_choice"),
+    "training.generator.painter": ("training_data_triplets",),
     "training.distil.losses": ("training_generator_losses",),
-    "portrait.geometry": ("portrait_geometry",),
-    "media.colour": ("media_colour",),
 }
-SECONDS = 300  # after which a mutant has been noticed: its tests never ended
+TIMES_AS_LONG, SECONDS_MORE = 10, 20  # after which a mutant has been noticed: its tests never ended
 OTHER: dict[type, type] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.Add: ast.Sub, ast.Sub: ast.Add,
@@ -52,6 +54,8 @@ OTHER: dict[type, type] = {
     ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
 }  # fmt: skip
 LARGER = 1.5  # times which a fraction is another
+OTHER_NAME = {"min": "max", "max": "min", "any": "all", "all": "any", "minimum": "maximum", "maximum": "minimum",
+              "argmin": "argmax", "argmax": "argmin", "floor": "ceil", "ceil": "floor"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,8 @@ class Mutant:
 def main() -> None:
     """Read the command line, try mutants, print those that nobody noticed."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--modules", nargs="+", choices=COVERED_BY, default=list(COVERED_BY))
-    arguments.add_argument("--count", type=int, default=40, help="how many; 0 means all")
+    arguments.add_argument("modules", nargs="+", help="below the package; a folder means all in it")
+    arguments.add_argument("--each", type=int, default=10, help="how many of a module; 0 means all")
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--only", nargs="+", default=[], help="these, as they were printed")
     told = arguments.parse_args()
@@ -79,26 +83,42 @@ def main() -> None:
     for library in LIBRARIES:
         if importlib.util.find_spec(library.split(".")[0]):
             importlib.import_module(library)
+    for module in [each for name in told.modules for each in below(name)]:
+        try_module(module, told)
+
+
+def below(name: str) -> list[str]:
+    """Return a module's name, or those of all modules in a folder."""
+    if path_of(name).is_file():
+        return [name]
+    files = sorted((ROOT / PACKAGE / name.replace(".", "/")).rglob("*.py"))
+    named = (".".join(file.relative_to(ROOT / PACKAGE).with_suffix("").parts) for file in files)
+    return [module for module in named if not module.endswith("__init__")]
+
+
+def try_module(module: str, told: argparse.Namespace) -> None:
+    """Print which of a module's drawn mutants survived its tests, and how many did not."""
+    tests, started = tests_of(module), time.monotonic()
+    if not tests or tried(None, tests, TIMES_AS_LONG * SECONDS_MORE) != "survived":
+        print(f"{module}: no tests of its own that pass", flush=True)
+        return
+    seconds = round(TIMES_AS_LONG * (time.monotonic() - started)) + SECONDS_MORE
     counts: Counter[str] = Counter()
-    for mutant in chosen(told):
-        fate = tried(mutant)
+    for mutant in chosen(module, told):
+        fate = tried(mutant, tests, seconds)
         counts[fate] += 1
         if fate != "noticed":
             print(f"{fate} {mutant}: {shown(mutant)}", flush=True)
-    print(", ".join(f"{count} {fate}" for fate, count in counts.items()))
+    print(f"{module}: {counts['noticed']} of {counts.total()} noticed", flush=True)
 
 
-def chosen(told: argparse.Namespace) -> list[Mutant]:
-    """Return the mutants a run is told, of every module in turn."""
-    draws = random.Random(told.seed)
-    every = {name: [mutant for mutant, _ in mutants(name)] for name in told.modules}
+def chosen(module: str, told: argparse.Namespace) -> list[Mutant]:
+    """Return the mutants of a module that a run is told."""
+    every = [mutant for mutant, _ in mutants(module)]
     if told.only:
-        return [mutant for each in every.values() for mutant in each if str(mutant) in told.only]
-    for each in every.values():
-        draws.shuffle(each)
-    longest = max(map(len, every.values()))
-    turns = [each[turn] for turn in range(longest) for each in every.values() if turn < len(each)]
-    return turns[: told.count or None]
+        return [mutant for mutant in every if str(mutant) in told.only]
+    random.Random(f"{told.seed} {module}").shuffle(every)
+    return every[: told.each or None]
 
 
 def mutants(module: str) -> Iterator[tuple[Mutant, Callable[[], None]]]:
@@ -133,6 +153,17 @@ def changes(node: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str, Callable[
         yield node, "negation", lambda: (setattr(node, "operand", twice), setattr(node, "op", plain))[0]
     if isinstance(node, ast.If | ast.IfExp):
         yield node, "condition", lambda: setattr(node, "test", ast.UnaryOp(ast.Not(), node.test))
+    yield from _changes_of_calls(node)
+
+
+def _changes_of_calls(node: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str, Callable[[], None]]]:
+    """Yield what can be done to a call: another that is its opposite, or none."""
+    if isinstance(node, ast.Name) and node.id in OTHER_NAME:
+        yield node, "name", lambda: setattr(node, "id", OTHER_NAME[node.id])
+    if isinstance(node, ast.Attribute) and node.attr in OTHER_NAME:
+        yield node, "name", lambda: setattr(node, "attr", OTHER_NAME[node.attr])
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        yield node, "left out", lambda: setattr(node, "value", ast.Constant(None))
 
 
 def _spared(tree: ast.Module) -> Iterator[int]:
@@ -154,33 +185,38 @@ def path_of(module: str) -> Path:
 
 
 def tests_of(module: str) -> list[str]:
-    """Return the test files that cover a module, those that there are."""
-    files = (f"tests/test_{name}.py" for name in COVERED_BY[module])
-    return [name for name in files if (ROOT / name).is_file()]
+    """Return the test files that cover a module: those named, or that mirror it, or that import it."""
+    files = [ROOT / f"tests/test_{name}.py" for name in COVERED_BY.get(module, (module.replace(".", "_"),))]
+    if not any(file.is_file() for file in files):
+        room, _, name = f"{PACKAGE}.{module}".rpartition(".")
+        imports = re.compile(rf"from {room}\.{name} import|from {room} import (\w+, )*{name}\b")
+        files = [file for file in sorted((ROOT / "tests").glob("test_*.py")) if imports.search(file.read_text("utf-8"))]
+    return [str(file) for file in files if file.is_file()]
 
 
-def tried(mutant: Mutant) -> str:
-    """Return what became of a mutant: noticed, or survived."""
+def tried(mutant: Mutant | None, tests: list[str], seconds: int) -> str:
+    """Return what became of a mutant, or of no change: noticed, or survived."""
     child = os.fork()
     if child == 0:
-        signal.alarm(SECONDS)  # ends this process
+        signal.alarm(seconds)  # ends this process
         silent = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silent, 1)
         os.dup2(silent, 2)
-        os._exit(run_tests(mutant))
+        os._exit(run_tests(mutant, tests))
     _, status = os.waitpid(child, 0)
     return "survived" if status == 0 else "noticed"
 
 
-def run_tests(mutant: Mutant) -> int:
+def run_tests(mutant: Mutant | None, tests: list[str]) -> int:
     """Import the mutant in its module's place and return what pytest says."""
     import pytest
 
-    tree = parsed(mutant.module)
-    next(change for each, change in mutants_of(mutant.module, tree) if each == mutant)()
-    sys.meta_path.insert(0, Finder(f"{PACKAGE}.{mutant.module}", ast.fix_missing_locations(tree)))
+    if mutant:
+        tree = parsed(mutant.module)
+        next(change for each, change in mutants_of(mutant.module, tree) if each == mutant)()
+        sys.meta_path.insert(0, Finder(f"{PACKAGE}.{mutant.module}", ast.fix_missing_locations(tree)))
     words: Sequence[str] = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
-    return int(pytest.main([*words, *tests_of(mutant.module)]))
+    return int(pytest.main([*words, *tests]))
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -8,7 +8,7 @@ import pytest
 from faceswap_cli.options import MOST_BLUR
 from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
-from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, soften
+from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, _worn, soften
 from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, HAIR, Parser, averaged
 from faceswap_cli.stages.visible import _eyes, covered, face_probability, visible_face
 from faceswap_cli.store.models import entry
@@ -345,3 +345,12 @@ def test_an_uncovered_eye_is_face_in_a_disc_around_it_and_its_brow() -> None:
     eyes = _eyes(hair, hair.class_probs, face_probability(hair.class_probs))
     assert (eyes.max(), eyes.min()) == (1, 0)
     assert ((eyes > 0.5) != wanted).sum() <= 8  # pixels that the circle's line runs through
+
+
+def test_glasses_are_worn_from_a_share_of_the_crop_on_and_surely_from_twice_that() -> None:
+    """0.03 of a crop may be a glint or a socket, 0.06 is a pair; halfway between, they count half."""
+    shares = [np.zeros((19, 4, 4), np.float32) for _ in range(5)]
+    for each, share in zip(shares, (0.0, 0.03, 0.045, 0.06, 0.12), strict=True):
+        each[GLASSES] = share
+    crops = [replace(crop(), class_probs=each) for each in shares]
+    assert _worn(crops, None) == pytest.approx([0, 0, 0.5, 1, 1], abs=1e-5)

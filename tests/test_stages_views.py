@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from faceswap_cli.stages.align import transform
-from faceswap_cli.stages.doubles import is_same, surest
+from faceswap_cli.stages.doubles import is_inside, is_same, once, overlap, surest
 from faceswap_cli.stages.views import (
     MOST_AROUND,
     Tile,
@@ -135,3 +135,49 @@ def test_a_weaker_find_across_a_face_is_no_second_face() -> None:
     assert not is_same(Face(beside, rolled(20).points, 0.51), strong)  # cheek to cheek
     assert not is_same(Face(beside + 40, lying, 0.51), strong)  # 400 / 19,600: apart
     assert not is_same(Face(beside, lying, 0.99), strong)
+
+
+def boxed(left: float, top: float, right: float, bottom: float, score: float = 0.9) -> Face:
+    return Face(np.array([left, top, right, bottom], np.float32), UPRIGHT, score)
+
+
+def test_overlap_is_what_two_boxes_share_of_what_both_cover() -> None:
+    """20 x 5 of 40 x 10 and of 40 x 20; 20 x 10 of two of 40 x 10 is a third."""
+    assert overlap(boxed(0, 0, 40, 10), boxed(20, 5, 60, 25)) == pytest.approx(100 / (400 + 800 - 100))
+    assert overlap(boxed(0, 0, 40, 10), boxed(50, 0, 60, 10)) == 0
+    assert overlap(boxed(0, 0, 40, 10), boxed(10, 20, 30, 40)) == 0
+    assert is_same(boxed(0, 0, 40, 10), boxed(20, 0, 60, 10))
+    assert not is_same(boxed(0, 0, 40, 10, 0.5), boxed(23, 0, 63, 10))  # 170 / 630
+
+
+def test_a_box_is_inside_another_by_more_than_four_fifths() -> None:
+    large = boxed(0, 0, 100, 100)
+    for width_inside, inside in ((17, True), (15, False)):
+        small = boxed(width_inside - 20, 10, width_inside, 30, 0.5)
+        assert is_inside(small, large) == inside
+        assert is_same(small, large) == inside
+        assert not is_same(replace(small, score=0.95), large), "the surer one is no part of the other"
+    assert not is_inside(large, boxed(10, 10, 30, 30))
+
+
+@pytest.mark.parametrize(
+    ("lean", "of_the_other", "same"), [(60.5, 0, True), (59.5, 0, False), (-150.25, 150.25, False)]
+)
+def test_faces_across_each_other_lean_apart_by_more_than_sixty_degrees(
+    lean: float, of_the_other: float, same: bool
+) -> None:
+    """Either way, and past upside down: 300.5 degrees one way are 59.5 the other."""
+    for sign in (1, -1):
+        strong = replace(boxed(0, 0, 100, 100, 0.98), points=rolled(sign * of_the_other).points)
+        weak = replace(boxed(40, 40, 140, 140, 0.51), points=rolled(sign * lean).points)
+        assert is_same(weak, strong) == same
+
+
+def test_each_face_is_taken_once_as_the_first_look_shows_it() -> None:
+    known, first, again, new = (
+        boxed(0, 0, 40, 40),
+        boxed(100, 0, 140, 40),
+        boxed(102, 0, 142, 40),
+        boxed(200, 0, 240, 40),
+    )
+    assert once([[boxed(1, 0, 41, 40), first], [again, new]], [known]) == [first, new]
