@@ -10,7 +10,7 @@ from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
 from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, _worn, soften
 from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, HAIR, Parser, averaged
-from faceswap_cli.stages.visible import _eyes, covered, face_probability, visible_face
+from faceswap_cli.stages.visible import _eyes, _within, covered, face_probability, visible_face, visible_share
 from faceswap_cli.store.models import entry
 from faceswap_cli.types import Crop, Face
 
@@ -97,10 +97,11 @@ def test_a_shaded_eye_taken_for_something_else_is_swapped(label: int) -> None:
     assert parsed(np.where(disc(45), np.where(bite, label, 1), 0), blur=0.0)[y, x] > 0.9
 
 
-def test_a_hand_over_an_eye_stays_in_front() -> None:
+@pytest.mark.parametrize("label", [0, 16])
+def test_a_hand_or_a_cloth_over_an_eye_stays_in_front(label: int) -> None:
     x, y = eye_in_crop()
     hand = (x - 24 < XX) & (y - 36 < YY) & (y + 24 > YY)
-    assert parsed(np.where(disc(45), np.where(hand, 0, 1), 0), blur=0.0)[y, x] < 0.1
+    assert parsed(np.where(disc(45), np.where(hand, label, 1), 0), blur=0.0)[y, x] < 0.1
 
 
 def shown(foreign: np.ndarray, rest: int = 1) -> Crop:
@@ -354,3 +355,20 @@ def test_glasses_are_worn_from_a_share_of_the_crop_on_and_surely_from_twice_that
         each[GLASSES] = share
     crops = [replace(crop(), class_probs=each) for each in shares]
     assert _worn(crops, None) == pytest.approx([0, 0, 0.5, 1, 1], abs=1e-5)
+
+
+def test_the_visible_share_is_of_what_lies_between_eyes_and_mouth() -> None:
+    """Rows 58 to 99, of 39 pixels at the eyes and 32 at the mouth: the first 22 of the 42 hold 0.55 of them."""
+    (seen,) = seen_by(Labels(np.where(YY < 80, 1, 0)), crop())
+    assert visible_share(seen) == pytest.approx(0.549, abs=0.01)
+
+
+def test_what_is_within_a_face_that_leans_is_an_ellipse_that_leans() -> None:
+    """From eyes around (50, 50) to a mouth around (70, 70) it is 28.3: half-axes of 31.1 that way, 24.0 across."""
+    points = np.array([(40, 60), (60, 40), (60, 60), (62, 78), (78, 62)], np.float32)
+    leaning = replace(crop(), to_crop=np.eye(2, 3), face=replace(crop().face, points=points))
+    within = _within(leaning, SIZE)
+    middle = np.array([59, 59])  # 0.45 of the way
+    for way, inside, outside in (((1, 1), 19, 23), ((-1, -1), 19, 23), ((1, -1), 15, 18), ((-1, 1), 15, 18)):
+        (x, y), (far_x, far_y) = middle + inside * np.array(way), middle + outside * np.array(way)
+        assert (within[y, x], within[far_y, far_x]) == (1, 0)
