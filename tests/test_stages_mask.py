@@ -8,6 +8,7 @@ import pytest
 from faceswap_cli.options import MOST_BLUR
 from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
+from faceswap_cli.stages.glasses import _brightness, _sides
 from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, _worn, soften
 from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, HAIR, Parser, averaged
 from faceswap_cli.stages.visible import _eyes, _within, covered, face_probability, visible_face, visible_share
@@ -372,3 +373,20 @@ def test_what_is_within_a_face_that_leans_is_an_ellipse_that_leans() -> None:
     for way, inside, outside in (((1, 1), 19, 23), ((-1, -1), 19, 23), ((1, -1), 15, 18), ((-1, 1), 15, 18)):
         (x, y), (far_x, far_y) = middle + inside * np.array(way), middle + outside * np.array(way)
         assert (within[y, x], within[far_y, far_x]) == (1, 0)
+
+
+def test_a_pixel_is_on_the_side_of_the_eye_it_is_nearer_to() -> None:
+    """Between eyes at (29.5, 39.5) and (69.5, 49.5), four times as far apart across as down."""
+    one, other = _sides(np.array([(0.3, 0.4), (0.7, 0.5)]), 100)
+    assert [one[y, x] for x, y in ((49, 44), (50, 45), (58, 9), (60, 10))] == [1, 0, 1, 0]
+    assert np.array_equal(other, 1 - one)
+
+
+def test_brightness_is_a_share_of_the_skin_s_and_blind_to_grain_either_way() -> None:
+    """A pixel 155 levels above 100, spread over a deviation of 0.003 x 448: 100 + 155 / (2 pi 1.344^2)."""
+    image, skin = np.full((448, 448, 3), 100, np.uint8), np.ones((448, 448), np.float32)
+    image[200, 200] = 255
+    found = _brightness(image, skin)
+    assert found[100, 100] == pytest.approx(100 / (100 / 1.001 + 1), rel=1e-4)
+    assert found[200, 200] == pytest.approx((100 + 155 / (2 * np.pi * 1.344**2)) / (100 / 1.001 + 1), abs=0.003)
+    assert found[201, 200] == pytest.approx(found[200, 201])

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 
@@ -87,3 +88,14 @@ def test_a_scene_in_another_light_correlates_by_more_than_nine_tenths() -> None:
         before, after = 100 + 40 * across, 170 + 40 * (share * across + (1 - share**2) ** 0.5 * down)
         pictures = [np.broadcast_to(each, HERE.shape) for each in [before] * 7 + [after] * 9]
         assert shots(pictures) == [0] * 7 + [cut] * 9
+
+
+def test_what_lasts_longer_than_a_flash_is_a_shot() -> None:
+    longer = FLASH + 1
+    assert shots([HERE] * 9 + [WHITE] * longer + [HERE] * 9) == [0] * 9 + [1] * longer + [2] * 9
+
+
+def test_pictures_of_any_size_have_shots() -> None:
+    for height, width in ((36, 64), (360, 640)):
+        pictures = [cv2.resize(each, (width, height), interpolation=cv2.INTER_AREA) for each in (HERE, THERE)]
+        assert shots([pictures[0]] * 7 + [pictures[1]] * 9) == [0] * 7 + [1] * 9

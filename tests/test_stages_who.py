@@ -73,6 +73,12 @@ def test_a_place_orders_the_faces(place: str, wanted: list[int]) -> None:
     assert in_order(faces, place, (90, 160, 3)) == wanted
 
 
+def test_the_middle_of_a_picture_is_that_of_its_height_too() -> None:
+    """(80, 80) is 35 from (80, 45), (118, 45) is 38."""
+    faces = {0: face(108, 35, 20), 1: face(70, 70, 20)}
+    assert in_order(faces, "centre", (90, 160, 3)) == [1, 0]
+
+
 def test_who_stands_left_is_followed_to_the_right() -> None:
     sightings = [[face(2.0 * index, 0, 20), face(90 - 2.0 * index, 45, 30)] for index in range(40)]
     assert lefts(followed(sightings, Wanted(place="left"))) == [[2 * index] for index in range(40)]

@@ -39,7 +39,7 @@ class Pose:
 
     scale: float  # distance of the eyes, in the unit of the points
     place: np.ndarray  # (2,) of the bridge of the nose
-    angles: np.ndarray  # (3,) yaw, pitch, roll in radians; above 0 the nose points left, up, the head leans right
+    angles: np.ndarray  # (3,) yaw, pitch, roll in radians; above 0 the nose points left, down, the head leans right
 
     @property
     def flat(self) -> np.ndarray:
