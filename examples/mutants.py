@@ -38,18 +38,16 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "faceswap_cli"
 LIBRARIES = ("numpy", "cv2", "pytest", "onnx", "onnxruntime", "scipy", "skimage.data", "av", "PIL.Image", "torch")
 COVERED_BY = {  # module -> test files that say what it does, where they are not those that mirror or import it
-    "evaluation.measures": ("evaluation_measures", "evaluation_boundary"),
     "portrait.irises": ("portrait_corrections_iris_colour", "portrait_geometry"),
     "stages.align": ("stages_align", "stages_paste"),
     "stages.appearance": ("following", "stages_likeness"),
     "stages.cast": ("stages_who",),
-    "stages.choice": ("stages_choice", "following"),
     "stages.glasses": ("stages_mask", "portrait_corrections_source_glasses"),
     "stages.mask": ("stages_mask",),
     "stages.paste": ("stages_paste", "stages_simswap_paste"),
     "stages.parse": ("stages_mask",),
     "stages.places": ("stages_who",),
-    "stages.track": ("stages_track", "stages_who", "stages_choice"),
+    "stages.track": ("stages_track", "stages_who"),
     "training.generator.painter": ("training_data_triplets",),
     "training.distil.losses": ("training_generator_losses",),
 }
