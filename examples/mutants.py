@@ -198,7 +198,7 @@ def _changes_of_calls(node: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str,
     if isinstance(node, ast.Attribute) and node.attr in OTHER_NAME:
         yield node, "name", lambda: setattr(node, "attr", OTHER_NAME[node.attr])
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        yield node, "left out", lambda: setattr(node, "value", ast.Constant(None))
+        yield node, "call", lambda: setattr(node, "value", ast.Constant(None))
 
 
 def _spared(tree: ast.Module) -> Iterator[int]:

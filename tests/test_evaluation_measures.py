@@ -59,8 +59,8 @@ def test_a_frame_without_a_face_counts_in_no_retrieval(random: np.random.Generat
 
 
 def test_pose_errors_are_mean_and_length_of_the_turn() -> None:
-    still = np.zeros((2, 3))
-    turned = np.array([[3.0, -4.0, 0.0], [0.0, 0.0, 0.0]])
+    still = np.full((2, 3), 10.0)
+    turned = still + np.array([[3.0, -4.0, 0.0], [0.0, 0.0, 0.0]])
     assert measures.pose_error(still, turned) == pytest.approx(7 / 6)
     assert measures.pose_distance(still, turned) == pytest.approx(2.5)
 

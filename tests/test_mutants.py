@@ -33,7 +33,7 @@ def test_each_changes_one_thing_and_says_where_it_is(tool: ModuleType) -> None:
     assert found == {
         "LEAST = 4": (2, "number", ""),
         "def pair(a: int, b: int=3) -> bool:": (3, "number", ""),
-        "None": (4, "left out", "pair"),
+        "None": (4, "call", "pair"),
         "return min(a, b) < LEAST or not a": (5, "either", "pair"),
         "return min(a, b) <= LEAST and (not a)": (5, "compare", "pair"),
         "return min(a, b) < LEAST and (not not a)": (5, "negation", "pair"),

@@ -197,6 +197,8 @@ def test_angles_above_zero_turn_the_nose_left_and_down_and_the_head_to_the_right
     np.testing.assert_allclose(rotation(0, quarter, 0) @ [0, 0, 1], [0, -1, 0], atol=1e-12)
     np.testing.assert_allclose(rotation(0, 0, quarter) @ [0, 1, 0], [-1, 0, 0], atol=1e-12)
     np.testing.assert_allclose(rotation(quarter, 0, quarter) @ [0, 0, 1], [0, 1, 0], atol=1e-12)  # the yaw comes first
+    any_way = rotation(0.3, -0.5, 0.7)
+    np.testing.assert_allclose(any_way @ any_way.T, np.eye(3), atol=1e-12)
 
 
 def test_a_side_turned_away_counts_less_from_a_tenth_of_a_radian_and_nothing_from_six() -> None:

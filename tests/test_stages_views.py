@@ -92,7 +92,7 @@ def test_what_is_found_in_a_tile_lies_in_the_picture() -> None:
 def test_a_face_at_a_tile_s_edge_may_go_on_behind_it_but_not_behind_the_picture_s() -> None:
     tile, shape = Tile(0, 0, 80, 200, 1.0), (200, 400)
     assert not tile.shows_whole(moved(9), shape)  # ends at 79 of 80
-    assert tile.shows_whole(moved(7), shape)
+    assert tile.shows_whole(moved(7), shape) and tile.shows_whole(moved(8), shape)  # 2 pixels from it are enough
     assert tile.shows_whole(moved(-30), shape)  # begins where the picture does
 
 
@@ -181,3 +181,12 @@ def test_each_face_is_taken_once_as_the_first_look_shows_it() -> None:
         boxed(200, 0, 240, 40),
     )
     assert once([[boxed(1, 0, 41, 40), first], [again, new]], [known]) == [first, new]
+
+
+def test_a_tile_around_a_face_is_640_pixels_or_as_much_as_the_picture_has() -> None:
+    (corner,), (middle,) = (tiles_around([each], (300, 2000), 1.0) for each in (face(), moved(950)))
+    assert corner == Tile(0, 0, 640, 300, 1.0)
+    assert middle == Tile(1000 - 320, 0, 640, 300, 1.0)  # the face's middle lies at 1000
+    (tall,) = tiles_around([moved(0, 940)], (2000, 300), 2.0)
+    assert tall == Tile(0, 1000 - 160, 300, 320, 2.0)  # seen twice as large, 320 are shown
+    assert {(tile.width, tile.height) for tile in tiles((3000, 4000), 24, 640)} == {(640, 640)}
