@@ -156,7 +156,8 @@ def test_a_box_is_inside_another_by_more_than_four_fifths() -> None:
         small = boxed(width_inside - 20, 10, width_inside, 30, 0.5)
         assert is_inside(small, large) == inside
         assert is_same(small, large) == inside
-        assert not is_same(replace(small, score=0.95), large), "the surer one is no part of the other"
+        for score in (0.9, 0.95):
+            assert not is_same(replace(small, score=score), large), "one as sure or surer is no part of the other"
     assert not is_inside(large, boxed(10, 10, 30, 30))
 
 
@@ -171,6 +172,13 @@ def test_faces_across_each_other_lean_apart_by_more_than_sixty_degrees(
         strong = replace(boxed(0, 0, 100, 100, 0.98), points=rolled(sign * of_the_other).points)
         weak = replace(boxed(40, 40, 140, 140, 0.51), points=rolled(sign * lean).points)
         assert is_same(weak, strong) == same
+
+
+@pytest.mark.parametrize(("offset", "same"), [(54, True), (60, False)])
+def test_faces_across_each_other_share_more_than_a_tenth(offset: int, same: bool) -> None:
+    """46 x 46 of two of 100 x 100 are 2,116 of 17,884, 40 x 40 are 1,600 of 18,400."""
+    lying = replace(boxed(offset, offset, offset + 100, offset + 100, 0.51), points=rolled(-125).points)
+    assert is_same(lying, boxed(0, 0, 100, 100, 0.98)) == same
 
 
 def test_each_face_is_taken_once_as_the_first_look_shows_it() -> None:

@@ -25,10 +25,11 @@ def chequered(side: int, cell: int) -> Tensor:
 
 
 def test_each_picture_has_a_distance_of_its_own_as_a_share_of_its_own_weight() -> None:
-    """A mask over a quarter: |0.4| on it weighs 1.15, of 1.15 + 3 x 0.15 in all; without a mask all weigh alike."""
+    """A mask over a quarter: of its two rows the second holds brows and eyes (its middle is at 0.375 of the height)."""
     image, answer, mask = torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4), torch.zeros(2, 1, 4, 4)
     image[:, :, :2, :2], mask[0, :, :2, :2] = 0.4, 1
-    wanted = [0.4 * 1.15 / (1.15 + 3 * 0.15), 0.1]
+    within = 2 * 1.15 + 2 * 3.15
+    wanted = [0.4 * within / (within + 12 * 0.15), 0.1]  # without a mask all weigh alike
     assert answer_distance(image, answer, mask).tolist() == pytest.approx(wanted)
 
 
