@@ -390,3 +390,17 @@ def test_brightness_is_a_share_of_the_skin_s_and_blind_to_grain_either_way() -> 
     assert found[100, 100] == pytest.approx(100 / (100 / 1.001 + 1), rel=1e-4)
     assert found[200, 200] == pytest.approx((100 + 155 / (2 * np.pi * 1.344**2)) / (100 / 1.001 + 1), abs=0.003)
     assert found[201, 200] == pytest.approx(found[200, 201])
+
+
+@pytest.mark.parametrize(("label", "eye"), [(0, 0), (16, 0), (HAIR, 1)])
+def test_of_an_eye_with_little_face_around_it_a_thing_is_before_it_and_hair_is_it_in_shade(
+    label: int, eye: int
+) -> None:
+    """0.35 of face around an eye is enough to take hair for it, and too little to take background or cloth for it."""
+    points = TEMPLATES["simswap-frontal"][0] * SIZE
+    up = points[:2].mean(axis=0) - points[3:].mean(axis=0)
+    discs = [np.hypot(XX - x, YY - y) <= 0.38 * np.linalg.norm(up) for x, y in points[:2] + 0.15 * up]
+    shares = np.zeros((19, SIZE, SIZE), np.float32)
+    shares[label] = np.where(discs[0] | discs[1], 1, 0.65)
+    shares[1] = 1 - shares[label]
+    assert _eyes(replace(crop(), class_probs=shares), shares, face_probability(shares)).max() == eye

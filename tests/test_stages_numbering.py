@@ -13,7 +13,7 @@ DRAW = np.random.default_rng(7)
 ANNA, BEN = (DRAW.integers(0, 255, (8, 8, 3)).astype(np.uint8).repeat(5, 0).repeat(5, 1) for _ in range(2))
 
 
-LIKE_ANNA = (0.95 * ANNA + 0.05 * BEN).astype(np.uint8)
+LIKE_ANNA = (0.9 * ANNA + 0.1 * BEN).astype(np.uint8)
 HALF_ANNA = (0.5 * ANNA + 0.5 * BEN).astype(np.uint8)
 
 

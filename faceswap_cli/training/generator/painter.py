@@ -207,8 +207,8 @@ def painter_losses(
         losses["light"] = ramp * settings.light * share * light_loss(image[rows], batch.target[rows])
         if state.expression is not None:
             with autocast(image.device):
-                found = state.expression(image[rows], batch.target[rows])
-                losses["expression"] = ramp * settings.expression * share * found
+                distance = state.expression(image[rows], batch.target[rows])
+                losses["expression"] = ramp * settings.expression * share * distance
     return losses
 
 
