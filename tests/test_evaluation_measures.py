@@ -59,8 +59,8 @@ def test_a_frame_without_a_face_counts_in_no_retrieval(random: np.random.Generat
 
 
 def test_pose_errors_are_mean_and_length_of_the_turn() -> None:
-    still = np.zeros((2, 3))
-    turned = np.array([[3.0, -4.0, 0.0], [0.0, 0.0, 0.0]])
+    still = np.full((2, 3), 10.0)
+    turned = still + np.array([[3.0, -4.0, 0.0], [0.0, 0.0, 0.0]])
     assert measures.pose_error(still, turned) == pytest.approx(7 / 6)
     assert measures.pose_distance(still, turned) == pytest.approx(2.5)
 
@@ -163,3 +163,35 @@ def test_detection_kept_counts_only_frames_that_showed_the_face() -> None:
     before, after = np.array([True, True, False, True, True]), np.array([True, False, True, True, True])
     assert measures.detection_kept(before, after) == pytest.approx(0.75)
     assert measures.detection_kept(before, before) == 1
+
+
+def test_apertures_are_taken_between_the_mesh_s_own_points(random: np.random.Generator) -> None:
+    """Inner lips 13 and 14, lids 159 and 145, 386 and 374, forehead 10 and chin 152, as MediaPipe numbers them."""
+    points = random.uniform(0, 100, (1, 468, 2))
+    lips, left, right, height = (
+        np.linalg.norm(points[0, one] - points[0, other])
+        for one, other in ((13, 14), (159, 145), (386, 374), (10, 152))
+    )
+    assert measures.apertures(points)[0] == pytest.approx(np.array([lips, left, right]) / height)
+
+
+def test_twenty_faces_have_a_usual_span() -> None:
+    assert (measures.usual_span(np.zeros((20, 3))) == 0).all()
+
+
+def test_trembling_is_the_mean_second_difference_in_thousandths_of_the_face() -> None:
+    """One frame of five is off by 5 pixels: 5, 10 and 5 in faces of 10, 20 and 50 pixels."""
+    points = np.zeros((5, 1, 2))
+    points[2] = (3, 4)
+    sizes = np.array([9.0, 10.0, 20.0, 50.0, 9.0])
+    assert measures.jitter(points, sizes) == pytest.approx(1000 * (0.5 + 0.5 + 0.1) / 3)
+    assert measures.tremble(points[:, 0, 1:], sizes) == pytest.approx(1000 * (0.4 + 0.4 + 0.08) / 3)
+
+
+def test_motion_error_is_what_the_picture_before_differs_by_where_the_flow_leads() -> None:
+    """A slope of 10 a column, looked at one to the right: 10, 20, 30 and, beyond the edge, 30 again."""
+    before = np.broadcast_to(10.0 * np.arange(4)[None, :, None], (2, 4, 3)).astype(np.uint8)
+    flow = np.zeros((2, 4, 2), np.float32)
+    flow[..., 0] = 1
+    assert measures.motion_error(before, np.zeros_like(before), flow) == pytest.approx((10 + 20 + 30 + 30) / 4)
+    assert measures.motion_error(before, before, np.zeros_like(flow)) == 0

@@ -90,3 +90,14 @@ def test_without_the_network_for_points_no_angle_is_told(data: Path, monkeypatch
     (face,), notes = list_faces(data / "photos" / "face_recognition" / "obama.jpg", Options(device="cpu", threads=1))
     assert notes == ["no network for points is installed: how heads are turned is not told"]
     assert face.as_record()["pose"] is None
+
+
+def test_the_head_is_symmetric_and_its_points_follow_each_other() -> None:
+    np.testing.assert_array_equal(HEAD[MIRRORED], HEAD * (-1, 1, 1))
+    jaw, brow, eye = HEAD[:9], HEAD[17:22], HEAD[36:42]
+    for row in (jaw[2:, 0], brow[:, 0], eye[:4, 0], eye[[0, 5, 4, 3], 0], jaw[:, 1], -jaw[:, 2], -brow[:, 2]):
+        assert (np.diff(row) > 0).all()
+    assert (HEAD[27:31, 0] == 0).all() and (np.diff(HEAD[27:31, 1]) > 0).all() and (np.diff(HEAD[27:31, 2]) < 0).all()
+    assert brow[:, 1].max() < eye[:, 1].min() < eye[:, 1].max() < HEAD[30, 1] < HEAD[33, 1] < jaw[-1, 1]
+    assert brow[0, 0] < eye[:, 0].min() and eye[:, 0].max() < brow[-1, 0]
+    assert eye[1:3, 1].max() < eye[4:, 1].min(), "the upper lid above the lower"

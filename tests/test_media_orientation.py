@@ -52,6 +52,7 @@ def test_a_patch_lands_where_it_was_in_the_upright_picture(orientation: Orientat
 )
 def test_display_matrices_give_the_clockwise_turn(matrix: tuple[int, ...], degrees: int) -> None:
     assert from_display_matrix(matrix).degrees == degrees
+    assert from_display_matrix(matrix).display_matrix() == matrix
 
 
 @pytest.mark.parametrize("orientation", ALL)

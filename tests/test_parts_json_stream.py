@@ -39,3 +39,23 @@ def test_brackets_without_end_are_refused(tmp_path: Path) -> None:
     path.write_text('{"frames": [' + "[" * 200_000)
     with pytest.raises(ValueError):
         list(members(path, "frames"))
+
+
+@pytest.mark.parametrize("piece", range(1, 30))
+def test_a_number_is_read_to_its_end_wherever_a_piece_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(json_stream, "_PIECE", piece)
+    path = tmp_path / "it.json"
+    path.write_text('{"frames": [1234567890123, -45.25], "a": 678901234}')
+    assert list(members(path, "frames")) == [("frames", 1234567890123), ("frames", -45.25), ("a", 678901234)]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("[]", "'\\[' stands where '{' should"), ('{"a": 1', "'its end' stands where ',' should")]
+)
+def test_it_is_said_what_stands_where_something_else_should(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "it.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=says):
+        list(members(path, "frames"))

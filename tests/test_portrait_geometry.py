@@ -4,18 +4,22 @@ import numpy as np
 import pytest
 
 from faceswap_cli.options import Options
+from faceswap_cli.portrait import geometry
 from faceswap_cli.portrait.bending import Field, frame_warp, warped_classes
 from faceswap_cli.portrait.corrections.head_shape import HeadShape, Settings
 from faceswap_cli.portrait.corrections.source_shape import SourceShape
 from faceswap_cli.portrait.geometry import (
+    HALF,
     LIMIT,
     Pose,
+    _as_a_whole,
     change,
     deviation,
     fit_pose,
     goal,
     mean_face,
     project,
+    rotation,
     shape_of,
     usual_shape,
     visible,
@@ -184,6 +188,66 @@ def test_the_side_turned_away_hardly_moves() -> None:
     moved = np.linalg.norm(goal(points, change(source, shape_of(points))) - points, axis=1)
     assert moved[12:17].max() < 0.2 * moved[0:5].max()
     assert visible(fit_pose(points))[0:5].min() == 1
+
+
+def test_angles_above_zero_turn_the_nose_left_and_down_and_the_head_to_the_right() -> None:
+    """A quarter turn each: what points away (z) comes to lie to the right, then up, and what is down to the left."""
+    quarter = np.pi / 2
+    np.testing.assert_allclose(rotation(quarter, 0, 0) @ [0, 0, 1], [1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(rotation(0, quarter, 0) @ [0, 0, 1], [0, -1, 0], atol=1e-12)
+    np.testing.assert_allclose(rotation(0, 0, quarter) @ [0, 1, 0], [-1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(rotation(quarter, 0, quarter) @ [0, 0, 1], [0, 1, 0], atol=1e-12)  # the yaw comes first
+    any_way = rotation(0.3, -0.5, 0.7)
+    np.testing.assert_allclose(any_way @ any_way.T, np.eye(3), atol=1e-12)
+
+
+def test_a_side_turned_away_counts_less_from_a_tenth_of_a_radian_and_nothing_from_six() -> None:
+    """Halfway, half; by how far from the middle a point lies, all of it from half the eyes' distance on."""
+    left, nose, brow = 2, 30, 21
+    share = 2 * abs(float(mean_face()[brow, 0]))
+    assert 0 < share < 1
+    for yaw, rest in ((0.1, 1.0), (0.35, 0.5), (0.6, 0.0), (0.9, 0.0)):
+        seen_so = visible(Pose(1.0, np.zeros(2), np.array([yaw, 0, 0])))
+        assert seen_so[[left, nose, brow]] == pytest.approx([rest, 1, 1 - (1 - rest) * share])
+        assert seen_so[MIRRORED[left]] == 1
+        np.testing.assert_allclose(visible(Pose(1.0, np.zeros(2), np.array([-yaw, 0, 0])))[MIRRORED], seen_so)
+
+
+def test_the_usual_shape_is_a_mean_weighed_by_tukey_up_to_three_usual_distances() -> None:
+    """Around 0 the usual distance is 0.1: at 0.1 the weight is (1 - 1/9)^2, at 0.2 (1 - 4/9)^2, at 0.4 none."""
+    near, far = (1 - 1 / 9) ** 2, (1 - 4 / 9) ** 2
+    shapes = [np.full((38, 2), value) for value in (0.0, 0.1, -0.1, 0.2, -0.4)]
+    np.testing.assert_allclose(usual_shape(shapes), 0.2 * far / (1 + 2 * near + far))
+
+
+def test_what_the_filter_keeps_is_given_back_by_its_gain_brows_by_less_and_nothing_further_than_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A filter that keeps all: 2.2 of what differs, of a brow's height 0.6 of that, 0.3 at most."""
+    mean = mean_face()
+    monkeypatch.setattr(geometry, "_stored", lambda: (mean, np.eye(76)))
+    jaw, brow, nose = 2, 19, 29
+    source, still = np.zeros((38, 2)), np.zeros((38, 2))
+    for point, differs in ((jaw, (0.05, 0.02)), (brow, (0.05, 0.04)), (nose, (0.05, 0.2))):
+        source[point == HALF] = differs
+    moves = change(source, still)
+    np.testing.assert_allclose(moves[jaw], [0.11, 0.044])
+    np.testing.assert_allclose(moves[brow], [0.11, 0.0528])
+    np.testing.assert_allclose(moves[nose], [0, 0.3])  # in the middle of a face nothing goes sideways
+    for point in (jaw, brow):
+        np.testing.assert_allclose(moves[MIRRORED[point]], moves[point] * [-1, 1])
+    assert np.abs(moves[LIPS]).max() == np.abs(moves[EYES[0]]).max() == 0
+
+
+@pytest.mark.parametrize(("wider", "stretched"), [(0.1, 0.1), (-0.1, -0.1), (0.5, 0.2), (-0.5, -0.2)])
+def test_an_eye_is_shifted_by_the_mean_of_its_corners_and_made_wider_by_a_fifth_at_most(
+    wider: float, stretched: float
+) -> None:
+    own, told = np.zeros((66, 2)), np.zeros((66, 2))
+    own[:3] = [(1, 2), (2, 2.5), (3, 2)]  # a corner, a lid and the other corner: 2 wide
+    told[0], told[2] = (-wider, 0.02), (wider, 0.04)
+    moves = _as_a_whole(own, told, slice(0, 3), (0, 2))
+    np.testing.assert_allclose(moves, [(-stretched, 0.03), (0, 0.03), (stretched, 0.03)])
 
 
 # ---- the frame is warped ----

@@ -44,6 +44,11 @@ def test_points_on_the_template_map_to_themselves() -> None:
     np.testing.assert_allclose(similarity(points, "arcface", 112), [[1, 0, 0], [0, 1, 0]], atol=1e-9)
 
 
+def test_arcfaces_template_is_the_one_that_mobilefaceswap_stretches_to() -> None:
+    """Whose matrices are the recorded ones."""
+    np.testing.assert_array_equal(TEMPLATES["arcface"], TEMPLATES["arcface-affine"])
+
+
 def test_a_similarity_is_found_again() -> None:
     turn = np.array([[1.2, -0.5, 30], [0.5, 1.2, -7]])
     points = transform(TEMPLATES["simswap-frontal"][0] * 224, turn)

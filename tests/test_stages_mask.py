@@ -8,9 +8,10 @@ import pytest
 from faceswap_cli.options import MOST_BLUR
 from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
-from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, soften
+from faceswap_cli.stages.glasses import _brightness, _sides
+from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, _worn, soften
 from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, HAIR, Parser, averaged
-from faceswap_cli.stages.visible import _eyes, covered, face_probability, visible_face
+from faceswap_cli.stages.visible import _eyes, _within, covered, face_probability, visible_face, visible_share
 from faceswap_cli.store.models import entry
 from faceswap_cli.types import Crop, Face
 
@@ -97,10 +98,11 @@ def test_a_shaded_eye_taken_for_something_else_is_swapped(label: int) -> None:
     assert parsed(np.where(disc(45), np.where(bite, label, 1), 0), blur=0.0)[y, x] > 0.9
 
 
-def test_a_hand_over_an_eye_stays_in_front() -> None:
+@pytest.mark.parametrize("label", [0, 16])
+def test_a_hand_or_a_cloth_over_an_eye_stays_in_front(label: int) -> None:
     x, y = eye_in_crop()
     hand = (x - 24 < XX) & (y - 36 < YY) & (y + 24 > YY)
-    assert parsed(np.where(disc(45), np.where(hand, 0, 1), 0), blur=0.0)[y, x] < 0.1
+    assert parsed(np.where(disc(45), np.where(hand, label, 1), 0), blur=0.0)[y, x] < 0.1
 
 
 def shown(foreign: np.ndarray, rest: int = 1) -> Crop:
@@ -345,3 +347,60 @@ def test_an_uncovered_eye_is_face_in_a_disc_around_it_and_its_brow() -> None:
     eyes = _eyes(hair, hair.class_probs, face_probability(hair.class_probs))
     assert (eyes.max(), eyes.min()) == (1, 0)
     assert ((eyes > 0.5) != wanted).sum() <= 8  # pixels that the circle's line runs through
+
+
+def test_glasses_are_worn_from_a_share_of_the_crop_on_and_surely_from_twice_that() -> None:
+    """0.03 of a crop may be a glint or a socket, 0.06 is a pair; halfway between, they count half."""
+    shares = [np.zeros((19, 4, 4), np.float32) for _ in range(5)]
+    for each, share in zip(shares, (0.0, 0.03, 0.045, 0.06, 0.12), strict=True):
+        each[GLASSES] = share
+    crops = [replace(crop(), class_probs=each) for each in shares]
+    assert _worn(crops, None) == pytest.approx([0, 0, 0.5, 1, 1], abs=1e-5)
+
+
+def test_the_visible_share_is_of_what_lies_between_eyes_and_mouth() -> None:
+    """Rows 58 to 99, of 39 pixels at the eyes and 32 at the mouth: the first 22 of the 42 hold 0.55 of them."""
+    (seen,) = seen_by(Labels(np.where(YY < 80, 1, 0)), crop())
+    assert visible_share(seen) == pytest.approx(0.549, abs=0.01)
+
+
+def test_what_is_within_a_face_that_leans_is_an_ellipse_that_leans() -> None:
+    """From eyes around (50, 50) to a mouth around (70, 70) it is 28.3: half-axes of 31.1 that way, 24.0 across."""
+    points = np.array([(40, 60), (60, 40), (60, 60), (62, 78), (78, 62)], np.float32)
+    leaning = replace(crop(), to_crop=np.eye(2, 3), face=replace(crop().face, points=points))
+    within = _within(leaning, SIZE)
+    middle = np.array([59, 59])  # 0.45 of the way
+    for way, inside, outside in (((1, 1), 19, 23), ((-1, -1), 19, 23), ((1, -1), 15, 18), ((-1, 1), 15, 18)):
+        (x, y), (far_x, far_y) = middle + inside * np.array(way), middle + outside * np.array(way)
+        assert (within[y, x], within[far_y, far_x]) == (1, 0)
+
+
+def test_a_pixel_is_on_the_side_of_the_eye_it_is_nearer_to() -> None:
+    """Between eyes at (29.5, 39.5) and (69.5, 49.5), four times as far apart across as down."""
+    one, other = _sides(np.array([(0.3, 0.4), (0.7, 0.5)]), 100)
+    assert [one[y, x] for x, y in ((49, 44), (50, 45), (58, 9), (60, 10))] == [1, 0, 1, 0]
+    assert np.array_equal(other, 1 - one)
+
+
+def test_brightness_is_a_share_of_the_skin_s_and_blind_to_grain_either_way() -> None:
+    """A pixel 155 levels above 100, spread over a deviation of 0.003 x 448: 100 + 155 / (2 pi 1.344^2)."""
+    image, skin = np.full((448, 448, 3), 100, np.uint8), np.ones((448, 448), np.float32)
+    image[200, 200] = 255
+    found = _brightness(image, skin)
+    assert found[100, 100] == pytest.approx(100 / (100 / 1.001 + 1), rel=1e-4)
+    assert found[200, 200] == pytest.approx((100 + 155 / (2 * np.pi * 1.344**2)) / (100 / 1.001 + 1), abs=0.003)
+    assert found[201, 200] == pytest.approx(found[200, 201])
+
+
+@pytest.mark.parametrize(("label", "eye"), [(0, 0), (16, 0), (HAIR, 1)])
+def test_of_an_eye_with_little_face_around_it_a_thing_is_before_it_and_hair_is_it_in_shade(
+    label: int, eye: int
+) -> None:
+    """0.35 of face around an eye is enough to take hair for it, and too little to take background or cloth for it."""
+    points = TEMPLATES["simswap-frontal"][0] * SIZE
+    up = points[:2].mean(axis=0) - points[3:].mean(axis=0)
+    discs = [np.hypot(XX - x, YY - y) <= 0.38 * np.linalg.norm(up) for x, y in points[:2] + 0.15 * up]
+    shares = np.zeros((19, SIZE, SIZE), np.float32)
+    shares[label] = np.where(discs[0] | discs[1], 1, 0.65)
+    shares[1] = 1 - shares[label]
+    assert _eyes(replace(crop(), class_probs=shares), shares, face_probability(shares)).max() == eye

@@ -56,3 +56,28 @@ def test_a_face_cut_off_by_the_edge_is_a_poor_view() -> None:
     picture = cv2.copyMakeBorder(RGB, 0, 0, 100, 0, cv2.BORDER_REFLECT_101)
     inside, outside = merit_of(picture, face(50, 60, 100)), merit_of(RGB, face(-50, 60, 100))
     assert outside == pytest.approx(inside / 16, rel=1e-4)
+
+
+def test_a_face_below_the_picture_s_edge_is_a_poor_view_and_one_outside_is_none() -> None:
+    picture = cv2.copyMakeBorder(RGB, 0, 100, 0, 0, cv2.BORDER_REFLECT_101)
+    inside, outside = merit_of(picture, face(100, 190, 100)), merit_of(RGB, face(100, 190, 100))
+    assert outside == pytest.approx(inside / 16, rel=1e-4)
+    assert merit_of(RGB, face(-150, 60, 100)) == merit_of(RGB, face(100, 300, 100)) == 0
+
+
+def test_sharpness_is_a_share_of_the_contrast_which_does_not_count_by_itself() -> None:
+    there, less = face(100, 60, 100), (RGB // 2 + 60).astype(np.uint8)
+    assert merit_of(less, there) == pytest.approx(merit_of(RGB, there), rel=0.02)
+
+
+def test_a_picture_whose_levels_deviate_by_less_than_two_shows_nothing() -> None:
+    """Two halves that differ by 3 levels deviate by 1.5, by 5 levels 2.5."""
+    for step, shown in ((3, False), (5, True)):
+        halves = np.full_like(RGB, 90)
+        halves[:, 150:] += np.uint8(step)
+        assert (merit_of(halves, face(100, 60, 100)) > 0) == shown
+
+
+def test_where_a_face_lies_in_the_picture_does_not_matter() -> None:
+    moved = merit_of(np.roll(RGB, 40, axis=1), face(140, 60, 100))
+    assert moved == pytest.approx(merit_of(RGB, face(100, 60, 100)), rel=1e-4)

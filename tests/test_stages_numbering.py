@@ -13,6 +13,10 @@ DRAW = np.random.default_rng(7)
 ANNA, BEN = (DRAW.integers(0, 255, (8, 8, 3)).astype(np.uint8).repeat(5, 0).repeat(5, 1) for _ in range(2))
 
 
+LIKE_ANNA = (0.9 * ANNA + 0.1 * BEN).astype(np.uint8)
+HALF_ANNA = (0.5 * ANNA + 0.5 * BEN).astype(np.uint8)
+
+
 def picture(*placed: tuple[np.ndarray, int]) -> np.ndarray:
     rgb = np.full((90, 400, 3), 90, np.uint8)
     for look, left in placed:
@@ -78,3 +82,23 @@ def test_faces_keep_all_but_their_number() -> None:
     (numbered,) = Numbering().number(Frame(picture((ANNA, 40)), 0), 0, [seen]).values()
     assert (numbered.score, numbered.track) == (seen.score, 0)
     np.testing.assert_array_equal(numbered.points, seen.points)
+
+
+@pytest.mark.parametrize("begin", [0.0, 100.0])
+def test_place_decides_between_looks_as_like_however_late_in_a_clip(begin: float) -> None:
+    numbering = Numbering()
+    assert number(numbering, begin, (ANNA, 60), (LIKE_ANNA, 110)) == [0, 1]
+    assert number(numbering, begin + 0.04, (LIKE_ANNA, 61), (ANNA, 109)) == [0, 1]
+
+
+def test_looks_decide_where_neither_is_unlike_enough_to_be_ruled_out() -> None:
+    numbering = Numbering()
+    number(numbering, 0.0, (ANNA, 100), (HALF_ANNA, 150))
+    assert number(numbering, 0.1, (HALF_ANNA, 118), (ANNA, 132)) == [1, 0]
+
+
+def test_who_goes_faster_and_faster_is_expected_where_the_way_leads_by_then() -> None:
+    """The last step is 2.25 widths; 562 pixels a second lead 56 of its 90 pixels in 0.1 s, and past it in 0.3 s."""
+    numbering = Numbering()
+    lefts = (0, 50, 110, 180, 270)
+    assert [number(numbering, step / 10, (ANNA, left)) for step, left in enumerate(lefts)] == [[0]] * 5

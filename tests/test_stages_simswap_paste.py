@@ -90,3 +90,12 @@ def test_a_face_over_the_upper_left_corner_begins_at_the_frames_own() -> None:
     alpha, x, y = border_weights(inverse(crop_of(200, -60, -50).to_crop), SIZE, (320, 300, 3))
     assert (x, y) == (0, 0)
     assert alpha[:60, :50].min() > 0.99  # at the frame's border nothing is drawn in
+
+
+@pytest.mark.parametrize(("frame", "shape"), [((320, 300, 3), (281, 281)), ((280, 220, 3), (260, 210))])
+def test_a_border_is_as_large_as_the_crop_and_forty_pixels_around_it(
+    frame: tuple[int, int, int], shape: tuple[int, int]
+) -> None:
+    """From 50.5 and 60.5 to 250.5 and 260.5: 10 to 291 and 20 to 301, no further than the frame."""
+    alpha, x, y = border_weights(inverse(crop_of(200, 50.5, 60.5).to_crop), SIZE, frame)
+    assert (x, y, alpha.shape) == (10, 20, shape)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from faceswap_cli.stages.align import transform
-from faceswap_cli.stages.doubles import is_same, surest
+from faceswap_cli.stages.doubles import is_inside, is_same, once, overlap, surest
 from faceswap_cli.stages.views import (
     MOST_AROUND,
     Tile,
@@ -92,7 +92,7 @@ def test_what_is_found_in_a_tile_lies_in_the_picture() -> None:
 def test_a_face_at_a_tile_s_edge_may_go_on_behind_it_but_not_behind_the_picture_s() -> None:
     tile, shape = Tile(0, 0, 80, 200, 1.0), (200, 400)
     assert not tile.shows_whole(moved(9), shape)  # ends at 79 of 80
-    assert tile.shows_whole(moved(7), shape)
+    assert tile.shows_whole(moved(7), shape) and tile.shows_whole(moved(8), shape)  # 2 pixels from it are enough
     assert tile.shows_whole(moved(-30), shape)  # begins where the picture does
 
 
@@ -135,3 +135,66 @@ def test_a_weaker_find_across_a_face_is_no_second_face() -> None:
     assert not is_same(Face(beside, rolled(20).points, 0.51), strong)  # cheek to cheek
     assert not is_same(Face(beside + 40, lying, 0.51), strong)  # 400 / 19,600: apart
     assert not is_same(Face(beside, lying, 0.99), strong)
+
+
+def boxed(left: float, top: float, right: float, bottom: float, score: float = 0.9) -> Face:
+    return Face(np.array([left, top, right, bottom], np.float32), UPRIGHT, score)
+
+
+def test_overlap_is_what_two_boxes_share_of_what_both_cover() -> None:
+    """20 x 5 of 40 x 10 and of 40 x 20; 20 x 10 of two of 40 x 10 is a third."""
+    assert overlap(boxed(0, 0, 40, 10), boxed(20, 5, 60, 25)) == pytest.approx(100 / (400 + 800 - 100))
+    assert overlap(boxed(0, 0, 40, 10), boxed(50, 0, 60, 10)) == 0
+    assert overlap(boxed(0, 0, 40, 10), boxed(10, 20, 30, 40)) == 0
+    assert is_same(boxed(0, 0, 40, 10), boxed(20, 0, 60, 10))
+    assert not is_same(boxed(0, 0, 40, 10, 0.5), boxed(23, 0, 63, 10))  # 170 / 630
+
+
+def test_a_box_is_inside_another_by_more_than_four_fifths() -> None:
+    large = boxed(0, 0, 100, 100)
+    for width_inside, inside in ((17, True), (15, False)):
+        small = boxed(width_inside - 20, 10, width_inside, 30, 0.5)
+        assert is_inside(small, large) == inside
+        assert is_same(small, large) == inside
+        for score in (0.9, 0.95):
+            assert not is_same(replace(small, score=score), large), "one as sure or surer is no part of the other"
+    assert not is_inside(large, boxed(10, 10, 30, 30))
+
+
+@pytest.mark.parametrize(
+    ("lean", "of_the_other", "same"), [(60.5, 0, True), (59.5, 0, False), (-150.25, 150.25, False)]
+)
+def test_faces_across_each_other_lean_apart_by_more_than_sixty_degrees(
+    lean: float, of_the_other: float, same: bool
+) -> None:
+    """Either way, and past upside down: 300.5 degrees one way are 59.5 the other."""
+    for sign in (1, -1):
+        strong = replace(boxed(0, 0, 100, 100, 0.98), points=rolled(sign * of_the_other).points)
+        weak = replace(boxed(40, 40, 140, 140, 0.51), points=rolled(sign * lean).points)
+        assert is_same(weak, strong) == same
+
+
+@pytest.mark.parametrize(("offset", "same"), [(54, True), (60, False)])
+def test_faces_across_each_other_share_more_than_a_tenth(offset: int, same: bool) -> None:
+    """46 x 46 of two of 100 x 100 are 2,116 of 17,884, 40 x 40 are 1,600 of 18,400."""
+    lying = replace(boxed(offset, offset, offset + 100, offset + 100, 0.51), points=rolled(-125).points)
+    assert is_same(lying, boxed(0, 0, 100, 100, 0.98)) == same
+
+
+def test_each_face_is_taken_once_as_the_first_look_shows_it() -> None:
+    known, first, again, new = (
+        boxed(0, 0, 40, 40),
+        boxed(100, 0, 140, 40),
+        boxed(102, 0, 142, 40),
+        boxed(200, 0, 240, 40),
+    )
+    assert once([[boxed(1, 0, 41, 40), first], [again, new]], [known]) == [first, new]
+
+
+def test_a_tile_around_a_face_is_640_pixels_or_as_much_as_the_picture_has() -> None:
+    (corner,), (middle,) = (tiles_around([each], (300, 2000), 1.0) for each in (face(), moved(950)))
+    assert corner == Tile(0, 0, 640, 300, 1.0)
+    assert middle == Tile(1000 - 320, 0, 640, 300, 1.0)  # the face's middle lies at 1000
+    (tall,) = tiles_around([moved(0, 940)], (2000, 300), 2.0)
+    assert tall == Tile(0, 1000 - 160, 300, 320, 2.0)  # seen twice as large, 320 are shown
+    assert {(tile.width, tile.height) for tile in tiles((3000, 4000), 24, 640)} == {(640, 640)}

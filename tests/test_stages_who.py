@@ -4,13 +4,14 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.errors import UsageError
+from faceswap_cli.errors import NoFaceError, UsageError
 from faceswap_cli.media.people_file import People, Person, Sighting
 from faceswap_cli.options import PLACES, Options, Who
-from faceswap_cli.stages.cast import Cast
+from faceswap_cli.stages.cast import Cast, find_cast
 from faceswap_cli.stages.identity import Encoder
 from faceswap_cli.stages.places import in_order
 from faceswap_cli.stages.track import Located, Track
@@ -70,6 +71,12 @@ def test_a_place_orders_the_faces(place: str, wanted: list[int]) -> None:
     """Middles: (150, 40), (10, 80) and (80, 30), in a picture of 160 x 90."""
     faces = {0: face(145, 35, 10), 1: face(0, 70, 20), 2: face(65, 15, 30)}
     assert in_order(faces, place, (90, 160, 3)) == wanted
+
+
+def test_the_middle_of_a_picture_is_that_of_its_height_too() -> None:
+    """(80, 80) is 35 from (80, 45), (118, 45) is 38."""
+    faces = {0: face(108, 35, 20), 1: face(70, 70, 20)}
+    assert in_order(faces, "centre", (90, 160, 3)) == [1, 0]
 
 
 def test_who_stands_left_is_followed_to_the_right() -> None:
@@ -241,3 +248,87 @@ def test_a_photo_finds_who_is_written_down_under_another_name() -> None:
     named = Wanted(known=0), Wanted(known=1)
     assert roles(followed([[face(0, 0, 20)]] * 9, *named, by=known)) == [{0: 1}] * 9
     assert known.of_photo(np.zeros((90, 160, 3), np.uint8), [face(0, 0, 20), face(70, 0, 20)]) == [1, 0]
+
+
+def cast_of(names: list[str | None], **options: str) -> Cast:
+    """The cast of some names where nobody is shown by a photo: no network is asked."""
+    return find_cast(names, Options(**options), None, BySize(), None)[0]  # type: ignore[arg-type]
+
+
+def test_who_is_named_by_a_map_or_by_the_options_gets_the_role() -> None:
+    assert cast_of(["left", "2"]).wanted == [Wanted(place="left"), Wanted(place="2")]
+    assert cast_of([None], who="right").wanted == [Wanted(place="right")]
+    assert (cast_of([None]).limit, cast_of([None], faces="all").limit) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "says"),
+    [
+        ([None, "left"], {"who": "right"}, "who is 'right', and the map names 'left' too"),
+        (["left", "left"], {}, "names the same person twice: left, left"),
+        (["left"], {"faces": "all"}, "a place names one, faces all several"),
+        (["p1"], {}, "p1"),
+    ],
+)
+def test_names_that_contradict_each_other_or_the_options_are_refused(
+    names: list[str | None], options: dict[str, str], says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        cast_of(names, **options)
+
+
+def test_the_nearest_is_the_best_likeness_to_whom_a_role_is_for() -> None:
+    known = knowing_both(BySize(w20=[0.3]))
+    assert Cast([LIKE_ANNA], known, 1).nearest() is None, "nobody was looked at"
+    known.of_photo(np.zeros((90, 160, 3), np.uint8), [face(0, 0, 20)])
+    assert Cast([LIKE_ANNA], known, 1).nearest() == pytest.approx(0.3)
+    assert Cast([LIKE_ANNA, Wanted(known=1)], known, 1).nearest() == pytest.approx(0.91**0.5)
+    assert Cast([Wanted(place="left")], known, 1).nearest() is None
+    assert Cast([LIKE_ANNA], None, 1).nearest() is None
+
+
+class Finding:
+    """A detector that finds these faces in every photo."""
+
+    def __init__(self, *faces: Face) -> None:
+        self.faces = list(faces)
+
+    def search(self, rgb: np.ndarray) -> list[Face]:
+        return self.faces
+
+
+class InSpace(BySize):
+    """An encoder whose space has a name."""
+
+    space = "ours"
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    cv2.imwrite(str(tmp_path / "anna.png"), np.zeros((90, 160, 3), np.uint8))
+    return tmp_path / "anna.png"
+
+
+def test_who_is_shown_by_a_photo_is_its_largest_face_and_looked_for_once(photo: Path) -> None:
+    encoder, detect = BySize(w40=[0.6]), Finding(face(0, 0, 40), face(70, 0, 20))
+    options = Options(not_who=f"like:{photo}", faces="all")
+    cast, notes = find_cast([None, f"like:{photo}"], options, None, encoder, detect)  # type: ignore[arg-type]
+    assert notes == ["anna.png shows 2 faces: the largest says who is meant"]
+    assert cast.wanted == [Wanted(spared=0), Wanted(known=0, spared=0)]
+    assert encoder.asked == [40]
+    assert find_cast([f"like:{photo}"], Options(), None, encoder, Finding(face(0, 0, 40)))[1] == []  # type: ignore[arg-type]
+
+
+def test_a_photo_without_a_face_says_nobody(photo: Path) -> None:
+    with pytest.raises(NoFaceError, match=r"no face found in anna\.png"):
+        find_cast([f"like:{photo}"], Options(), None, BySize(), Finding())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("space", "roles_given"), [("ours", {0: 0}), ("another", {})])
+def test_who_is_written_down_is_known_by_likeness_too_where_the_encoder_is_the_same(
+    space: str, roles_given: dict[int, int]
+) -> None:
+    """The face lies where nobody was written down, and is like p2."""
+    people = replace(written(p1=[[0, 70, 0, 90, 20]], p2=[[5, 0, 0, 20, 20], [6, 0, 0, 20, 20]]), space=space)
+    cast, _ = find_cast(["p2"], Options(people=Path("people")), people, InSpace(w20=[0.6]), Finding())  # type: ignore[arg-type]
+    assert cast.of_photo(np.zeros((90, 160, 3), np.uint8), [face(0, 0, 20)]) == roles_given

@@ -1,5 +1,7 @@
 """Triplets: what a row holds, that a pack goes on where it broke off, and that a painter learns from it."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +45,8 @@ from faceswap_cli.training.generator.painter_losses import (  # noqa: E402
 )
 from faceswap_cli.training.teachers.encoders import load_encoders  # noqa: E402
 
+from .conftest import run_two_workers  # noqa: E402
+
 TINY = """
 discriminator_width = 4
 adversarial_from = 0.5
@@ -56,6 +60,68 @@ blocks = 1
 
 def encoder() -> torch.nn.Module:
     return load_encoders(None)[0]
+
+
+# the rows of a batch of eight, shared by the workers there are: three of the first four have an answer, one of the last
+SHARED_ROWS = """
+import os, sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+from faceswap_cli.training.core.options import TrainOptions
+from faceswap_cli.training.data.triplet_data import Batch, TripletData
+from faceswap_cli.training.generator import painter
+from faceswap_cli.training.teachers import identity_judge
+
+# a step in proportion to the gradient, in float32: Adam's first steps make as much of what is rounded away
+torch.optim.AdamW = lambda parameters, weight_decay: torch.optim.SGD(parameters, lr=1.0)
+torch.optim.Adam = lambda parameters, betas: torch.optim.SGD(parameters, lr=1.0)
+painter.autocast = lambda device: torch.autocast(device.type, enabled=False)
+identity_judge._jitter = lambda count, device: torch.eye(3).expand(count, 3, 3)
+identity_judge._blurred = lambda faces: faces
+rank, workers = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+drawn = TripletData.batches
+
+def shared(data, count, first, worker):
+    for whole in drawn(data, 8, first):
+        whole = replace(whole, answered=torch.tensor([True] * 3 + [False] + [True] + [False] * 3))
+        mine = slice(rank * 8 // workers, (rank + 1) * 8 // workers)
+        yield Batch(*(getattr(whole, name)[mine] for name in Batch.__slots__))
+
+TripletData.batches = shared
+pack, config, output = map(Path, sys.argv[1:])
+painter.train(TrainOptions(data=(pack,), network="painter", config=config, output=output, steps=3, batch=8 // workers,
+                           threads=1, learning_rate=0.05))
+"""
+
+TWO_WORKERS = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from torch import distributed
+from faceswap_cli.training.core.options import TrainOptions
+from faceswap_cli.training.core.run import Run
+from faceswap_cli.training.generator import painter
+
+step, seen = painter._step, []
+def told(state, batch, *rest):
+    seen.append(f"{float(batch.target.mean() + batch.portrait.mean()):.7f}")
+    return step(state, batch, *rest)
+painter._step = told
+
+pack, config, output = map(Path, sys.argv[1:])
+options = TrainOptions(data=(pack,), network="painter", config=config, output=output / "whole", steps=4, batch=1,
+                       save_every=4, threads=1)
+painter.train(options)
+clock, calls = Run.out_of_time, iter(range(100))
+Run.out_of_time = lambda run: next(calls) >= 2
+halves = replace(options, output=output / "halves")
+painter.train(halves)
+Run.out_of_time = clock
+distributed.barrier()  # until the first worker has written the checkpoint
+painter.train(replace(halves, resume=True))
+print(*seen)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +262,37 @@ def test_a_painter_trains_resumes_exactly_and_is_exported(triplets: Path, tmp_pa
     assert export(whole.output).is_file()
 
 
+def test_two_painters_of_four_rows_learn_what_one_of_eight_does(triplets: Path, tmp_path: Path) -> None:
+    """The rows with an answer are three on one worker and one on the other: the mean over all four counts."""
+    config = tmp_path / "tiny.toml"
+    config.write_text(TINY.replace("adversarial_from = 0.5", "adversarial_from = 0.0"))
+    run_two_workers(SHARED_ROWS, triplets, config, tmp_path / "two")
+    subprocess.run([sys.executable, "-c", SHARED_ROWS, *map(str, (triplets, config, tmp_path / "one"))], check=True)
+    hardly = {"output": tmp_path / "none", "steps": 1, "batch": 1, "learning_rate": 1e-12}
+    training.train(TrainOptions(data=(triplets,), network="painter", config=config, threads=1, **hardly))
+    one, two, none = (torch.load(tmp_path / run / "last.pt", weights_only=True) for run in ("one", "two", "none"))
+    for part in ("network", "average", "discriminator"):
+        learnt, other, start = (
+            torch.cat([value.flatten() for value in state[part].values() if value.is_floating_point()])
+            for state in (one, two, none)
+        )
+        assert float((other - learnt).norm()) < 1e-3 * float((learnt - start).norm()), part
+
+
+@pytest.mark.slow
+def test_two_painters_draw_their_own_rows_and_go_on_exactly(triplets: Path, tmp_path: Path) -> None:
+    config = tmp_path / "tiny.toml"
+    config.write_text(TINY)
+    first, second = (line.split() for line in run_two_workers(TWO_WORKERS, triplets, config, tmp_path))
+    assert len(set(first[:4]) | set(second[:4])) == 8  # no batch is like another
+    assert (first[4:], second[4:]) == (first[:4], second[:4])
+    assert len((tmp_path / "whole" / "log.csv").read_text().splitlines()) == 2  # one worker wrote it
+    once, twice = (torch.load(tmp_path / run / "last.pt", weights_only=True) for run in ("whole", "halves"))
+    for part in ("network", "average", "discriminator"):
+        for name, value in once[part].items():
+            assert torch.equal(value, twice[part][name]), f"{part}.{name}"
+
+
 def test_where_no_answer_is_known_edges_stay_the_composites(triplets: Path, tmp_path: Path) -> None:
     config = tmp_path / "tiny.toml"
     config.write_text(TINY)
@@ -304,6 +401,8 @@ def test_a_batch_depends_on_its_number_alone(triplets: Path) -> None:
     second = next(batches)
     again = next(TripletData((triplets,), 96, seed=3).batches(2, first=1))
     assert torch.equal(second.target, again.target) and torch.equal(second.portrait, again.portrait)
+    others = TripletData((triplets,), 96, seed=3).batches(2, first=1, worker=1)
+    assert not torch.equal(second.portrait, next(others).portrait)
     assert second.target.shape == (2, 3, 96, 96) and second.portrait.shape == (2, 4, 96, 96)
 
 

@@ -8,7 +8,13 @@ torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 from torch import Tensor, nn  # noqa: E402
 
 from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
-from faceswap_cli.training.distil.losses import mask_loss, perceptual, reconstruction, teacher_weight  # noqa: E402
+from faceswap_cli.training.distil.losses import (  # noqa: E402
+    mask_loss,
+    perceptual,
+    quality,
+    reconstruction,
+    teacher_weight,
+)
 from faceswap_cli.training.generator.losses import (  # noqa: E402
     blend_penalty,
     closed_gate_loss,
@@ -233,3 +239,45 @@ def test_a_judge_draws_the_picture_to_the_wanted_vector() -> None:
     before = identity_loss(judge.look(crop, 0), wanted)
     after = stepped(crop, lambda image: identity_loss(judge.look(image, 0), wanted), rate=1e4)
     assert identity_loss(judge.look(after, 0), wanted) < before
+
+
+def test_a_picture_without_a_class_map_says_nothing_of_its_mask() -> None:
+    """The second's map has nothing outside the face: there is none."""
+    outside, mask = torch.zeros(2, 1, 1, 2), torch.tensor([0.3, 0.6]).expand(2, 1, 1, 2)
+    outside[0, ..., 0] = 1
+    assert mask_loss(mask, outside).item() == pytest.approx((0.3 + 0.4) / 2)
+    assert mask_loss(mask[1:], outside[1:]).item() == 0
+
+
+def test_sharpness_added_counts_as_much_as_sharpness_lost() -> None:
+    """Stripes of 0.2 and of 0.05, across and down, with 0.01 beside each."""
+    stripes = (torch.arange(32) % 2 - 0.5).expand(1, 3, 32, 32)
+    for sharp, soft in ((stripes * 0.2, stripes * 0.05), (stripes.mT * 0.2, stripes.mT * 0.05)):
+        lost, added = quality(0.5 + soft, 0.5 + sharp).item(), quality(0.5 + sharp, 0.5 + soft).item()
+        assert lost == pytest.approx(added)
+        assert lost == pytest.approx((15 * 0.06 / 0.21 + 0.035 / 0.11) / 16, rel=1e-4)  # the last patch has half
+
+
+class Adding(nn.Module):
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image + self.number
+
+
+class Stairs(MobileFaceNet):
+    """An encoder whose block k adds k to what it is given."""
+
+    def blocks(self) -> list[nn.Module]:  # type: ignore[override]
+        return [Adding(number) for number in range(8)]
+
+
+def test_perceptual_is_the_share_of_the_squares_after_the_first_third_and_sixth_block() -> None:
+    """0.6 beside 0.5 in ImageNet's numbers; 3 is added by the third block, 15 by the sixth."""
+    deviations, sizes = (0.229, 0.224, 0.225), (0.015 / 0.229, 0.044 / 0.224, 0.094 / 0.225)
+    apart = sum((0.1 / each) ** 2 for each in deviations)
+    wanted = sum(apart / sum((size + added) ** 2 for size in sizes) for added in (0, 3, 15))
+    student, teacher = torch.full((2, 3, 32, 32), 0.6), torch.full((2, 3, 32, 32), 0.5)
+    assert perceptual(student, teacher, Stairs()).tolist() == pytest.approx([wanted] * 2, rel=1e-4)

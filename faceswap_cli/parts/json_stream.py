@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 _PIECE = 1 << 16  # letters read at a time, at least
 _FILLED = re.compile(r"[^ \t\r\n]")
+_GOES_ON = re.compile(r"[-+.0-9eE]*")  # how a number may go on, behind what is one already: 12, 12. and 12.5e
 
 
 def _refuse(constant: str) -> None:
@@ -79,7 +80,7 @@ class _Text:
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
-                if end < len(self._text) or not self._read():  # at the very end a number may go on
+                if not _GOES_ON.fullmatch(self._text, end) or not self._read():  # at the very end a number may go on
                     self._at = end
                     return value
             except json.JSONDecodeError:

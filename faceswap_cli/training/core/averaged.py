@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .options import TrainOptions
+from .parallel import average_gradients, largest
 from .run import Network, channels_last, cosine_rate, set_rate, share_done, update_average
 
 PARTS = ("network", "average", "optimiser")
@@ -34,14 +35,15 @@ class Averaged(Generic[Network]):
         """Count a step of a run of `steps` by default; `began` is the clock and the progress this start began with."""
         self.step += 1
         clock, progress = began
-        spent = (time.monotonic() - clock) / 60
+        spent = largest((time.monotonic() - clock) / 60) if options.minutes is not None else 0.0
         self.progress = share_done(options, self.step, options.steps or steps, spent, progress)
 
     def descend(self, loss: Tensor, rate: float) -> None:
-        """Do one step of the optimiser and of the average."""
+        """Do one step of the optimiser and of the average, with gradients averaged over the workers and clipped."""
         set_rate(self.optimiser, rate)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(self.network)
         nn.utils.clip_grad_norm_(self.network.parameters(), self.steepest)
         self.optimiser.step()
         update_average(self.average, self.network, min(self.decay, (1 + self.step) / (10 + self.step)))

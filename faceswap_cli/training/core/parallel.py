@@ -7,7 +7,7 @@ are. All end with the same step: one that went on alone would wait for the other
 import os
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 
 
 def join_workers(device: torch.device) -> int:
@@ -44,6 +44,16 @@ def largest(value: float) -> float:
     votes = torch.tensor(value, dtype=torch.float64, device=device)
     distributed.all_reduce(votes, distributed.ReduceOp.MAX)
     return float(votes)
+
+
+@torch.no_grad()
+def mean_of_workers(value: Tensor) -> Tensor:
+    """Return the mean of the workers' values to all: what a loss of one worker's rows is a share of."""
+    if not distributed.is_initialized():
+        return value
+    total = value.detach().to(torch.float32, copy=True)
+    distributed.all_reduce(total)
+    return total / distributed.get_world_size()
 
 
 def average_gradients(network: nn.Module) -> None:

@@ -1,7 +1,7 @@
 """Batches of triplets for a painter's training, read ahead from disk by a thread.
 
 Targets are graded anew with their answers, portraits are lit anew and given holes, pictures are mirrored. A batch
-depends on the seed and its number alone, so a run that goes on sees what it would have seen.
+depends on the seed, its number and the worker alone, so a run that goes on sees what it would have seen.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -54,13 +54,13 @@ class TripletData:
         if not self._training:
             raise UsageError(f"no triplets to train on in {', '.join(map(str, folders))}")
 
-    def batches(self, count: int, first: int) -> Iterator[Batch]:
-        """Yield batches of `count` rows for ever, from number `first` on."""
+    def batches(self, count: int, first: int, worker: int = 0) -> Iterator[Batch]:
+        """Yield a worker's batches of `count` rows for ever, from number `first` on."""
 
         def made() -> Iterator[list[Triplet]]:
             number = first
             while True:
-                draw = np.random.default_rng([self._seed, number])
+                draw = np.random.default_rng([self._seed, number, worker])
                 rows = draw.integers(len(self._training), size=count)
                 yield [self._augmented(self._read(self._training, row), draw) for row in rows]
                 number += 1

@@ -21,6 +21,7 @@ from ...networks.painter import Painter
 from ...store import models
 from ..core.checkpoint import load
 from ..core.options import DistillOptions
+from ..core.parallel import join_workers
 from ..core.run import start_torch
 from ..core.settings import make_record, read_record
 from ..generator.generators import read_generator
@@ -50,12 +51,13 @@ def distill(options: DistillOptions) -> None:
     if config.working % 32:
         raise UsageError(f"working is {config.working}: give a multiple of 32")
     device = start_torch(options)
+    worker = join_workers(device)
     student = MobilePainter(config).to(device)
     if options.init_from is not None:
         load_strictly(student, read_student(options.init_from))
     state = build_state(KIND, student, settings, load_encoders(options.encoder), options)
     state.teacher = load_teacher(options.teacher, config.working).to(device)
-    run_painter(options, settings, state)
+    run_painter(options, settings, state, worker)
 
 
 def load_teacher(path: Path | None, working: int) -> Painter:

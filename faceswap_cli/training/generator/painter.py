@@ -23,6 +23,7 @@ from ...networks.painter import LIGHT_SIDE, Painter, PainterConfig, Painting, Po
 from ..core.averaged import Averaged, begin
 from ..core.checkpoint import load
 from ..core.options import TrainOptions
+from ..core.parallel import average_gradients, is_first, join_workers
 from ..core.run import Run, autocast, seed_step, set_rate, start_torch
 from ..core.settings import read_record
 from ..core.sheets import write_sheet
@@ -84,15 +85,16 @@ def train(options: TrainOptions) -> None:
     if config.working % 32:
         raise UsageError(f"working is {config.working}: give a multiple of 32")
     device = start_torch(options)
+    worker = join_workers(device)
     network = Painter(config).to(device)
     if options.init_from is not None:
         network.load_state_dict(read_painter(options.init_from))
     encoders = load_encoders(options.teacher)
-    run_painter(options, settings, build_state("painter", network, settings, encoders, options))
+    run_painter(options, settings, build_state("painter", network, settings, encoders, options), worker)
 
 
-def run_painter(options: TrainOptions, settings: PainterSettings, state: PainterState) -> None:
-    """Train a painter on the triplets of `options.data`, a student beside its teacher."""
+def run_painter(options: TrainOptions, settings: PainterSettings, state: PainterState, worker: int) -> None:
+    """Train a painter on the triplets of `options.data`, a student beside its teacher; the first worker writes."""
     run = Run(options)
     device = next(state.painter.network.parameters()).device
     data = TripletData(options.data, (state.teacher or state.painter.network).working, options.seed)
@@ -101,17 +103,20 @@ def run_painter(options: TrainOptions, settings: PainterSettings, state: Painter
     painter, batch_size = state.painter, options.batch or BATCH
     run.start(painter.step, batch_size)
     began = (time.monotonic(), painter.progress)
-    for batch in _on(device, data.batches(batch_size, painter.step)):
+    for batch in _on(device, data.batches(batch_size, painter.step, worker)):
         if painter.progress >= 1 or run.out_of_time():
             break
-        seed_step(options, 0, painter.step)  # the encoders' jitter: a run goes on exactly
+        seed_step(options, worker, painter.step)  # the encoders' jitter: a run goes on exactly
         rate = painter.rate(options, LEARNING_RATE)
         losses = _step(state, learnt_from(state, batch), settings, rate)
         painter.advance(options, STEPS, began)
+        if not is_first(worker):
+            continue
         run.show(painter.step, painter.progress, losses, STEPS)
         if painter.step % options.save_every == 0:
             _keep(run, state, data, settings, losses)
-    _keep(run, state, data, settings, {})
+    if is_first(worker):
+        _keep(run, state, data, settings, {})
 
 
 @torch.no_grad()
@@ -197,11 +202,13 @@ def painter_losses(
         "contrast": ramp * settings.contrast * mean_over(to_unwanted, alone),
         "natural": ramp * settings.natural * mean_over(edge_distance(image, composite), alone),
     }
+    share = mean_over(torch.ones_like(alone), alone)  # of what all workers' rows say: this one's, 1 where it is alone
     if (rows := alone.nonzero()[:, 0]).numel():
-        losses["light"] = ramp * settings.light * light_loss(image[rows], batch.target[rows])
+        losses["light"] = ramp * settings.light * share * light_loss(image[rows], batch.target[rows])
         if state.expression is not None:
             with autocast(image.device):
-                losses["expression"] = ramp * settings.expression * state.expression(image[rows], batch.target[rows])
+                distance = state.expression(image[rows], batch.target[rows])
+                losses["expression"] = ramp * settings.expression * share * distance
     return losses
 
 
@@ -214,6 +221,7 @@ def _teach_discriminator(state: PainterState, batch: Batch, image: Tensor, rate:
     loss = torch.stack([hinge_discriminator(r[-1].float(), f[-1].float()) for r, f in pairs]).mean()
     state.discriminator_optimiser.zero_grad(set_to_none=True)
     loss.backward()
+    average_gradients(state.discriminator)
     nn.utils.clip_grad_norm_(state.discriminator.parameters(), 5.0)
     state.discriminator_optimiser.step()
     return {"discriminator": loss.detach()}

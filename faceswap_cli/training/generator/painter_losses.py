@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from ...networks.light import luma
 from ...networks.mobilefacenet import MobileFaceNet, imagenet_normalise
+from ..core.parallel import mean_of_workers
 from ..data.face_set import ENCODER_SIZE
 
 OUTSIDE = 0.15  # weight of what is not pasted beside what is
@@ -50,15 +51,19 @@ def map_distance(image: Tensor, answer: Tensor, encoder: nn.Module) -> Tensor:
     with torch.no_grad():
         wanted = _early_maps(answer, encoder)
     shares = [
-        (ours.float() - theirs.float()).abs().mean(dim=(1, 2, 3)) / theirs.float().abs().mean()
+        (ours.float() - theirs.float()).abs().mean(dim=(1, 2, 3)) / mean_of_workers(theirs.float().abs().mean())
         for ours, theirs in zip(found, wanted, strict=True)
     ]
     return torch.stack(shares).sum(dim=0)
 
 
 def mean_over(values: Tensor, rows: Tensor) -> Tensor:
-    """Return the mean of values (N,) over rows (N,) bool, 0 where there are none."""
-    return (values * rows).sum() / rows.sum().clamp(min=1)
+    """Return the mean of values (N,) over rows (N,), 0 or 1 each; 0 where there are none.
+
+    Of several workers it is the share of the mean over all their rows that makes the mean of their gradients its own.
+    """
+    count = mean_of_workers(rows.sum())
+    return (values * rows).sum() / torch.where(count > 0, count, 1)
 
 
 def _band_weight(mask: Tensor) -> Tensor:
