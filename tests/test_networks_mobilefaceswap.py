@@ -19,7 +19,6 @@ from faceswap_cli.networks.readers.paddle import _as_torch
 from .golden import recipes
 
 SMALL = MobileConfig(latent=16, hidden=8)
-SHOWN = replace(SMALL, portrait=True, working=32)
 
 
 def identities(count: int, length: int = 16) -> torch.Tensor:
@@ -153,50 +152,3 @@ def test_the_encoder_gives_its_embedding_with_its_last_map():
         vector, features = split_identity(ArcFaceWithMap(encoder).eval()(face))
         torch.testing.assert_close(vector, torch.nn.functional.normalize(encoder(face)), atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(features, encoder.last_map(face), atol=1e-3, rtol=1e-3)
-
-
-def test_untrained_it_lays_the_portrait_into_the_targets_light():
-    network = MobileFaceSwap(replace(SHOWN, working=64))
-    face = 0.3 * torch.rand(1, 1, 128, 128, generator=torch.Generator().manual_seed(0)).expand(1, 3, -1, -1)
-    portrait = torch.cat([face, torch.zeros(1, 1, 128, 128)], dim=1)
-    portrait[:, 3, 32:96, 32:96] = 1
-    target = face + 0.5
-    with torch.no_grad():
-        image, mask = network.swap(target, network.inject(identities(1)), portrait)
-    assert mask.min() > 0.85
-    inside = image[..., 40:88, 40:88]
-    assert (inside - face[..., 40:88, 40:88] - 0.5).abs().mean() < 0.02  # the same texture, as light as the target
-    assert (image - target)[..., :16, :16].abs().max() < 0.01
-
-
-def test_with_a_portrait_it_thinks_at_its_own_size_whatever_the_crops():
-    network = MobileFaceSwap(MobileConfig(portrait=True)).eval()
-    weights = sum(weight.numel() for weight in network.parameters())
-    assert 2 * weights < 8e6
-    costs = []
-    for side in (128, 384):
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            image, mask = network.swap(
-                torch.rand(1, 3, side, side), network.inject(identities(1, 128)), torch.rand(1, 4, side, side)
-            )
-        assert image.shape[-1] == mask.shape[-1] == side
-        costs.append(counter.get_total_flops() / 2e9)
-    assert costs == pytest.approx([0.10, 0.10], abs=0.005)
-
-
-def test_a_portrait_makes_a_difference_only_where_it_may_be_used():
-    network = MobileFaceSwap(SHOWN).eval()
-    target, who = torch.rand(2, 3, 64, 64), identities(2)
-    portrait = torch.rand(2, 4, 64, 64)
-    unusable = portrait * torch.tensor([1.0, 1.0, 1.0, 0.0]).reshape(1, 4, 1, 1)
-    with torch.no_grad():
-        assert (network(target, who, portrait) - target).abs().mean() > 0.05
-        torch.testing.assert_close(network(target, who, unusable), target, atol=0.01, rtol=0)
-    with pytest.raises(ValueError, match="shown a portrait"):
-        network(target, who)
-
-
-def test_every_weight_learns_with_a_portrait_too():
-    network = MobileFaceSwap(SHOWN)
-    network(torch.rand(2, 3, 32, 32), identities(2), torch.rand(2, 4, 32, 32)).square().sum().backward()
-    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in network.parameters())

@@ -29,21 +29,20 @@ OPTIONS = Options(device="cpu", threads=1)
 SpecialisedNetwork = MobileFaceSwap | MobilePainter
 
 
-@pytest.fixture(scope="module", params=["vector alone", "portrait", "painter"])
+@pytest.fixture(scope="module", params=["vector alone", "painter"])
 def network(request: pytest.FixtureRequest) -> SpecialisedNetwork:
     torch.manual_seed(0)
     if request.param == "painter":
         painter = MobilePainter(MobilePainterConfig(size=SIZE, working=32, latent=LATENT, hidden=8)).eval()
         torch.nn.init.normal_(painter.paint.weight, std=0.3)
         return painter
-    shown = request.param == "portrait"
-    network = MobileFaceSwap(MobileConfig(latent=LATENT, hidden=8, portrait=shown, working=32)).eval()
+    network = MobileFaceSwap(MobileConfig(latent=LATENT, hidden=8)).eval()
     torch.nn.init.normal_(network.final[-1].weight, std=5.0)  # as if it had learnt to change what it is shown
     return network
 
 
 def sees_portrait(network: SpecialisedNetwork) -> bool:
-    return isinstance(network, MobilePainter) or network.config.portrait
+    return isinstance(network, MobilePainter)
 
 
 @pytest.fixture(scope="module")

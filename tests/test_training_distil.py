@@ -30,12 +30,13 @@ from faceswap_cli.training.data.pack import PackWriter  # noqa: E402
 from faceswap_cli.training.data.swap_data import Batch  # noqa: E402
 from faceswap_cli.training.distil import train as distill  # noqa: E402
 from faceswap_cli.training.distil.losses import mask_loss, perceptual, quality, reconstruction, teacher_weight  # noqa: E402
+from faceswap_cli.training.distil.painter import StudentSettings  # noqa: E402
 from faceswap_cli.training.export import export  # noqa: E402
 from faceswap_cli.training.generator.generators import read_generator, settings_from  # noqa: E402
 from faceswap_cli.training.teachers.identity_judge import IdentityJudge  # noqa: E402
 from faceswap_cli.types import Identity  # noqa: E402
 
-TINY = "adversarial_from = 3\ndiscriminator_width = 4\n[shape]\nhidden = 8\nworking = 96\n"
+TINY = "adversarial_from = 3\ndiscriminator_width = 4\n[shape]\nhidden = 8\n"
 LITE = LiteConfig(size=96, working=96, width=8, blocks=1)
 
 
@@ -150,7 +151,7 @@ def test_interrupted_run_ends_with_the_same_weights(
 
 def test_the_student_comes_nearer_to_its_teacher(teacher: Path) -> None:
     torch.manual_seed(0)
-    settings = DistillSettings(portrait=False, shape={"hidden": 8}, identity=0.0, discriminator_width=4)
+    settings = DistillSettings(shape={"hidden": 8}, identity=0.0, discriminator_width=4)
     judge = IdentityJudge([MobileFaceNet()], 96)
     state = distill.build_state(settings, distill.load_teacher(teacher, 96), judge, None, torch.device("cpu"))
     set_rate(state.student_optimiser, 5e-3)
@@ -160,21 +161,6 @@ def test_the_student_comes_nearer_to_its_teacher(teacher: Path) -> None:
         batch = batch_of(target, vector, judge.look(taught, 0))  # wanted: what the teacher made is the source exactly
     losses = [distill.student_step(state, batch, settings, 0)[0]["reconstruction"].item() for _ in range(20)]
     assert min(losses[-5:]) < 0.8 * losses[0]
-
-
-def test_a_student_that_is_shown_the_portrait_starts_where_its_teacher_lays_it(teacher: Path) -> None:
-    judge = IdentityJudge([MobileFaceNet()], 96)
-    vector = torch.nn.functional.normalize(torch.randn(1, 128))
-    batch = batch_of(picture(), vector, vector)
-    batch = replace(batch, portrait=torch.cat([picture().flip(3), torch.ones(1, 1, 96, 96)], dim=1))
-    losses = []
-    for portrait in (True, False):
-        settings = DistillSettings(portrait=portrait, shape={"hidden": 8, "working": 96}, discriminator_width=4)
-        state = distill.build_state(settings, SimSwapLite(LITE).eval(), judge, None, torch.device("cpu"))
-        settings = replace(settings, reweighted=False, smoothness=1.0)
-        losses.append(distill.student_step(state, batch, settings, 0)[0])
-    for name in ("reconstruction", "smoothness"):
-        assert losses[0][name] < 0.25 * losses[1][name]
 
 
 def test_without_reweighting_every_picture_of_the_teacher_counts_fully(teacher: Path) -> None:
@@ -191,18 +177,17 @@ def test_the_exported_file_paints_what_the_average_does(whole_run: Path, tmp_pat
     path = export(whole_run, tmp_path / "mobile.onnx")
     bundle = find_bundle(Options(model=str(path), device="cpu"))
     contract = bundle.generator.contract
-    assert (contract.space, contract.template, contract.size) == ("mobilefacenet-128", "simswap-frontal", 192)
-    assert contract.points == "points"
+    assert (contract.space, contract.template, contract.size) == ("mobilefacenet-128", "simswap-frontal", 96)
+    assert not contract.points
     student = distill.build_student(DistillSettings(**checkpoint.load(whole_run / "last.pt")["settings"])).eval()
     student.load_state_dict(checkpoint.load(whole_run / "last.pt")["average"])
     vector = torch.nn.functional.normalize(torch.randn(1, 128))
-    target = torch.from_numpy(astronaut_crop(192)).permute(2, 0, 1)[None] / 255
-    portrait = torch.cat([target.flip(3), torch.ones(1, 1, 192, 192)], dim=1)
+    target = torch.from_numpy(astronaut_crop(96)).permute(2, 0, 1)[None] / 255
     who = Identity(vector[0].numpy(), contract.space)
     opened = open_generator(bundle.generator, who, Options(device="cpu", threads=1))
-    image = opened.run(target=target.numpy(), portrait=portrait.numpy())[0]
+    image = opened.run(target=target.numpy())[0]
     with torch.no_grad():
-        assert np.abs(image - student(target, vector, portrait).numpy()).max() < 5e-3  # weights are stored as float16
+        assert np.abs(image - student(target, vector).numpy()).max() < 5e-3  # weights are stored as float16
 
 
 def test_a_photo_is_swapped_with_the_exported_file(whole_run: Path, tmp_path: Path, portrait: Path) -> None:
@@ -278,15 +263,13 @@ def test_unknown_settings_and_shapes_are_named(tmp_path: Path) -> None:
         read_record(tmp_path / "wrong.toml", DistillSettings)
     with pytest.raises(UsageError, match="depth"):
         distill.build_student(DistillSettings(shape={"depth": 3}))
-    with pytest.raises(UsageError, match="say portrait = false"):
-        distill.build_student(DistillSettings(shape={"injection": "map"}))
-    with pytest.raises(UsageError, match="working is 112"):
-        distill.build_student(DistillSettings(shape={"working": 112}))
 
 
 def test_the_examples_settings_are_readable() -> None:
-    example = Path(__file__).resolve().parents[1] / "examples" / "mobile.toml"
-    assert distill.build_student(read_record(example, DistillSettings)).config.hidden == 128
+    examples = Path(__file__).resolve().parents[1] / "examples"
+    settings = read_record(examples / "mobilefaceswap.toml", DistillSettings)
+    assert distill.build_student(settings).config.injection == "map"
+    assert read_record(examples / "mobile.toml", StudentSettings).shape == {"hidden": 128}
 
 
 def picture() -> torch.Tensor:

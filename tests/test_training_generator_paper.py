@@ -281,7 +281,7 @@ def test_the_published_student_learns_from_a_simswap(tmp_path: Path) -> None:
     arcface.layer4 = torch.nn.Sequential()
     judge = IdentityJudge([ArcFaceWithMap(arcface)], 96)
     teacher = UnitRange(SimSwap(SimSwapConfig(**NARROW))).requires_grad_(False).eval()
-    settings = DistillSettings(portrait=False, shape={"injection": "map", "norm": "batch"}, discriminator_width=4)
+    settings = DistillSettings(shape={"injection": "map", "norm": "batch"}, discriminator_width=4)
     state = distill.build_state(settings, teacher, judge, None, torch.device("cpu"))
     small = batch_of(same=False)
     pictures = {

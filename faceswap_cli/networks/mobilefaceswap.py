@@ -3,9 +3,7 @@
 The injection side (injection.py) runs once per source and gives the weights; the dynamic network, a U-Net of depthwise
 and pointwise convolutions, then serves every frame. A small branch says where its picture replaces the target's (weakly
 semantic fusion). Paper: MobileFaceSwap (Xu et al., AAAI 2022). `PUBLISHED` is the network that came with it; ours has
-no batch norms and takes an identity vector alone or, as `lite` does, the source's portrait laid over the target too.
-Then its own picture is that portrait in the target's light, lighter or darker in places, and the network can think at a
-small copy of the crop: skin, pores and brows are real ones at any crop size.
+no batch norms and takes an identity vector alone. mobile_painter.py has its sibling, which paints over a portrait.
 """
 
 from dataclasses import dataclass
@@ -17,14 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .injection import DECODER, EMBEDDING, ENCODER, SLOPE, MapPredictor, Modulation, VectorPredictor
-from .layers import resized, shrunk
-from .light import LightMatch, lit, luma, shaded
 
 REDUCTION = 32  # the target's side is a multiple of it: five halvings
 FUSION = (512, 128, 64, 32, 8, 2)  # channels of the fusion branch, from the coarsest map to full size
 FILTER = 8  # channels of the last layers
-SEEN = 7  # channels of target, portrait and how far that may be used
-OPEN = 2.0  # logit of an untrained mask over a portrait: it counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +29,6 @@ class MobileConfig:
     latent: int = 128  # length of the identity vector, for "vector"
     hidden: int = 128  # width of the layer all kernels are read from, for "vector"
     norm: Literal["none", "batch"] = "none"
-    portrait: bool = False  # it is shown the source's portrait, for "vector"
-    working: int = 128  # side at which it thinks then; crops are averaged down to it
-    change: float = 0.2  # largest change of the portrait's brightness then
 
 
 PUBLISHED = MobileConfig(injection="map", norm="batch")
@@ -52,20 +43,15 @@ class Kernels:
 
 
 class MobileFaceSwap(nn.Module):
-    """Generator: (N, 3, S, S) in [0, 1] and identities of L2 norm 1, one for all pictures or one each, to images.
-
-    With `portrait` it is also given (N, 4, S, S) in [0, 1]: the source laid over each target, and how far each of these
-    pixels may be used.
-    """
+    """Generator: (N, 3, S, S) in [0, 1] and identities of L2 norm 1, one for all pictures or one each, to images."""
 
     def __init__(self, config: MobileConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or MobileConfig()
         own = config.injection == "vector"
         latent = config.latent if own else EMBEDDING
-        encoder = ((SEEN, ENCODER[0][1]), *ENCODER[1:]) if config.portrait else ENCODER
-        self.predictor: nn.Module = VectorPredictor(latent, config.hidden, encoder) if own else MapPredictor()
-        self.EncoderModulation = nn.ModuleList(Modulation(*widths, latent) for widths in encoder)
+        self.predictor: nn.Module = VectorPredictor(latent, config.hidden) if own else MapPredictor()
+        self.EncoderModulation = nn.ModuleList(Modulation(*widths, latent) for widths in ENCODER)
         self.DecoderModulation = nn.ModuleList(Modulation(*widths, latent) for widths in DECODER)
         self.final = nn.Sequential(
             _Double(),
@@ -77,14 +63,10 @@ class MobileFaceSwap(nn.Module):
         )
         stages = [_fusion(config, *widths) for widths in pairwise(FUSION)]
         self.mask = nn.Sequential(*stages, nn.Conv2d(FUSION[-1], 1, 3, padding=1))
-        self.light = LightMatch()
-        if config.portrait:
-            _begin_with(self.final[-1], 0.0)
-            _begin_with(self.mask[-1], OPEN)
 
-    def forward(self, target: Tensor, identity: Tensor, portrait: Tensor | None = None) -> Tensor:
+    def forward(self, target: Tensor, identity: Tensor) -> Tensor:
         """Return the target's crops (N, 3, S, S) with another identity."""
-        return self.swap(target, self.inject(identity), portrait)[0]
+        return self.swap(target, self.inject(identity))[0]
 
     def inject(self, identity: Tensor) -> Kernels:
         """Return the weights that put these identities in: what is computed once per source."""
@@ -92,29 +74,13 @@ class MobileFaceSwap(nn.Module):
         modulations = [*self.EncoderModulation, *self.DecoderModulation]
         return Kernels([*encoder, *decoder], [modulation(vector) for modulation in modulations])
 
-    def swap(self, target: Tensor, kernels: Kernels, portrait: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def swap(self, target: Tensor, kernels: Kernels) -> tuple[Tensor, Tensor]:
         """Return the fused image (N, 3, S, S) and where it is the network's own: (N, 1, S, S) in [0, 1]."""
-        if not self.config.portrait:
-            painted, mask = self._think(2 * target - 1, kernels)
-            own = (painted + 1) / 2
-        elif portrait is not None:
-            own, mask = self._changed(target, kernels, portrait)
-        else:
-            raise ValueError("this MobileFaceSwap is shown a portrait: give one")
-        return own * mask + target * (1 - mask), mask
-
-    def _changed(self, target: Tensor, kernels: Kernels, portrait: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the portrait over the target, lit like it and changed a little, and the mask, both at full size."""
-        small, seen = (shrunk(each, self.config.working) for each in (target, portrait))
-        light = self.light(small, seen[:, :3], seen[:, 3:])
-        face = lit(seen[:, :3], light)
-        change, mask = self._think(torch.cat([2 * small - 1, 2 * face - 1, seen[:, 3:]], dim=1), kernels)
-        face = target + portrait[:, 3:] * (lit(portrait[:, :3], light) - target)
-        change = self.config.change * luma(change) * seen[:, 3:]  # eyes, teeth and hair keep the target's shades
-        return shaded(face, change), resized(mask, face)
+        painted, mask = self._think(2 * target - 1, kernels)
+        return (painted + 1) / 2 * mask + target * (1 - mask), mask
 
     def _think(self, features: Tensor, kernels: Kernels) -> tuple[Tensor, Tensor]:
-        """Return what the network paints (N, 3, s, s) in [-1, 1] and its mask (N, 1, s, s), for (N, C, s, s)."""
+        """Return what the network paints (N, 3, S, S) in [-1, 1] and its mask (N, 1, S, S), for (N, 3, S, S)."""
         levels = list(zip(kernels.depthwise, kernels.pointwise, strict=True))
         maps = []
         for depthwise, pointwise in levels[: len(ENCODER)]:
@@ -181,10 +147,3 @@ def _fusion(config: MobileConfig, incoming: int, outgoing: int) -> nn.Sequential
 def _norm_act(config: MobileConfig, width: int) -> tuple[nn.Module, nn.Module]:
     """Return the norm and the activation; without a norm its place stays, so that names do not shift."""
     return nn.BatchNorm2d(width) if config.norm == "batch" else nn.Identity(), nn.LeakyReLU(SLOPE)
-
-
-def _begin_with(convolution: nn.Module, value: float) -> None:
-    """Start a last layer with all but one value everywhere."""
-    assert isinstance(convolution, nn.Conv2d) and convolution.bias is not None
-    nn.init.normal_(convolution.weight, std=1e-3)
-    nn.init.constant_(convolution.bias, value)

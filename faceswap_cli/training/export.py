@@ -25,8 +25,6 @@ from .supporting.parser import build_parser, write_parser
 from .supporting.points import build_points, write_points
 from .teachers.spaces import OURS, described, space_called
 
-ENLARGED = 2  # times the size at which a MobileFaceSwap that is shown a portrait thinks: the crop's it is exported for
-
 
 def export(run: Path, output: Path | None = None, change: float | None = None) -> Path:
     """Write a run's network (its folder or a checkpoint) as ONNX, beside the checkpoint by default; return where.
@@ -51,7 +49,7 @@ def export(run: Path, output: Path | None = None, change: float | None = None) -
 def _limited(state: dict[str, Any], change: float) -> dict[str, Any]:
     """Return the state of a run with another limit of change."""
     settings = state.get("settings", {})
-    if state["kind"] not in ("generator", "mobile") or not settings.get("portrait", settings.get("network") == "lite"):
+    if state["kind"] != "generator" or settings.get("network") != "lite":
         raise UsageError(
             f"change is {change:g}, but this {state['kind']} is shown no portrait whose brightness it changes"
         )
@@ -103,13 +101,10 @@ def _write_mobile(state: dict[str, Any], path: Path) -> None:
     student = build_student(make_record(DistillSettings, state["settings"], "the checkpoint"))
     student.load_state_dict(state["average"])
     config = student.config
-    size = ENLARGED * config.working if config.portrait else state.get("size", MOBILE_SIZE)
+    size = state.get("size", MOBILE_SIZE)
     space = space_called(state.get("space", OURS.name))
     examples = {"target": torch.rand(1, 3, size, size), "identity": torch.randn(1, space.dimension)}
     metadata = {"network": "mobilefaceswap", "configuration": json.dumps(asdict(config)), "size": str(size)}
-    if config.portrait:
-        examples["portrait"] = torch.rand(1, 4, size, size)
-        metadata["points"] = "points"
     signature = Signature(("image",), single=("identity",))
     write_onnx(student, examples, path, metadata | _crop_metadata(state), signature)
 

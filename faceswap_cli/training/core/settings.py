@@ -63,7 +63,6 @@ class SwapSettings:
 class DistillSettings:
     """Network, losses and schedule of a distillation into MobileFaceSwap; 30, 5, 10 and 1 are the paper's weights."""
 
-    portrait: bool = True  # the student is shown the source's portrait; false, the paper: an identity vector alone
     shape: dict[str, Any] = field(default_factory=dict)  # further fields of MobileConfig
     same_every: int = 4  # every so many batches source and target are the same person
     balance: float = 0.5  # a person with n pictures is drawn n^balance times as often as one with one
@@ -72,7 +71,6 @@ class DistillSettings:
     perceptual: float = 5.0  # distance to the teacher's picture in an encoder's early maps; paper: VGG's
     reweighted: bool = True  # both weighted, picture by picture, by how well the teacher did
     identity: float = 3.0  # 1 - cosine to the source; the paper does not say
-    smoothness: float = 0.0  # what it shades otherwise than the teacher, on smooth skin above all; not in the paper
     mask: float = 10.0  # L1 of the fusion mask to the class maps' face, where there are class maps
     adversarial: float = 1.0  # hinge, generator's side
 

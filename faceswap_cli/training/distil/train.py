@@ -1,8 +1,8 @@
 """Distil a generator into MobileFaceSwap: `faceswap distill`.
 
 Read `distill` top to bottom. The teacher swaps each batch, the student learns to do the same with half a million
-weights made for each source; what the teacher did badly counts less. Source: MobileFaceSwap (Xu et al., AAAI 2022),
-losses and their weights; DistillSettings says where we choose.
+weights made for each source; what the teacher did badly counts less. A painter's own student learns in painter.py.
+Source: MobileFaceSwap (Xu et al., AAAI 2022), losses and their weights; DistillSettings says where we choose.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,6 @@ from ...networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
 from ...networks.export import read_state_dict
 from ...networks.injection import EMBEDDING
 from ...networks.layers import load_strictly
-from ...networks.light import luma
 from ...networks.lite import SimSwapLite
 from ...networks.mobilefaceswap import REDUCTION, MobileConfig, MobileFaceSwap
 from ...store import models
@@ -44,7 +43,7 @@ from ..core.settings import DistillSettings, make_record, read_record
 from ..data.swap_data import Batch
 from ..generator.adversarial import WARM_UP, Journal, RunPlan, TrainState
 from ..generator.generators import Teacher, read_generator
-from ..generator.losses import hinge_discriminator, hinge_generator, identity_loss, smoothness_loss
+from ..generator.losses import hinge_discriminator, hinge_generator, identity_loss
 from ..generator.measure import measure, sees_portrait
 from ..teachers.encoders import load_encoders, names_of
 from ..teachers.identity_judge import IdentityJudge
@@ -56,7 +55,7 @@ STEPS, BATCH, SIZE, LEARNING_RATE = 60_000, 16, 224, 1e-3
 SMALLEST = 96  # pixels at which a student thinks
 BETA2 = 0.999  # of Adam
 LOSSES = (  # every one a step can have: the columns of the log
-    "reconstruction", "perceptual", "identity", "mask", "smoothness", "adversarial", "discriminator", "teacher_weight",
+    "reconstruction", "perceptual", "identity", "mask", "adversarial", "discriminator", "teacher_weight",
 )  # fmt: skip
 
 
@@ -113,11 +112,6 @@ def distill(options: DistillOptions) -> None:
     journal.end(step, progress)
 
 
-def size_for(student: MobileFaceSwap) -> int:
-    """Return the side of the crops a student learns from: that at which it thinks."""
-    return student.config.working if student.config.portrait else SIZE
-
-
 def make_plan(options: DistillOptions, encoders: Sequence[nn.Module]) -> RunPlan[DistillSettings]:
     """Settle what a distillation makes, from its settings or from the run it goes on with.
 
@@ -135,7 +129,7 @@ def make_plan(options: DistillOptions, encoders: Sequence[nn.Module]) -> RunPlan
         raise UsageError(
             f"latent is {student.config.latent}: identities of {space.name} have {space.dimension} numbers"
         )
-    size = options.size or (kept or {}).get("size") or size_for(student)
+    size = options.size or (kept or {}).get("size") or SIZE
     if kept and (kept.get("size", size), kept.get("encoders", names)) != (size, names):
         raise UsageError(f"{options.output} was begun with another --size or --encoder: --resume keeps them")
     return RunPlan(settings, size, space, names, kept)
@@ -195,14 +189,7 @@ def build_state(
 
 def build_student(settings: DistillSettings) -> MobileFaceSwap:
     """Return the student the settings name, untrained; raise UsageError for a shape it cannot have."""
-    config = make_record(MobileConfig, {"portrait": settings.portrait} | settings.shape, "shape")
-    if config.injection == "map" and config.portrait:
-        raise UsageError(
-            "injection is 'map', which is the paper's student: it is shown no portrait, say portrait = false"
-        )
-    if config.portrait and (config.working < SMALLEST or config.working % REDUCTION):
-        raise UsageError(f"working is {config.working}: give a multiple of {REDUCTION} from {SMALLEST} on")
-    return MobileFaceSwap(config)
+    return MobileFaceSwap(make_record(MobileConfig, settings.shape, "shape"))
 
 
 def read_student(path: Path) -> dict[str, Tensor]:
@@ -225,7 +212,7 @@ def student_step(
     device = batch.target.device
     taught, weight = teach(state, batch, reweighted=settings.reweighted)
     with autocast(device):
-        fake, mask = state.student.swap(batch.target, state.student.inject(batch.identity), batch.portrait)
+        fake, mask = state.student.swap(batch.target, state.student.inject(batch.identity))
         distance = perceptual(fake.float(), taught, state.judge.encoders[batch.encoder])
         found = state.judge(fake, batch.encoder)
     fake, mask = fake.float(), mask.float()
@@ -234,7 +221,6 @@ def student_step(
         "perceptual": settings.perceptual * (weight * distance).mean(),
         "identity": settings.identity * identity_loss(found, batch.wanted),
         "mask": settings.mask * mask_loss(mask, batch.outside),
-        "smoothness": settings.smoothness * smoothness_loss(luma(fake - taught), taught),
     }
     if step >= settings.adversarial_from:
         losses["adversarial"] = settings.adversarial * _adversarial_loss(fake, state.discriminator)

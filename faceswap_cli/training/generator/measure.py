@@ -12,7 +12,6 @@ from ...engines.select import open_network
 from ...evaluation.measures import pose_error, psnr, retrieval, squared_error
 from ...evaluation.turn import turn_of
 from ...networks.lite import SimSwapLite
-from ...networks.mobilefaceswap import MobileFaceSwap
 from ...networks.painter import PortraitPainter
 from ...portrait.landmarks import BRIDGE, CHIN, EYES, INNER_LIPS, LandmarkFinder
 from ...store import models
@@ -98,8 +97,6 @@ def _apertures(points: np.ndarray) -> np.ndarray:
 
 def sees_portrait(generator: nn.Module) -> bool:
     """Tell whether a generator of ours takes a portrait beside target and identity."""
-    if isinstance(generator, MobileFaceSwap):
-        return generator.config.portrait
     return isinstance(generator, SimSwapLite | PortraitPainter)
 
 
