@@ -54,6 +54,7 @@ class Numbering:
     """Give each face the number of the track it goes on with."""
 
     def __init__(self) -> None:
+        self.looks: dict[int, np.ndarray] = {}  # (768,) of the faces numbered last, by track
         self._known: dict[int, _Known] = {}  # by track
         self._next = 0
         self._shot = 0
@@ -68,8 +69,9 @@ class Numbering:
         looks = [look_of(frame.rgb, face) for face in faces]
         numbers = self._match(faces, looks, now)
         numbered = {number: replace(faces[index], track=number) for number, index in numbers.items()}
-        for number, index in numbers.items():
-            before, face, look = self._known.get(number), numbered[number], looks[index]
+        self.looks = {number: looks[index] for number, index in numbers.items()}
+        for number, look in self.looks.items():
+            before, face = self._known.get(number), numbered[number]
             new = _Known(face, now, look, np.zeros(2))
             self._known[number] = new if before is None else before.seen_again(face, look, now)
         return numbered
