@@ -2,7 +2,7 @@
 
     python examples/five_points.py DATA [--photos 400] [--output faceswap_cli/portrait/five_points.npz]
 
-Photos of CelebA-HQ's people who are held out of nothing are seen at several sizes, each time moved and turned a little:
+Photos of CelebA-HQ's people who are not held out are seen at several sizes, each time moved and turned a little:
 one look's points are 0.03 to 0.04 of the eyes' distance from the mean of all looks, which is what the map is to tell.
 It is a ridge regression. The last fifth of the people is not learnt from; what it says of them is printed.
 """
