@@ -1,30 +1,38 @@
 """Say whether faces are found and swapped whichever way up they lie, beside the same faces upright.
 
-    python examples/judge_rotation.py DATA [--photos 20] [--swaps 20]
+    python examples/judge_rotation.py DATA [--photos 20] [--swaps 20] [--angles 0 30 ...] [--part tuning] [--sheet PNG]
 
 Photos of CelebA-HQ are turned by 12 angles, searched, swapped and turned back. What the swap changed is compared with
 what it changed in the upright photo: as root mean square of levels, 0..255, over the face's box. Turning there and
-back alone changes a photo too; that is the resampling, measured on the upright swap.
+back alone changes a photo too; that is the resampling, measured on the upright swap. The detector sees faces in cells,
+so a photo moved by a few pixels is swapped a little otherwise too: that is the line before the last.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from faceswap_cli.evaluation.splits import part_of, read_identities
 from faceswap_cli.media.photo import read_photo
+from faceswap_cli.media.sheet import save_sheet
 from faceswap_cli.options import Options
 from faceswap_cli.pipeline import Swapper
 from faceswap_cli.stages.align import inverse, transform
-from faceswap_cli.stages.tally import Tally
+from faceswap_cli.stages.track import Located
 from faceswap_cli.types import Face, Frame
 
+Levels = tuple[float, float, float]  # between swaps, what the resampling does, what the swap does
+
 ANGLES = range(0, 360, 30)
+MOVED = np.array([[1.0, 0, 5], [0, 1, 3]])  # an upright photo is moved by so many pixels
 SIDE = 512  # pixels of the photos
 GREY = (110, 110, 110)
+TILE, AROUND = 300, 1.2  # pixels a side of a face on the sheet, and times its box that is shown
 NEAR = 0.25  # of the distance of the eyes that the points may be off for a face to count as found
 
 
@@ -49,10 +57,10 @@ def found(face: Face, faces: Sequence[Face], matrix: np.ndarray) -> bool:
     return any(float(np.linalg.norm(each.points - expected, axis=1).mean()) < reach for each in faces)
 
 
-def swapped(swapper: Swapper, rgb: np.ndarray) -> np.ndarray:
-    """Return the picture with its largest face swapped."""
+def swapped(swapper: Swapper, rgb: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
+    """Return the picture with the largest of its faces swapped."""
     result = rgb.astype(np.float32)
-    for patch in swapper.photo(Frame(rgb, 0, 0, Fraction(1)), Tally()).patches:
+    for patch in swapper.swap(Located(Frame(rgb, 0, 0, Fraction(1)), tuple(faces[:1]), len(faces))).patches:
         there = result[patch.y : patch.y + patch.rgb.shape[0], patch.x : patch.x + patch.rgb.shape[1]]
         there += patch.alpha[..., None] * (patch.rgb - there)
     return np.rint(result).astype(np.uint8)
@@ -64,48 +72,84 @@ def rms(one: np.ndarray, other: np.ndarray, box: np.ndarray) -> float:
     return float(np.sqrt(np.square(one[y0:y1, x0:x1].astype(float) - other[y0:y1, x0:x1]).mean()))
 
 
+@dataclass(slots=True, eq=False)
+class Judged:
+    """What was measured so far, by angle."""
+
+    is_found: dict[int, list[bool]] = field(default_factory=dict)
+    levels: dict[int, list[Levels]] = field(default_factory=dict)
+    moved: list[Levels] = field(default_factory=list)  # of upright photos that are not turned
+    tiles: list[np.ndarray] = field(default_factory=list)  # of the sheet: a row for each photo
+
+
 def main() -> None:
     """Print a line for each angle."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("data", type=Path, metavar="DATA")
     arguments.add_argument("--photos", type=int, default=20)
     arguments.add_argument("--swaps", type=int, default=20, help="the first so many of them are swapped, too")
+    arguments.add_argument("--angles", type=int, nargs="+", default=list(ANGLES), metavar="DEGREES")
+    arguments.add_argument("--part", choices=("training", "tuning", "reporting"), help="photos of these people alone")
+    arguments.add_argument("--sheet", type=Path, metavar="PNG", help="the photo, its swap and those turned back")
     given = arguments.parse_args()
-    files = sorted((given.data / "faces" / "celebahq" / "images").glob("*.jpg"))
     source = read_photo(given.data / "photos" / "face_recognition" / "obama.jpg").frame
-    swapper = Swapper([source], Options(device="cpu", threads=1))
-    is_found: dict[int, list[bool]] = {degrees: [] for degrees in ANGLES}
-    levels: dict[int, list[tuple[float, float, float]]] = {degrees: [] for degrees in ANGLES}
-    for number, file in enumerate(files[:: len(files) // given.photos][: given.photos]):
-        rgb = cv2.resize(read_photo(file).frame.rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        faces = swapper.equipment.detector.search(rgb)
-        upright = swapped(swapper, rgb) if faces and number < given.swaps else None
-        for degrees in ANGLES if faces else ():
-            matrix, size = turning(degrees)
-            lying = turned(rgb, matrix, size)
-            is_found[degrees].append(found(faces[0], swapper.equipment.detector.search(lying), matrix))
-            if upright is not None:
-                levels[degrees].append(compared(swapper, lying, (rgb, upright), degrees, faces[0].box))
-    show(is_found, levels)
+    swapper, judged = Swapper([source], Options(device="cpu", threads=1)), Judged()
+    for number, rgb in enumerate(photos(given.data / "faces" / "celebahq", given.part, given.photos)):
+        judge(swapper, rgb, given.angles, number < given.swaps, judged)
+    show(judged)
+    if given.sheet is not None:
+        save_sheet(judged.tiles, 3 + len(given.angles), given.sheet)
 
 
-def compared(
-    swapper: Swapper, lying: np.ndarray, pictures: tuple[np.ndarray, np.ndarray], degrees: int, box: np.ndarray
-) -> tuple[float, float, float]:
-    """Return how far a turned photo's swap is from its upright one, what turning alone does, what swapping does."""
-    (rgb, upright), (matrix, size) = pictures, turning(degrees)
-    back = turned(swapped(swapper, lying), inverse(matrix), (SIDE, SIDE))
-    resampled = turned(turned(upright, matrix, size), inverse(matrix), (SIDE, SIDE))
-    return rms(back, upright, box), rms(resampled, upright, box), rms(upright, rgb, box)
+def photos(folder: Path, part: str | None, count: int) -> Iterator[np.ndarray]:
+    """Yield so many photos (SIDE, SIDE, 3), spread over all people or those of one part."""
+    names = sorted(name for name, who in read_identities(folder).items() if part is None or part_of(who) == part)
+    for name in names[:: max(1, len(names) // count)][:count]:
+        yield cv2.resize(read_photo(folder / "images" / name).frame.rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
 
-def show(is_found: dict[int, list[bool]], levels: dict[int, list[tuple[float, float, float]]]) -> None:
-    """Print a line for each angle, and the share found in all."""
+def judge(swapper: Swapper, rgb: np.ndarray, angles: Sequence[int], swaps: bool, judged: Judged) -> None:
+    """Turn a photo by all angles, see whether its face is found, and swap it."""
+    detector = swapper.equipment.detector
+    faces = detector.search(rgb)
+    if not faces:
+        return
+    upright, box = swapped(swapper, rgb, faces) if swaps else rgb, faces[0].box
+    shown = [rgb, upright]
+    for degrees, (matrix, size) in [(None, (MOVED, (SIDE, SIDE))), *((each, turning(each)) for each in angles)]:
+        lying = turned(rgb, matrix, size)
+        seen = detector.search(lying)
+        if degrees is not None:
+            judged.is_found.setdefault(degrees, []).append(found(faces[0], seen, matrix))
+        if swaps:
+            back = turned(swapped(swapper, lying, seen), inverse(matrix), (SIDE, SIDE))
+            resampled = turned(turned(upright, matrix, size), inverse(matrix), (SIDE, SIDE))
+            rows = judged.moved if degrees is None else judged.levels.setdefault(degrees, [])
+            rows.append((rms(back, upright, box), rms(resampled, upright, box), rms(upright, rgb, box)))
+            shown.append(back)
+    judged.tiles += [tile(each, box) for each in shown] if swaps else []
+
+
+def tile(rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Return a face with a little around it, (TILE, TILE, 3)."""
+    side = AROUND * float((box[2:] - box[:2]).max())
+    scale, middle = TILE / side, (box[:2] + box[2:]) / 2
+    matrix = np.hstack([scale * np.eye(2), (TILE / 2 - scale * middle)[:, None]])
+    return cv2.warpAffine(rgb, matrix, (TILE, TILE), flags=cv2.INTER_CUBIC, borderValue=GREY)
+
+
+def show(judged: Judged) -> None:
+    """Print a line for each angle, for photos that are only moved, and the share found in all."""
     print("angle  found  swap, turned back  resampling  swap itself   (root mean square, levels)")
-    for degrees, rows in levels.items():
-        back, resampled, itself = np.mean(np.array(rows).reshape(-1, 3), axis=0) if rows else [np.nan] * 3
-        print(f"{degrees:5}  {np.mean(is_found[degrees]):5.0%}  {back:17.2f}  {resampled:10.2f}  {itself:11.2f}")
-    print(f"found {np.mean([each for row in is_found.values() for each in row]):.1%} of those found upright")
+    for degrees, seen in judged.is_found.items():
+        print(f"{degrees:5}  {np.mean(seen):5.0%}  {_line(judged.levels.get(degrees, []))}")
+    print(f"moved         {_line(judged.moved)}")
+    print(f"found {np.mean([each for row in judged.is_found.values() for each in row]):.1%} of those found upright")
+
+
+def _line(levels: list[Levels]) -> str:
+    back, resampled, itself = np.mean(levels, axis=0) if levels else [np.nan] * 3
+    return f"{back:17.2f}  {resampled:10.2f}  {itself:11.2f}"
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ DEFAULT_QUALITY = 75
 MOST_BLUR = 0.15  # beyond it no pixel of a face is the swap's alone, and little by little the swap vanishes
 _LIKE = "like:"
 _NUMBER = re.compile("[1-9][0-9]{0,3}")
+_KIND = re.compile("(wo)?m[ae]n|(fe)?males?|boys?|girls?|child(ren)?|adults?|(age|gender)s?[:=].*")
+_NO_KIND = "no network here guesses age or gender: name one by a place, like:PHOTO or, with people, their name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ def read_who(text: str, has_people: bool, option: str = "who") -> Who:
         return Who(photo=Path(text.removeprefix(_LIKE)))
     if has_people and text and ":" not in text and not text.isdigit():
         return Who(person=text)
+    if _KIND.fullmatch(text):
+        raise UsageError(f"{option} is {text!r}: {_NO_KIND}")
     places = ", ".join(PLACES)
     raise UsageError(f"{option} is {text!r}: choose one of {places}, a number, like:PHOTO or, with people, their name")
 
@@ -115,7 +119,8 @@ class Options:
         if isinstance(self.faces, int):
             _between("faces", self.faces, 1, 1000)
         elif self.faces not in ("largest", "all"):
-            raise UsageError(f"faces is {self.faces!r}: give largest, all, or how many of the largest")
+            known = _NO_KIND if _KIND.fullmatch(str(self.faces)) else "give largest, all, or how many of the largest"
+            raise UsageError(f"faces is {self.faces!r}: {known}")
         self._check_who()
         if self.label is not None and not (self.label.strip() and self.label.isprintable()):
             raise UsageError(f"label is {self.label!r}: give one line of text")

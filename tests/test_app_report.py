@@ -253,6 +253,9 @@ def test_notes_on_what_was_not_swapped_are_plain_sentences() -> None:
         "3 faces smaller than 24 pixels in 40 frames were not swapped; a lower --min-face swaps smaller faces",
         "5 low-confidence detections in 40 frames were not swapped; --det-threshold 0.47 takes in the surest",
     ]
+    assert told_others(Tally(frames=1, most_left=1), Options(), names_somebody=True) == [
+        "1 more face was not swapped; others were meant"
+    ]
     assert told_others(Tally(frames=1, faces_unsure=2, surest=0.4), Options()) == [
         "2 low-confidence detections were not swapped; --det-threshold 0.4 takes in the surest"
     ]

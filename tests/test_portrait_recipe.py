@@ -229,12 +229,14 @@ def test_a_constant_beside_the_steps_makes_another_recipe_too(
     assert RECIPE.digest != before
 
 
-def test_another_mean_face_makes_another_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("learnt", ["mean_face.npz", "five_points.npz"])
+def test_other_learnt_numbers_make_another_recipe(learnt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = RECIPE.digest
-    (tmp_path / "mean_face.npz").write_bytes(Path(module.__file__).with_name("mean_face.npz").read_bytes())
+    for path in Path(module.__file__).parent.glob("*.npz"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(module, "__file__", str(tmp_path / "recipe.py"))
     assert RECIPE.digest == before
-    (tmp_path / "mean_face.npz").write_bytes(b"another")
+    (tmp_path / learnt).write_bytes(b"another")
     assert RECIPE.digest != before
 
 

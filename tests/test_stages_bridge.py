@@ -12,6 +12,7 @@ import pytest
 from faceswap_cli.options import Options
 from faceswap_cli.portrait.open_bundle import OpenBundle
 from faceswap_cli.stages.align import transform
+from faceswap_cli.stages.appearance import look_of
 from faceswap_cli.stages.bridge import LONGEST, Bridge, Consent, followed, parsers_consent
 from faceswap_cli.stages.bundle import find_bundle
 from faceswap_cli.stages.detect import open_detector
@@ -143,9 +144,10 @@ def test_nobody_is_carried_over_a_cut_nor_onto_a_face_that_was_found(people: lis
 
     def carried(shot: int, found: dict[int, Face]) -> dict[int, Face]:
         bridge = Bridge(lambda rgb, there: True)
-        for frame in frames[:6]:
-            bridge.carry(frame, 0, {3: moved(face, 200, 50)})
-        return bridge.carry(frames[6], shot, found)
+        for frame, there in [*((each, {3: moved(face, 200, 50)}) for each in frames[:6]), (frames[6], found)]:
+            looks = {number: look_of(still, each) for number, each in there.items()}
+            last = bridge.carry(frame, shot if frame is frames[6] else 0, there, looks)
+        return last
 
     assert list(carried(0, {})) == [3]
     assert carried(1, {}) == {}

@@ -150,6 +150,16 @@ def test_who_cannot_be_meant_is_refused(who: str | int) -> None:
         Options(who=who)
 
 
+@pytest.mark.parametrize("kind", ["man", "women", "female", "age:20-40", "gender=f", "child"])
+def test_nobody_is_meant_by_age_or_gender_and_a_line_says_how_else(kind: str) -> None:
+    told = f"is .{kind}.: no network here guesses age or gender: name one by a place"
+    for meant in ({"who": kind}, {"not_who": kind}, {"faces": kind}):
+        with pytest.raises(UsageError, match=told):
+            Options(**meant)
+    with pytest.raises(UsageError, match="faces is 'many': give largest, all"):
+        Options(faces="many")
+
+
 def test_who_and_who_not_are_told_apart() -> None:
     assert Options(not_who="like:b.jpg", faces="all").spared == Who(photo=Path("b.jpg"))
     with pytest.raises(UsageError, match="not_who is 'left'"):

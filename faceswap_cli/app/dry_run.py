@@ -92,7 +92,7 @@ def plan_image(
             *swapper.equipment.notes,
             *notes,
             *told_likeness(swapper.equipment.likeness, options),
-            *told_others(tally, options),
+            *told_others(tally, options, swapper.equipment.cast.names_somebody),
             *_told_existing(target, options),
         ],
     }

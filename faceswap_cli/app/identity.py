@@ -7,7 +7,6 @@ from ..media.face_file import SUFFIX, is_face_file, write_face_file
 from ..options import Options
 from ..portrait.open_bundle import OpenBundle
 from ..stages.bundle import find_bundle
-from ..stages.detect import open_detector
 from ..store.models import sha256_of
 from .source_photos import Photos, paths_of, photo_path, read_photos
 
@@ -26,6 +25,6 @@ def save_identity(source: Photos, output: str | Path, options: Options | None = 
         raise OutputError(f"folder {output.parent} does not exist: make it first")
     paths = paths_of(source)
     opened = OpenBundle(find_bundle(options), options)
-    rgb, known = opened.known(read_photos(paths), open_detector(options.face_pack, options))
+    rgb, known = opened.known(read_photos(paths), opened.detector())
     write_face_file(output, rgb, known, [sha256_of(photo_path(path)) for path in paths], options.force)
     return opened.notes

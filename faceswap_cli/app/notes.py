@@ -35,13 +35,14 @@ def told_likeness(likeness: Likeness, options: Options) -> list[str]:
     return [f"the swap did not take: {who} are hardly more like the source than before; {why}"]
 
 
-def told_others(tally: Tally, options: Options) -> list[str]:
-    """Say which faces were left as they are, and what would swap them too."""
+def told_others(tally: Tally, options: Options, names_somebody: bool = False) -> list[str]:
+    """Say which faces were left as they are and, unless it was said who is meant, what would swap them too."""
     notes, is_clip = [], tally.frames > 1
     where = f" in {tally.frames} frames" if is_clip else ""
     if tally.most_left:
         more = _not_swapped(tally.most_left, "more face", " in a frame" if is_clip else "")
-        notes.append(f"{'up to ' if is_clip else ''}{more}; --faces all swaps every face")
+        hint = "others were meant" if names_somebody else "--faces all swaps every face"
+        notes.append(f"{'up to ' if is_clip else ''}{more}; {hint}")
     if tally.faces_too_small:
         small = _not_swapped(tally.faces_too_small, "face", f" smaller than {options.min_face} pixels{where}")
         notes.append(f"{small}; a lower --min-face swaps smaller faces")

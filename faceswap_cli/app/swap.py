@@ -89,8 +89,7 @@ def into_photo(run: Run, output: str | Path | None, progress: Progress | None, s
         progress(1, 1)
     done: dict[str, Any] = {"frames": 1, "faces_found": swapped.faces_found, "faces_swapped": len(swapped.patches)}
     done |= {"faces_skipped": skipped(tally, swapped.faces_found, len(swapped.patches))}
-    told = [*told_likeness(swapper.equipment.likeness, run.options), *told_others(tally, run.options)]
-    return _conclude(run, swapper, (target, tally), done, [*not_kept, *told])
+    return _conclude(run, swapper, (target, tally), done, [*not_kept, *_told_of_faces(swapper, tally)])
 
 
 def swap_video(
@@ -133,8 +132,14 @@ def _into_clip(run: Run, output: str | Path | None, progress: Progress | None, s
             with swapper.stopwatch.stage("mux"):
                 written = writer.finish(seal)
     damage = tracks.damage if tracks is not None else ()
-    told = [*damage, *told_likeness(swapper.equipment.likeness, run.options), *told_others(tally, run.options)]
-    return _conclude(run, swapper, (written.output, tally), _counted(written, tally), [*written.notes, *told])
+    told = [*written.notes, *damage, *_told_of_faces(swapper, tally)]
+    return _conclude(run, swapper, (written.output, tally), _counted(written, tally), told)
+
+
+def _told_of_faces(swapper: Swapper, tally: Tally) -> list[str]:
+    equipment, options = swapper.equipment, swapper.options
+    others = told_others(tally, options, equipment.cast.names_somebody)
+    return [*told_likeness(equipment.likeness, options), *others]
 
 
 def run_of(source: Source, input: str | Path, options: Options | None = None) -> Run:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Below the threshold lies mostly what is no face; where it is worth a word, a note says it.
 SKIPPED = {
     "smaller_than_min_face": "smaller than --min-face",
-    "not_chosen": "not chosen by --faces",
+    "not_chosen": "not chosen",
     "turned_away": "turned further than --max-turn",
     "nothing_to_paste": "hidden or outside the picture",
 }

@@ -15,7 +15,8 @@ from ..media.photo import read_photo
 from ..media.reader import open_clip
 from ..media.sniff import kind_of
 from ..options import Options
-from ..portrait.landmarks import LandmarkFinder
+from ..portrait.five_points import LandmarkedDetect
+from ..portrait.landmarks import LandmarkFinder, open_landmarks
 from ..portrait.quality import Quality
 from ..portrait.source import Portraitist
 from ..stages.align import transform, warp
@@ -78,7 +79,9 @@ class Appearance:
 
 def list_faces(path: Path, options: Options) -> tuple[list[Appearance], list[str]]:
     """Return every face of a photo or clip and notes for the user; an empty list where there is none."""
-    detector, encoder, points = open_detector(options.face_pack, options), _open_encoder(options), _open_points(options)
+    encoder, points = _open_encoder(options), open_landmarks(options)
+    detector = open_detector(options.face_pack, options)
+    detector = detector if points is None else LandmarkedDetect(detector, points)
     found: dict[int, Appearance] = {}
     for located in _located(path, detector, options):
         for face in located.faces:
@@ -225,13 +228,6 @@ def _find_encoder(options: Options) -> tuple[Path, str] | None:
             return path, space
     contract = models.entry("encoder")
     return (models.locate("encoder"), contract.space) if models.is_present(contract) else None
-
-
-def _open_points(options: Options) -> LandmarkFinder | None:
-    contract = models.entry("points")
-    if not models.is_present(contract):
-        return None
-    return LandmarkFinder(open_network(models.locate("points"), options.device, options.threads), contract)
 
 
 def _open_parser(options: Options) -> Parser | None:

@@ -13,7 +13,7 @@ from ..shelf import Shelf
 from ..stages.bridge import parsers_consent
 from ..stages.bundle import Bundle
 from ..stages.cast import Cast, find_cast, roles_of
-from ..stages.detect import Detect, detector_key, open_detector
+from ..stages.detect import Detect
 from ..stages.likeness import Likeness
 from ..stages.locator import Locator
 from ..stages.mask import Mask
@@ -82,8 +82,8 @@ def equip(
     Raises what opening networks, `find_cast`, `find_sources` and `identify` raise.
     """
     shelf = shelf or Shelf()
-    detector = shelf.take(detector_key(options), lambda: open_detector(options.face_pack, options))
     roles, opened = roles_of(sources), OpenBundle(bundle, options, shelf)
+    detector = opened.detector()
     cast, cast_notes = find_cast([role.who for role in roles], options, people, opened.encoder, detector)
     known = [opened.source(role.photos, detector) for role in roles]
     return Equipment(

@@ -7,9 +7,11 @@ hold at any size.
 import cv2
 import numpy as np
 
-from ..engines.select import Network
+from ..engines.select import Network, open_network
 from ..errors import WeightsError
+from ..options import Options
 from ..stages.tensors import to_tensor
+from ..store import models
 from ..store.models import Entry
 
 JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)
@@ -50,6 +52,20 @@ class LandmarkFinder:
         seen = cv2.resize(image, (self._size, self._size), interpolation=cv2.INTER_AREA)
         points, *beard = self._network.run(**{self._network.inputs[0]: to_tensor([seen], "0..1")})
         return points[0], float(beard[0][0, 0]) if beard else 0.0
+
+
+def open_landmarks(options: Options) -> LandmarkFinder | None:
+    """Open the embedded network, whatever generator is used; None where it is not installed."""
+    contract = models.entry("points")
+    if not models.is_present(contract):
+        return None
+    return LandmarkFinder(open_network(models.locate("points"), options.device, options.threads), contract)
+
+
+def rough_points(landmarks: np.ndarray) -> np.ndarray:
+    """Return about where five points (5, 2) of a face are by its landmarks (66, 2): eyes, nose, the lips' corners."""
+    eyes = [landmarks[eye].mean(axis=0) for eye in EYES]
+    return np.stack([*eyes, landmarks[NOSE_TIP], *landmarks[list(MOUTH_CORNERS)]])
 
 
 def with_forehead(landmarks: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from ..engines.select import Network, open_network
 from ..options import Options
 from ..shelf import Shelf
 from ..stages.bundle import Bundle, Part
-from ..stages.detect import Detect
+from ..stages.detect import Detect, detector_key, open_detector
 from ..stages.generate import NetworkGenerator
 from ..stages.identity import Encoder, SeenPhoto, find_sources, identify
 from ..stages.mask import Mask, OvalMask, ParsedMask
@@ -21,7 +21,8 @@ from ..stages.specialise import generator_key, open_generator
 from ..types import Frame, KnownFace, SourcePhoto
 from .finisher import Finisher
 from .fitter import Fitter
-from .landmarks import LandmarkFinder
+from .five_points import LandmarkedDetect
+from .landmarks import LandmarkFinder, open_landmarks
 from .quality import JudgedPhoto, judged
 from .recipe import RECIPE
 from .records import Source
@@ -59,6 +60,14 @@ class OpenBundle:
         self.paste: Paste = paste_simswap if options.paste == "simswap" else paste
         points = bundle.points
         self.landmarks = None if points is None else LandmarkFinder(self._open(points), points.contract)
+
+    def detector(self) -> Detect:
+        """Return what finds faces, and reads the points of those that lean from their landmarks."""
+        options = self._options
+        detect = self._shelf.take(detector_key(options), lambda: open_detector(options.face_pack, options))
+        asked = ("landmarks", options.device, options.threads)
+        landmarks = self.landmarks or self._shelf.take(asked, lambda: open_landmarks(options))
+        return detect if landmarks is None else LandmarkedDetect(detect, landmarks)
 
     def source(self, photos: Sequence[SourcePhoto | Frame], detect: Detect) -> Source:
         """Return who is in the source's photos; raises what `find_sources` and `identify` raise."""

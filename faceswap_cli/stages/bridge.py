@@ -55,12 +55,17 @@ class Bridge(Resumable):
         self._found: dict[int, _Found] = {}
         self._before: tuple[Frame, int, Mapping[int, Face]] | None = None  # frame, shot, all faces with those carried
 
-    def carry(self, frame: Frame, shot: int, found: Mapping[int, Face]) -> dict[int, Face]:
-        """Return those of the frame before, by track, that are there and were not found; take note of the frame."""
+    def carry(
+        self, frame: Frame, shot: int, found: Mapping[int, Face], looks: Mapping[int, np.ndarray]
+    ) -> dict[int, Face]:
+        """Return those of the frame before, by track, that are there and were not found; take note of the frame.
+
+        `looks` (768,) are those of the faces found, see appearance.py.
+        """
         now, before = float(frame.time), self._before
         if before is None or before[1] != shot:
             self._found.clear()
-        self._note(frame, found)
+        self._note(now, looks)
         carried: dict[int, Face] = {}
         if before is not None and before[1] == shot:
             for number, face in before[2].items():
@@ -71,12 +76,11 @@ class Bridge(Resumable):
         self._before = (frame, shot, {**found, **carried})
         return carried
 
-    def _note(self, frame: Frame, found: Mapping[int, Face]) -> None:
-        now = float(frame.time)
+    def _note(self, now: float, looks: Mapping[int, np.ndarray]) -> None:
         self._found = {number: known for number, known in self._found.items() if now - known.seconds <= LONGEST}
-        for number, face in found.items():
+        for number, look in looks.items():
             frames = self._found[number].frames if number in self._found else 0
-            self._found[number] = _Found(now, look_of(frame.rgb, face), frames + 1)
+            self._found[number] = _Found(now, look, frames + 1)
 
     def _may(self, number: int, now: float) -> bool:
         known = self._found.get(number)

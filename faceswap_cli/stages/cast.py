@@ -25,6 +25,11 @@ class Cast:
     recogniser: Recogniser | None  # None where nobody is named
     limit: int | None  # how many faces of a picture each role has, the largest first; None: all
 
+    @property
+    def names_somebody(self) -> bool:
+        """Tell whether it was said who is meant: then nobody else is, however many."""
+        return any(each.known is not None or each.place is not None for each in self.wanted)
+
     def of_photo(self, rgb: np.ndarray, faces: Sequence[Face]) -> dict[int, int]:
         """Return which faces of a photo, given with the largest first, have which role, by their numbers.
 

@@ -59,6 +59,7 @@ class Numbering(Resumable):
     records: ClassVar[tuple[type, ...]] = (_Known,)
 
     def __init__(self) -> None:
+        self.looks: dict[int, np.ndarray] = {}  # (768,) of the faces numbered last, by track
         self._known: dict[int, _Known] = {}  # by track
         self._next = 0
         self._shot = 0
@@ -73,8 +74,9 @@ class Numbering(Resumable):
         looks = [look_of(frame.rgb, face) for face in faces]
         numbers = self._match(faces, looks, now)
         numbered = {number: replace(faces[index], track=number) for number, index in numbers.items()}
-        for number, index in numbers.items():
-            before, face, look = self._known.get(number), numbered[number], looks[index]
+        self.looks = {number: looks[index] for number, index in numbers.items()}
+        for number, look in self.looks.items():
+            before, face = self._known.get(number), numbered[number]
             new = _Known(face, now, look, np.zeros(2))
             self._known[number] = new if before is None else before.seen_again(face, look, now)
         return numbered

@@ -93,7 +93,7 @@ class Track(Resumable):
         """Put the newest frame into the window, its faces numbered, and fill the gaps that it is in or ends."""
         numbered = self._numbering.number(frame, shot, faces)
         if self._bridge is not None:
-            carried = self._bridge.carry(frame, shot, numbered)
+            carried = self._bridge.carry(frame, shot, numbered, self._numbering.looks)
             self._numbering.go_on(frame, carried)
             numbered |= carried
         self._window.append(Moment(frame, shot, numbered))

@@ -11,7 +11,7 @@ from ...engines.select import open_network
 from ...errors import FaceSwapError, NoFaceError
 from ...media.photo import read_photo
 from ...options import Options
-from ...portrait.landmarks import EYES, MOUTH_CORNERS, NOSE_TIP, LandmarkFinder
+from ...portrait.landmarks import LandmarkFinder, rough_points
 from ...stages.align import crop_face
 from ...stages.detect import open_detector
 from ...store import models
@@ -88,9 +88,7 @@ class Aligner:
 
     def _astray(self, crop: np.ndarray, points: np.ndarray) -> float:
         """Return how far points (5, 2), in pixels of a crop, lie from where the landmark network sees them."""
-        seen = self._landmarks.find(crop)
-        eyes = [seen[eye].mean(axis=0) for eye in EYES]
-        five = np.stack([*eyes, seen[NOSE_TIP], *seen[list(MOUTH_CORNERS)]])
+        five = rough_points(self._landmarks.find(crop))
         return float(np.linalg.norm(five - points / len(crop), axis=1).mean())
 
 
