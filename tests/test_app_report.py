@@ -168,10 +168,12 @@ def test_likeness_of_a_true_swap_rises_with_the_embedded_networks(data: Path, tm
     assert float(wanted @ encoder.embed(after, detector.detect(before)[0])) == pytest.approx(told["after"], abs=0.01)
 
 
-def test_faces_are_skipped_for_a_reason(two_people: Path, portrait: Path, options: Options, tmp_path: Path) -> None:
+def test_faces_are_skipped_for_a_reason(
+    two_people: Path, large_portrait: Path, options: Options, tmp_path: Path
+) -> None:
     def report(**choices: object) -> dict[str, object]:
         chosen = replace(options, force=True, **choices)
-        return swap_image(portrait, two_people, tmp_path / "out.png", chosen).report
+        return swap_image(large_portrait, two_people, tmp_path / "out.png", chosen).report
 
     none = dict.fromkeys(
         ("smaller_than_min_face", "below_det_threshold", "not_chosen", "turned_away", "nothing_to_paste"), 0
@@ -227,7 +229,7 @@ def test_a_photo_whose_face_falls_short_names_a_threshold_that_finds_it(
 
 
 def test_what_is_left_as_found_is_told_in_words(
-    two_people: Path, portrait: Path, short_clip: Path, options: Options, tmp_path: Path
+    two_people: Path, large_portrait: Path, short_clip: Path, options: Options, tmp_path: Path
 ) -> None:
     small = sorted(
         int(min(face.box[2:] - face.box[:2]))
@@ -236,7 +238,7 @@ def test_what_is_left_as_found_is_told_in_words(
 
     def told(**choices: object) -> list[str]:
         chosen = replace(options, force=True, **choices)
-        result = swap_image(portrait, two_people, tmp_path / "out.png", chosen)
+        result = swap_image(large_portrait, two_people, tmp_path / "out.png", chosen)
         return [note for note in result.notes if "not swapped" in note]
 
     assert told(faces="all") == []
@@ -268,9 +270,9 @@ def test_notes_on_what_was_not_swapped_are_plain_sentences() -> None:
     ]
 
 
-def test_small_faces_of_a_clip_are_counted(portrait: Path, short_clip: Path, options: Options) -> None:
+def test_small_faces_of_a_clip_are_counted(large_portrait: Path, short_clip: Path, options: Options) -> None:
     """The clip's face is about 60 pixels wide, the source's several hundred."""
-    swapper, tally = Swapper([read_photo(portrait).frame], replace(options, min_face=120)), Tally()
+    swapper, tally = Swapper([read_photo(large_portrait).frame], replace(options, min_face=120)), Tally()
     with open_clip(short_clip) as clip:
         assert not any(swapped.patches for swapped in swapper.frames(clip.frames(), tally))
     assert (tally.faces_too_small, tally.frames_with_face, tally.frames) == (12, 0, 12)

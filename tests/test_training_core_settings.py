@@ -57,7 +57,7 @@ def test_a_value_that_cannot_be_meant_is_named(tmp_path: Path, line: str, wanted
         read_settings(written(tmp_path, line))
 
 
-@pytest.mark.parametrize("line", ['portrait = "no"', "portrait = 1", 'reweighted = "false"'])
+@pytest.mark.parametrize("line", ['reweighted = "no"', "reweighted = 1", 'reweighted = "false"'])
 def test_true_and_false_are_no_words_or_numbers(tmp_path: Path, line: str) -> None:
     with pytest.raises(UsageError, match="give true or false"):
         read_record(written(tmp_path, line), DistillSettings)

@@ -13,7 +13,7 @@ from .train import told_of
 FLAGS = {
     "teacher": Flag("Generator to learn from: its ONNX file, checkpoint or name; the embedded one without it.", Path),
     "encoder": Flag("Encoder the identity is judged by, its file or name; one of ours beside the embedded one.", Path),
-} | {name: flag for name, flag in TRAIN_FLAGS.items() if name not in ("network", "teacher", "landmarks")}
+} | {name: flag for name, flag in TRAIN_FLAGS.items() if name not in ("network", "teacher")}
 
 
 @takes(DistillOptions, FLAGS)
