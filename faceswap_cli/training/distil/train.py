@@ -75,7 +75,7 @@ class StudentState(TrainState):
 def distill(options: DistillOptions) -> None:
     """Distil until the steps or the minutes are used up, then leave the last checkpoint in the run's folder."""
     if options.landmarks is not None:
-        raise UsageError("--landmarks is for a student that learns from triplets: the paper's has no loss on expression")
+        raise UsageError("--landmarks is for a student that learns from triplets: the paper's has no such loss")
     encoders = load_encoders(options.encoder)
     plan = make_plan(options, encoders)
     teacher = load_teacher(options.teacher, plan.size, plan.space)
