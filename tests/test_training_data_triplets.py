@@ -262,6 +262,7 @@ def test_a_painter_trains_resumes_exactly_and_is_exported(triplets: Path, tmp_pa
     assert export(whole.output).is_file()
 
 
+@pytest.mark.slow
 def test_two_painters_of_four_rows_learn_what_one_of_eight_does(triplets: Path, tmp_path: Path) -> None:
     """The rows with an answer are three on one worker and one on the other: the mean over all four counts."""
     config = tmp_path / "tiny.toml"
