@@ -323,8 +323,8 @@ def test_the_published_discriminators_are_two_lines_of_settings() -> None:
 
 
 def student_settings(**changes: Any) -> DistillSettings:
-    nothing = dict.fromkeys(["reconstruction", "perceptual", "identity", "mask", "smoothness", "adversarial"], 0.0)
-    small = {"portrait": False, "shape": {"hidden": 8}, "discriminator_width": 4, "adversarial_from": 50}
+    nothing = dict.fromkeys(["reconstruction", "perceptual", "identity", "mask", "adversarial"], 0.0)
+    small = {"shape": {"hidden": 8}, "discriminator_width": 4, "adversarial_from": 50}
     return DistillSettings(**{**small, **nothing, **changes})
 
 
@@ -347,7 +347,7 @@ def student_state(settings: DistillSettings) -> tuple[distill.StudentState, Batc
 
 def painted(state: distill.StudentState, batch: Batch) -> tuple[Tensor, Tensor]:
     with torch.no_grad(), autocast(CPU):
-        image, mask = state.student.swap(batch.target, state.student.inject(batch.identity), batch.portrait)
+        image, mask = state.student.swap(batch.target, state.student.inject(batch.identity))
     return image.float(), mask.float()
 
 
