@@ -5,7 +5,7 @@ import pytest
 
 from faceswap_cli.options import Options
 from faceswap_cli.portrait import geometry
-from faceswap_cli.portrait.bending import Field, frame_warp, warped_classes
+from faceswap_cli.portrait.bending import Field, frame_warp, kept_within, warped_classes
 from faceswap_cli.portrait.corrections.head_shape import HeadShape, Settings
 from faceswap_cli.portrait.corrections.source_shape import SourceShape
 from faceswap_cli.portrait.geometry import (
@@ -456,3 +456,12 @@ def test_two_layers_become_one_that_does_what_both_do() -> None:
 def test_the_strength_is_a_share() -> None:
     with pytest.raises(ValueError, match="shape is 1"):
         Options(shape=1.5)
+
+
+def test_nothing_is_drawn_from_beyond_the_frame() -> None:
+    """With 10 pixels to the edge a move of 5 stays, one of 10 becomes 7.5, one of 40 becomes 9.375; at the edge, 0."""
+    last = np.array([100, 50])
+    places = np.array([[90, 25], [90, 25], [90, 25], [100, 50], [10, 0]], float)
+    moves = np.array([[5, 0], [10, 3], [40, -3], [7, 7], [-10, -4]], float)
+    wanted = [[5, 0], [7.5, 3], [9.375, -3], [0, 0], [-7.5, 0]]
+    np.testing.assert_allclose(kept_within(moves, places, last), wanted, atol=1e-6)

@@ -104,8 +104,20 @@ def frame_warp(crop: Crop, field: Field, frame_shape: tuple[int, ...]) -> FrameW
     across, down = ((np.arange(_NODES) + 0.5) * length / _NODES - 0.5 for length in (x1 - x0, y1 - y0))
     places = np.stack(np.meshgrid(across + x0, down + y0), axis=-1).reshape(-1, 2)
     moves = field.at((transform(places, crop.to_crop) + 0.5) / size) * size @ to_frame[:, :2].T
+    moves = kept_within(moves, places, np.array([width - 1, height - 1]))
     nodes = moves.reshape(_NODES, _NODES, 2).astype(np.float32)
     return FrameWarp(x0, y0, cv2.resize(nodes, (x1 - x0, y1 - y0), interpolation=cv2.INTER_CUBIC), nodes)
+
+
+def kept_within(moves: np.ndarray, places: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Return moves (P, 2) of pixels at places (P, 2) that lead out of no frame whose last pixel is `last` (2,).
+
+    A chin near the frame's edge would else be drawn from beyond it, which is the chin mirrored. Up to half of the way
+    to the edge a move m stays; from there on it nears the whole way r, as r - r^2 / 4m.
+    """
+    way = np.maximum(np.where(moves > 0, last - places, places), 0)
+    length = np.maximum(np.abs(moves), 1e-9)
+    return np.sign(moves) * np.where(length <= way / 2, length, way - way**2 / (4 * length))
 
 
 def warped_classes(class_probs: np.ndarray, crop: Crop, warp: FrameWarp) -> np.ndarray:
