@@ -13,7 +13,14 @@ from .train import told_of
 FLAGS = {
     "teacher": Flag("Generator to learn from: its ONNX file, checkpoint or name; the embedded one without it.", Path),
     "encoder": Flag("Encoder the identity is judged by, its file or name; one of ours beside the embedded one.", Path),
-} | {name: flag for name, flag in TRAIN_FLAGS.items() if name not in ("network", "teacher")}
+}
+FLAGS |= {name: flag for name, flag in TRAIN_FLAGS.items() if name not in ("network", *FLAGS)}
+FLAGS |= {
+    "data": Flag(
+        "Folder made by `faceswap triplets` or `faceswap prepare`, or one folder per person.", list[Path], tuple
+    ),
+    "landmarks": Flag("face-api.js's weights, a folder: loss on expression, for triplets.", Path),
+}
 
 
 @takes(DistillOptions, FLAGS)
@@ -27,7 +34,7 @@ def distill(
     """Teach a small network, made anew for every source, to swap as a large generator does.
 
     From triplets (`faceswap triplets`) it learns to paint over the source's portrait, as `mobile` does; from faces,
-    MobileFaceSwap's way, to paint a face from an identity alone or to change the light of a portrait.
+    MobileFaceSwap's way, to paint a face from an identity alone.
     `faceswap export` then writes its file. Needs the [train] extra.
 
     \b
