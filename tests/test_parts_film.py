@@ -374,6 +374,7 @@ def test_what_a_cluster_has_done_is_gone_on_with_by_one_process(
 def test_an_address_where_nobody_answers_is_told_before_any_work(
     portrait: Path, film: Path, options: Options, tmp_path: Path
 ) -> None:
+    pytest.importorskip("ray", reason="a cluster needs the [ray] extra")
     began = time.monotonic()
     with pytest.raises(UsageError, match=r"no Ray cluster answers at 127\.0\.0\.1:1 \(Connection refused\)"):
         swap_video(portrait, film, tmp_path / "out.mp4", replace(options, ray="127.0.0.1:1"))
