@@ -48,8 +48,6 @@ def distill(options: DistillOptions) -> None:
     """
     settings = read_record(options.config, StudentSettings)
     config = make_record(MobilePainterConfig, settings.shape, "shape")
-    if config.working % 32:
-        raise UsageError(f"working is {config.working}: give a multiple of 32")
     device = start_torch(options)
     worker = join_workers(device)
     student = MobilePainter(config).to(device)

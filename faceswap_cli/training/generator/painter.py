@@ -82,8 +82,6 @@ def train(options: TrainOptions) -> None:
     """Train until the steps or the minutes are used up, then leave the last checkpoint in the run's folder."""
     settings = read_record(options.config, PainterSettings)
     config = PainterConfig(**settings.shape)
-    if config.working % 32:
-        raise UsageError(f"working is {config.working}: give a multiple of 32")
     device = start_torch(options)
     worker = join_workers(device)
     network = Painter(config).to(device)
@@ -230,7 +228,12 @@ def _teach_discriminator(state: PainterState, batch: Batch, image: Tensor, rate:
 def build_state(
     kind: str, network: PortraitPainter, settings: PainterSettings, encoders: list[nn.Module], options: TrainOptions
 ) -> PainterState:
-    """Return a painter at the start of its training, on the device its network is on, and who judges it."""
+    """Return a painter at the start of its training, on the device its network is on, and who judges it.
+
+    Raises UsageError for a size it cannot paint at.
+    """
+    if network.working % 32:
+        raise UsageError(f"working is {network.working}: give a multiple of 32")
     device = next(network.parameters()).device
     discriminator = TwoScaleDiscriminator(DiscriminatorConfig(width=settings.discriminator_width)).to(device)
     painter = begin(network, device, DECAY)
