@@ -1,5 +1,6 @@
 """Triplets: what a row holds, that a pack goes on where it broke off, and that a painter learns from it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from faceswap_cli.training.data.pack import PackWriter  # noqa: E402
 from faceswap_cli.training.data.relight import relit, strands  # noqa: E402
 from faceswap_cli.training.data.triplet_data import TripletData, _dimmed  # noqa: E402
 from faceswap_cli.training.data.triplet_pack import (  # noqa: E402
+    BYTES,
     ROWS,
     Triplet,
     TripletPack,
@@ -431,6 +433,7 @@ def test_packs_keep_what_they_are_given(tmp_path: Path) -> None:
         faces=np.full((112, 224, 3), 33, np.uint8),
         person="p",
         held_out=True,
+        landmarks=mean_face().astype(np.float32),
     )
     with TripletPack(tmp_path) as pack:
         pack.add(7, given)
@@ -441,6 +444,18 @@ def test_packs_keep_what_they_are_given(tmp_path: Path) -> None:
     assert kept.answer is None and kept.held_out and kept.person == "p"
     assert np.array_equal(kept.warped[..., 3], warped[..., 3]) and np.array_equal(kept.mask, given.mask)
     assert np.abs(kept.warped[..., :3].astype(int) - 110).max() <= 2 and np.allclose(kept.identity, [0.6, 0.8])
+    assert kept.landmarks is not None and np.abs(kept.landmarks - mean_face()).max() < 1e-4
+
+
+def test_rows_of_older_packs_have_no_landmarks(triplets: Path, tmp_path: Path) -> None:
+    (tmp_path / BYTES).write_bytes((triplets / BYTES).read_bytes())
+    lines = [json.loads(line) for line in (triplets / ROWS).read_text().splitlines()]
+    (tmp_path / ROWS).write_text(
+        "".join(json.dumps({name: line[name] for name in line if name != "landmarks"}) + "\n" for line in lines)
+    )
+    now, before = TripletReader(triplets).read(0), TripletReader(tmp_path).read(0)
+    assert now.landmarks is not None and now.landmarks.shape == (66, 2) and before.landmarks is None
+    assert np.array_equal(now.target, before.target)
 
 
 def mean_face() -> np.ndarray:

@@ -1,7 +1,7 @@
 """Batches of triplets for a painter's training, read ahead from disk by a thread.
 
-Targets are graded anew with their answers, portraits are lit anew and given holes, pictures are mirrored. A batch
-depends on the seed, its number and the worker alone, so a run that goes on sees what it would have seen.
+Targets are lit and graded anew with their answers, portraits are lit anew and given holes, pictures are mirrored. A
+batch depends on the seed, its number and the worker alone: a run that goes on sees what it would have seen.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,9 +17,11 @@ from ...errors import UsageError
 from ...networks.light import LUMA
 from ...stream import prefetch
 from .relight import region
+from .shading import draw_shading, shaded, surface_normals
 from .triplet_pack import Triplet, TripletReader
 
 AHEAD = 6  # batches read ahead
+SHADED = (0.35, 0.5)  # chances that a target and its answer, and a portrait, stand in another light by the head's form
 DIMMED = 0.6  # chance that a portrait is lit anew
 COLOURED = 0.4  # chance that the light of one side is of another colour
 PATCHED = 0.35  # chance that a part of it has a light of its own: a shadow, a lamp, a flush
@@ -82,7 +84,7 @@ class TripletData:
         return _changed(triplet, lambda picture: _resized(picture, self._size))
 
     def _augmented(self, triplet: Triplet, draw: np.random.Generator) -> Triplet:
-        triplet = self._sized(triplet)
+        triplet = _shaded(self._sized(triplet), draw)
         if draw.random() < GRADED:
             triplet = _graded(triplet, draw)
         if draw.random() < DIMMED:
@@ -112,6 +114,22 @@ def _changed(triplet: Triplet, change: Callable[[np.ndarray], np.ndarray]) -> Tr
     answer = None if triplet.answer is None else change(triplet.answer)
     target, warped, mask = (change(picture) for picture in (triplet.target, triplet.warped, triplet.mask))
     return replace(triplet, target=target, warped=warped, answer=answer, mask=mask)
+
+
+def _shaded(triplet: Triplet, draw: np.random.Generator) -> Triplet:
+    """Return a triplet whose target with its answer, and whose portrait, stand in lights of their own."""
+    of_target, of_portrait = (draw.random() < chance for chance in SHADED)
+    if triplet.landmarks is None or not (of_target or of_portrait):
+        return triplet
+    normals = surface_normals(triplet.landmarks)
+    if of_portrait:
+        lit = shaded(triplet.warped[..., :3], draw_shading(normals, draw))
+        triplet = replace(triplet, warped=np.dstack([lit, triplet.warped[..., 3]]))
+    if of_target:
+        shading = draw_shading(normals, draw)
+        answer = None if triplet.answer is None else shaded(triplet.answer, shading)
+        triplet = replace(triplet, target=shaded(triplet.target, shading), answer=answer)
+    return triplet
 
 
 def _graded(triplet: Triplet, draw: np.random.Generator) -> Triplet:

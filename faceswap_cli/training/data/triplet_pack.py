@@ -33,6 +33,7 @@ class Triplet:
     faces: np.ndarray  # (112, 224, 3): as an identity encoder is shown them, whom to look like and whom not
     person: str  # whose crop the target is
     held_out: bool
+    landmarks: np.ndarray | None = None  # (66, 2) float32 of the target, shares of S; None in packs of older versions
 
 
 class TripletPack:
@@ -81,6 +82,7 @@ class TripletPack:
             "person": triplet.person,
             "held_out": triplet.held_out,
             "identity": [round(float(value), 5) for value in triplet.identity],
+            "landmarks": None if triplet.landmarks is None else triplet.landmarks.round(4).tolist(),
         }
 
 
@@ -123,6 +125,7 @@ class TripletReader:
             faces=self._decoded(parts[2], cv2.IMREAD_COLOR, row)[..., ::-1],
             person=row["person"],
             held_out=row["held_out"],
+            landmarks=None if row.get("landmarks") is None else np.array(row["landmarks"], np.float32),
         )
 
     def _decoded(self, data: np.ndarray, mode: int, row: dict[str, Any]) -> np.ndarray:

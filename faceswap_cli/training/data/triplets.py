@@ -157,6 +157,7 @@ class TripletMaker:
             faces=np.concatenate([source.face, self._encoder_face(target.image, target.face)], axis=1),
             person=person,
             held_out=is_held_out(person),
+            landmarks=self._landmarks.find(target.image),
         )
 
     def _swapped(self, crop: Crop, source: _Source) -> tuple[np.ndarray, float]:
