@@ -71,11 +71,18 @@ def test_a_large_lamp_reaches_around_the_form() -> None:
     assert np.allclose(shading.gain[0, :, 0], [0.5, 1.5])
 
 
+def test_a_large_lamp_is_no_brighter_for_it() -> None:
+    """Towards it 0.5 + 0.5 still, beside it 0.5 + 0.5 x 1/3: over their mean, 5/6."""
+    normals = np.array([[[1, 0, 0], [0, 0, -1]]])
+    shading = shading_of(normals, HALF, [lamp((1, 0, 0), wrapped=0.5)])
+    assert np.allclose(shading.gain[0, :, 0], [1.2, 0.8])
+
+
 def test_lamps_share_what_is_not_ambient() -> None:
-    normals = np.array([[[1, 0, 0], [-1, 0, 0]]])
-    one, two = (shading_of(normals, HALF, [lamp((1, 0, 0)), *more]).gain for more in ([], [lamp((-1, 0, 0))]))
-    assert np.allclose(one[0, :, 0], [4 / 3, 2 / 3])
-    assert np.allclose(two, 1)
+    """0.5 + 0.25 towards one of two, 0.5 + 0.25 x (0.6 + 0.8) between them, 0.5 away from both: over the mean, 0.7."""
+    normals = np.array([[[1, 0, 0], [0.6, 0, -0.8], [-1, 0, 0]]])
+    two = shading_of(normals, HALF, [lamp((1, 0, 0)), lamp((0, 0, -1))])
+    assert np.allclose(two.gain[0, :, 0] * 0.7, [0.75, 0.85, 0.5])
 
 
 def test_lamps_and_what_is_around_have_colours() -> None:
@@ -94,6 +101,12 @@ def test_shine_lies_halfway_between_lamp_and_camera() -> None:
     assert np.allclose(shine[0, :, 0], [0.4, 0.2, 0])
 
 
+def test_shine_of_a_lamp_nearly_ahead() -> None:
+    """Halfway to (0.6, 0, -0.8) is (0.6, 0, -1.8) over 1.897: ahead its cosine is 0.949, whose square is 0.9."""
+    shading = shading_of(np.array([[[0, 0, -1]]]), HALF, [lamp((0.6, 0, -0.8), shine=0.4, gloss=2.0)])
+    assert np.allclose(shading.shine, 0.36)
+
+
 def test_pictures_are_multiplied_in_linear_light() -> None:
     """100 under twice the light is 100 x 2^(1/2.2) = 137.04, then a fifth of what is missing to white: 160.6."""
     picture = np.full((8, 8, 3), 100, np.uint8)
@@ -110,6 +123,14 @@ def test_lamps_stand_before_the_face() -> None:
     for axis in (0, 1):
         side = [each.direction[axis] for each in lamps]
         assert min(side) < -0.8 and max(side) > 0.8
+    assert np.mean([each.shine > 0 for each in lamps]) == pytest.approx(0.4, abs=0.1)
+    assert np.mean([np.ptp(each.colour) > 0.25 for each in lamps]) == pytest.approx(0.17, abs=0.07)
+    assert np.mean([each.colour for each in lamps]) == pytest.approx(1, abs=0.05)
+
+
+def test_a_face_ahead_is_lit_alike_from_either_side() -> None:
+    normals = surface_normals(head())
+    assert np.abs(normals - normals[:, ::-1] * [-1, 1, 1]).mean() < 0.01
 
 
 def test_a_light_drawn_twice_is_the_same_and_brightness_stays_about_as_it_is() -> None:
