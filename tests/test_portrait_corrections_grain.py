@@ -1,9 +1,12 @@
 """Swapped skin has its target's grain: neither less nor more, and none of its lines."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.portrait.corrections.grain import Grain
+from faceswap_cli.portrait.corrections.grain import Grain, Settings
 from faceswap_cli.types import Crop, Face
 
 SIZE, CELLS = 224, 56
@@ -39,6 +42,51 @@ def test_smooth_skin_gets_the_grain_that_it_lacks(own: float) -> None:
     result = Grain().grained(picture(own, seed=1), crop_of(target), warped())
     assert grain_of(result) == pytest.approx(grain_of(target), rel=0.15)
     assert abs(float(result[INNER, INNER].mean()) - float(picture(0.0).mean())) < 0.5
+
+
+def pores(deviation: float, size: float, seed: int = 0) -> np.ndarray:
+    """Skin with a noise that is as coarse as a bell of so many pixels."""
+    noise = cv2.GaussianBlur(np.random.default_rng(seed).normal(0, 1, (448, 448)), (0, 0), size)
+    return np.rint(np.array([180, 140, 120]) + deviation / noise.std() * noise[..., None]).astype(np.uint8)
+
+
+def whole(image: np.ndarray) -> tuple[Crop, np.ndarray]:
+    """A crop of that picture, skin all over, and what a portrait covers of it: all."""
+    return replace(crop_of(image), image=image), np.full((*image.shape[:2], 4), 255, np.uint8)
+
+
+@pytest.mark.parametrize("own", [0.0, 2.0])
+def test_the_pores_of_a_close_up_are_grain_too(own: float) -> None:
+    """In a crop of 448 there are octaves of 1.2, 2.4 and 4.8 pixels; the first alone sees a third of such pores."""
+    crop, covered = whole(pores(5.0, 2.0))
+    result = Grain().grained(pores(own, 2.0, seed=1), crop, covered)
+    assert 4.0 < float(result[40:-40, 40:-40, 1].std()) < 5.0
+    finest = replaced(broad=0.004).grained(pores(0.0, 2.0), crop, covered)
+    assert float(finest[40:-40, 40:-40, 1].std()) < 2.5
+
+
+def test_blotches_that_the_film_has_not_become_fainter() -> None:
+    """Grain of a deviation of 6, seen in each octave, is scaled to 2; what is broader than the last one is left."""
+    result = Grain().grained(pores(6.0, 1.5, seed=1), *whole(pores(2.0, 1.5)))
+    assert 2.0 < float(result[40:-40, 40:-40, 1].std()) < 3.0
+
+
+def test_what_is_broader_than_grain_stays() -> None:
+    """Shading of a deviation of 20 pixels has no part in octaves up to 4.8."""
+    image = pores(0.0, 1.0)
+    result = Grain().grained(image, *whole(pores(5.0, 20.0)))
+    assert np.abs(result.astype(int) - image).max() <= 1
+
+
+@pytest.mark.parametrize(("side", "count"), [(100, 0), (120, 1), (224, 2), (448, 3)])
+def test_smaller_crops_have_fewer_octaves(side: int, count: int) -> None:
+    """Up to 0.011 of the side: 2.46 pixels of 224, two octaves; 4.93 pixels of 448, three."""
+    target, swapped, sure = pores(5.0, 2.0)[..., 1], pores(0.0, 2.0)[..., 1], np.ones((448, 448), np.uint8)
+    assert len(list(Grain()._octaves(target, swapped, sure, side))) == count
+
+
+def replaced(**settings: object) -> Grain:
+    return Grain(replace(Settings(), **settings))
 
 
 def test_skin_loses_the_grain_that_its_film_has_not() -> None:

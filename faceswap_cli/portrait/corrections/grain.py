@@ -1,11 +1,12 @@
 """Match the grain of swapped skin (pores, a camera's noise) to the target's, after the generator.
 
 A portrait that was enlarged, or blurred to the target's sharpness, has no grain: beside the target's neck it looks
-airbrushed. One with too much looks sandy in a smooth film. Grain that is missing is taken from the target's own skin by
-a high-pass filter, so that it fits in size, in strength and over time; grain that is too strong is scaled down. Strong
-edges (wrinkles, brows) are clipped to the grain's strength.
+airbrushed. One with too much looks sandy in a smooth film, or blotched. Grain is told octave by octave, from a pixel to
+a pore of a close-up. What is missing is taken from the target's own skin, so that it fits in size, in strength and over
+time; what is too strong is scaled down. Strong edges (wrinkles, brows) are clipped to the grain's strength.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ from ...types import Crop
 from ..protocols import FaceStep, Phase
 from ..records import FaceState
 
+Band = tuple[np.ndarray, np.ndarray]  # a picture's brightness (h, w) uint8 in an octave, and the same blurred
 _MEAN = float(np.sqrt(np.pi / 2))  # of a normal distribution: standard over mean absolute deviation
 
 
@@ -24,7 +26,8 @@ _MEAN = float(np.sqrt(np.pi / 2))  # of a normal distribution: standard over mea
 class Settings:
     """Levels are of 255."""
 
-    fine: float = 1.2  # pixels of the crop: deviation of the high pass
+    fine: float = 1.2  # pixels of the crop: deviation of the first high pass
+    broad: float = 0.011  # share of the side: octaves of grain, each twice as coarse, go up to it
     edge: int = 16  # levels: what differs by more is an edge, and no grain
     strongest: float = 2.5  # deviations to which grain is held
     least: tuple[float, float] = (0.5, 1.0)  # difference of variances up to which nothing is done, and from which all
@@ -60,36 +63,44 @@ class Grain(FaceStep):
         sure = (skin > self.settings.sure).astype(np.uint8)
         if int(np.count_nonzero(sure)) < self.settings.fewest:
             return image
-        change, certain = self._change(crop.image[part], image[part], sure)
-        if certain <= 0:
+        target, swapped = (cv2.cvtColor(each[part], cv2.COLOR_RGB2GRAY) for each in (crop.image, image))
+        octaves = self._octaves(target, swapped, sure, image.shape[0])
+        change = sum(octaves, np.zeros(skin.shape, np.float32))
+        if not change.any():
             return image
-        change *= np.float32(certain) * skin
         result = image.copy()
-        result[part] = cv2.add(image[part], cv2.merge([change] * 3), dtype=cv2.CV_8U)
+        result[part] = cv2.add(image[part], cv2.merge([change * skin] * 3), dtype=cv2.CV_8U)
         return result
 
-    def _change(self, crop: np.ndarray, image: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, float]:
-        """Return what to add to a swap (h, w) float32, and its weight, at most 1; `sure` marks the skin to measure."""
-        target, swapped = self._smooth(crop), self._smooth(image)
+    def _octaves(self, target: np.ndarray, swapped: np.ndarray, sure: np.ndarray, side: int) -> Iterator[np.ndarray]:
+        """Yield what to add to a swap in each octave, (h, w) float32, by the brightness (h, w) uint8 of both.
+
+        `sure` (h, w) uint8 marks the skin to measure, `side` is the crop's.
+        """
+        deviation = self.settings.fine
+        while deviation <= self.settings.broad * side:
+            coarser = [cv2.GaussianBlur(each, (0, 0), deviation) for each in (target, swapped)]
+            if (change := self._change((target, coarser[0]), (swapped, coarser[1]), sure)) is not None:
+                yield change
+            target, swapped = coarser
+            deviation *= 2
+
+    def _change(self, target: Band, swapped: Band, sure: np.ndarray) -> np.ndarray | None:
+        """Return what to add to a swap in one octave, (h, w) float32; None where both have as much grain."""
         wanted, own = self._strength(*target, sure), self._strength(*swapped, sure)
         lacking, (low, high) = wanted * wanted - own * own, self.settings.least
-        certain = min((abs(lacking) - low) / (high - low), 1.0)
+        certain = np.float32(min((abs(lacking) - low) / (high - low), 1.0))
         if certain <= 0:
-            return target[1], certain
+            return None
         if lacking > 0:
-            return float(np.sqrt(lacking)) / wanted * self._grain(*target, wanted), certain
-        return (wanted / own - 1) * self._grain(*swapped, own), certain
+            return certain * np.float32(np.sqrt(lacking) / wanted) * self._grain(*target, wanted)
+        return certain * np.float32(wanted / own - 1) * self._grain(*swapped, own)
 
     def _grain(self, grey: np.ndarray, blurred: np.ndarray, strength: float) -> np.ndarray:
         """Return (h, w) float32: a picture's high pass, clipped to a multiple of the grain's strength."""
         fine, most = cv2.subtract(grey, blurred, dtype=cv2.CV_32F), self.settings.strongest * strength
         held: np.ndarray = np.clip(fine, -most, most)
         return held
-
-    def _smooth(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the brightness (h, w) uint8 of a picture, and the same blurred."""
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        return grey, cv2.GaussianBlur(grey, (0, 0), self.settings.fine)
 
     def _strength(self, grey: np.ndarray, blurred: np.ndarray, where: np.ndarray) -> float:
         """Return the grain's standard deviation, levels of 255, where a mask (h, w) uint8 is not 0."""
