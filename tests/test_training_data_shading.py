@@ -1,4 +1,6 @@
-"""Faces lit anew by their surface: where a lamp, its shade and its shine fall."""
+"""Faces lit anew by their surface: where a lamp, its shade and its shine fall; and hair before them."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -176,3 +178,22 @@ def test_packs_without_landmarks_keep_their_light(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(triplet_data, "SHADED", (1.0, 1.0))
     plain = triplet(None)
     assert triplet_data._shaded(plain, np.random.default_rng(2)) is plain
+
+
+def test_target_and_answer_wear_the_same_hairs_above_the_eyes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triplet_data, "FRINGED", 1.0)
+    plain = triplet(head())
+    plain.target[:20] = 40  # dark hair: the eyes are in row 43
+    worn = triplet_data._fringed(plain, np.random.default_rng(4))
+    drawn = (worn.target != plain.target).any(axis=2)
+    assert drawn[20:43].sum() > 30 and not drawn[50:].any()
+    assert worn.answer is not None and (worn.answer[20:] == worn.target[20:]).all()
+    assert worn.target[20:43].min() < 100  # nearly as dark as what is above, though thin
+    assert (worn.warped == plain.warped).all()
+
+
+def test_a_pair_without_an_answer_and_one_without_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triplet_data, "FRINGED", 1.0)
+    assert triplet_data._fringed(replace(triplet(head()), answer=None), np.random.default_rng(4)).answer is None
+    plain = triplet(None)
+    assert triplet_data._fringed(plain, np.random.default_rng(4)) is plain

@@ -27,20 +27,41 @@ def relit(image: np.ndarray, draw: Generator) -> np.ndarray:
 
 def strands(image: np.ndarray, points: np.ndarray, draw: Generator) -> np.ndarray:
     """Return the crop with a few hairs across the forehead of a face with these points (5, 2) in pixels."""
+    colour = np.array([60, 42, 30]) * draw.uniform(0.3, 3.0)
+    return with_hair(image, hair(image.shape[0], points, draw), colour.clip(0, 255))
+
+
+def strands_alike(
+    target: np.ndarray, answer: np.ndarray | None, points: np.ndarray, draw: Generator
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return a target and its answer (S, S, 3) with the same hairs across the forehead, as dark as what is above it."""
+    size = target.shape[0]
+    eyes, up = points[:2].mean(axis=0), points[:2].mean(axis=0) - points[3:].mean(axis=0)
+    across, down = np.clip(np.rint(eyes + up * draw.uniform(1.1, 1.5) + draw.normal(0, 0.05 * size, 2)), 0, size - 1)
+    colour, drawn = target[int(down), int(across)] * draw.uniform(0.6, 1.2), hair(size, points, draw)
+    return with_hair(target, drawn, colour), None if answer is None else with_hair(answer, drawn, colour)
+
+
+def with_hair(image: np.ndarray, drawn: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Return a picture (S, S, 3) uint8 with hair of a colour (3,) where it is `drawn` (S, S), in [0, 1]."""
+    painted: np.ndarray = image + drawn[..., None] * (colour - image)
+    return np.rint(painted.clip(0, 255)).astype(np.uint8)
+
+
+def hair(size: int, points: np.ndarray, draw: Generator) -> np.ndarray:
+    """Return (size, size) float32 in [0, 1]: a few hairs across the forehead of a face with points (5, 2) in pixels."""
     eyes, up = points[:2].mean(axis=0), points[:2].mean(axis=0) - points[3:].mean(axis=0)
     width = float(np.linalg.norm(points[1] - points[0]))
-    drawn = np.zeros(image.shape[:2], np.float32)
+    drawn = np.zeros((size, size), np.float32)
     for _ in range(int(draw.integers(2, 9))):
         start = eyes + up * draw.uniform(0.9, 1.5) + [draw.uniform(-1.2, 1.2) * width, 0]
         end = eyes + up * draw.uniform(0.05, 0.6) + [draw.uniform(-1.2, 1.2) * width, 0]
         bend = (start + end) / 2 + draw.normal(0, 0.25 * width, 2)
         share = np.linspace(0, 1, 24)[:, None]
         curve = (1 - share) ** 2 * start + 2 * share * (1 - share) * bend + share**2 * end
-        thick = max(1, round(image.shape[0] * draw.uniform(0.002, 0.007)))
+        thick = max(1, round(size * draw.uniform(0.002, 0.007)))
         cv2.polylines(drawn, [np.rint(curve).astype(np.int32)], False, float(draw.uniform(0.5, 1)), thick, cv2.LINE_AA)
-    colour = np.array([60, 42, 30]) * draw.uniform(0.3, 3.0)
-    weight = cv2.GaussianBlur(drawn, (0, 0), 0.8)[..., None]
-    return np.rint(image + weight * (colour.clip(0, 255) - image)).astype(np.uint8)
+    return cv2.GaussianBlur(drawn, (0, 0), 0.8)
 
 
 def _slope(size: int, draw: Generator) -> np.ndarray:

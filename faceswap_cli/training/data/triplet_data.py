@@ -15,13 +15,15 @@ from torch import Tensor
 
 from ...errors import UsageError
 from ...networks.light import LUMA
+from ...portrait.landmarks import rough_points
 from ...stream import prefetch
-from .relight import region
+from .relight import region, strands_alike
 from .shading import draw_shading, shaded, surface_normals
 from .triplet_pack import Triplet, TripletReader
 
 AHEAD = 6  # batches read ahead
 SHADED = (0.35, 0.5)  # chances that a target and its answer, and a portrait, stand in another light by the head's form
+FRINGED = 0.25  # chance that a target and its answer have the same hairs across the forehead
 DIMMED = 0.6  # chance that a portrait is lit anew
 COLOURED = 0.4  # chance that the light of one side is of another colour
 PATCHED = 0.35  # chance that a part of it has a light of its own: a shadow, a lamp, a flush
@@ -84,7 +86,7 @@ class TripletData:
         return _changed(triplet, lambda picture: _resized(picture, self._size))
 
     def _augmented(self, triplet: Triplet, draw: np.random.Generator) -> Triplet:
-        triplet = _shaded(self._sized(triplet), draw)
+        triplet = _fringed(_shaded(self._sized(triplet), draw), draw)
         if draw.random() < GRADED:
             triplet = _graded(triplet, draw)
         if draw.random() < DIMMED:
@@ -130,6 +132,15 @@ def _shaded(triplet: Triplet, draw: np.random.Generator) -> Triplet:
         answer = None if triplet.answer is None else shaded(triplet.answer, shading)
         triplet = replace(triplet, target=shaded(triplet.target, shading), answer=answer)
     return triplet
+
+
+def _fringed(triplet: Triplet, draw: np.random.Generator) -> Triplet:
+    """Return a triplet whose target and answer may have the same hairs before the face: none is to be cut off."""
+    if draw.random() >= FRINGED or triplet.landmarks is None:
+        return triplet
+    points = rough_points(triplet.landmarks) * triplet.target.shape[0]
+    target, answer = strands_alike(triplet.target, triplet.answer, points, draw)
+    return replace(triplet, target=target, answer=answer)
 
 
 def _graded(triplet: Triplet, draw: np.random.Generator) -> Triplet:
