@@ -181,7 +181,7 @@ def test_packs_without_landmarks_keep_their_light(monkeypatch: pytest.MonkeyPatc
 
 
 def test_target_and_answer_wear_the_same_hairs_above_the_eyes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triplet_data, "FRINGED", 1.0)
+    monkeypatch.setattr(triplet_data, "FRINGED", (1.0, 0.0))
     plain = triplet(head())
     plain.target[:20] = 40  # dark hair: the eyes are in row 43
     worn = triplet_data._fringed(plain, np.random.default_rng(4))
@@ -192,8 +192,17 @@ def test_target_and_answer_wear_the_same_hairs_above_the_eyes(monkeypatch: pytes
     assert (worn.warped == plain.warped).all()
 
 
+def test_a_portraits_hairs_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triplet_data, "FRINGED", (0.0, 1.0))
+    plain = triplet(head())
+    worn = triplet_data._fringed(plain, np.random.default_rng(4))
+    drawn = (worn.warped != plain.warped).any(axis=2)
+    assert drawn[:43].sum() > 30 and not drawn[50:].any() and (worn.warped[..., 3] == 200).all()
+    assert worn.target is plain.target and worn.answer is plain.answer
+
+
 def test_a_pair_without_an_answer_and_one_without_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triplet_data, "FRINGED", 1.0)
+    monkeypatch.setattr(triplet_data, "FRINGED", (1.0, 0.0))
     assert triplet_data._fringed(replace(triplet(head()), answer=None), np.random.default_rng(4)).answer is None
     plain = triplet(None)
     assert triplet_data._fringed(plain, np.random.default_rng(4)) is plain

@@ -17,13 +17,13 @@ from ...errors import UsageError
 from ...networks.light import LUMA
 from ...portrait.landmarks import rough_points
 from ...stream import prefetch
-from .relight import region, strands_alike
+from .relight import region, strands, strands_alike
 from .shading import draw_shading, shaded, surface_normals
 from .triplet_pack import Triplet, TripletReader
 
 AHEAD = 6  # batches read ahead
 SHADED = (0.35, 0.5)  # chances that a target and its answer, and a portrait, stand in another light by the head's form
-FRINGED = 0.25  # chance that a target and its answer have the same hairs across the forehead
+FRINGED = (0.25, 0.2)  # chances that a target and its answer have the same hairs across the forehead, a portrait others
 DIMMED = 0.6  # chance that a portrait is lit anew
 COLOURED = 0.4  # chance that the light of one side is of another colour
 PATCHED = 0.35  # chance that a part of it has a light of its own: a shadow, a lamp, a flush
@@ -135,12 +135,18 @@ def _shaded(triplet: Triplet, draw: np.random.Generator) -> Triplet:
 
 
 def _fringed(triplet: Triplet, draw: np.random.Generator) -> Triplet:
-    """Return a triplet whose target and answer may have the same hairs before the face: none is to be cut off."""
-    if draw.random() >= FRINGED or triplet.landmarks is None:
+    """Return a triplet with hairs before its faces: the target's are to stay, the portrait's to go."""
+    of_target, of_portrait = (draw.random() < chance for chance in FRINGED)
+    if triplet.landmarks is None:
         return triplet
     points = rough_points(triplet.landmarks) * triplet.target.shape[0]
-    target, answer = strands_alike(triplet.target, triplet.answer, points, draw)
-    return replace(triplet, target=target, answer=answer)
+    if of_portrait:
+        worn = strands(triplet.warped[..., :3], points, draw)
+        triplet = replace(triplet, warped=np.dstack([worn, triplet.warped[..., 3]]))
+    if of_target:
+        target, answer = strands_alike(triplet.target, triplet.answer, points, draw)
+        triplet = replace(triplet, target=target, answer=answer)
+    return triplet
 
 
 def _graded(triplet: Triplet, draw: np.random.Generator) -> Triplet:
