@@ -38,9 +38,10 @@ def grain_of(image: np.ndarray) -> float:
 
 @pytest.mark.parametrize("own", [0.0, 2.0])
 def test_smooth_skin_gets_the_grain_that_it_lacks(own: float) -> None:
+    """All but what is held to 1.3 deviations: that leaves 0.83 of a normal distribution's."""
     target = picture(5.0)
     result = Grain().grained(picture(own, seed=1), crop_of(target), warped())
-    assert grain_of(result) == pytest.approx(grain_of(target), rel=0.15)
+    assert grain_of(result) == pytest.approx(0.83 * grain_of(target), rel=0.06)
     assert abs(float(result[INNER, INNER].mean()) - float(picture(0.0).mean())) < 0.5
 
 
@@ -60,15 +61,15 @@ def test_the_pores_of_a_close_up_are_grain_too(own: float) -> None:
     """In a crop of 448 there are octaves of 1.2, 2.4 and 4.8 pixels; the first alone sees a third of such pores."""
     crop, covered = whole(pores(5.0, 2.0))
     result = Grain().grained(pores(own, 2.0, seed=1), crop, covered)
-    assert 4.0 < float(result[40:-40, 40:-40, 1].std()) < 5.0
+    assert 3.2 < float(result[40:-40, 40:-40, 1].std()) < 4.2
     finest = replaced(broad=0.004).grained(pores(0.0, 2.0), crop, covered)
-    assert float(finest[40:-40, 40:-40, 1].std()) < 2.5
+    assert float(finest[40:-40, 40:-40, 1].std()) < 2.2
 
 
 def test_blotches_that_the_film_has_not_become_fainter() -> None:
     """Grain of a deviation of 6, seen in each octave, is scaled to 2; what is broader than the last one is left."""
     result = Grain().grained(pores(6.0, 1.5, seed=1), *whole(pores(2.0, 1.5)))
-    assert 2.0 < float(result[40:-40, 40:-40, 1].std()) < 3.0
+    assert 2.0 < float(result[40:-40, 40:-40, 1].std()) < 3.6
 
 
 def test_what_is_broader_than_grain_stays() -> None:

@@ -29,7 +29,7 @@ class Settings:
     fine: float = 1.2  # pixels of the crop: deviation of the first high pass
     broad: float = 0.011  # share of the side: octaves of grain, each twice as coarse, go up to it
     edge: int = 16  # levels: what differs by more is an edge, and no grain
-    strongest: float = 2.5  # deviations to which grain is held
+    strongest: float = 1.3  # deviations to which grain is held
     least: tuple[float, float] = (0.5, 1.0)  # difference of variances up to which nothing is done, and from which all
     sure: float = 0.9  # share of skin from which its grain is measured
     fewest: int = 200  # pixels of it; from fewer no grain is told
