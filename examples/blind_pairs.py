@@ -20,7 +20,7 @@ import numpy as np
 from faceswap_cli import Options
 from faceswap_cli.engines.select import open_network
 from faceswap_cli.errors import UsageError
-from faceswap_cli.evaluation.clips import PHOTO_SIDES, shorter_side
+from faceswap_cli.evaluation.clips import PHOTO_VIEWS, shorter_side
 from faceswap_cli.evaluation.splits import photos_by_person
 from faceswap_cli.evaluation.turn import turn_seen
 from faceswap_cli.media.photo import read_photo
@@ -88,7 +88,7 @@ class Looker:
     def describe(self, photo: Path, is_target: bool) -> Look | None:
         """Return what counts, None where no face is found."""
         rgb = read_photo(photo).frame.rgb
-        faces = self._detector.detect(rgb, PHOTO_SIDES)
+        faces = self._detector.detect(rgb, PHOTO_VIEWS)
         if not faces:
             return None
         crop = crop_face(rgb, faces[0], self._points.template, _CROP).image

@@ -15,7 +15,7 @@ from PIL import Image
 
 from faceswap_cli import Options
 from faceswap_cli.errors import NoFaceError, OutputError
-from faceswap_cli.evaluation.clips import PHOTO_SIDES, read, thumbnail
+from faceswap_cli.evaluation.clips import PHOTO_VIEWS, read, thumbnail
 from faceswap_cli.evaluation.options import Span
 from faceswap_cli.stages.detect import Detect, open_detector
 from faceswap_cli.types import Face
@@ -119,7 +119,7 @@ def _followed(clip: Path, pictures: list[np.ndarray], detector: Detect) -> list[
 
 
 def _largest(rgb: np.ndarray, detector: Detect, path: Path) -> Face:
-    faces = detector.detect(rgb, PHOTO_SIDES)
+    faces = detector.detect(rgb, PHOTO_VIEWS)
     if not faces:
         raise NoFaceError(f"no face found in {path.name}: there is nothing to show")
     return faces[0]

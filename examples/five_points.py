@@ -23,6 +23,7 @@ from faceswap_cli.portrait.five_points import CROP_SIDE, standardising
 from faceswap_cli.portrait.landmarks import LandmarkFinder
 from faceswap_cli.stages.align import crop_face, inverse, transform
 from faceswap_cli.stages.detect import Detect, open_detector
+from faceswap_cli.stages.views import Views
 from faceswap_cli.store import models
 from faceswap_cli.types import Face
 
@@ -61,7 +62,7 @@ def seen(folder: Path, count: int) -> Iterator[list[Pair]]:
     people = sorted(photos_by_person(folder, "images", ("training",)).items())
     for number in draws.permutation(len(people))[:count]:
         rgb = cv2.resize(read_photo(people[number][1][0]).frame.rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        for face in detector.detect(rgb, (320,))[:1]:
+        for face in detector.detect(rgb, Views((320,)))[:1]:
             looks = [each for long in LONG if (each := look(detector, rgb, face, long, draws)) is not None]
             if len(looks) == len(LONG):
                 yield pairs_of(finder, rgb, face, looks)
@@ -75,7 +76,7 @@ def look(detector: Detect, rgb: np.ndarray, face: Face, long: int, draws: np.ran
     matrix = cv2.getRotationMatrix2D((x, y), draws.uniform(-LEAN, LEAN), scale)
     matrix[:, 2] += side / 2 - np.array([x, y]) + draws.uniform(-SHIFT, SHIFT, 2)
     view = cv2.warpAffine(rgb, matrix, (side, side), flags=cv2.INTER_AREA)
-    found = detector.detect(view, (side,))
+    found = detector.detect(view, Views((side,)))
     return transform(found[0].points.astype(np.float64), inverse(matrix)) if found else None
 
 

@@ -23,6 +23,7 @@ from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
 from faceswap_cli.stages.detect import Detect, open_detector
 from faceswap_cli.stages.doubles import overlap
+from faceswap_cli.stages.views import Views
 from faceswap_cli.training.supporting.detector_data import Pictures, find_all, overlaps
 from faceswap_cli.training.supporting.detector_tiles import cuts_beside_faces
 from faceswap_cli.training.teachers.yunet import YuNet
@@ -95,7 +96,7 @@ def find_in_squares(rgb: np.ndarray, detector: Detect) -> list[Face]:
         side = times * max(rgb.shape[:2])
         square = np.zeros((side, side, 3), np.uint8)
         square[: rgb.shape[0], : rgb.shape[1]] = rgb
-        finds = detector.detect(square, (640,))
+        finds = detector.detect(square, Views((640,)))
         found += [face for face in finds if all(overlap(face, other) < SAME for other in found)]
     return found
 

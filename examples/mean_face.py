@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from faceswap_cli.engines.select import open_network
+from faceswap_cli.evaluation.clips import PHOTO_VIEWS
 from faceswap_cli.evaluation.splits import is_held_out, read_identities
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
@@ -28,7 +29,6 @@ from faceswap_cli.stages.detect import open_detector
 from faceswap_cli.store import models
 
 SETS = {"celebahq": "images", "congress": "."}  # folder of the pictures
-SIDES = (640, 320, 128)  # at which photos are searched: the last one finds tight portraits
 EVERY, FRAMES = 8, 300  # of a clip
 ROUNDS, WORST, DEPTH_PRIOR = 12, 0.08, 3.0  # fits of the mean face; share of faces left out; faces its depths weigh as
 CLIP_SHARE = 0.5  # how much the spread within clips counts beside that between photos of one person
@@ -57,7 +57,7 @@ def seen(data: Path) -> Iterator[tuple[str, str, np.ndarray]]:
     detector = open_detector(None, Options(det_threshold=0.5, threads=1))
     finder = LandmarkFinder(open_network(models.locate("points"), "cpu", 1), models.entry("points"))
     for name, kind, rgb in pictures(data):
-        for face in detector.detect(rgb, SIDES)[:1]:
+        for face in detector.detect(rgb, PHOTO_VIEWS)[:1]:
             yield name, kind, finder.find(crop_face(rgb, face, finder.template, 256).image)
 
 

@@ -25,7 +25,7 @@ from tuned import ROOT, Number, Value, write_number
 
 from faceswap_cli import Options
 from faceswap_cli.errors import FaceSwapError, NoFaceError, UsageError
-from faceswap_cli.evaluation.clips import PHOTO_SIDES
+from faceswap_cli.evaluation.clips import PHOTO_VIEWS
 from faceswap_cli.evaluation.options import EvaluateOptions, JudgeFiles
 from faceswap_cli.evaluation.score import Pair, Row, evaluate, means
 from faceswap_cli.evaluation.splits import photos_by_person
@@ -111,7 +111,7 @@ def try_values(number: Number, values: list[Value], pairs: list[tuple[Path, Path
 def seen(photos: set[Path], options: Options) -> set[Path]:
     """Return the photos in which the judges see a source; of a tight one a swap may see more than they."""
     detector = open_detector(None, options)
-    return {path for path in photos if detector.detect(read_photo(path).frame.rgb, PHOTO_SIDES)}
+    return {path for path in photos if detector.detect(read_photo(path).frame.rgb, PHOTO_VIEWS)}
 
 
 def trial(value: Value, spent: float, rows: tuple[Row, ...], today: tuple[Row, ...]) -> Trial:

@@ -12,7 +12,7 @@ from faceswap_cli.portrait.five_points import ASTRAY, CROP_SIDE, LEANING, Landma
 from faceswap_cli.portrait.landmarks import LandmarkFinder, open_landmarks
 from faceswap_cli.stages.align import crop_face, inverse, transform
 from faceswap_cli.stages.detect import Detect, open_detector
-from faceswap_cli.stages.views import Tile, tilt
+from faceswap_cli.stages.views import Views, tilt
 from faceswap_cli.types import Detections, Face
 
 OPTIONS = Options(threads=1, device="cpu")
@@ -24,8 +24,8 @@ class Told:
     def __init__(self, detect: Detect, share: float) -> None:
         self.file, self.min_face, self._detect, self._share = detect.file, detect.min_face, detect, share
 
-    def detect(self, rgb: np.ndarray, sides: tuple[int, ...], turns: tuple[int, ...], tiles: list[Tile]) -> Detections:
-        found = self._detect.detect(rgb, sides, turns, tiles)
+    def detect(self, rgb: np.ndarray, views: Views) -> Detections:
+        found = self._detect.detect(rgb, views)
         return replace(found, faces=tuple(self._moved(face) for face in found))
 
     def _moved(self, face: Face) -> Face:
@@ -86,7 +86,7 @@ def test_what_landmarks_tell_is_what_the_detector_means_upright(
 ) -> None:
     """In the mean of several looks, each some 4 % of the eyes' distance away."""
     for rgb in portraits:
-        looks = [detector.detect(rgb, (side,))[0] for side in (256, 320, 416, 480)]
+        looks = [detector.detect(rgb, Views((side,)))[0] for side in (256, 320, 416, 480)]
         meant = np.mean([look.points for look in looks], axis=0)
         away = np.linalg.norm(by_landmarks(landmarks, rgb, looks[0]) - meant, axis=1).mean()
         assert away < 0.06 * eyes_apart(meant)
@@ -119,7 +119,8 @@ def test_landmarks_far_from_what_was_found_are_not_believed(
     """The landmarks of the face beside which a find was made lead to it."""
     seen, _ = turned(portraits[0], 40)
     told = Told(detector, share)
-    (before,), (after,) = told.detect(seen, (640,), (0,), []), LandmarkedDetect(told, landmarks).detect(seen, (640,))
+    views = Views((640,))
+    (before,), (after,) = told.detect(seen, views), LandmarkedDetect(told, landmarks).detect(seen, views)
     assert (not np.array_equal(before.points, after.points)) == believed
 
 
@@ -148,6 +149,6 @@ def trembles(detect: Detect, rgb: np.ndarray, ways: list[tuple[float, tuple[floa
     places = []
     for degrees, moved in ways:
         seen, matrix = turned(rgb, degrees, moved)
-        places.append(transform(detect.detect(seen, (640,))[0].points.astype(np.float64), inverse(matrix)))
+        places.append(transform(detect.detect(seen, Views((640,)))[0].points.astype(np.float64), inverse(matrix)))
     steps = np.linalg.norm(np.diff(np.array(places), axis=0), axis=2)
     return float(steps.mean()) / eyes_apart(places[0])

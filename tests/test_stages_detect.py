@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -19,7 +18,7 @@ from faceswap_cli.errors import WeightsError
 from faceswap_cli.options import Options
 from faceswap_cli.stages.align import transform
 from faceswap_cli.stages.detect import Detect, Watch, open_detector
-from faceswap_cli.stages.views import Tile, tilt
+from faceswap_cli.stages.views import Views, tilt
 from faceswap_cli.types import Detections
 
 pytestmark = pytest.mark.usefixtures("kept_looks")
@@ -75,12 +74,10 @@ class Recorder:
         self.asked: list[tuple[int, ...]] = []
         self.ways: list[tuple[tuple[int, ...], int]] = []
 
-    def detect(
-        self, rgb: np.ndarray, sides: tuple[int, ...], turns: tuple[int, ...], tiles: Sequence[Tile]
-    ) -> Detections:
-        self.asked.append(sides)
-        self.ways.append((turns, len(tiles)))
-        return self.detector.detect(rgb, sides, turns, tiles)
+    def detect(self, rgb: np.ndarray, views: Views) -> Detections:
+        self.asked.append(views.sides)
+        self.ways.append((views.turns, len(views.tiles)))
+        return self.detector.detect(rgb, views)
 
 
 @pytest.mark.parametrize("shape", [(1, 100_000), (100_000, 1), (1, 1)])

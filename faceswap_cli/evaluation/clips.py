@@ -25,6 +25,7 @@ from ..media.sniff import kind_of
 from ..stages.align import crop_face, inverse, similarity, transform, warp
 from ..stages.detect import Detect, Watch
 from ..stages.doubles import overlap
+from ..stages.views import Views
 from ..types import Face, Frame
 from .judges import MESH_POINTS, Judges
 from .measures import motion, motion_error, squared_error
@@ -33,7 +34,7 @@ from .options import Span
 CROP_TEMPLATE, CROP_SIZE = "simswap-frontal", 256  # what self-swap PSNR and flicker are measured in
 FLICKER_SIZE = 128
 THUMBNAIL_SIZE, THUMBNAIL_SHARE = 160, 1.7
-PHOTO_SIDES = (640, 320, 128)  # sizes at which a source photo is searched: the last one finds tight portraits
+PHOTO_VIEWS = Views((640, 320, 128))  # of a source photo: the last one finds tight portraits
 SAME_PLACE = 0.3  # overlap (IoU) from which the swap's face is the target's
 OUTSIDE_MARGIN = 4  # pixels around a face's rectangle that belong to it: chroma is shared by neighbours
 
@@ -86,7 +87,7 @@ class Examiner:
         if kind_of(path) == "clip":
             raise UsageError(f"source {path.name} is a clip: give a photo of the person, or save one of its pictures")
         rgb = read_photo(path).frame.rgb
-        faces = self.detector.detect(rgb, PHOTO_SIDES)
+        faces = self.detector.detect(rgb, PHOTO_VIEWS)
         if not faces:
             raise NoFaceError(f"no face found in source {path.name}: give a sharp, well lit portrait")
         return Portrait(*self._embed(rgb, faces[0]), shorter_side(faces[0]), thumbnail(rgb, faces[0]))

@@ -26,7 +26,7 @@ from ..stages.parse import Parser
 from ..stages.track import Located, Track
 from ..store import models
 from ..types import Face
-from .clips import PHOTO_SIDES, thumbnail
+from .clips import PHOTO_VIEWS, thumbnail
 from .judges import FaceJudge
 from .turn import turn_seen
 
@@ -123,7 +123,7 @@ def _located(path: Path, detector: Detect, options: Options) -> Iterator[Located
     """Yield the frames with all their faces, numbered by track, their time counted from the first picture."""
     if kind_of(path) == "photo":
         frame = read_photo(path).frame
-        faces = detector.search(frame.rgb) or detector.detect(frame.rgb, PHOTO_SIDES)
+        faces = detector.search(frame.rgb) or detector.detect(frame.rgb, PHOTO_VIEWS)
         yield from Track(None).follow([(frame, faces)])
         return
     watch = Watch(detector)

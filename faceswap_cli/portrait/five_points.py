@@ -5,7 +5,6 @@ they are beside the mark. The landmarks of a crop hardly depend on how that is a
 them by a linear map, learnt from what the detector says of upright faces in the mean of several sizes.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 
 from ..stages.align import crop_face, inverse, similarity, transform
 from ..stages.detect import Detect
-from ..stages.views import Tile, tilt, turn_of
+from ..stages.views import WHOLE, Views, tilt, turn_of
 from ..types import Detections, Face
 from .landmarks import LandmarkFinder, rough_points
 
@@ -35,15 +34,9 @@ class LandmarkedDetect:
         self.file, self.min_face = detect.file, detect.min_face
         self._detect, self._landmarks = detect, landmarks
 
-    def detect(
-        self,
-        rgb: np.ndarray,
-        sides: tuple[int, ...] = (640, 320),
-        turns: tuple[int, ...] = (0,),
-        tiles: Sequence[Tile] = (),
-    ) -> Detections:
+    def detect(self, rgb: np.ndarray, views: Views = WHOLE) -> Detections:
         """Return the faces the detector finds; see `Detect`."""
-        return self._settled(rgb, self._detect.detect(rgb, sides, turns, tiles))
+        return self._settled(rgb, self._detect.detect(rgb, views))
 
     def search(self, rgb: np.ndarray) -> Detections:
         """Return the faces the detector finds in a photo; see `Detect`."""

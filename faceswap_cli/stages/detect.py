@@ -6,7 +6,7 @@ large; turned by quarters, for faces that lie; and in tiles, for small ones. A c
 once the faces are known, much less is enough.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from ..store.models import locate
 from ..types import BELOW_THRESHOLD, TOO_SMALL, Detections, Face, PassedOver
 from .align import inverse, transform
 from .doubles import is_inside, once, surest
-from .views import TURNS, Tile, is_central, standing, tilt, turn_of, turned, turned_back
+from .views import TURNS, WHOLE, Tile, Views, is_central, standing, tilt, turn_of, turned, turned_back
 from .views import tiles as tiles_of
 from .watch import GOOD_WIDTH, SIDES
 from .watch import Watch as Watch
@@ -47,17 +47,8 @@ class Detect(Protocol):
     file: Path  # the network
     min_face: int  # Options.min_face
 
-    def detect(
-        self,
-        rgb: np.ndarray,
-        sides: tuple[int, ...] = (640, 320),
-        turns: tuple[int, ...] = (0,),
-        tiles: Sequence[Tile] = (),
-    ) -> Detections:
-        """Return the faces of an upright (H, W, 3) uint8 picture, the largest first.
-
-        It is seen whole, so long and so many quarter turns counter-clockwise, and in these tiles as it stands.
-        """
+    def detect(self, rgb: np.ndarray, views: Views = WHOLE) -> Detections:
+        """Return the faces of an upright (H, W, 3) uint8 picture, the largest first."""
         ...
 
     def search(self, rgb: np.ndarray) -> Detections:
@@ -74,17 +65,12 @@ class InsightDetect:
         self.min_face = options.min_face
         self._threshold = threshold
 
-    def detect(
-        self,
-        rgb: np.ndarray,
-        sides: tuple[int, ...] = (640, 320),
-        turns: tuple[int, ...] = (0,),
-        tiles: Sequence[Tile] = (),
-    ) -> Detections:
+    def detect(self, rgb: np.ndarray, views: Views = WHOLE) -> Detections:
         """Return the faces, the largest first; where two sizes show one face, the first size named wins."""
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-        found, weak = self._whole(bgr, sides, turns)
-        return self._settle(bgr, self._with_small(bgr, found, [self._in_tile(bgr, tile, 0) for tile in tiles]), weak)
+        found, weak = self._whole(bgr, views.sides, views.turns)
+        small = [self._in_tile(bgr, tile, 0) for tile in views.tiles]
+        return self._settle(bgr, self._with_small(bgr, found, small), weak)
 
     def search(self, rgb: np.ndarray) -> Detections:
         """Return the faces of a photo; small ones are looked for as the others stand, else every way up."""

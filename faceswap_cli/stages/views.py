@@ -4,7 +4,7 @@ Detectors find faces that stand upright, give or take 45 degrees, and are some 2
 So a picture is turned by quarters for faces that lie or stand on their heads, and cut into tiles for small ones.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -50,6 +50,18 @@ class Tile:
         """Return a face found in what the detector saw as it lies in the picture."""
         corner = np.array([self.x, self.y], np.float32)
         return Face(face.box / self.scale + np.tile(corner, 2), face.points / self.scale + corner, face.score)
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """How a picture is looked at: whole, so long and turned so, and in these tiles as it stands."""
+
+    sides: tuple[int, ...] = (640, 320)  # longest side of what the detector sees of it, in pixels, one after another
+    turns: tuple[int, ...] = (0,)  # quarter turns, counter-clockwise
+    tiles: Sequence[Tile] = ()
+
+
+WHOLE = Views()
 
 
 def tiles(shape: tuple[int, ...], least: float, whole_side: int) -> Iterator[Tile]:

@@ -13,7 +13,7 @@ import numpy as np
 from ..types import Detections, Face
 from .doubles import overlap
 from .state import Resumable
-from .views import TURNS, Tile, tile_scale, tiles, tiles_around, tilt, turn_of
+from .views import TURNS, Tile, Views, tile_scale, tiles, tiles_around, tilt, turn_of
 
 if TYPE_CHECKING:
     from .detect import Detect
@@ -60,7 +60,7 @@ class Watch(Resumable):
         happened = not self._previous
         if self._at_a_glance and self._since_search < _SEARCH_EVERY:
             sides = () if self._side is None else (self._side,)
-            faces = self._detect.detect(rgb, sides, self._turns, self._tiles)
+            faces = self._detect.detect(rgb, Views(sides, self._turns, self._tiles))
             happened = not faces or _any_apart(self._previous, faces) or _any_apart(faces, self._previous)
             if not happened:
                 return self._know(faces, rgb.shape)
@@ -74,7 +74,8 @@ class Watch(Resumable):
         if self._since_turned >= (_SEARCH_EVERY if happened else _TURN_EVERY):
             more, self._since_turned = TURNS, 0
         turns = tuple(dict.fromkeys((*self._turns, *more)))
-        faces = self._detect.detect(rgb, sides, turns, [*self._tiles, *self._next_tiles(rgb.shape)])
+        tiles = [*self._tiles, *self._next_tiles(rgb.shape)]
+        faces = self._detect.detect(rgb, Views(sides, turns, tiles))
         self._since_search = 0
         return self._know(faces, rgb.shape)
 
