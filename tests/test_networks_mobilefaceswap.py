@@ -11,9 +11,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from faceswap_cli.networks.arcface import ArcFace, ArcFaceWithMap
-from faceswap_cli.networks.injection import IDENTITY, join_identity, split_identity
+from faceswap_cli.networks.injection import IDENTITY, Kernels, join_identity, split_identity
 from faceswap_cli.networks.layers import load_strictly
-from faceswap_cli.networks.mobilefaceswap import PUBLISHED, Kernels, MobileConfig, MobileFaceSwap
+from faceswap_cli.networks.mobilefaceswap import PUBLISHED, MobileConfig, MobileFaceSwap
 from faceswap_cli.networks.readers.paddle import _as_torch
 
 from .golden import recipes

@@ -6,6 +6,8 @@ convolution and brings each of its rows back to length 1. `VectorPredictor` is o
 al., AAAI 2022), identity injection network; parameter names are those of its published file.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -29,6 +31,14 @@ SLOPE = 0.1  # of every leaky ReLU of these networks
 DEMODULATION = 1e-16  # keeps a row of zeros finite
 
 Predicted = tuple[Tensor, list[Tensor], list[Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """The weights of one source, or of one per picture: a pair per level, encoder first."""
+
+    depthwise: list[Tensor]  # (N or 1, C, k, k) each
+    pointwise: list[Tensor]  # (N or 1, outgoing, C) each
 
 
 class Modulation(nn.Module):
@@ -106,6 +116,12 @@ class PredictorBlock(nn.Module):
         """Return features and kernels, both (N, outgoing, k, k)."""
         features = functional.leaky_relu(self.norm(self.conv(features)), SLOPE)
         return features, self.weight(features)
+
+
+def injected(predictor: nn.Module, modulations: Iterable[nn.Module], identity: Tensor) -> Kernels:
+    """Return the weights that put identities in; modulations are the encoder's, then the decoder's."""
+    vector, encoder, decoder = predictor(identity)
+    return Kernels([*encoder, *decoder], [modulation(vector) for modulation in modulations])
 
 
 def join_identity(embedding: Tensor, features: Tensor) -> Tensor:

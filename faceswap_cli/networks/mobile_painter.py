@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .injection import DECODER, ENCODER, SLOPE, Modulation, VectorPredictor
+from .injection import DECODER, ENCODER, SLOPE, Kernels, Modulation, VectorPredictor, injected
 from .layers import doubled, silent
-from .mobilefaceswap import Kernels, filtered, mixed
+from .mobilefaceswap import filtered, mixed
 from .painter import QUIET, SEEN, SILENT_HUE, Painting, PortraitPainter, at_size, shown
 
 LEVELS = ENCODER[1:]  # below the first: from half the working size to a thirty-second
@@ -52,18 +52,12 @@ class MobilePainter(PortraitPainter):
 
     def paint_over(self, composite: Tensor, target: Tensor, identity: Tensor, portrait: Tensor) -> Painting:
         """Return what to do with a composite (N, 3, w, w), shown the target (N, 3, w, w) and the portrait."""
-        kernels = self.inject(identity)
+        kernels = injected(self.predictor, (*self.EncoderModulation, *self.DecoderModulation), identity)
         fine = _activated(self.stem(shown(composite, target, at_size(portrait, self.working))))
         features, colour = self._think(fine, kernels)
         paint = self.paint(_activated(self.mix(torch.cat([features, fine], dim=1))))
         paint = torch.tanh(functional.pixel_shuffle(paint, 2))
         return Painting(composite, torch.tanh(colour), paint[:, :2], paint[:, 2:5], paint[:, 5:])
-
-    def inject(self, identity: Tensor) -> Kernels:
-        """Return the weights that put these identities in: what is computed once per source."""
-        vector, encoder, decoder = self.predictor(identity)
-        modulations = [*self.EncoderModulation, *self.DecoderModulation]
-        return Kernels([*encoder, *decoder], [modulation(vector) for modulation in modulations])
 
     def _think(self, features: Tensor, kernels: Kernels) -> tuple[Tensor, Tensor]:
         """Return features (N, 32, w/2, w/2) and what colours become, (N, 12, w/8, w/8), for the stem's features."""

@@ -14,7 +14,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .injection import DECODER, EMBEDDING, ENCODER, SLOPE, MapPredictor, Modulation, VectorPredictor
+from .injection import (
+    DECODER,
+    EMBEDDING,
+    ENCODER,
+    SLOPE,
+    Kernels,
+    MapPredictor,
+    Modulation,
+    VectorPredictor,
+    injected,
+)
 
 REDUCTION = 32  # the target's side is a multiple of it: five halvings
 FUSION = (512, 128, 64, 32, 8, 2)  # channels of the fusion branch, from the coarsest map to full size
@@ -32,14 +42,6 @@ class MobileConfig:
 
 
 PUBLISHED = MobileConfig(injection="map", norm="batch")
-
-
-@dataclass(frozen=True, slots=True)
-class Kernels:
-    """The weights of one source, or of one per picture: a pair per level, encoder first."""
-
-    depthwise: list[Tensor]  # (N or 1, C, k, k) each
-    pointwise: list[Tensor]  # (N or 1, outgoing, C) each
 
 
 class MobileFaceSwap(nn.Module):
@@ -70,9 +72,7 @@ class MobileFaceSwap(nn.Module):
 
     def inject(self, identity: Tensor) -> Kernels:
         """Return the weights that put these identities in: what is computed once per source."""
-        vector, encoder, decoder = self.predictor(identity)
-        modulations = [*self.EncoderModulation, *self.DecoderModulation]
-        return Kernels([*encoder, *decoder], [modulation(vector) for modulation in modulations])
+        return injected(self.predictor, (*self.EncoderModulation, *self.DecoderModulation), identity)
 
     def swap(self, target: Tensor, kernels: Kernels) -> tuple[Tensor, Tensor]:
         """Return the fused image (N, 3, S, S) and where it is the network's own: (N, 1, S, S) in [0, 1]."""
