@@ -3,13 +3,14 @@
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from faceswap_cli import Options, swap_video
+from faceswap_cli import Options, find_tracks, swap_video
 from faceswap_cli.errors import MediaError
 from faceswap_cli.media.reader import Clip, ResumePoint
 from faceswap_cli.parts.trail import Trail, _Mark
@@ -68,11 +69,13 @@ class Work:
     """Counts what is read and looked at."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.begun, self.read, self.looked_at = list[int](), 0, 0
+        self.begun, self.read, self.looked_at, self._last = list[int](), 0, 0, 0
         detect, frames = InsightDetect.detect, Clip.frames
 
         def counting(detector: InsightDetect, *given: Any) -> Detections:
             self.looked_at += 1
+            if self.looked_at == self._last:
+                raise KeyboardInterrupt
             return detect(detector, *given)
 
         def reading(clip: Clip, start: Any, end: Any, point: ResumePoint | None = None) -> Iterator[Frame]:
@@ -83,6 +86,10 @@ class Work:
 
         monkeypatch.setattr(InsightDetect, "detect", counting)
         monkeypatch.setattr(Clip, "frames", reading)
+
+    def stop_at(self, look: int) -> None:
+        """Press Ctrl-C at this look."""
+        self._last = look
 
 
 def test_a_broken_run_leaves_its_unfinished_work_and_nothing_else(broken: Path) -> None:
@@ -142,6 +149,42 @@ def test_where_what_is_known_is_not_whole_all_is_looked_for_again(
     result = go_on(folder, portrait, film, options)
     assert (work.begun, work.looked_at) == ([0], LENGTH)
     assert result.output.read_bytes() == whole.output.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def planned(portrait: Path, film: Path, options: Options, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The plan of the film's tracks, made without a break."""
+    asked = replace(options, plan=tmp_path_factory.mktemp("plan") / "tracks.json")
+    return find_tracks(portrait, film, asked).path.read_bytes()
+
+
+@pytest.mark.parametrize("then", [{}, {"workers": 2}, {"plan": None}])
+def test_a_run_broken_off_while_its_plan_is_made_goes_on_locating(
+    portrait: Path,
+    film: Path,
+    options: Options,
+    whole: Any,
+    planned: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    then: dict[str, Any],
+) -> None:
+    """With the plan, in several processes, or without it: where faces were found serves each of them."""
+    output, asked = tmp_path / "out.mp4", replace(options, plan=tmp_path / "tracks.json")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt) as interrupt:
+        Work(patch).stop_at(KNOWN)
+        swap_video(portrait, film, output, asked)
+    assert interrupt.value.__notes__ == [
+        f"who is where is kept in {tmp_path}/.out.mp4.faceswap, the same command goes on from there"
+    ]
+    work = Work(monkeypatch)
+    swap_video(portrait, film, output, replace(asked, **then))
+    assert output.read_bytes() == whole.output.read_bytes()
+    assert work.looked_at <= LENGTH - 20  # 11 frames were located and 20 looked at when a stretch began at the latest
+    if "plan" not in then:
+        assert work.begun[0] > 0
+        assert asked.plan.read_bytes() == planned
+    assert {path.name for path in tmp_path.iterdir()} <= {"out.mp4", "tracks.json"}
 
 
 def numbers(clip: Any, known: int, looked_at: int, late: int = 0) -> list[int]:

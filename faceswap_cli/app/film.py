@@ -11,12 +11,14 @@ from ..media.people_file import read_people
 from ..media.plan import WritePlan
 from ..media.reader import Clip, open_clip
 from ..media.segments import SegmentStore
+from ..media.writer import ClipWriter
 from ..options import Options
 from ..parts.bench import Bench
 from ..parts.crew import OpenBench
 from ..parts.film import Film
 from ..parts.plan_file import Heading, TrackPlan, read_plan
 from ..parts.settings import settings_of
+from ..parts.trail import Trail
 from ..pipeline import Swapper
 from .opening import label_for, open_swapper, read_roles
 from .report import Run
@@ -45,15 +47,15 @@ def heading_of(run: Run) -> Heading:
         raise MediaError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
-def film_of(run: Run, clip: Clip, swapper: Swapper, store: SegmentStore, given: TrackPlan | None) -> Film | None:
+def film_of(run: Run, clip: Clip, swapper: Swapper, writer: ClipWriter, given: TrackPlan | None) -> Film | None:
     """Return how a clip is swapped by a plan; None where nobody asks for one and no earlier run has left one."""
-    options = run.options
+    options, store, trail = run.options, writer.store, Trail(clip, swapper, writer)
     if options.plan is not None:
-        return begun_film(run, clip, swapper, options.plan, given)
+        return replace(begun_film(run, clip, swapper, options.plan, given), trail=trail)
     left = _left_plan(store, heading_of(run)) if store.track_plan.exists() else None
     if left is None and not options.has_crew and options.parts is None:
         return None
-    return begun_film(run, clip, swapper, store.track_plan, left)
+    return replace(begun_film(run, clip, swapper, store.track_plan, left), trail=trail)
 
 
 def begun_film(run: Run, clip: Clip, swapper: Swapper, path: Path, known: TrackPlan | None) -> Film:

@@ -122,7 +122,7 @@ def _into_clip(run: Run, output: str | Path | None, progress: Progress | None, s
         seal = _seal(run, plan.output)
         swapper = open_swapper(run, roles, bundle, label_for(clip, run.options), shelf)
         with ClipWriter(plan) as writer:
-            film = film_of(run, clip, swapper, writer.store, tracks)
+            film = film_of(run, clip, swapper, writer, tracks)
             if film is None:
                 tally = _write_frames(clip, swapper, writer, progress)
             else:

@@ -94,6 +94,11 @@ class SegmentStore:
         """Name the files that keep where faces were found so far, see `parts/trail.py`."""
         return self.folder / TRAIL[0], self.folder / TRAIL[1]
 
+    @property
+    def knows_places(self) -> bool:
+        """Tell whether it is kept where the clip's faces are, of some of its frames at least."""
+        return self.track_plan.exists() or self.trail[1].exists()
+
     def peek(self) -> None:
         """Find what an earlier run finished, and touch nothing; raise OutputError where another run is at work."""
         if (self.folder / "lock").exists():
@@ -124,12 +129,12 @@ class SegmentStore:
         return self.folder / f"{segment.number:06d}.packets"
 
     def close(self) -> None:
-        """Let go of the folder; it stays only if it holds finished work, or is another run's."""
+        """Let go of the folder; it stays only if it holds work that can be gone on with, or is another run's."""
         if self._lock is None:
             with suppress(OSError):  # it is another run's, or was never made
                 self.folder.rmdir()
             return
-        if self.finished or self.track_plan.exists():
+        if self.finished or self.knows_places:
             self._drop_strangers()
             self._unlock()
         else:

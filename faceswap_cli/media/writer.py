@@ -80,9 +80,9 @@ def look_at_earlier_work(plan: WritePlan) -> EarlierWork:
 class ClipWriter:
     """Take swapped frames in order of time and write them by plan; a context manager.
 
-    Leaving it before `finish` keeps the finished stretches for the next run of the same plan, and a note on the error
-    says where; nothing stays where no stretch is finished or no face was found. Raises OutputError for whatever the
-    disk or the encoder refuses.
+    Leaving it before `finish` keeps the finished stretches, and where faces are, for the next run of the same plan, and
+    a note on the error says where; nothing stays where neither is known yet or there is no face. Raises OutputError for
+    whatever the disk or the encoder refuses.
     """
 
     def __init__(self, plan: WritePlan) -> None:
@@ -120,7 +120,7 @@ class ClipWriter:
             folder = self.plan.work_folder
             done = f"{self.store.resumed_frames} finished frames are kept in {folder}"
             error.add_note(f"{done}, the same command goes on behind them")
-        elif error is not None and self.store.track_plan.exists():
+        elif error is not None and self.store.knows_places:
             error.add_note(f"who is where is kept in {self.plan.work_folder}, the same command goes on from there")
 
     @property

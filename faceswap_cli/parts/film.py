@@ -18,6 +18,7 @@ from ..media.writer import ClipWriter
 from ..options import Options
 from ..pipeline import Swapper
 from ..stages.tally import Tally
+from ..stages.track import Located
 from ..types import Detections, Frame, PassedOver, Swapped
 from .bench import News, PartDone, StretchDone
 from .crew import OpenBench, alone, crew_for, together
@@ -25,6 +26,7 @@ from .cut import Cuts, Part, stretches_of
 from .plan_file import Heading, PlanWriter, TrackPlan, read_plan
 from .records import PlannedFrame
 from .roll import Roll
+from .trail import Trail
 
 Progress = Callable[[int, int | None], None]  # frames done, frames in all (None when unknown)
 
@@ -39,6 +41,7 @@ class Film:
     heading: Heading
     known: TrackPlan | None  # None where the plan is to be made
     people: People | None = None  # of the input, by name
+    trail: Trail | None = None  # where a broken run leaves what it located; None where nothing but the plan is written
     seen: Tally = field(default_factory=Tally)  # what was met where it was located
 
     @property
@@ -54,10 +57,10 @@ class Film:
 
     def locate(self) -> Generator[PlannedFrame, None, None]:
         """Yield the clip's frames by what is in them, and write the plan behind the last one, if anybody is swapped."""
-        seen, options = self.seen, self.options
+        seen = self.seen
         writer = PlanWriter(self.path, self.heading, Roll(self.people))
         try:
-            with closing(self.swapper.located(self.clip.frames(options.start, options.end), seen)) as located:
+            with closing(self._located()) as located:
                 for each in located:
                     passed_over = tuple(seen.passed_over(each.frame.pts))
                     seen.add(each)
@@ -69,6 +72,11 @@ class Film:
                 writer.finish(self.clip.losses())
         finally:
             writer.discard()
+
+    def _located(self) -> Generator[Located, None, None]:
+        if self.trail is not None:
+            return self.trail.located(self.seen)
+        return self.swapper.located(self.clip.frames(self.options.start, self.options.end), self.seen)
 
     def plan(self) -> TrackPlan:
         """Return the plan, read from where it was written."""

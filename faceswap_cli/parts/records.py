@@ -18,13 +18,13 @@ class PlannedFrame:
     chosen: tuple[Face, ...]  # to be swapped, the largest first, each with its track and role
     others: tuple[Face, ...] = ()  # in sight and left as they are
     passed_over: tuple[PassedOver, ...] = ()
-    shot: int = 0  # counted from 0; only where it was located, a plan on disk tells the cuts
+    shot: int = 0  # counted from 0; a plan on disk tells the cuts alone
 
     def located(self, frame: Frame) -> Located:
         """Return what locating gave of the frame itself."""
         everybody = (*self.chosen, *self.others)
         tracks = frozenset(face.track for face in everybody)
-        return Located(frame, self.chosen, len(everybody), tracks, self.others)
+        return Located(frame, self.chosen, len(everybody), tracks, self.others, self.shot)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Keep where a clip's faces were found beside its unfinished output, so that a broken run looks for nobody again.
+"""Keep where a clip's faces were found beside its unfinished output, so that no later run looks for them again.
 
 Located frames are written down as they come, as in a plan of tracks, and at every moment the output is cut at what
 finding them knows by then. A run that goes on reads what was found, decodes the clip from a little before the first
@@ -8,7 +8,7 @@ frame that is missing, and goes on finding faces behind the last such moment: th
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -48,25 +48,26 @@ class Trail:
     swapper: Swapper
     writer: ClipWriter
 
-    def located(self, tally: Tally, first: int) -> Generator[Located, None, None]:
+    def located(self, tally: Tally, first: int | None = None) -> Generator[Located, None, None]:
         """Yield the frames of the clip, in order, with their faces and whom of them to swap.
 
-        Those that are known, and not needed to swap frame number `first` and later ones, come without their pictures.
+        Those that are known come without their pictures, unless frame number `first` or a later one needs them to be
+        swapped.
         """
         locator = self.swapper.equipment.locator()
-        mark = self._mark(max(first - self.swapper.equipment.reach, 0))
+        mark = self._mark([] if first is None else [max(first - self.swapper.equipment.reach, 0)])
         with closing(self._decoded(mark)) as frames:
             yield from self._known(mark, frames, locator, tally)
             with closing(self.swapper.located(frames, tally, locator)) as located:
                 yield from self._noted(located, tally, locator, mark.located)
 
-    def _mark(self, needed: int) -> _Mark:
-        """Return what an earlier run left, to be decoded again from frame number `needed` on at the latest."""
+    def _mark(self, needed: Sequence[int]) -> _Mark:
+        """Return what an earlier run left; all frames from one of these numbers on are to be decoded again."""
         rows, kept = self.writer.store.trail
         try:
             said = json.loads(kept.read_bytes())
             times = frame_times(said["locator"])
-            begin = min(needed, *times)
+            begin = min([*needed, *times])
             planned = [(each.index, each.pts) for each in _read(rows, said["located"])]
             if [index for index, _ in planned] != list(range(said["located"])):
                 return _Mark()
@@ -161,10 +162,10 @@ def _row(located: Located, tally: Tally) -> bytes:
     frame = located.frame
     passed_over = tuple(tally.passed_over(frame.pts))
     planned = PlannedFrame(frame.index, frame.pts, located.faces, located.others, passed_over)
-    return json.dumps(frame_record(planned, float(frame.shown))).encode() + b"\n"
+    return json.dumps(frame_record(planned, float(frame.shown)) | {"shot": located.shot}).encode() + b"\n"
 
 
 def _read(path: Path, count: int) -> Iterator[PlannedFrame]:
     with path.open("rb") as rows:
-        for row in islice(rows, count):
-            yield frame_of(json.loads(row))
+        for record in map(json.loads, islice(rows, count)):
+            yield replace(frame_of(record), shot=record["shot"])
