@@ -11,8 +11,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ import numpy as np
 import pytest
 
 from faceswap_cli import Options, find_tracks, swap_video
-from faceswap_cli.errors import NoFaceError, OutputError, UsageError
+from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError
 from faceswap_cli.media.segments import file_sha256
 from faceswap_cli.parts.crew import Processes, together
 from faceswap_cli.parts.cut import Part
@@ -30,6 +32,7 @@ from faceswap_cli.pipeline import Swapper
 from .conftest import write_clip
 
 pytestmark = pytest.mark.usefixtures("kept_looks")
+STORE_BYTES = 80 << 20  # of each node of a cluster
 COUNTED = ("frames", "faces_found", "faces_swapped", "faces_skipped", "frames_with_face", "people", "likeness")
 
 
@@ -316,14 +319,21 @@ def lives(pid: str) -> bool:
         return False
 
 
+@contextmanager
+def started(**head: Any) -> Iterator[Any]:
+    """A cluster of Ray's on this machine, with a head of such a kind."""
+    cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs the [ray] extra")
+    head |= {"include_dashboard": False, "object_store_memory": STORE_BYTES}
+    running = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
+    yield running
+    running.shutdown()
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
-    """The address of a cluster of Ray's: two CPUs of this machine."""
-    cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs the [ray] extra")
-    head = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 80 << 20}
-    running = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
-    yield running.address
-    running.shutdown()
+    """The address of a cluster of one node with two CPUs."""
+    with started(num_cpus=2) as running:
+        yield running.address
 
 
 def ray_workers() -> list[int]:
@@ -369,6 +379,53 @@ def test_what_a_cluster_has_done_is_gone_on_with_by_one_process(
     result = swap_video(portrait, film, output, options)
     assert file_sha256(output) == file_sha256(whole.output)
     assert result.report["resumed_frames"] == 20
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("FACESWAP_SLOW"), reason="starts a cluster of three nodes: set FACESWAP_SLOW")
+def test_a_film_whose_whole_node_is_lost_goes_on_at_another(
+    portrait: Path, film: Path, options: Options, whole: Any, tmp_path: Path
+) -> None:
+    """The head has no CPU to give, so the one that swaps is on the node that goes, in the midst of its first part."""
+    seen, lost = list[int](), list[Any]()
+    with started(num_cpus=0) as running:
+        node = running.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+
+        def lose_it(done: int, total: int | None) -> None:
+            seen.append(done)
+            if done == 6:
+                running.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+                running.remove_node(node, allow_graceful=False)
+                lost.append(node)
+
+        asked = replace(options, ray=running.address, parts=3)
+        result = swap_video(portrait, film, tmp_path / "out.mp4", asked, lose_it)
+    assert lost
+    assert file_sha256(result.output) == file_sha256(whole.output)
+    assert seen == list(range(1, 29))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("FACESWAP_SLOW"), reason="starts a cluster and its client: set FACESWAP_SLOW")
+def test_a_film_swapped_by_a_client_of_a_cluster_is_the_same_and_so_is_what_a_worker_raises(
+    portrait: Path, film: Path, options: Options, whole: Any, tmp_path: Path
+) -> None:
+    pytest.importorskip("grpc", reason="Ray's client needs the [ray] extra")
+    from faceswap_cli.cluster import connected
+    from faceswap_cli.parts.on_ray import RayCrew
+
+    from .test_batch_on_ray import free_port
+    from .test_parts_on_ray import no_bench
+
+    port = free_port()
+    with started(num_cpus=2, ray_client_server_port=port):
+        asked = replace(options, ray=f"ray://127.0.0.1:{port}", parts=3)
+        result = swap_video(portrait, film, tmp_path / "out.mp4", asked)
+        with connected(asked.ray):
+            crew = RayCrew(partial(no_bench, MediaError("in.mp4 cannot be read")), replace(asked, workers=1))
+            with pytest.raises(MediaError, match=r"^in\.mp4 cannot be read$"):
+                list(together(crew, [Part(b"", 0, None, True)]))
+    assert file_sha256(result.output) == file_sha256(whole.output)
 
 
 def test_an_address_where_nobody_answers_is_told_before_any_work(
