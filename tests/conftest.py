@@ -208,6 +208,31 @@ def stop_behind_checkpoint(monkeypatch: pytest.MonkeyPatch, module: ModuleType, 
         module.train(options)
 
 
+@contextmanager
+def out_of_time_behind(steps: int) -> Iterator[None]:
+    """Let the time of every run be used up behind so many steps."""
+    from faceswap_cli.training.core.run import Run
+
+    with pytest.MonkeyPatch.context() as clock:
+        calls = iter(range(100))
+        clock.setattr(Run, "out_of_time", lambda run: next(calls) >= steps)
+        yield
+
+
+def assert_same_weights(one: Path, other: Path, *parts: str) -> None:
+    """Tell of the last checkpoints of two runs whether networks of these names are the same, bit for bit."""
+    from torch import equal
+
+    from faceswap_cli.training.core import checkpoint
+
+    once, twice = (checkpoint.load(run / "last.pt") for run in (one, other))
+    assert once["step"] == twice["step"]
+    for part in parts:
+        assert once[part].keys() == twice[part].keys()
+        for name, value in once[part].items():
+            assert equal(value, twice[part][name]), f"{part}.{name}"
+
+
 def run_two_workers(script: str, *words: object) -> list[str]:
     """Run a script in two workers that know of each other, and return what each printed."""
     with socket.socket() as free:

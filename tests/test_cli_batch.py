@@ -6,7 +6,6 @@ import pty
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import cv2
 import pytest
 
 from .test_cli import SCRIPT
+from .test_cli_terminal import all_shown
 from .warm import faceswap
 
 
@@ -146,16 +146,7 @@ def test_on_a_terminal_a_bar_shows_all_jobs_and_the_clip_at_hand(
     words = ("batch", "-s", portrait, short_clip, "-o", f"{tmp_path}/out/", *swap_with)
     running = subprocess.Popen([SCRIPT, *map(str, words)], stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)
-    shown, until = b"", time.monotonic() + 120
-    while time.monotonic() < until:
-        try:
-            block = os.read(ours, 65536)
-        except OSError:  # the other end was closed
-            break
-        if not block:
-            break
-        shown += block
-    os.close(ours)
+    shown = all_shown(ours)
     assert running.communicate(timeout=60)[0] == f"{tmp_path}/out/portrait_swapped.mp4\n".encode()
     assert b"jobs" in shown
     assert b"portrait.mp4" in shown

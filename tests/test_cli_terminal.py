@@ -8,6 +8,8 @@ import struct
 import subprocess
 import sys
 import termios
+import time
+from contextlib import suppress
 
 import pytest
 
@@ -30,17 +32,18 @@ def on_a_terminal(script: str) -> tuple[bytes, bytes]:
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
     running = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            block = os.read(ours, 65536)
-        except OSError:  # the other end was closed
-            break
-        if not block:
-            break
-        shown += block
-    os.close(ours)
+    shown = all_shown(ours)
     return shown, running.communicate(timeout=60)[0]
+
+
+def all_shown(terminal: int, seconds: float = 120) -> bytes:
+    """Read what a terminal shows until nobody writes there any more, and close it."""
+    shown, until = b"", time.monotonic() + seconds
+    with suppress(OSError):  # the other end was closed
+        while time.monotonic() < until and (block := os.read(terminal, 65536)):
+            shown += block
+    os.close(terminal)
+    return shown
 
 
 def test_on_a_terminal_a_bar_shows_frames_a_second_and_the_time_left() -> None:

@@ -48,7 +48,7 @@ from faceswap_cli.training.generator.painter_losses import (  # noqa: E402
 )
 from faceswap_cli.training.teachers.encoders import load_encoders  # noqa: E402
 
-from .conftest import run_two_workers  # noqa: E402
+from .conftest import assert_same_weights, run_two_workers  # noqa: E402
 
 TINY = """
 discriminator_width = 4
@@ -293,10 +293,7 @@ def test_two_painters_draw_their_own_rows_and_go_on_exactly(triplets: Path, tmp_
     assert len(set(first[:4]) | set(second[:4])) == 8  # no batch is like another
     assert (first[4:], second[4:]) == (first[:4], second[:4])
     assert len((tmp_path / "whole" / "log.csv").read_text().splitlines()) == 2  # one worker wrote it
-    once, twice = (torch.load(tmp_path / run / "last.pt", weights_only=True) for run in ("whole", "halves"))
-    for part in ("network", "average", "discriminator"):
-        for name, value in once[part].items():
-            assert torch.equal(value, twice[part][name]), f"{part}.{name}"
+    assert_same_weights(tmp_path / "whole", tmp_path / "halves", "network", "average", "discriminator")
 
 
 def test_where_no_answer_is_known_edges_stay_the_composites(triplets: Path, tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ from faceswap_cli.training.generator.generators import read_generator, settings_
 from faceswap_cli.training.teachers.identity_judge import IdentityJudge  # noqa: E402
 from faceswap_cli.types import Identity  # noqa: E402
 
+from .conftest import assert_same_weights, out_of_time_behind  # noqa: E402
+
 TINY = "adversarial_from = 3\ndiscriminator_width = 4\n[shape]\nhidden = 8\n"
 LITE = LiteConfig(size=96, working=96, width=8, blocks=1)
 
@@ -132,21 +134,14 @@ def test_two_pictures_are_enough_and_leave_log_samples_and_checkpoint(whole_run:
     assert cv2.imread(str(whole_run / "samples" / "0000008.png")).shape[0] == 4 * 96
 
 
-def test_interrupted_run_ends_with_the_same_weights(
-    options: DistillOptions, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_run_ends_with_the_same_weights(options: DistillOptions, whole_run: Path, tmp_path: Path) -> None:
     halves = replace(options, output=tmp_path / "halves")
-    with monkeypatch.context() as clock:
-        calls = iter(range(100))
-        clock.setattr(Run, "out_of_time", lambda self: next(calls) >= 5)
+    with out_of_time_behind(5):
         distill.distill(halves)
     assert checkpoint.load(halves.output / "last.pt")["step"] == 5
     distill.distill(replace(halves, resume=True))
-    once, twice = checkpoint.load(whole_run / "last.pt"), checkpoint.load(halves.output / "last.pt")
-    assert once["step"] == twice["step"] == 8
-    for part in distill.StudentState.networks:
-        for name, value in once[part].items():
-            assert torch.equal(value, twice[part][name]), f"{part}.{name}"
+    assert checkpoint.load(halves.output / "last.pt")["step"] == 8
+    assert_same_weights(whole_run, halves.output, *distill.StudentState.networks)
 
 
 def test_the_student_comes_nearer_to_its_teacher(teacher: Path) -> None:

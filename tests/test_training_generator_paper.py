@@ -23,7 +23,6 @@ from faceswap_cli.stages.bundle import _part_of  # noqa: E402
 from faceswap_cli.store import importing, models  # noqa: E402
 from faceswap_cli.training.core import checkpoint  # noqa: E402
 from faceswap_cli.training.core.options import DistillOptions, TrainOptions  # noqa: E402
-from faceswap_cli.training.core.run import Run  # noqa: E402
 from faceswap_cli.training.core.settings import DistillSettings, SwapSettings, read_record, read_settings  # noqa: E402
 from faceswap_cli.training.data.pack import PackWriter  # noqa: E402
 from faceswap_cli.training.distil import train as distill  # noqa: E402
@@ -35,6 +34,7 @@ from faceswap_cli.training.teachers.encoders import names_of  # noqa: E402
 from faceswap_cli.training.teachers.identity_judge import IdentityJudge  # noqa: E402
 from faceswap_cli.training.teachers.spaces import MOBILE, OURS, SIMSWAP  # noqa: E402
 
+from .conftest import assert_same_weights, out_of_time_behind  # noqa: E402
 from .test_training_generator_steps import batch_of  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,9 +71,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> TrainOptions:
 @pytest.fixture(scope="module")
 def run(options: TrainOptions) -> Path:
     """A run of three steps that stopped after two and went on without being told its settings and size."""
-    with pytest.MonkeyPatch.context() as clock:
-        calls = iter(range(100))
-        clock.setattr(Run, "out_of_time", lambda self: next(calls) >= 2)
+    with out_of_time_behind(2):
         swap.train(options)
     swap.train(replace(options, resume=True, config=None, size=None))
     return options.output
@@ -86,8 +84,7 @@ def test_a_run_that_goes_on_by_what_it_knows_of_itself_equals_one_that_never_sto
     once, twice = checkpoint.load(tmp_path / "last.pt"), checkpoint.load(run / "last.pt")
     assert (twice["step"], twice["size"], twice["space"]) == (3, 64, OURS.name)
     assert once["settings"] == twice["settings"]
-    for part in swap.GeneratorState.networks:
-        assert all(torch.equal(value, twice[part][name]) for name, value in once[part].items())
+    assert_same_weights(tmp_path, run, *swap.GeneratorState.networks)
 
 
 @pytest.mark.parametrize("size", [64, 224])

@@ -26,7 +26,6 @@ from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
 from faceswap_cli.store import models  # noqa: E402
 from faceswap_cli.training.core import checkpoint  # noqa: E402
 from faceswap_cli.training.core.options import TrainOptions  # noqa: E402
-from faceswap_cli.training.core.run import Run  # noqa: E402
 from faceswap_cli.training.core.watch import Moment  # noqa: E402
 from faceswap_cli.training.data.columns import Filling  # noqa: E402
 from faceswap_cli.training.data.face_set import Packs, crop_at, encoder_crop, points_at  # noqa: E402
@@ -39,7 +38,7 @@ from faceswap_cli.training.generator.measure import NOT_MEASURED, score_of  # no
 from faceswap_cli.training.teachers.encoders import embed_both_ways, load_embeddings, load_encoders  # noqa: E402
 from faceswap_cli.training.teachers.identity_judge import IdentityJudge  # noqa: E402
 
-from .conftest import run_two_workers  # noqa: E402
+from .conftest import assert_same_weights, out_of_time_behind, run_two_workers  # noqa: E402
 
 TINY = """
 adversarial_from = 3
@@ -170,21 +169,14 @@ def test_two_pictures_are_enough_and_leave_log_samples_and_checkpoint(whole_run:
     assert cv2.imread(str(whole_run / "samples" / "0000008.png")).shape[0] == 4 * 96
 
 
-def test_interrupted_run_ends_with_the_same_weights(
-    options: TrainOptions, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_run_ends_with_the_same_weights(options: TrainOptions, whole_run: Path, tmp_path: Path) -> None:
     halves = replace(options, output=tmp_path / "halves")
-    with monkeypatch.context() as clock:
-        calls = iter(range(100))
-        clock.setattr(Run, "out_of_time", lambda self: next(calls) >= 5)
+    with out_of_time_behind(5):
         swap.train(halves)
     assert checkpoint.load(halves.output / "last.pt")["step"] == 5
     swap.train(replace(halves, resume=True))
-    once, twice = checkpoint.load(whole_run / "last.pt"), checkpoint.load(halves.output / "last.pt")
-    assert once["step"] == twice["step"] == 8
-    for part in ("generator", "average", "discriminator"):
-        for name, value in once[part].items():
-            assert torch.equal(value, twice[part][name]), f"{part}.{name}"
+    assert checkpoint.load(halves.output / "last.pt")["step"] == 8
+    assert_same_weights(whole_run, halves.output, *swap.GeneratorState.networks)
 
 
 def test_two_workers_draw_their_own_batches_and_go_on_exactly(options: TrainOptions, tmp_path: Path) -> None:
@@ -193,10 +185,7 @@ def test_two_workers_draw_their_own_batches_and_go_on_exactly(options: TrainOpti
     )
     assert len(set(first[:4]) | set(second[:4])) == 8  # no batch is like another
     assert (first[4:], second[4:]) == (first[:4], second[:4])
-    once, twice = (checkpoint.load(tmp_path / run / "last.pt") for run in ("whole", "halves"))
-    for part in swap.GeneratorState.networks:
-        for name, value in once[part].items():
-            assert torch.equal(value, twice[part][name]), f"{part}.{name}"
+    assert_same_weights(tmp_path / "whole", tmp_path / "halves", *swap.GeneratorState.networks)
 
 
 def test_two_workers_of_eight_learn_what_one_of_sixteen_does(options: TrainOptions, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from faceswap_cli.training.core.settings import BeardSettings, read_record  # no
 from faceswap_cli.training.data.pack import PackWriter  # noqa: E402
 from faceswap_cli.training.export import export  # noqa: E402
 from faceswap_cli.training.supporting import beard, points  # noqa: E402
-from tests.conftest import stop_behind_checkpoint  # noqa: E402
+from tests.conftest import assert_same_weights, stop_behind_checkpoint  # noqa: E402
 
 LABELS = Path(__file__).resolve().parents[1] / "examples" / "beards.toml"
 
@@ -81,9 +81,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     stop_behind_checkpoint(monkeypatch, beard, halves)
     assert checkpoint.load(halves.output / "last.pt")["step"] == 30
     beard.train(replace(halves, resume=True, init_from=None))
-    once, twice = checkpoint.load(whole_run / "last.pt"), checkpoint.load(halves.output / "last.pt")
-    for name, value in once["network"].items():
-        assert torch.equal(value, twice["network"][name]), name
+    assert_same_weights(whole_run, halves.output, "network")
 
 
 def test_a_batch_has_beards_hard_ones_and_others() -> None:

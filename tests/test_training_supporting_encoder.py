@@ -23,6 +23,8 @@ from faceswap_cli.training.export import export  # noqa: E402
 from faceswap_cli.training.supporting import encoder  # noqa: E402
 from faceswap_cli.training.teachers.encoders import load_encoder  # noqa: E402
 
+from .conftest import assert_same_weights  # noqa: E402
+
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory) -> TrainOptions:
@@ -70,9 +72,7 @@ def test_run_stopped_and_resumed_ends_with_the_same_weights(
             encoder.train(halves)
     assert checkpoint.load(halves.output / "last.pt")["step"] == 2
     encoder.train(replace(halves, resume=True))
-    once, twice = checkpoint.load(run / "last.pt"), checkpoint.load(halves.output / "last.pt")
-    for part in ("network", "average"):
-        assert all(torch.equal(value, twice[part][name]) for name, value in once[part].items())
+    assert_same_weights(run, halves.output, "network", "average")
 
 
 def test_insightface_feeds_the_exported_file_as_it_expects(run: Path, tmp_path: Path) -> None:

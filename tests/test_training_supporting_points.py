@@ -22,7 +22,7 @@ from faceswap_cli.training.data.pack import PackWriter  # noqa: E402
 from faceswap_cli.training.export import export  # noqa: E402
 from faceswap_cli.training.supporting import points  # noqa: E402
 from faceswap_cli.training.teachers.openseeface import PointsTeacher  # noqa: E402
-from tests.conftest import stop_behind_checkpoint  # noqa: E402
+from tests.conftest import assert_same_weights, stop_behind_checkpoint  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +111,8 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     stop_behind_checkpoint(monkeypatch, points, halves)
     assert checkpoint.load(halves.output / "last.pt")["step"] == 2
     points.train(replace(halves, resume=True))
-    once, twice = checkpoint.load(whole_run / "last.pt"), checkpoint.load(halves.output / "last.pt")
-    assert once["step"] == twice["step"] == 4
-    for name, value in once["network"].items():
-        assert torch.equal(value, twice["network"][name]), name
+    assert checkpoint.load(halves.output / "last.pt")["step"] == 4
+    assert_same_weights(whole_run, halves.output, "network")
 
 
 def test_the_exported_file_finds_what_the_network_finds(whole_run: Path, tmp_path: Path) -> None:
