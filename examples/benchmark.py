@@ -22,9 +22,9 @@ from faceswap_cli.media.writer import ClipWriter, plan_output
 from faceswap_cli.options import Options
 from faceswap_cli.pipeline import Swapper
 from faceswap_cli.portrait.history import History
-from faceswap_cli.stages.detect import Watch
 from faceswap_cli.stages.tally import Tally
 from faceswap_cli.stages.track import Track
+from faceswap_cli.stages.watch import Watch
 from faceswap_cli.types import Face, Frame
 
 

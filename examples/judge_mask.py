@@ -21,10 +21,11 @@ from faceswap_cli.options import Options
 from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.bundle import find_bundle
-from faceswap_cli.stages.detect import Watch, open_detector
+from faceswap_cli.stages.detect import open_detector
 from faceswap_cli.stages.mask import OvalMask, ParsedMask
 from faceswap_cli.stages.parse import Parser
 from faceswap_cli.stages.track import Track
+from faceswap_cli.stages.watch import Watch
 from faceswap_cli.types import Crop, Face, Frame
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.options import Options
-from faceswap_cli.stages.detect import Detect, Watch, open_detector
+from faceswap_cli.stages.detect import Detect, open_detector
 from faceswap_cli.stages.track import Located, Track
+from faceswap_cli.stages.watch import Watch
 from faceswap_cli.types import Frame
 
 WIDTH, HEIGHT = 640, 360

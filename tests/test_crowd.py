@@ -27,8 +27,9 @@ from faceswap_cli.stages.attendance import COVERED as COVERED_UP
 from faceswap_cli.stages.bridge import parsers_consent
 from faceswap_cli.stages.bundle import find_bundle
 from faceswap_cli.stages.cast import find_cast
-from faceswap_cli.stages.detect import Detect, Watch, open_detector
+from faceswap_cli.stages.detect import Detect, open_detector
 from faceswap_cli.stages.track import Located, Track
+from faceswap_cli.stages.watch import Watch
 from faceswap_cli.types import Face, Frame
 
 from .conftest import write_clip

@@ -12,7 +12,8 @@ from faceswap_cli.app.identity import save_identity
 from faceswap_cli.app.swap import swap_image
 from faceswap_cli.options import Options
 from faceswap_cli.portrait.geometry import mean_face
-from faceswap_cli.portrait.quality import LIMITS, Quality, judged, quality_of
+from faceswap_cli.portrait.quality import LIMITS, Quality, judged
+from faceswap_cli.portrait.quality_gauge import quality_of
 from faceswap_cli.stages.parse import GLASSES
 from faceswap_cli.types import Crop, Face
 

@@ -20,10 +20,10 @@ from faceswap_cli.portrait.corrections.eyelids import Eyelids
 from faceswap_cli.portrait.finisher import Finisher
 from faceswap_cli.portrait.fitter import Fitter
 from faceswap_cli.portrait.geometry import fit_pose
-from faceswap_cli.portrait.history import History, reach
+from faceswap_cli.portrait.history import History
 from faceswap_cli.portrait.open_bundle import OpenBundle
 from faceswap_cli.portrait.protocols import Phase
-from faceswap_cli.portrait.recipe import RECIPE, Recipe
+from faceswap_cli.portrait.recipe import RECIPE, Recipe, reach
 from faceswap_cli.portrait.records import FaceState, Portrait
 from faceswap_cli.portrait.source import Portraitist
 from faceswap_cli.stages.align import crop_face

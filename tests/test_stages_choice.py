@@ -6,8 +6,9 @@ import pytest
 
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
-from faceswap_cli.stages.detect import Watch, open_detector
+from faceswap_cli.stages.detect import open_detector
 from faceswap_cli.stages.track import Located, Track
+from faceswap_cli.stages.watch import Watch
 from faceswap_cli.types import Face
 from tests.test_stages_track import face, follow
 

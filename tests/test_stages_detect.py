@@ -17,8 +17,9 @@ from onnx import TensorProto, helper
 from faceswap_cli.errors import WeightsError
 from faceswap_cli.options import Options
 from faceswap_cli.stages.align import transform
-from faceswap_cli.stages.detect import Detect, Watch, open_detector
+from faceswap_cli.stages.detect import Detect, open_detector
 from faceswap_cli.stages.views import Views, tilt
+from faceswap_cli.stages.watch import Watch
 from faceswap_cli.types import Detections
 
 pytestmark = pytest.mark.usefixtures("kept_looks")

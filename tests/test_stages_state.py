@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from faceswap_cli.stages.detect import Watch
 from faceswap_cli.stages.locator import Locator
 from faceswap_cli.stages.state import Resumable, decoded, encoded, frame_times
 from faceswap_cli.stages.track import Located, Track
 from faceswap_cli.stages.views import Tile
+from faceswap_cli.stages.watch import Watch
 from faceswap_cli.stages.who import Known, Recogniser, Wanted
 from faceswap_cli.types import BELOW_THRESHOLD, Detections, Face, Frame, PassedOver
 

@@ -23,9 +23,10 @@ from ..media.probe import open_container
 from ..media.reader import open_clip
 from ..media.sniff import kind_of
 from ..stages.align import crop_face, inverse, similarity, transform, warp
-from ..stages.detect import Detect, Watch
+from ..stages.detect import Detect
 from ..stages.doubles import overlap
 from ..stages.views import Views
+from ..stages.watch import Watch
 from ..types import Face, Frame
 from .judges import MESH_POINTS, Judges
 from .measures import motion, motion_error, squared_error

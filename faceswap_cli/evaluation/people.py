@@ -20,10 +20,11 @@ from ..portrait.landmarks import LandmarkFinder, open_landmarks
 from ..portrait.quality import Quality
 from ..portrait.source import Portraitist
 from ..stages.align import transform, warp
-from ..stages.detect import Detect, Watch, open_detector
+from ..stages.detect import Detect, open_detector
 from ..stages.merit import merit_of
 from ..stages.parse import Parser
 from ..stages.track import Located, Track
+from ..stages.watch import Watch
 from ..store import models
 from ..types import Face
 from .clips import PHOTO_VIEWS, thumbnail

@@ -1,13 +1,9 @@
 """What the last frames of a clip showed, for steps and masks that steady what trembles."""
 
 from collections import deque
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from .protocols import Step
 
 
 class History:
@@ -29,16 +25,3 @@ class History:
         frames = self.frames(name, count)
         frames.append(now)
         return {track: float(np.mean([seen[track] for seen in frames if track in seen])) for track in now}
-
-
-def reach(steps: Iterable["Step"], mask: int) -> int:
-    """Return how many frames before one what is done with it can depend on.
-
-    A step depends on the frames it looks at, and on all that what it reads depends on; so does the mask, which looks at
-    `mask` frames of the crops' class probabilities.
-    """
-    frames: dict[str, int] = {}
-    for step in steps:
-        needed = step.history + max((frames.get(name, 0) for name in step.reads), default=0)
-        frames |= {name: max(needed, frames.get(name, 0)) for name in step.writes}
-    return max([*frames.values(), mask + frames.get("crop.class_probs", 0)])

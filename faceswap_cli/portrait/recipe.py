@@ -5,6 +5,7 @@ generator and after it. To add a correction, write its steps (see protocols.py) 
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -45,7 +46,6 @@ from .corrections.source_shape import SourceShape
 from .corrections.source_sharpness import Softness
 from .corrections.steadying import Steadying
 from .corrections.warp_views import WarpViews
-from .history import reach
 from .protocols import FrameStep, Phase, SourceStep, Step
 
 STEPS: tuple[Step, ...] = (
@@ -155,8 +155,21 @@ class Recipe:
         ]
 
     def reach(self, mask: int) -> int:
-        """Return how many frames before one what is done with it can depend on; see `history.reach`."""
+        """Return how many frames before one what is done with it can depend on; see `reach`."""
         return reach([step for step in self.steps if not step.phase.once_per_source], mask)
 
 
 RECIPE = Recipe()
+
+
+def reach(steps: Iterable[Step], mask: int) -> int:
+    """Return how many frames before one what is done with it can depend on.
+
+    A step depends on the frames it looks at, and on all that what it reads depends on; so does the mask, which looks at
+    `mask` frames of the crops' class probabilities.
+    """
+    frames: dict[str, int] = {}
+    for step in steps:
+        needed = step.history + max((frames.get(name, 0) for name in step.reads), default=0)
+        frames |= {name: max(needed, frames.get(name, 0)) for name in step.writes}
+    return max([*frames.values(), mask + frames.get("crop.class_probs", 0)])

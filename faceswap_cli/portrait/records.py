@@ -6,15 +6,12 @@ changed copies come from `dataclasses.replace`.
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..types import Crop, Identity, Patch
 from .geometry import Pose
-
-if TYPE_CHECKING:
-    from .quality import JudgedPhoto
+from .quality import JudgedPhoto
 
 
 def _nothing() -> np.ndarray:
@@ -87,7 +84,7 @@ class Source:
 
     identity: Identity
     portrait: Portrait | None  # None for a generator that is shown none
-    photos: "tuple[JudgedPhoto, ...]" = ()  # how each of them does; none where there is no portrait
+    photos: tuple[JudgedPhoto, ...] = ()  # how each of them does; none where there is no portrait
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,8 @@ from ..stages.parse import Parser
 from ..types import Face
 from .landmarks import LandmarkFinder
 from .protocols import Phase, SourceStep
-from .quality import Quality, quality_of
+from .quality import Quality
+from .quality_gauge import quality_of
 from .recipe import RECIPE, Recipe
 from .records import Portrait
 

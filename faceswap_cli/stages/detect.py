@@ -22,10 +22,21 @@ from ..store.models import locate
 from ..types import BELOW_THRESHOLD, TOO_SMALL, Detections, Face, PassedOver
 from .align import inverse, transform
 from .doubles import is_inside, once, surest
-from .views import TURNS, WHOLE, Tile, Views, is_central, standing, tilt, turn_of, turned, turned_back
+from .views import (
+    GOOD_WIDTH,
+    SIDES,
+    TURNS,
+    WHOLE,
+    Tile,
+    Views,
+    is_central,
+    standing,
+    tilt,
+    turn_of,
+    turned,
+    turned_back,
+)
 from .views import tiles as tiles_of
-from .watch import GOOD_WIDTH, SIDES
-from .watch import Watch as Watch
 
 THRESHOLD = 0.75  # our detector finds 337 of the 337 faces in the clips' sampled frames above it, and 2 false ones
 PACK_THRESHOLD = 0.5  # insightface's own, for the packs published with it: each network has its own scale
@@ -75,7 +86,7 @@ class InsightDetect:
     def search(self, rgb: np.ndarray) -> Detections:
         """Return the faces of a photo; small ones are looked for as the others stand, else every way up."""
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-        found, weak = self._whole(bgr, (SIDES[-1], SIDES[0]), TURNS)
+        found, weak = self._whole(bgr, WHOLE.sides, TURNS)
         turns = sorted({turn_of(face) for face in found}) or TURNS
         tiles = list(tiles_of(rgb.shape, self.min_face, SIDES[-1]))
         small = [surest({turn: self._in_tile(bgr, tile, turn) for turn in turns}) for tile in tiles]

@@ -6,22 +6,16 @@ in tiles, and looked for in one tile at a time.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ..types import Detections, Face
+from .detect import Detect
 from .doubles import overlap
 from .state import Resumable
-from .views import TURNS, Tile, Views, tile_scale, tiles, tiles_around, tilt, turn_of
+from .views import GOOD_WIDTH, SIDES, TURNS, Tile, Views, tile_scale, tiles, tiles_around, tilt, turn_of
 
-if TYPE_CHECKING:
-    from .detect import Detect
-
-# Longest side of what the detector sees, in pixels. Measured with SCRFD-2.5G on 22 clips: below 48 px of face width the
-# points begin to jitter, above 330 px faces are missed.
-SIDES = (320, 480, 640)
-GOOD_WIDTH = (48, 300)
 _SEARCH_EVERY = 6  # frames between two searches at every size, and at least between two every way up
 _TURN_EVERY = 48  # frames between two searches every way up where nothing happens
 _LEANING = 55.0  # degrees up to which a face is upright enough to go on being looked at as it was
@@ -43,7 +37,7 @@ class Watch(Resumable):
     )
     records: ClassVar[tuple[type, ...]] = (Tile,)
 
-    def __init__(self, detect: "Detect") -> None:
+    def __init__(self, detect: Detect) -> None:
         self._detect = detect
         self._side: int | None = None  # at which the larger ones of the known faces are seen well
         self._turns: tuple[int, ...] = (0,)  # by which they are upright

@@ -18,6 +18,7 @@ from torch import Tensor
 from ...errors import UsageError
 from ...evaluation.splits import is_held_out, part_of
 from ...stages.align import similarity
+from ...stages.parse import FACE_CLASSES
 from .array_like import ArrayLike, Kept, Lazy
 from .columns import Columns
 from .pack import read_crop, read_label
@@ -25,7 +26,6 @@ from .table import Table, open_table
 
 ENCODER_SIZE = 112
 OUTSIDE_SIZE = 64
-FACE_CLASSES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)  # skin, brows, eyes, glasses, nose, mouth, lips
 HELD_BYTES = 2**30  # of decoded pictures that are kept in memory
 AT_ONCE = 64  # rows of a part
 FEWEST_PEOPLE = 10  # with whom some are held out

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ...evaluation.splits import read_identities
+
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MASKS = "masks"  # folder of class maps beside pictures
 
@@ -60,9 +62,7 @@ class People:
 
     def _table(self, folder: Path) -> dict[str, str]:
         if folder not in self._tables:
-            path = folder / "identities.tsv"
-            lines = path.read_text(encoding="utf-8").splitlines()[1:] if path.is_file() else []
-            self._tables[folder] = dict(line.split("\t")[:2] for line in lines if "\t" in line)
+            self._tables[folder] = read_identities(folder)
         return self._tables[folder]
 
 
