@@ -43,6 +43,14 @@ def test_kubernetes_numbers_as_many_parts_as_the_command_counts(job: Any) -> Non
     refuses_nothing_but_the_missing_files(words, JOB_COMPLETION_INDEX="15")
 
 
+@pytest.mark.parametrize("version", ["1.29", "1.37"])
+def test_the_job_is_one_by_kubernetes_own_schema(job: Any, version: str) -> None:
+    kubernetes = pytest.importorskip("kubernetes_validate", reason="needs kubernetes-validate, 108 MB of schemas")
+    kubernetes.validate(job, version, strict=True)
+    with pytest.raises(kubernetes.ValidationError, match="backofLimitPerIndex"):
+        kubernetes.validate(job | {"spec": job["spec"] | {"backofLimitPerIndex": 3}}, version, strict=True)
+
+
 def test_kubernetes_is_told_what_each_exit_code_means(job: Any) -> None:
     spec = job["spec"]
     rules = {rule["action"]: rule for rule in spec["podFailurePolicy"]["rules"]}
@@ -52,7 +60,7 @@ def test_kubernetes_is_told_what_each_exit_code_means(job: Any) -> None:
         "FailJob": [errors.WeightsError.exit_code],
         "FailIndex": [error.exit_code for error in same_again],
     }
-    assert rules["Ignore"]["onPodConditions"] == [{"type": "DisruptionTarget"}]
+    assert rules["Ignore"]["onPodConditions"] == [{"type": "DisruptionTarget", "status": "True"}]
     assert spec["backoffLimitPerIndex"] > 0  # FailIndex is refused without it
     assert spec["template"]["spec"]["restartPolicy"] == "Never"  # a failure policy is refused with any other
     names = [container["name"] for container in spec["template"]["spec"]["containers"]]
