@@ -903,6 +903,18 @@ def test_a_run_broken_before_its_first_stretch_leaves_nothing(tmp_path: Path, lo
     assert told(caught.value) == ""
 
 
+def test_ctrl_c_while_a_run_begins_leaves_nothing(
+    tmp_path: Path, long_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("faceswap_cli.media.writer.OutputClock", pressed)  # what is made last
+    with pytest.raises(KeyboardInterrupt):
+        run_until(long_path, tmp_path / "out.mp4", 20, **quick())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_broken_run_says_where_its_finished_work_is(tmp_path: Path, long_path: Path) -> None:
     with pytest.raises(Stop) as caught:
         run_until(long_path, tmp_path / "out.mp4", 120, **quick())

@@ -94,17 +94,17 @@ class ClipWriter:
     def __enter__(self) -> Self:
         open_encoder(self.plan)  # refuses before any work what it would refuse at the first frame
         try_mux(self.plan)  # and what it would refuse behind the last one
-        try:
+        try:  # to the end: Ctrl-C in here finds no `__exit__` that would clear the folder away
             self.store.open()
+            self._resumed_frames = self.store.resumed_frames
+            beginning = self.store.beginning
+            clock = OutputClock(self.plan, beginning[-1].last_pts if beginning else None)
+            self._stretches = Stretches(self.plan, clock, self.store.add)
         except BaseException as error:
             self.store.close()
             if isinstance(error, OSError) and not isinstance(error, FaceSwapError):
                 raise refused(self.plan, error) from error
             raise
-        self._resumed_frames = self.store.resumed_frames
-        beginning = self.store.beginning
-        clock = OutputClock(self.plan, beginning[-1].last_pts if beginning else None)
-        self._stretches = Stretches(self.plan, clock, self.store.add)
         return self
 
     def __exit__(
