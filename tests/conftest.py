@@ -7,10 +7,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import av
 import cv2
@@ -20,12 +22,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from faceswap_cli.options import Options
 from faceswap_cli.stages.detect import InsightDetect
 from faceswap_cli.types import Face
 
 DATA = Path(os.environ.get("FACESWAP_DATA") or Path(__file__).resolve().parents[1] / "../shared/data").resolve()
 CROP_SIZE = 64
 SPACE = "test-256"
+NODE = {"object_store_memory": 80 << 20}  # bytes: nothing large goes through it
 Looks = dict[tuple[object, ...], tuple[list[Face], list[Face]]]
 
 
@@ -153,6 +157,12 @@ def tinting_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_generator(tmp_path_factory.mktemp("generator") / "tint.onnx", strength=0.5)
 
 
+@pytest.fixture(scope="session")
+def options(whole_pack: Path, tinting_generator: Path) -> Options:
+    """What a small swap is asked for where a test file says nothing else."""
+    return Options(model=str(tinting_generator), face_pack=whole_pack, device="cpu", threads=1, preset="ultrafast")
+
+
 def make_generator(path: Path, strength: float, size: int = CROP_SIZE, width: int = 256) -> Path:
     """Write image = clip(target + strength * tint(identity), 0, 1) under our generator contract."""
     weight = np.random.default_rng(0).standard_normal((width, 3)).astype(np.float32) * strength
@@ -208,6 +218,45 @@ def stop_behind_checkpoint(monkeypatch: pytest.MonkeyPatch, module: ModuleType, 
         module.train(options)
 
 
+def free_port() -> int:
+    """Return a port of this machine where nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+@contextmanager
+def ray_cluster(**head: Any) -> Iterator[Any]:
+    """Start a cluster of Ray's on this machine, with a head of such a kind; nodes of NODE may be added."""
+    cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs the [ray] extra")
+    running = cluster_utils.Cluster(initialize_head=True, head_node_args=head | {"include_dashboard": False} | NODE)
+    yield running
+    running.shutdown()
+
+
+@contextmanager
+def client_of_a_cluster() -> Iterator[str]:
+    """Start a cluster of two CPUs, and give the address at which Ray's client reaches it."""
+    pytest.importorskip("grpc", reason="Ray's client needs the [ray] extra")
+    port = free_port()
+    with ray_cluster(num_cpus=2, ray_client_server_port=port):
+        wait_for_listener(port)
+        yield f"ray://127.0.0.1:{port}"
+
+
+def wait_for_listener(port: int, seconds: float = 120) -> None:
+    """Wait until somebody listens at a port of this machine."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+
+
 @contextmanager
 def out_of_time_behind(steps: int) -> Iterator[None]:
     """Let the time of every run be used up behind so many steps."""
@@ -235,10 +284,7 @@ def assert_same_weights(one: Path, other: Path, *parts: str) -> None:
 
 def run_two_workers(script: str, *words: object) -> list[str]:
     """Run a script in two workers that know of each other, and return what each printed."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     workers = [
         subprocess.Popen(
             [sys.executable, "-c", script, *map(str, words)],

@@ -26,11 +26,6 @@ pytestmark = pytest.mark.usefixtures("kept_looks")
 
 
 @pytest.fixture(scope="module")
-def options(whole_pack: Path, tinting_generator: Path) -> Options:
-    return Options(model=str(tinting_generator), face_pack=whole_pack, device="cpu", threads=1, preset="ultrafast")
-
-
-@pytest.fixture(scope="module")
 def swap_with(options: Options) -> tuple[object, ...]:
     return ("--model", options.model, "--face-pack", options.face_pack, "--device", "cpu", "--threads", 1)
 

@@ -29,11 +29,6 @@ FACE = Face(np.array([8, 8, 24, 24], np.float32), np.zeros((5, 2), np.float32), 
 
 
 @pytest.fixture(scope="module")
-def options(whole_pack: Path, tinting_generator: Path) -> Options:
-    return Options(model=str(tinting_generator), face_pack=whole_pack, device="cpu", threads=1, preset="ultrafast")
-
-
-@pytest.fixture(scope="module")
 def two_people(data: Path) -> Path:
     return data / "photos" / "face_recognition" / "two_people.jpg"
 

@@ -3,12 +3,12 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from faceswap_cli import BatchOptions, Job, Options, swap_many
 from faceswap_cli.batch.desk import Update
 from faceswap_cli.errors import UsageError
 
+from .conftest import client_of_a_cluster, free_port
 from .test_batch_runner import small_photo
 
 ray = pytest.importorskip("ray", reason="needs the [ray] extra")
@@ -109,13 +110,6 @@ def living_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             node.wait(60)
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("FACESWAP_SLOW"), reason="starts a cluster: set FACESWAP_SLOW")
 @pytest.mark.usefixtures("living_cluster")
@@ -126,6 +120,36 @@ def test_auto_takes_all_nodes_of_the_cluster_this_machine_is_in(tmp_path: Path, 
         assert len(ray.nodes()) == 2
     with connected("local"):  # begins one of its own although the machine is in another
         assert len(ray.nodes()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("FACESWAP_SLOW"), reason="starts a cluster and its client: set FACESWAP_SLOW")
+def test_ctrl_c_at_a_client_gives_back_what_is_with_a_worker_and_the_same_call_does_it(
+    tmp_path: Path, jobs: list[Job]
+) -> None:
+    """It comes where one of two workers has done its job, and the other is at one."""
+    clips = [replace(jobs[1], output=tmp_path / "out" / f"{number}.mp4") for number in range(4)]
+    told, running = list[Update](), set[Path]()
+
+    def interrupt(update: Update) -> None:
+        told.append(update)
+        if update.state.name == "running":
+            running.add(update.job.target)
+        if update.state.name == "done":
+            running.remove(update.job.target)
+            if running:
+                raise KeyboardInterrupt
+
+    with client_of_a_cluster() as address:
+        choices = BatchOptions(manifest=tmp_path / "out" / "batch.jsonl", ray=address)
+        with pytest.raises(KeyboardInterrupt):
+            swap_many(clips, choices, interrupt)
+        result = swap_many([*clips, jobs[2]], choices, told.append)
+    assert [update.state.line for update in told if update.state.name == "planned"] == ["interrupted"]
+    assert sorted(update.job.target.name for update in told if update.state.name == "done") == [
+        "0.mp4", "1.mp4", "2.mp4", "3.mp4",
+    ]  # fmt: skip
+    assert [(state.name, state.code) for state in result.states] == [*[("done", 0)] * 4, ("failed", 5)]
 
 
 FAR = """

@@ -555,20 +555,14 @@ def test_ctrl_c_ends_every_command_with_130(
 def test_ctrl_c_ends_with_130_tells_what_is_kept_and_the_same_command_goes_on(
     tmp_path: Path, portrait: Path, film: Path, swap_with: tuple[object, ...], after: int
 ) -> None:
-    """Before the first stretch of two seconds is finished nothing is kept."""
+    """Before the first stretch of two seconds is located nothing is kept."""
     output = tmp_path / "out.mp4"
     words = ("swap-video", "--source", portrait, "--input", film, "--output", output, *swap_with)
-    running = subprocess.Popen(
-        [SCRIPT, *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=heed_interrupts,
-    )
+    running = started(*words, heeding=heed_interrupts)
     stretches = tmp_path / ".out.mp4.faceswap" / "manifest.jsonl"
     wait_for(lambda: count_lines(stretches) > after or running.poll() is not None)
-    time.sleep(0.5)  # until what was written down is known to the writer too
+    if after:
+        time.sleep(0.5)  # until what was written down is known to the writer too
     os.killpg(running.pid, signal.SIGINT)
     told, errors = running.communicate(timeout=60)
     assert (running.returncode, told) == (130, ""), errors
@@ -589,6 +583,18 @@ def test_ctrl_c_ends_with_130_tells_what_is_kept_and_the_same_command_goes_on(
 
 def count_lines(path: Path) -> int:
     return len(path.read_bytes().splitlines()) if path.exists() else 0
+
+
+def started(*words: object, heeding: Callable[[], object]) -> subprocess.Popen[str]:
+    """Start the script in a session of its own, which says first what signals it heeds."""
+    return subprocess.Popen(
+        [SCRIPT, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heeding,
+    )
 
 
 def heed_interrupts() -> None:

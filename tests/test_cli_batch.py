@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import pytest
 
-from .test_cli import SCRIPT
+from .test_cli import SCRIPT, started
 from .test_cli_terminal import all_shown
 from .warm import faceswap
 
@@ -115,14 +115,7 @@ def test_a_scheduler_s_sigterm_ends_it_in_order(
     for number in range(8):
         shutil.copy(short_clip, clips / f"{number}.mp4")
     words = ("batch", "-s", portrait, clips, "-o", f"{tmp_path}/out", *swap_with)
-    running = subprocess.Popen(
-        [SCRIPT, *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, ctrl_c),
-    )
+    running = started(*words, heeding=lambda: signal.signal(signal.SIGINT, ctrl_c))
     assert running.stdout is not None
     running.stdout.readline()
     running.send_signal(signal.SIGTERM)

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -29,16 +28,10 @@ from faceswap_cli.parts.crew import Processes, together
 from faceswap_cli.parts.cut import Part
 from faceswap_cli.pipeline import Swapper
 
-from .conftest import write_clip
+from .conftest import NODE, client_of_a_cluster, ray_cluster, write_clip
 
 pytestmark = pytest.mark.usefixtures("kept_looks")
-STORE_BYTES = 80 << 20  # of each node of a cluster
 COUNTED = ("frames", "faces_found", "faces_swapped", "faces_skipped", "frames_with_face", "people", "likeness")
-
-
-@pytest.fixture(scope="module")
-def options(whole_pack: Path, tinting_generator: Path) -> Options:
-    return Options(model=str(tinting_generator), face_pack=whole_pack, device="cpu", threads=1, preset="ultrafast")
 
 
 @pytest.fixture(scope="module")
@@ -319,20 +312,10 @@ def lives(pid: str) -> bool:
         return False
 
 
-@contextmanager
-def started(**head: Any) -> Iterator[Any]:
-    """A cluster of Ray's on this machine, with a head of such a kind."""
-    cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs the [ray] extra")
-    head |= {"include_dashboard": False, "object_store_memory": STORE_BYTES}
-    running = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
-    yield running
-    running.shutdown()
-
-
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a cluster of one node with two CPUs."""
-    with started(num_cpus=2) as running:
+    with ray_cluster(num_cpus=2) as running:
         yield running.address
 
 
@@ -388,13 +371,13 @@ def test_a_film_whose_whole_node_is_lost_goes_on_at_another(
 ) -> None:
     """The head has no CPU to give, so the one that swaps is on the node that goes, in the midst of its first part."""
     seen, lost = list[int](), list[Any]()
-    with started(num_cpus=0) as running:
-        node = running.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+    with ray_cluster(num_cpus=0) as running:
+        node = running.add_node(num_cpus=1, **NODE)
 
         def lose_it(done: int, total: int | None) -> None:
             seen.append(done)
             if done == 6:
-                running.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+                running.add_node(num_cpus=1, **NODE)
                 running.remove_node(node, allow_graceful=False)
                 lost.append(node)
 
@@ -410,18 +393,15 @@ def test_a_film_whose_whole_node_is_lost_goes_on_at_another(
 def test_a_film_swapped_by_a_client_of_a_cluster_is_the_same_and_so_is_what_a_worker_raises(
     portrait: Path, film: Path, options: Options, whole: Any, tmp_path: Path
 ) -> None:
-    pytest.importorskip("grpc", reason="Ray's client needs the [ray] extra")
-    from faceswap_cli.cluster import connected
-    from faceswap_cli.parts.on_ray import RayCrew
+    with client_of_a_cluster() as address:
+        from faceswap_cli.cluster import connected
+        from faceswap_cli.parts.on_ray import RayCrew
 
-    from .test_batch_on_ray import free_port
-    from .test_parts_on_ray import no_bench
+        from .test_parts_on_ray import no_bench
 
-    port = free_port()
-    with started(num_cpus=2, ray_client_server_port=port):
-        asked = replace(options, ray=f"ray://127.0.0.1:{port}", parts=3)
+        asked = replace(options, ray=address, parts=3)
         result = swap_video(portrait, film, tmp_path / "out.mp4", asked)
-        with connected(asked.ray):
+        with connected(address):
             crew = RayCrew(partial(no_bench, MediaError("in.mp4 cannot be read")), replace(asked, workers=1))
             with pytest.raises(MediaError, match=r"^in\.mp4 cannot be read$"):
                 list(together(crew, [Part(b"", 0, None, True)]))

@@ -28,11 +28,6 @@ LENGTH, KNOWN, DONE = 36, 25, 20  # frames: of the film, by which the run is bro
 
 
 @pytest.fixture(scope="module")
-def options(whole_pack: Path, tinting_generator: Path) -> Options:
-    return Options(model=str(tinting_generator), face_pack=whole_pack, device="cpu", threads=1, preset="ultrafast")
-
-
-@pytest.fixture(scope="module")
 def film(short_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """36 frames of 7.2 seconds, four stretches of the output."""
     views = pictures(short_clip)

@@ -29,11 +29,6 @@ from .media_oracle import is_disclosed
 
 
 @pytest.fixture(scope="module")
-def options(whole_pack: Path, tinting_generator: Path) -> Options:
-    return Options(model=str(tinting_generator), face_pack=whole_pack, device="cpu", threads=1, preset="ultrafast")
-
-
-@pytest.fixture(scope="module")
 def swapper(portrait: Path, options: Options) -> Swapper:
     return Swapper([read_photo(portrait).frame], options)
 

@@ -184,10 +184,7 @@ def _plan(run: Run, output: Path, swapper: Swapper) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "dry_run": True,
-        "sources": [str(path) for path in run.sources],
-        "map": run.map,
-        "input": str(run.input),
-        "output": str(output),
+        **run.paths(output),
         **swapper.equipment.networks,
         "source_quality": swapper.equipment.source_quality,
     }

@@ -40,16 +40,18 @@ class Run:
         named = {who: [str(path) for path in photos] for who, photos in self.cast.items() if who is not None}
         return named or None
 
+    def paths(self, output: Path) -> dict[str, Any]:
+        """Return what is read and what is written, as JSON has it."""
+        sources = [str(path) for path in self.sources]
+        return {"sources": sources, "map": self.map, "input": str(self.input), "output": str(output)}
+
 
 def describe(run: Run, output: Path, done: dict[str, Any], swapper: Swapper, notes: list[str]) -> dict[str, Any]:
     """Return the whole report; `done` are the counts of frames and faces, and what is known of the file."""
     return {
         "schema_version": SCHEMA_VERSION,
         "faceswap_version": __version__,
-        "sources": [str(path) for path in run.sources],
-        "map": run.map,
-        "input": str(run.input),
-        "output": str(output),
+        **run.paths(output),
         **done,
         "disclosure": run.options.disclosure and output.suffix.lower() not in SILENT_SUFFIXES,
         "signed": run.options.sign,
