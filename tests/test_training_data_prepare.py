@@ -11,7 +11,7 @@ import pytest
 from faceswap_cli.errors import UsageError
 from faceswap_cli.training.core.options import PrepareOptions, TrainOptions
 from faceswap_cli.training.data.pack import read_rows
-from faceswap_cli.training.data.pictures import People, Seen, walk
+from faceswap_cli.training.data.pictures import Seen, walk
 from faceswap_cli.training.data.prepare import PrepareReport, in_words, packed, prepare
 
 
@@ -126,18 +126,6 @@ def test_pictures_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert list(walk(tmp_path)) == sorted(tmp_path / name for name in names)
-
-
-def test_who_is_in_a_picture_says_the_nearest_table_else_its_folder(tmp_path: Path) -> None:
-    (tmp_path / "set" / "sub").mkdir(parents=True)
-    (tmp_path / "identities.tsv").write_text("image\tidentity\nset/b.jpg\tBea\nset/c.jpg\tNobody\n")
-    (tmp_path / "set" / "identities.tsv").write_text("image\tidentity\textra\nc.jpg\tCy\t1\nsub/d.jpg\tDi\t2\n")
-    people = People(tmp_path)
-    named = {name: people.of(tmp_path / name) for name in ("set/b.jpg", "set/c.jpg", "set/sub/d.jpg", "set/e.jpg")}
-    assert named == {"set/b.jpg": "Bea", "set/c.jpg": "Cy", "set/sub/d.jpg": "Di", "set/e.jpg": "set"}
-    (tmp_path / "set" / "sub" / "identities.tsv").write_bytes(b"image\tidentity\nd.jpg\tJos\xe9\n")
-    with pytest.raises(UsageError, match="is not UTF-8 text"):
-        People(tmp_path).of(tmp_path / "set" / "sub" / "d.jpg")
 
 
 def test_what_was_seen_is_known_by_its_name() -> None:
