@@ -2,9 +2,9 @@
 
     python examples/ray_overhead.py clips/ --source me.jpg --rounds 2
 
-Both swap the first clip alone, and all; the difference is what a further clip costs. CPU seconds are those of every
-process that the command starts, Ray's own included, as Linux counts them; on a busy machine they hold, the clock does
-not.
+Both swap the first clip alone, and all; the difference is what a further clip costs. CPU seconds are as Linux counts
+them, and hold on a busy machine, where the clock does not: those of the command and of the workers that swap, and those
+of Ray's own processes, which go on whether anything is swapped or not, and so are told by the second of the clock.
 """
 
 import argparse
@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from faceswap_cli.batch.inputs import find_inputs
@@ -36,24 +38,39 @@ def main() -> None:
     words = ["-s", str(arguments.source), "--model", arguments.model, "--device", "cpu", "--threads", "1"]
     for number in range(arguments.rounds):
         for way, more in WAYS.items():
-            (wall_of_one, cpu_of_one), (wall, cpu) = (cost(some, [*words, *more]) for some in (clips[:1], clips))
-            further = len(clips) - 1
-            each = f"each further one {(cpu - cpu_of_one) / further:.2f} s CPU, {(wall - wall_of_one) / further:.1f} s"
-            print(f"round {number}, {way}: one clip {cpu_of_one:.1f} s CPU, {wall_of_one:.1f} s; {each}", flush=True)
+            one, every = (cost(some, [*words, *more]) for some in (clips[:1], clips))
+            each = (every.swapping - one.swapping) / (len(clips) - 1)
+            print(
+                f"round {number}, {way}: one clip {one.swapping:.1f} s of CPU, each further one {each:.2f} s; "
+                f"Ray's own {one.ray:.1f} s in {one.wall:.0f} s by the clock, {every.ray:.1f} s in {every.wall:.0f} s",
+                flush=True,
+            )
 
 
-def cost(clips: list[str], words: list[str]) -> tuple[float, float]:
-    """Return the seconds by the clock and of CPU that a batch of clips takes."""
-    began, used = time.monotonic(), dict[tuple[int, int], int]()
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The seconds a batch of clips takes."""
+
+    wall: float  # by the clock
+    swapping: float  # of CPU: the command's and its workers'
+    ray: float  # of CPU: all that Ray starts beside them
+
+
+def cost(clips: list[str], words: list[str]) -> Cost:
+    """Swap clips in a process of its own and return what that costs."""
+    began, used, ours = time.monotonic(), dict[tuple[int, int], int](), set[tuple[int, int]]()
     with tempfile.TemporaryDirectory(prefix="ray-overhead-") as folder:
         command = [sys.executable, "-m", "faceswap_cli", "batch", *clips, "--output", f"{folder}/{{stem}}.mp4", *words]
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while run.poll() is None:
             used |= ticks_of_descendants()
+            ours |= {process for process in used if swaps(process[0])}
             time.sleep(_LOOK_EVERY)
     if run.returncode:
         sys.exit(f"{' '.join(command)} ended with {run.returncode}")
-    return time.monotonic() - began, sum(used.values()) / os.sysconf("SC_CLK_TCK")
+    seconds = {process: ticks / os.sysconf("SC_CLK_TCK") for process, ticks in used.items()}
+    swapping = sum(seconds[process] for process in ours)
+    return Cost(time.monotonic() - began, swapping, sum(seconds.values()) - swapping)
 
 
 def ticks_of_descendants() -> dict[tuple[int, int], int]:
@@ -69,6 +86,13 @@ def ticks_of_descendants() -> dict[tuple[int, int], int]:
     while more := {pid for pid, (parent, _, _) in processes.items() if parent in below} - below:
         below |= more
     return {(pid, processes[pid][1]): processes[pid][2] for pid in below - {os.getpid()}}
+
+
+def swaps(pid: int) -> bool:
+    """Tell whether a process is the command or one of its workers; until they are given their actor those are Ray's."""
+    with suppress(OSError):  # it has ended
+        return any(name in Path(f"/proc/{pid}/cmdline").read_bytes() for name in (b"faceswap_cli", b"ray::SwapActor"))
+    return False
 
 
 if __name__ == "__main__":
