@@ -47,7 +47,7 @@ class Worker:
 def connected(address: str) -> Iterator[None]:
     """Hold a connection: to `local`, this machine alone, `auto`, the cluster it belongs to, or an address.
 
-    Raises UsageError where no cluster answers.
+    Raises UsageError where no cluster answers, or none can be started.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # swapping tells nobody anything
     _refuse_unreachable(address)
@@ -57,7 +57,7 @@ def connected(address: str) -> Iterator[None]:
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what matters comes as an error
     try:
         ray.init(**asked, log_to_driver=False, logging_level=logging.CRITICAL)
-    except (ConnectionError, RuntimeError, ValueError, ImportError, RayError) as error:
+    except Exception as error:  # Ray raises bare ones too, where a machine is too busy to start it, say
         raise UsageError(_unreachable(address, first_line(error) + _on_token(address))) from error
     try:
         yield
@@ -100,6 +100,8 @@ def _on_token(address: str) -> str:
 
 
 def _unreachable(address: str, why: str) -> str:
+    if address == LOCAL:
+        return f"Ray does not start on this machine ({why}): give it more room, or swap without --ray"
     return f"no Ray cluster answers at {address} ({why}): start one with `ray start --head`, or give --ray local"
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from faceswap_cli.errors import UsageError
+
 cluster = pytest.importorskip("faceswap_cli.cluster", reason="needs the [ray] extra")
 
 
@@ -16,3 +18,24 @@ cluster = pytest.importorskip("faceswap_cli.cluster", reason="needs the [ray] ex
 )
 def test_the_beginning_is_told_and_the_end_of_a_traceback(said: str, told: str) -> None:
     assert cluster.first_line(ValueError(said)) == told
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        (
+            "local",
+            r"Ray does not start on this machine \(the node timed out\): give it more room, or swap without --ray",
+        ),
+        ("auto", r"no Ray cluster answers at auto \(the node timed out\): start one with `ray start --head`, or"),
+    ],
+)
+def test_whatever_ray_raises_as_it_starts_is_told(monkeypatch: pytest.MonkeyPatch, address: str, told: str) -> None:
+    """Ray raises a bare Exception where its own processes do not start in time."""
+
+    def timed_out(**_: object) -> None:
+        raise Exception("the node timed out")
+
+    monkeypatch.setattr(cluster.ray, "init", timed_out)
+    with pytest.raises(UsageError, match=told), cluster.connected(address):
+        pass
