@@ -4,19 +4,23 @@ import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from faceswap_cli import Options, find_tracks, swap_video
 from faceswap_cli.errors import MediaError
 from faceswap_cli.media.reader import Clip, ResumePoint
-from faceswap_cli.parts.trail import Trail, _Mark
+from faceswap_cli.parts.trail import Trail, _Mark, _read, _row
 from faceswap_cli.portrait.recipe import Recipe
 from faceswap_cli.stages.detect import InsightDetect
 from faceswap_cli.stages.mask import MASKS_BACK
+from faceswap_cli.stages.tally import Tally
+from faceswap_cli.stages.track import Located
 from faceswap_cli.types import Detections, Frame
 
 from .conftest import write_clip
@@ -180,6 +184,14 @@ def test_a_run_broken_off_while_its_plan_is_made_goes_on_locating(
         assert work.begun[0] > 0
         assert asked.plan.read_bytes() == planned
     assert {path.name for path in tmp_path.iterdir()} <= {"out.mp4", "tracks.json"}
+
+
+def test_a_located_frame_comes_back_with_its_shot(tmp_path: Path) -> None:
+    """A plan tells the cuts of the clip by it."""
+    frame = Frame(np.zeros((2, 2, 3), np.uint8), 7, 700, Fraction(1, 1000))
+    (tmp_path / "rows").write_bytes(_row(Located(frame, (), 0, shot=2), Tally()))
+    (planned,) = _read(tmp_path / "rows", 1)
+    assert (planned.index, planned.pts, planned.shot, planned.located(frame).shot) == (7, 700, 2, 2)
 
 
 def numbers(clip: Any, known: int, looked_at: int, late: int = 0) -> list[int]:
