@@ -49,6 +49,7 @@ class Appearance:
     tile: np.ndarray  # (160, 160, 3): that view
     last: float = 0.0
     frames: int = 0
+    beside: set[int] = field(default_factory=set)  # numbers of the faces in a picture with it, its own among them
     pose: np.ndarray | None = None  # (3,) yaw, pitch and roll in degrees, see `turn_of`; None without points
     person: int | None = None  # from 1; None without an encoder
     views: list[tuple[float, np.ndarray]] = field(default_factory=list)  # merit and identity (D,), the best first
@@ -87,6 +88,7 @@ def list_faces(path: Path, options: Options) -> tuple[list[Appearance], list[str
         for face in located.faces:
             _add(found, located, face)
             _look(found[face.track], located.frame.rgb, face, encoder, points)
+        _note_together([found[face.track] for face in located.faces])
     appearances, parser = list(found.values()), _open_parser(options)
     if points is not None and parser is not None:
         portraitist = Portraitist(points, parser, SOURCE_SIDE)
@@ -144,6 +146,13 @@ def _add(found: dict[int, Appearance], located: Located, face: Face) -> None:
     known.path.append((now, face.box))
 
 
+def _note_together(seen: list[Appearance]) -> None:
+    """Note who is in one picture."""
+    here = {each.number for each in seen}
+    for each in seen:
+        each.beside |= here
+
+
 def _look(
     known: Appearance, rgb: np.ndarray, face: Face, encoder: FaceJudge | None, points: LandmarkFinder | None
 ) -> None:
@@ -192,7 +201,8 @@ def _group(appearances: list[Appearance]) -> None:
     """Number the persons: the two groups whose views agree most are joined, until none agree enough."""
     groups = [[each] for each in appearances]
     views = np.array([np.sum([view for _, view in each.views], axis=0) for each in appearances])
-    apart = np.array([[_seen_together(one, other) for other in appearances] for one in appearances])
+    # two faces in one picture are two persons; a face in the gap of another may be that one
+    apart = np.array([[other.number in one.beside for other in appearances] for one in appearances])
     while len(groups) > 1:
         units = views / np.maximum(np.linalg.norm(views, axis=1, keepdims=True), 1e-12)
         likeness = np.where(apart, -1.0, units @ units.T)
@@ -208,11 +218,6 @@ def _group(appearances: list[Appearance]) -> None:
     for number, group in enumerate(sorted(groups, key=lambda members: min(each.number for each in members)), 1):
         for each in group:
             each.person = number
-
-
-def _seen_together(one: Appearance, other: Appearance) -> bool:
-    """Tell whether two faces are in one picture: then they are two persons."""
-    return one.first <= other.last and other.first <= one.last
 
 
 def _open_encoder(options: Options) -> FaceJudge | None:
