@@ -26,6 +26,7 @@ from ..stages.parse import Parser
 from ..stages.track import Located, Track
 from ..store import models
 from ..types import Face
+from .age_gender import Guess, open_age_gender
 from .clips import PHOTO_SIDES, thumbnail
 from .judges import FaceJudge
 from .turn import turn_seen
@@ -59,6 +60,7 @@ class Appearance:
     best_pose: np.ndarray | None = None  # there, as `pose`
     best_face: Face | None = None  # there
     quality: Quality | None = None  # of that view as a source; None without points or parser
+    guess: Guess | None = None  # age and gender by that view; None without a face pack that guesses them
 
     def as_record(self) -> dict[str, Any]:
         """Return what JSON shows: `box` is x0, y0, x1, y1 in pixels of the upright picture."""
@@ -70,6 +72,8 @@ class Appearance:
             "box": [x0, y0, x1, y1],
             "size": round(min(x1 - x0, y1 - y0), 1),
             "score": round(self.face.score, 3),
+            "age": None if self.guess is None else self.guess.age,
+            "gender": None if self.guess is None else self.guess.gender,
             "pose": angles and dict(zip(("yaw", "pitch", "roll"), angles, strict=True)),
             "source_quality": None if self.quality is None else self.quality.as_record(),
             "points": [[round(float(x), 1), round(float(y), 1)] for x, y in self.face.points],
@@ -94,6 +98,10 @@ def list_faces(path: Path, options: Options) -> tuple[list[Appearance], list[str
         portraitist = Portraitist(points, parser, SOURCE_SIDE)
         for each in appearances:
             each.quality = _quality(each, portraitist)
+    guesser = open_age_gender(options)
+    if guesser is not None:
+        for each in appearances:
+            each.guess = guesser.guess(*_pictured(each))
     notes = [] if encoder else ["no identity encoder is installed: faces are not grouped by person"]
     notes += [] if points else ["no network for points is installed: how heads are turned is not told"]
     if encoder:
@@ -187,14 +195,19 @@ def _to_picture(face: Face) -> tuple[np.ndarray, int]:
 
 def _quality(known: Appearance, portraitist: Portraitist) -> Quality:
     """Say how well somebody's picture does as a source."""
+    assert known.best_face is not None, "a face that was seen has a best view"
+    box = known.best_face.box
+    return replace(portraitist.quality(*_pictured(known)), size=float(min(box[2:] - box[:2])))
+
+
+def _pictured(known: Appearance) -> tuple[np.ndarray, Face]:
+    """Return somebody's picture (S, S, 3) uint8, and the face in it."""
     face = known.best_face
     assert face is not None, "a face that was seen has a best view"
     matrix, _ = _to_picture(face)
     box, points = (transform(each.reshape(-1, 2), matrix).astype(np.float32) for each in (face.box, face.points))
     bgr = cv2.imdecode(np.frombuffer(known.picture, np.uint8), cv2.IMREAD_COLOR)
-    picture = cv2.cvtColor(np.asarray(bgr), cv2.COLOR_BGR2RGB)
-    seen = portraitist.quality(picture, replace(face, box=box.ravel(), points=points))
-    return replace(seen, size=float(min(face.box[2:] - face.box[:2])))
+    return cv2.cvtColor(np.asarray(bgr), cv2.COLOR_BGR2RGB), replace(face, box=box.ravel(), points=points)
 
 
 def _group(appearances: list[Appearance]) -> None:
