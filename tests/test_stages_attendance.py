@@ -85,6 +85,13 @@ def test_who_is_lost_and_found_under_another_number_was_in_sight(
     assert left(kept(frames)) == [(0.2, 0.3, 2, COVERED)] * (noted > 0)
 
 
+def test_a_gap_told_under_another_number_is_told_once() -> None:
+    """The first number comes back behind the second one."""
+    seconds = [0, 0, None, None, 1, 0, 0]
+    frames = [located(at, *[] if track is None else [seen(track=track)]) for at, track in enumerate(seconds)]
+    assert left(kept(frames)) == [(0.2, 0.3, 2, COVERED)]
+
+
 def test_who_was_in_sight_and_not_chosen_before_a_new_number_was_not_to_be_swapped() -> None:
     frames = [located(0, seen()), located(1, others=(0,)), located(2), located(3, seen(track=1))]
     assert left(kept(frames)) == [(0.2, 0.2, 1, COVERED)]

@@ -48,6 +48,7 @@ class _Track:
     face: Face  # there
     frames: int = 0  # swapped
     step: np.ndarray = field(default_factory=lambda: np.zeros(4))  # pixels by which each side of the box moved into it
+    told: int = -1  # number of the last frame of a gap behind it that was noted under another number
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,8 +138,9 @@ class Attendance:
         """Note the frames since somebody was seen last, if they are few enough for them to have been in sight."""
         if known.number >= self._frames - 1 or now - known.last > PATIENCE:
             return
+        begun, known.told = max(known.number, known.told), self._frames - 1
         for moment in self._recent:
-            if moment.number > known.number and not {face.track, known.track} & moment.tracks:
+            if moment.number > begun and not {face.track, known.track} & moment.tracks:
                 share = (moment.seconds - known.last) / (now - known.last)
                 there = replace(face, box=((1 - share) * known.face.box + share * face.box).astype(np.float32))
                 if any(each.role == face.role and overlap(there, each) >= _SAME_PLACE for each in moment.faces):
