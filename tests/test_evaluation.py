@@ -25,6 +25,7 @@ from faceswap_cli.options import Options
 from faceswap_cli.stages.align import inverse, similarity
 from faceswap_cli.stages.detect import Detect, open_detector
 from faceswap_cli.types import Face
+from tests import scenes
 from tests.conftest import write_clip
 from tests.media_oracle import run_ffmpeg
 from tests.warm import faceswap
@@ -337,6 +338,15 @@ def test_a_face_in_a_clip_is_one_face_with_its_time(short_clip: Path, whole_pack
     assert found[0].as_record()["seconds"] == [0, 0.44]
 
 
+def test_who_is_elsewhere_for_a_moment_is_no_second_person(data: Path, whole_pack: Path, tmp_path: Path) -> None:
+    """The moment lies within the time of the track that goes on behind it: they are not in one picture."""
+    face = scenes.portrait(data / "photos/face_recognition/obama.jpg", 140)
+    pictures = [scenes.scene((face, 400 if 8 <= number < 11 else 20, 60)) for number in range(20)]
+    clip = write_clip(tmp_path / "leap.mp4", pictures)
+    found, _ = list_faces(clip, Options(face_pack=whole_pack, threads=1))
+    assert [(each.number, each.person, each.frames) for each in found] == [(1, 1, 17), (2, 1, 3)]
+
+
 def test_the_command_judges_one_swap_and_writes_its_figures(
     judged: Evaluation, face_pack: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -385,6 +395,8 @@ def test_faces_prints_json_and_writes_a_sheet(whole_pack: Path, portrait: Path, 
         "box",
         "size",
         "score",
+        "age",
+        "gender",
         "pose",
         "source_quality",
         "points",

@@ -87,7 +87,7 @@ def test_of_a_bearded_lower_face_the_lips_alone_are_covered(beard: float, covere
         def __init__(self) -> None:
             self.template = "simswap-frontal"
 
-        def find_with_beard(self, image: np.ndarray) -> tuple[np.ndarray, float]:
+        def find_settled(self, image: np.ndarray) -> tuple[np.ndarray, float]:
             return face_points(), beard
 
     image = np.random.default_rng(0).integers(0, 255, (SIZE, SIZE, 3), dtype=np.uint8)

@@ -267,7 +267,7 @@ def test_training_lays_portraits_as_the_swapper_does() -> None:
     class Known:
         """Knows the points of the target beforehand."""
 
-        def find_with_beard(self, picture: np.ndarray) -> tuple[np.ndarray, float]:
+        def find_settled(self, picture: np.ndarray) -> tuple[np.ndarray, float]:
             return points, 0.0
 
     whole = Portrait(image, np.ones((SIZE, SIZE), np.float32), origins.astype(np.float32))

@@ -31,7 +31,7 @@ def warped_to_a_face_ahead(source: Portrait) -> np.ndarray:
     class Known:
         """Knows the points of the target beforehand."""
 
-        def find_with_beard(self, picture: np.ndarray) -> tuple[np.ndarray, float]:
+        def find_settled(self, picture: np.ndarray) -> tuple[np.ndarray, float]:
             return face_points(), 0.0
 
     crop = Crop(source.image, np.eye(2, 3), Face(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0))

@@ -60,6 +60,43 @@ def test_who_goes_and_comes_over_the_edge_was_not_in_sight() -> None:
         assert sum(each.frames for each in attendance.left) == noted
 
 
+def test_who_goes_over_the_edge_in_large_steps_was_not_in_sight() -> None:
+    """The right edge is 20 pixels before a face that goes by 20 a frame or by 10: the first may be beyond it."""
+    for steps, noted in (((80, 100), 0), ((90, 100), 3)):
+        seconds = [seen(steps[0]), seen(steps[1]), None, None, None, seen(105)]
+        frames = [located(index, *[each] * (each is not None)) for index, each in enumerate(seconds)]
+        assert sum(each.frames for each in kept(frames).left) == noted
+
+
+@pytest.mark.parametrize(
+    ("place", "changes", "noted"),
+    [
+        (66, {}, 2),
+        (110, {}, 0),  # somebody else, elsewhere
+        (66, {"shot": 1}, 0),  # behind a cut
+        (66, {"tracks": frozenset({0, 1})}, 0),  # who was lost is in sight too
+    ],
+)
+def test_who_is_lost_and_found_under_another_number_was_in_sight(
+    place: float, changes: dict[str, object], noted: int
+) -> None:
+    frames = [located(0, seen()), located(1, seen()), located(2), located(3)]
+    frames.append(replace(located(4, seen(place, track=1)), **changes))
+    assert left(kept(frames)) == [(0.2, 0.3, 2, COVERED)] * (noted > 0)
+
+
+def test_a_gap_told_under_another_number_is_told_once() -> None:
+    """The first number comes back behind the second one."""
+    seconds = [0, 0, None, None, 1, 0, 0]
+    frames = [located(at, *[] if track is None else [seen(track=track)]) for at, track in enumerate(seconds)]
+    assert left(kept(frames)) == [(0.2, 0.3, 2, COVERED)]
+
+
+def test_who_was_in_sight_and_not_chosen_before_a_new_number_was_not_to_be_swapped() -> None:
+    frames = [located(0, seen()), located(1, others=(0,)), located(2), located(3, seen(track=1))]
+    assert left(kept(frames)) == [(0.2, 0.2, 1, COVERED)]
+
+
 def test_who_was_in_sight_and_not_chosen_was_not_to_be_swapped() -> None:
     frames = [located(index, *[seen()] * (index not in (4, 5)), others=(0,)) for index in range(9)]
     assert left(kept(frames)) == []

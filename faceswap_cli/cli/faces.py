@@ -72,7 +72,8 @@ def faces(
 
 def _table(found: "list[Appearance]") -> str:
     numbers = f"{'size':>6s} {'score':>6s} {'yaw':>4s} {'pitch':>5s} {'roll':>4s}"
-    head = f"{'face':>4s} {'person':>6s} {'box':>24s} {numbers} {'seconds':>17s} {'frames':>6s}  as a source"
+    guessed = " age gender" if any(each.guess for each in found) else ""
+    head = f"{'face':>4s} {'person':>6s} {'box':>24s} {numbers} {'seconds':>17s} {'frames':>6s}{guessed}  as a source"
     return "\n".join([head, *(_line(each) for each in found)])
 
 
@@ -83,7 +84,8 @@ def _line(each: "Appearance") -> str:
     yaw, pitch, roll = ("-", "-", "-") if each.pose is None else (f"{angle:.0f}" for angle in each.pose)
     person = "-" if each.person is None else str(each.person)
     seen = f"{box:>24s} {size:6.0f} {each.face.score:6.2f} {yaw:>4s} {pitch:>5s} {roll:>4s}"
-    return f"{each.number:4d} {person:>6s} {seen} {times:>17s} {each.frames:6d}  {_as_source(each)}"
+    guessed = "" if each.guess is None else f" {each.guess.age:3d} {each.guess.gender:>6s}"
+    return f"{each.number:4d} {person:>6s} {seen} {times:>17s} {each.frames:6d}{guessed}  {_as_source(each)}"
 
 
 def _as_source(each: "Appearance") -> str:

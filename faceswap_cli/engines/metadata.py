@@ -19,6 +19,30 @@ def count_outputs(path: Path) -> int:
     return len(_read(path).graph.output)
 
 
+def shapes_of(path: Path) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """Return the shapes of an ONNX file's inputs and of its outputs, without the batch; 0 for what may be any length.
+
+    Raises WeightsError where it is no ONNX file.
+    """
+    graph = _read(path).graph
+    inputs, outputs = (
+        [tuple(side.dim_value for side in each.type.tensor_type.shape.dim)[1:] for each in entries]
+        for entries in (_without_weights(graph), graph.output)
+    )
+    return inputs, outputs
+
+
+def first_nodes(path: Path, count: int = 8) -> list[str]:
+    """Return the names of an ONNX file's first nodes; raise WeightsError where it is none."""
+    return [node.name for node in _read(path).graph.node[:count]]
+
+
+def _without_weights(graph: "onnx.GraphProto") -> "list[onnx.ValueInfoProto]":
+    """Return what is put in: files of old exporters list their weights among it."""
+    weights = {each.name for each in graph.initializer}
+    return [each for each in graph.input if each.name not in weights]
+
+
 def _read(path: Path) -> "onnx.ModelProto":
     import onnx
 

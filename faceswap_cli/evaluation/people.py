@@ -27,6 +27,7 @@ from ..stages.track import Located, Track
 from ..stages.watch import Watch
 from ..store import models
 from ..types import Face
+from .age_gender import Guess, open_age_gender
 from .clips import PHOTO_VIEWS, thumbnail
 from .judges import FaceJudge
 from .turn import turn_seen
@@ -50,6 +51,7 @@ class Appearance:
     tile: np.ndarray  # (160, 160, 3): that view
     last: float = 0.0
     frames: int = 0
+    beside: set[int] = field(default_factory=set)  # numbers of the faces in a picture with it, its own among them
     pose: np.ndarray | None = None  # (3,) yaw, pitch and roll in degrees, see `turn_of`; None without points
     person: int | None = None  # from 1; None without an encoder
     views: list[tuple[float, np.ndarray]] = field(default_factory=list)  # merit and identity (D,), the best first
@@ -59,6 +61,7 @@ class Appearance:
     best_pose: np.ndarray | None = None  # there, as `pose`
     best_face: Face | None = None  # there
     quality: Quality | None = None  # of that view as a source; None without points or parser
+    guess: Guess | None = None  # age and gender by that view; None without a face pack that guesses them
 
     def as_record(self) -> dict[str, Any]:
         """Return what JSON shows: `box` is x0, y0, x1, y1 in pixels of the upright picture."""
@@ -70,6 +73,8 @@ class Appearance:
             "box": [x0, y0, x1, y1],
             "size": round(min(x1 - x0, y1 - y0), 1),
             "score": round(self.face.score, 3),
+            "age": None if self.guess is None else self.guess.age,
+            "gender": None if self.guess is None else self.guess.gender,
             "pose": angles and dict(zip(("yaw", "pitch", "roll"), angles, strict=True)),
             "source_quality": None if self.quality is None else self.quality.as_record(),
             "points": [[round(float(x), 1), round(float(y), 1)] for x, y in self.face.points],
@@ -88,11 +93,16 @@ def list_faces(path: Path, options: Options) -> tuple[list[Appearance], list[str
         for face in located.faces:
             _add(found, located, face)
             _look(found[face.track], located.frame.rgb, face, encoder, points)
+        _note_together([found[face.track] for face in located.faces])
     appearances, parser = list(found.values()), _open_parser(options)
     if points is not None and parser is not None:
         portraitist = Portraitist(points, parser, SOURCE_SIDE)
         for each in appearances:
             each.quality = _quality(each, portraitist)
+    guesser = open_age_gender(options)
+    if guesser is not None:
+        for each in appearances:
+            each.guess = guesser.guess(*_pictured(each))
     notes = [] if encoder else ["no identity encoder is installed: faces are not grouped by person"]
     notes += [] if points else ["no network for points is installed: how heads are turned is not told"]
     if encoder:
@@ -145,6 +155,13 @@ def _add(found: dict[int, Appearance], located: Located, face: Face) -> None:
     known.path.append((now, face.box))
 
 
+def _note_together(seen: list[Appearance]) -> None:
+    """Note who is in one picture."""
+    here = {each.number for each in seen}
+    for each in seen:
+        each.beside |= here
+
+
 def _look(
     known: Appearance, rgb: np.ndarray, face: Face, encoder: FaceJudge | None, points: LandmarkFinder | None
 ) -> None:
@@ -179,21 +196,27 @@ def _to_picture(face: Face) -> tuple[np.ndarray, int]:
 
 def _quality(known: Appearance, portraitist: Portraitist) -> Quality:
     """Say how well somebody's picture does as a source."""
+    assert known.best_face is not None, "a face that was seen has a best view"
+    box = known.best_face.box
+    return replace(portraitist.quality(*_pictured(known)), size=float(min(box[2:] - box[:2])))
+
+
+def _pictured(known: Appearance) -> tuple[np.ndarray, Face]:
+    """Return somebody's picture (S, S, 3) uint8, and the face in it."""
     face = known.best_face
     assert face is not None, "a face that was seen has a best view"
     matrix, _ = _to_picture(face)
     box, points = (transform(each.reshape(-1, 2), matrix).astype(np.float32) for each in (face.box, face.points))
     bgr = cv2.imdecode(np.frombuffer(known.picture, np.uint8), cv2.IMREAD_COLOR)
-    picture = cv2.cvtColor(np.asarray(bgr), cv2.COLOR_BGR2RGB)
-    seen = portraitist.quality(picture, replace(face, box=box.ravel(), points=points))
-    return replace(seen, size=float(min(face.box[2:] - face.box[:2])))
+    return cv2.cvtColor(np.asarray(bgr), cv2.COLOR_BGR2RGB), replace(face, box=box.ravel(), points=points)
 
 
 def _group(appearances: list[Appearance]) -> None:
     """Number the persons: the two groups whose views agree most are joined, until none agree enough."""
     groups = [[each] for each in appearances]
     views = np.array([np.sum([view for _, view in each.views], axis=0) for each in appearances])
-    apart = np.array([[_seen_together(one, other) for other in appearances] for one in appearances])
+    # two faces in one picture are two persons; a face in the gap of another may be that one
+    apart = np.array([[other.number in one.beside for other in appearances] for one in appearances])
     while len(groups) > 1:
         units = views / np.maximum(np.linalg.norm(views, axis=1, keepdims=True), 1e-12)
         likeness = np.where(apart, -1.0, units @ units.T)
@@ -209,11 +232,6 @@ def _group(appearances: list[Appearance]) -> None:
     for number, group in enumerate(sorted(groups, key=lambda members: min(each.number for each in members)), 1):
         for each in group:
             each.person = number
-
-
-def _seen_together(one: Appearance, other: Appearance) -> bool:
-    """Tell whether two faces are in one picture: then they are two persons."""
-    return one.first <= other.last and other.first <= one.last
 
 
 def _open_encoder(options: Options) -> FaceJudge | None:

@@ -38,5 +38,5 @@ class Fitter:
         return faces
 
     def _seen(self, crop: Crop) -> FaceState:
-        landmarks, beard_prob = self._landmarks.find_with_beard(crop.image)
+        landmarks, beard_prob = self._landmarks.find_settled(crop.image)
         return FaceState(self._portrait, crop, landmarks, beard_prob, fit_pose(landmarks))

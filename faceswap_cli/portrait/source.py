@@ -33,7 +33,7 @@ class Portraitist:
         """Return the portrait of a crop (S, S, 3) uint8 that lies in the generator's template, as it is seen."""
         class_probs = None if self._parser is None else self._parser.parse(image)
         whole = np.ones(image.shape[:2], np.float32)
-        landmarks, beard_prob = self._landmarks.find_with_beard(image)
+        landmarks, beard_prob = self._landmarks.find_settled(image)
         portrait = Portrait(image, whole, landmarks, class_probs, beard_prob)
         return _applied(self._recipe.of_source(Phase.OBSERVE), portrait)
 

@@ -1,7 +1,7 @@
 """Keep the books of who was in sight and not swapped: when, and why.
 
-Somebody whose track goes on after a gap was in sight in it, unless they went and came over the picture's edge. Times
-are seconds after the clip's first picture.
+Somebody whose track goes on after a gap, or begins anew in the same place, was in sight in it, unless they went and
+came over the picture's edge. Times are seconds after the clip's first picture.
 """
 
 from collections import deque
@@ -40,11 +40,15 @@ class Left:
 class _Track:
     """Somebody who was chosen."""
 
+    track: int
+    shot: int
     first: float  # seconds
     last: float  # seconds
     number: int  # of the last frame that shows them
     face: Face  # there
     frames: int = 0  # swapped
+    step: np.ndarray = field(default_factory=lambda: np.zeros(4))  # pixels by which each side of the box moved into it
+    told: int = -1  # number of the last frame of a gap behind it that was noted under another number
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,10 +87,13 @@ class Attendance:
         passed = self._passed.pop(located.frame.pts, [])
         for face in located.faces:
             known = self._tracks.get((face.role, face.track))
+            before = known or self._lost(face, located)
+            if before is not None and not _went_over_edge(before, face, located.frame):
+                self._note_gap(before, face, now)
             if known is None:
-                known = self._tracks[face.role, face.track] = _Track(now, now, self._frames, face)
-            if not (_at_edge(known.face, located.frame) and _at_edge(face, located.frame)):
-                self._note_gap(known, face, now)
+                known = _Track(face.track, located.shot, now, now, self._frames, face)
+                self._tracks[face.role, face.track] = known
+            known.step = _step(known, face, self._frames)
             known.last, known.number, known.face, known.frames = now, self._frames, face, known.frames + 1
         self._recent.append(_Moment(self._frames, now, located.tracks, located.faces, passed))
         while now - self._recent[0].seconds > PATIENCE:
@@ -117,12 +124,23 @@ class Attendance:
             for role, name in enumerate(names)
         ]
 
+    def _lost(self, face: Face, located: Located) -> _Track | None:
+        """Return whoever was lost where a new track of the same role begins: it may be theirs."""
+        lost = [
+            each
+            for (role, track), each in self._tracks.items()
+            if role == face.role and track not in located.tracks and each.shot == located.shot
+        ]
+        near = [each for each in lost if overlap(each.face, face) >= _SAME_PLACE]
+        return max(near, key=lambda each: each.number, default=None)
+
     def _note_gap(self, known: _Track, face: Face, now: float) -> None:
         """Note the frames since somebody was seen last, if they are few enough for them to have been in sight."""
         if known.number >= self._frames - 1 or now - known.last > PATIENCE:
             return
+        begun, known.told = max(known.number, known.told), self._frames - 1
         for moment in self._recent:
-            if moment.number > known.number and face.track not in moment.tracks:
+            if moment.number > begun and not {face.track, known.track} & moment.tracks:
                 share = (moment.seconds - known.last) / (now - known.last)
                 there = replace(face, box=((1 - share) * known.face.box + share * face.box).astype(np.float32))
                 if any(each.role == face.role and overlap(there, each) >= _SAME_PLACE for each in moment.faces):
@@ -149,10 +167,20 @@ def _why(there: Face, faced: float, passed_over: Sequence[PassedOver]) -> str:
     return TURNED if faced < _TURNED else COVERED
 
 
-def _at_edge(face: Face, frame: Frame) -> bool:
+def _step(known: _Track, face: Face, number: int) -> np.ndarray:
+    """Return by how many pixels the sides of a box (4,) moved from one frame to the next; 0 behind a gap."""
+    return np.abs(face.box - known.face.box) if known.number == number - 1 else np.zeros(4)
+
+
+def _went_over_edge(before: _Track, face: Face, frame: Frame) -> bool:
+    """Tell whether somebody was lost and found at the picture's edge, as near as a step of theirs leads over it."""
+    return _at_edge(before.face, frame, before.step) and _at_edge(face, frame, before.step)
+
+
+def _at_edge(face: Face, frame: Frame, step: np.ndarray) -> bool:
     height, width = frame.rgb.shape[:2]
-    near = _EDGE * float(face.box[2] - face.box[0])
-    return bool((face.box[:2] <= near).any() or (face.box[2:] >= np.array([width, height]) - near).any())
+    near = np.maximum(_EDGE * float(face.box[2] - face.box[0]), step)
+    return bool((face.box[:2] <= near[:2]).any() or (face.box[2:] >= np.array([width, height]) - near[2:]).any())
 
 
 def _record(left: Left) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 A face goes on with the track whose way leads to it and that looks like it. Place alone would exchange people who cross,
 and hand a track that is out of sight to whoever passes where it was seen last; so what a track was doing and how it
-looked count together, and its place counts less the longer it has been out of sight.
+looked count together, and its place counts less the longer it has been out of sight. Whoever is found far from there
+must look the more like it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ _MOST_GROWTH = 2.0
 _COASTING = 0.3  # seconds for which a track out of sight is expected to go on as it went
 _FADING = 0.2  # seconds out of sight after which its place counts half
 _UNLIKE = 0.2  # `alike` below which two faces are two people's: one person's is above 0.5 over four frames of 22 clips
+_FAR = 0.5  # by how much it must be higher for each face width that a face is from where its track is expected
 _ABSENCE = 10.0  # seconds after which who comes back to the same place, looking the same, is no longer known
 _SURELY_ALIKE = 0.8  # `alike` that it takes after more than PATIENCE: of two people's in 22 clips 0.71 is passed by 5 %
 _LIKENESS = 2.0  # face widths that a full point of `alike` outweighs
@@ -104,11 +106,15 @@ class Numbering(Resumable):
         """Yield how far a track and a face are from agreeing, with their numbers."""
         for number, known in self._known.items():
             trust = _FADING / (_FADING + now - known.seen)
-            least = _UNLIKE if now - known.seen <= PATIENCE else _SURELY_ALIKE
             for index, (face, look) in enumerate(zip(faces, looks, strict=True)):
                 step, likeness = known.step(face, now), alike(known.look, look)
-                if step is not None and likeness >= least:
+                if step is not None and likeness >= _least(step, now - known.seen):
                     yield trust * step + _LIKENESS * (1 - likeness), number, index
+
+
+def _least(step: float, away: float) -> float:
+    """Return how alike a face must be to a track that is so many face widths and seconds away."""
+    return _SURELY_ALIKE if away > PATIENCE else _UNLIKE + _FAR * step
 
 
 def _middle(face: Face) -> np.ndarray:
