@@ -16,7 +16,7 @@ from ..history import History
 from ..protocols import FrameStep, Phase
 from ..records import FaceState
 
-_LUMA = np.float32([0.299, 0.587, 0.114])  # BT.601
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 
 Line = tuple[np.ndarray, np.ndarray]  # colours (3,) at brightness 0, and by how much they change with it
 
