@@ -29,10 +29,11 @@ from .stages.bundle import Bundle, find_bundle
 from .stages.likeness import MOST_FACES
 from .stages.locator import Locator
 from .stages.paste import overlaid
+from .stages.presence import parted
 from .stages.tally import Tally
 from .stages.track import Located
 from .stopwatch import Stopwatch
-from .types import EMPTY, TURNED, Crop, Detections, Face, Frame, PassedOver, Patch, Role, SourcePhoto, Swapped
+from .types import EMPTY, NO_FACE, TURNED, Crop, Detections, Face, Frame, PassedOver, Patch, Role, SourcePhoto, Swapped
 
 
 class Swapper:
@@ -92,10 +93,11 @@ class Swapper:
         """Swap the faces chosen in a frame, in a clip by the history of each role."""
         crops, put = self._cut(located), list[tuple[Face, Patch | str]]()
         for role, stages in enumerate(self.equipment.of_roles):
-            own = [crop for crop in crops if crop.face.role == role]
             history = None if histories is None else histories[role]
+            own, others = parted([crop for crop in crops if crop.face.role == role], history)
             patches = self._put_in(stages, located.frame, own, history)
             put += zip([crop.face for crop in own], patches, strict=True)
+            put += [(crop.face, NO_FACE) for crop in others]
         seen = tuple(patch for _, patch in put if not isinstance(patch, str))
         missed = tuple(PassedOver(face, why) for face, why in put if isinstance(why, str))
         return Swapped(located.frame, seen, located.faces_found, self.label, missed)

@@ -13,6 +13,7 @@ import numpy as np
 
 TOO_SMALL, BELOW_THRESHOLD = "smaller than --min-face", "below --det-threshold"
 TURNED, EMPTY = "turned away", "hidden or outside the picture"
+NO_FACE = "without eyes, brows or a mouth"
 POINTS = 66  # landmarks of a face, in the order networks/points.py tells
 
 
@@ -59,7 +60,7 @@ class PassedOver:
     """What was seen in a picture and not taken for a face to be swapped, or of whose swap nothing is seen."""
 
     face: Face
-    why: str  # TOO_SMALL or BELOW_THRESHOLD; TURNED or EMPTY
+    why: str  # TOO_SMALL or BELOW_THRESHOLD; TURNED, NO_FACE or EMPTY
 
 
 @dataclass(frozen=True, slots=True, eq=False)

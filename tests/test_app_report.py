@@ -171,7 +171,8 @@ def test_faces_are_skipped_for_a_reason(
         return swap_image(large_portrait, two_people, tmp_path / "out.png", chosen).report
 
     none = dict.fromkeys(
-        ("smaller_than_min_face", "below_det_threshold", "not_chosen", "turned_away", "nothing_to_paste"), 0
+        ("smaller_than_min_face", "below_det_threshold", "not_chosen", "turned_away", "no_face", "nothing_to_paste"),
+        0,
     )
     assert report(faces="all")["faces_skipped"] == none
     assert report()["faces_skipped"] == none | {"not_chosen": 1}
@@ -262,6 +263,12 @@ def test_notes_on_what_was_not_swapped_are_plain_sentences() -> None:
     ]
     assert told_others(Tally(frames=1, faces_turned=1), Options()) == [
         f"1 face {turned} was not swapped; a higher --max-turn swaps it, and smears"
+    ]
+    assert told_others(Tally(frames=9, no_faces=12), Options()) == [
+        "12 finds without eyes, brows or a mouth in 9 frames were not swapped: no face"
+    ]
+    assert told_others(Tally(frames=1, no_faces=1), Options()) == [
+        "1 find without eyes, brows or a mouth was not swapped: no face"
     ]
 
 

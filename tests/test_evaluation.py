@@ -168,6 +168,21 @@ def test_a_second_encoding_is_as_steady_as_the_first(film: list[Row]) -> None:
     assert (again["frames"], again["timestamps_equal"], again["sound_equal"]) == (12, True, True)
     assert again["flicker"] == pytest.approx(1, abs=0.25)
     assert again["jitter"] == pytest.approx(1, abs=0.5)
+    assert again["pops"] == 0
+
+
+def test_a_patch_that_comes_for_two_frames_pops(
+    short_clip: Path, source: Path, options: EvaluateOptions, detector: Detect, tmp_path: Path
+) -> None:
+    """Of 12 frames the last 9 are compared with the third before; it comes at 6 and is gone at 8: 6, 7, 9 and 10."""
+    with open_clip(short_clip) as clip:
+        pictures = [frame.rgb.copy() for frame in clip.frames()]
+    x, y = detector.detect(pictures[6])[0].points[2].astype(int)
+    for picture in pictures[6:8]:
+        picture[y - 8 : y + 8, x - 8 : x + 8] = 255
+    write_clip(tmp_path / "patched.mp4", pictures)
+    (row,) = evaluate([Pair(source, short_clip, tmp_path / "patched.mp4")], options).rows
+    assert row.values["pops"] == pytest.approx(4 / 9)
 
 
 def test_flicker_shows_in_the_motion_compensated_difference(film: list[Row]) -> None:

@@ -141,6 +141,32 @@ def test_jitter_is_unknown_for_fewer_than_three_frames() -> None:
     assert np.isnan(measures.jitter(np.zeros((2, 5, 2)), np.ones(2)))
 
 
+def test_what_pops_up_in_the_swap_alone_is_told_in_levels() -> None:
+    """A block is 8 of 128 pixels a side; half a block covered by 40 levels is 20 in the mean."""
+    still = np.full((128, 128, 3), 100, np.uint8)
+    spotted, flow = still.copy(), np.zeros((128, 128, 2), np.float32)
+    spotted[40:48, 64:68, 1] += 40
+    assert measures.pop((still, still), (still, spotted), flow) == pytest.approx(20)
+    assert measures.pop((still, spotted), (still, still), flow) == pytest.approx(20)
+    assert measures.pop((still, still), (spotted, spotted), flow) == 0, "the target changes as much"
+    noisy = still + np.random.default_rng(0).integers(-20, 21, still.shape)
+    assert measures.pop((still, still), (still, noisy.astype(np.uint8)), flow) < 6, "noise evens out"
+
+
+def test_what_pops_is_looked_for_along_the_targets_motion() -> None:
+    face = np.kron(np.random.default_rng(1).integers(0, 255, (16, 16, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+    flow = np.zeros((128, 128, 2), np.float32)
+    flow[..., 0] = -5
+    moved = measures.moved_along(face, flow)
+    assert measures.pop((face, face), (moved, moved), flow) == 0
+    assert measures.pop((face, face), (moved, face), flow) > measures.POP, "the swap stands still"
+
+
+def test_frames_that_pop_are_counted_from_over_16_levels() -> None:
+    assert measures.pops(np.array([0, 16, 16.1, 40, np.nan])) == 0.5
+    assert np.isnan(measures.pops(np.array([])))
+
+
 def test_motion_explains_a_shift_and_flicker_remains(random: np.random.Generator) -> None:
     coarse = random.integers(0, 255, (12, 12, 3), np.uint8)
     scene = np.kron(coarse, np.ones((10, 10, 1), np.uint8))

@@ -128,7 +128,7 @@ def test_the_pages_correction_is_ordered_switchable_and_passes_its_test(teach: T
     recipe = Recipe((*RECIPE.steps[:at], step, *RECIPE.steps[at:]))
     assert recipe.corrections == (*RECIPE.corrections[:-1], "shine", "grain")
     assert recipe.without(("shine",)) == RECIPE
-    assert recipe.of_frame(after_generator=True) == [step, Grain()]
+    assert recipe.of_frame(after_generator=True)[-2:] == [step, Grain()]
     teach("tests/test_portrait_corrections_shine.py").test_no_channel_is_brighter_than_the_target()
 
 

@@ -19,6 +19,7 @@ from faceswap_cli.parts.trail import Trail, _Mark, _read, _row
 from faceswap_cli.portrait.recipe import Recipe
 from faceswap_cli.stages.detect import InsightDetect
 from faceswap_cli.stages.mask import MASKS_BACK
+from faceswap_cli.stages.presence import FEATURES_BACK
 from faceswap_cli.stages.tally import Tally
 from faceswap_cli.stages.track import Located
 from faceswap_cli.types import Detections, Frame
@@ -60,7 +61,7 @@ def broken(portrait: Path, film: Path, options: Options, tmp_path_factory: pytes
 
 @pytest.fixture(autouse=True)
 def reach(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This generator is shown no portrait: of what is done to a face its mask alone depends on frames before."""
+    """This generator is shown no portrait: a face's mask, and whether it is one, alone depend on frames before."""
     monkeypatch.setattr(Recipe, "reach", lambda recipe, mask: mask)
 
 
@@ -118,7 +119,7 @@ def test_it_goes_on_to_the_same_file_and_looks_at_no_known_frame(
     names = set(COUNTED) - {"likeness"}
     assert {name: result.report[name] for name in names} == {name: whole.report[name] for name in names}
     assert work.looked_at <= LENGTH - 30  # 21 frames were located and 30 looked at when a stretch began at the latest
-    begun = DONE - MASKS_BACK
+    begun = DONE - FEATURES_BACK - MASKS_BACK
     assert (work.begun, work.read) == ([begun], LENGTH - begun)
 
 

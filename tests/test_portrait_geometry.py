@@ -29,6 +29,7 @@ from faceswap_cli.portrait.landmarks import BROWS, EYES, JAW, LIPS, MIRRORED, NO
 from faceswap_cli.portrait.recipe import RECIPE
 from faceswap_cli.portrait.records import FaceState, Portrait
 from faceswap_cli.stages.align import TEMPLATES, crop_face
+from faceswap_cli.stages.bars import Area
 from faceswap_cli.stages.paste import overlaid
 from faceswap_cli.types import Crop, Face, Patch
 
@@ -253,6 +254,7 @@ def test_an_eye_is_shifted_by_the_mean_of_its_corners_and_made_wider_by_a_fifth_
 # ---- the frame is warped ----
 
 SIDE = 300
+WHOLE = Area(0, 0, 480, 480)  # a frame's picture
 
 
 def crop_of(frame: np.ndarray, left: float = 90, top: float = 60, track: int = 0, angle: float = 0) -> Crop:
@@ -291,7 +293,7 @@ def test_a_marked_point_lands_on_its_goal(number: int) -> None:
     goals = far_goals(points)
     crop = crop_of(np.zeros((480, 480, 3), np.uint8))
     marked, wanted = frame_points(crop, points)[number], frame_points(crop, goals)[number]
-    there = frame_warp(crop, Field(points, goals), (480, 480, 3))
+    there = frame_warp(crop, Field(points, goals), WHOLE)
     assert there is not None
     np.testing.assert_allclose(centre(there.of(spot(marked))) + np.array([there.x, there.y]), wanted, atol=0.5)
 
@@ -299,7 +301,7 @@ def test_a_marked_point_lands_on_its_goal(number: int) -> None:
 def test_around_the_face_every_pixel_stays() -> None:
     points = seen(mean_face())
     frame = np.random.default_rng(1).integers(0, 256, (480, 480, 3), np.uint8)
-    there = frame_warp(crop_of(frame), Field(points, far_goals(points)), frame.shape)
+    there = frame_warp(crop_of(frame), Field(points, far_goals(points)), WHOLE)
     assert there is not None
     share = there.changed()
     for edge in (share[0], share[-1], share[:, 0], share[:, -1]):
@@ -315,7 +317,7 @@ def test_nothing_folds_where_faces_are_most_unlike() -> None:
     points = seen(mean_face())
     for seed in range(4):
         goals = goal(points, change(shape_of(seen(somebody(seed, spread=0.12))), shape_of(points)))
-        there = frame_warp(crop_of(np.zeros((480, 480, 3), np.uint8)), Field(points, goals), (480, 480, 3))
+        there = frame_warp(crop_of(np.zeros((480, 480, 3), np.uint8)), Field(points, goals), WHOLE)
         assert there is not None
         across, down = np.gradient(there.moves, axis=1), np.gradient(there.moves, axis=0)
         area = (1 + across[..., 0]) * (1 + down[..., 1]) - across[..., 1] * down[..., 0]
@@ -328,7 +330,7 @@ def test_classes_are_bent_along_with_the_picture(angle: float) -> None:
     field, crop = Field(points, far_goals(points)), crop_of(np.zeros((480, 480, 3), np.uint8), angle=angle)
     class_probs = np.zeros((19, 448, 448), np.float32)
     class_probs[1] = spot(points[30] * 448 - 0.5, (448, 448))[..., 0] / 255
-    there = frame_warp(crop, field, (480, 480, 3))
+    there = frame_warp(crop, field, WHOLE)
     assert there is not None
     np.testing.assert_allclose(
         centre(warped_classes(class_probs, crop, there)[1][..., None]), field.goals[30] * 448 - 0.5, atol=0.7
@@ -456,6 +458,42 @@ def test_two_layers_become_one_that_does_what_both_do() -> None:
 def test_the_strength_is_a_share() -> None:
     with pytest.raises(ValueError, match="shape is 1"):
         Options(shape=1.5)
+
+
+BAR = 60  # pixels
+
+
+def bent_frames(frames: list[np.ndarray], history: History | None = None) -> list[np.ndarray]:
+    """Return frames, one after another, with a head beside a bar at the left bent to another's shape."""
+    results = []
+    for rgb in frames:
+        patch = bent_faces(rgb, [crop_of(rgb, left=BAR - 30)], [seen(somebody(2))], history=history)[0].reshaped
+        assert patch is not None
+        results.append(np.rint(pasted(rgb.astype(float), patch)).astype(np.uint8))
+    return results
+
+
+def with_bar(seed: int = 0) -> np.ndarray:
+    """A frame with a black bar at its left."""
+    rgb = np.random.default_rng(seed).integers(90, 200, (480, 480, 3)).astype(np.uint8)
+    rgb[:, :BAR] = 0
+    return rgb
+
+
+def test_a_bar_beside_a_head_stays_straight_and_none_of_it_gets_into_the_picture() -> None:
+    rgb = with_bar()
+    (result,) = bent_frames([rgb])
+    assert (result != rgb)[:, BAR : BAR + 60].any(), "the head is reshaped up to the bar"
+    np.testing.assert_array_equal(result[:, :BAR], rgb[:, :BAR])
+    assert result[:, BAR:].min() > 50, "sampling noise from 90 on leaves no more than 39 levels below it"
+
+
+def test_in_a_clip_a_bar_is_what_was_one_in_every_frame() -> None:
+    """A scene as dark as its bar shows none, and the bar behind it bends, until that scene is forgotten."""
+    dark, history = np.zeros((480, 480, 3), np.uint8), History()
+    results = bent_frames([dark, *[with_bar()] * (HeadShape.history + 1)], history)
+    bent = [bool(result[:, :BAR].any()) for result in results[1:]]
+    assert bent == [*[True] * (HeadShape.history - 1), False, False]
 
 
 def test_nothing_is_drawn_from_beyond_the_frame() -> None:

@@ -42,6 +42,7 @@ TURNED, PROFILE, SMILE = (
     "public_domain/astronaut_collins_nasa.png",
 )
 GLASSES = "../faces/celebahq/images/01a16a82ec1c42cab59a4dda09aab006.jpg"
+SEPIA = "../faces/congress/vv_001204/manual.jpg"
 # source and target whose swap each correction changes; a clip for what needs earlier frames
 CHANGED = {
     "glasses": (GLASSES, OBAMA),
@@ -62,6 +63,7 @@ CHANGED = {
     "covers": (OBAMA, PROFILE),
     "beard": (OBAMA, BEARDED),
     "erase_brow": (FRINGE, OBAMA),
+    "one_tone": (OBAMA, SEPIA),
     "grain": (OBAMA, BEARDED),
 }
 
@@ -304,5 +306,6 @@ def test_how_far_back_a_frame_depends_is_added_up_along_what_is_read() -> None:
     assert reach([shape, steady, beard], 16) == 5 + 16  # the mask is steadied over what the shape moved
     assert reach([steady, Needs(("landmarks",), ("warped",), 3)], 0) == 2 + 3
     assert MASKS_BACK + GLASSES_BACK == 16
-    assert RECIPE.shaped(0.0).reach(16) == 16
-    assert RECIPE.reach(16) == 24 + 16
+    told = 2 + 12 + 12  # landmarks, the beard by them, and the tone of a crop from which its brows were taken
+    assert RECIPE.shaped(0.0).reach(16) == told
+    assert RECIPE.reach(16) == 24 + told

@@ -51,6 +51,8 @@ def told_others(tally: Tally, options: Options, names_somebody: bool = False) ->
             tally.faces_turned, "face", f" turned aside by more than {options.max_turn:g} degrees{where}"
         )
         notes.append(f"{turned}; a higher --max-turn swaps {'it' if tally.faces_turned == 1 else 'them'}, and smears")
+    if tally.no_faces:
+        notes.append(f"{_no_faces(tally, where)}: no face")
     if 0 < _WORTH_A_NOTE * tally.frames <= tally.faces_unsure:
         notes.append(f"{_unsure(tally, where)}; {_surest(tally)}")
     return notes
@@ -58,6 +60,10 @@ def told_others(tally: Tally, options: Options, names_somebody: bool = False) ->
 
 def _unsure(tally: Tally, where: str = "") -> str:
     return _not_swapped(tally.faces_unsure, "low-confidence detection", where)
+
+
+def _no_faces(tally: Tally, where: str = "") -> str:
+    return _not_swapped(tally.no_faces, "find", f" without eyes, brows or a mouth{where}")
 
 
 def _not_swapped(count: int, what: str, where: str) -> str:
@@ -78,6 +84,8 @@ def no_face(path: Path, tally: Tally, swapper: Swapper) -> NoFaceError:
             f"the face in {where} is turned aside by more degrees than {most}: nothing is written; "
             "a higher one swaps it, and smears"
         )
+    if tally.no_faces:
+        return NoFaceError(f"what was found in {where} has neither eyes, brows nor a mouth: nothing is written")
     if tally.frames_with_face:
         return NoFaceError(f"the face in {where} is covered or lies outside the picture: nothing is written")
     if tally.faces_left:

@@ -80,8 +80,9 @@ def skipped(tally: Tally, found: int, swapped: int) -> dict[str, int]:
         "below_det_threshold": tally.faces_unsure,  # some of them faces, some not
         "not_chosen": tally.faces_left,  # by Options.faces
         "turned_away": tally.faces_turned,  # by more than Options.max_turn; what an earlier run met is not known
+        "no_face": tally.no_faces,  # neither eyes, brows nor a mouth; the same
         # the mask is empty or lies outside the picture
-        "nothing_to_paste": found - swapped - tally.faces_left - tally.faces_turned,
+        "nothing_to_paste": found - swapped - tally.faces_left - tally.faces_turned - tally.no_faces,
     }
 
 

@@ -16,6 +16,7 @@ SKIPPED = {
     "smaller_than_min_face": "smaller than --min-face",
     "not_chosen": "not chosen",
     "turned_away": "turned further than --max-turn",
+    "no_face": "without eyes, brows or a mouth",
     "nothing_to_paste": "hidden or outside the picture",
 }
 

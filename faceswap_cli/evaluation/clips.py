@@ -5,6 +5,7 @@ a clip of one frame. Only numbers are kept, so memory does not depend on the pic
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -29,11 +30,12 @@ from ..stages.views import Views
 from ..stages.watch import Watch
 from ..types import Face, Frame
 from .judges import MESH_POINTS, Judges
-from .measures import motion, motion_error, squared_error
+from .measures import motion, motion_error, pop, squared_error
 from .options import Span
 
 CROP_TEMPLATE, CROP_SIZE = "simswap-frontal", 256  # what self-swap PSNR and flicker are measured in
 FLICKER_SIZE = 128
+POP_FRAMES = 3  # within so many frames what comes, goes or changes pops
 THUMBNAIL_SIZE, THUMBNAIL_SHARE = 160, 1.7
 PHOTO_VIEWS = Views((640, 320, 128))  # of a source photo: the last one finds tight portraits
 SAME_PLACE = 0.3  # overlap (IoU) from which the swap's face is the target's
@@ -73,6 +75,7 @@ class Compared:
     crop_errors: list[float] = field(default_factory=list)  # mean squared, in the face's crop
     outside_errors: list[float] = field(default_factory=list)  # mean squared, outside all faces
     flicker: list[tuple[float, float]] = field(default_factory=list)  # motion error of target and swap
+    pops: list[float] = field(default_factory=list)  # levels by which a block of the swap changed more than the target
     thumbnails: tuple[np.ndarray, np.ndarray] | None = None  # target and swap at one moment
 
 
@@ -156,7 +159,7 @@ class _Pair:
         self._orientation = orientation
         self._watch = Watch(examiner.detector)
         self._times: list[tuple[Fraction, Fraction]] = []
-        self._before: tuple[np.ndarray, np.ndarray] | None = None  # the last pair of pictures that showed the face
+        self._before = deque[tuple[np.ndarray, np.ndarray]](maxlen=POP_FRAMES)  # the last pairs that showed the face
         self._middle = sum(map(bool, target.faces)) // 2
 
     def judge(self, one: Frame, other: Frame, consecutive: bool) -> None:
@@ -168,12 +171,15 @@ class _Pair:
         self._times.append((one.time, other.time))
         self._examiner.note(self._compared.seen, other.rgb, own, faces[0] if faces else None, eyes)
         if not faces:
-            self._before = None
+            self._before.clear()
             return
         self._compare_pixels(one, other, faces)
-        if consecutive and self._before is not None:
-            self._compared.flicker.append(_flicker(self._before, (one.rgb, other.rgb), faces[0]))
-        self._before = (one.rgb, other.rgb)
+        now = (one.rgb, other.rgb)
+        if consecutive and self._before:
+            self._compared.flicker.append(_flicker(self._before[-1], now, faces[0]))
+        if consecutive and len(self._before) == POP_FRAMES:
+            self._compared.pops.append(pop(*_along(self._before[0], now, faces[0])))
+        self._before.append(now)
 
     def timestamps_equal(self) -> bool:
         """Tell whether every frame lies as far behind the first one as its target's frame does."""
@@ -266,12 +272,19 @@ def _flicker(
     before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray], face: Face
 ) -> tuple[float, float]:
     """Return the motion error of target and swap in the face's crop, both along the target's motion."""
+    first, second, flow = _along(before, now, face)
+    return motion_error(first[0], second[0], flow), motion_error(first[1], second[1], flow)
+
+
+def _along(
+    before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray], face: Face
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Return target and swap in the face's crop, before and now, and the target's motion from one to the other."""
     to_crop = similarity(face.points, CROP_TEMPLATE, FLICKER_SIZE)
-    crops = [
-        [warp(rgb, to_crop, (FLICKER_SIZE,) * 2, cv2.BORDER_REFLECT_101) for rgb in pair] for pair in (before, now)
-    ]
-    flow = motion(crops[0][0], crops[1][0])
-    return motion_error(crops[0][0], crops[1][0], flow), motion_error(crops[0][1], crops[1][1], flow)
+    first, second = (
+        tuple(warp(rgb, to_crop, (FLICKER_SIZE,) * 2, cv2.BORDER_REFLECT_101) for rgb in pair) for pair in (before, now)
+    )
+    return (first[0], first[1]), (second[0], second[1]), motion(first[0], second[0])
 
 
 def _orientation(path: Path) -> Orientation:

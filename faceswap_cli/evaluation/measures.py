@@ -12,6 +12,9 @@ _LIPS = (13, 14)  # inner edge of the upper and of the lower lip
 _EYE_LIDS = ((159, 145), (386, 374))  # upper and lower lid of either eye
 _FACE = (10, 152)  # top of the forehead, tip of the chin
 
+_BLOCKS = 16  # a side, of a crop: what pops up is looked for in one by one
+POP = 16.0  # levels that catch the eye where nothing else changes
+
 LEAST_SPAN_FRAMES = 20  # faces below which the usual range of an expression says nothing
 
 
@@ -131,16 +134,43 @@ def tremble(values: np.ndarray, sizes: np.ndarray) -> float:
     return 1000 * _mean(np.abs(second) / sizes[1:-1, None])
 
 
+def pop(before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray], flow: np.ndarray) -> float:
+    """Return by how many levels, 0..255, a block of a swap changed more than its target's, where that is most.
+
+    Both are pairs of target and swap (S, S, 3), and `flow` (S, S, 2) is the target's `motion` from one to the other.
+    What comes, goes or changes its look at once, a patch of mask or face, gives a block another mean; noise does not.
+    The definition is this project's.
+    """
+    own, swapped = (_changes(*pair, flow) for pair in zip(before, now, strict=True))
+    return float((swapped - own).max())
+
+
+def pops(found: np.ndarray) -> float:
+    """Return the share of frames, 0..1, in which something popped by more than `POP` levels, of `pop` for each."""
+    return _mean(np.where(np.isfinite(found), found > POP, np.nan))
+
+
+def _changes(before: np.ndarray, now: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """Return (16, 16): by how much the mean colour of each block changed, the channel that did most, along a flow."""
+    changed = now.astype(np.float32) - moved_along(before, flow).astype(np.float32)
+    blocks = cv2.resize(changed, (_BLOCKS, _BLOCKS), interpolation=cv2.INTER_AREA)
+    return np.asarray(np.abs(blocks).max(axis=2))
+
+
 def motion_error(before: np.ndarray, now: np.ndarray, flow: np.ndarray) -> float:
     """Return the mean absolute difference, 0..255, of a picture and the one before it moved along `flow`.
 
     `flow` (H, W, 2) is `motion` of the target, for the target and for its swap alike: what then differs is flicker
     (the warping error of Lai et al. 2018, on the face alone).
     """
+    return float(np.abs(moved_along(before, flow).astype(np.float32) - now.astype(np.float32)).mean())
+
+
+def moved_along(before: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """Return a picture (H, W, 3) moved along a flow (H, W, 2)."""
     height, width = flow.shape[:2]
     place = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32) + flow
-    moved = cv2.remap(before, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return float(np.abs(moved.astype(np.float32) - now.astype(np.float32)).mean())
+    return cv2.remap(before, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def motion(before: np.ndarray, now: np.ndarray) -> np.ndarray:

@@ -49,6 +49,9 @@ MEASURES: dict[str, Measure] = {
     "detection_kept": Measure("", "more", "share of the frames with a face where the swap's is still found there"),
     "jitter": Measure("x", "less", "second difference of the 468 face points, relative to the target's own"),
     "flicker": Measure("x", "less", "motion-compensated frame difference in the crop, relative to the target's own"),
+    "pops": Measure(
+        "", "less", "share of frames with a spot, 1/16 of the crop, that in three frames changed by 16 levels too much"
+    ),
 }
 
 

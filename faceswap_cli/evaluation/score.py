@@ -123,6 +123,7 @@ def _score(pair: Pair, compared: Compared, known: _Known, span: Span) -> Row:
         "outside_psnr": _psnr(compared.outside_errors),
         "detection_kept": measures.detection_kept(_found(target), _found(seen)),
         "flicker": _flicker(compared),
+        "pops": measures.pops(np.array(compared.pops)),
         "source_face": source.size,
         "target_face": float(np.mean([shorter_side(faces[0]) for faces in target.faces if faces])),
     }

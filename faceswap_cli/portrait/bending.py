@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from ..stages.align import inverse, transform
+from ..stages.bars import Area
 from ..types import Crop
 from .landmarks import with_forehead
 
@@ -79,10 +80,13 @@ class FrameWarp:
     y: int  # top edge
     moves: np.ndarray  # (h, w, 2) float32, pixels
     nodes: np.ndarray  # (64, 64, 2) float32, the same on a coarse grid
+    area: Area  # of the frame, in which its picture lies
 
     def of(self, rgb: np.ndarray) -> np.ndarray:
         """Return the rectangle (h, w, 3) uint8 of the warped frame, of the frame (H, W, 3)."""
-        return _moved(rgb, self.moves + np.array([self.x, self.y], np.float32), cv2.INTER_CUBIC)
+        left, top, right, bottom = self.area
+        corner = np.array([self.x - left, self.y - top], np.float32)
+        return _moved(rgb[top:bottom, left:right], self.moves + corner, cv2.INTER_CUBIC)
 
     def changed(self) -> np.ndarray:
         """Return (h, w) float32 in [0, 1]: 1 where pixels moved noticeably, 0 where the frame's own stay."""
@@ -92,27 +96,27 @@ class FrameWarp:
         return share
 
 
-def frame_warp(crop: Crop, field: Field, frame_shape: tuple[int, ...]) -> FrameWarp | None:
-    """Return how the field of a crop warps a frame of this shape; None where it lies outside the frame."""
+def frame_warp(crop: Crop, field: Field, area: Area) -> FrameWarp | None:
+    """Return how the field of a crop warps a frame whose picture is this; None where it lies outside the picture."""
     size, to_frame = crop.image.shape[0], inverse(crop.to_crop)
     corners = transform(field.ring * size - 0.5, to_frame)
-    height, width = frame_shape[:2]
-    x0, y0 = (int(edge) for edge in np.maximum(np.floor(corners.min(axis=0)), 0))
-    x1, y1 = (int(edge) for edge in np.minimum(np.ceil(corners.max(axis=0)) + 1, [width, height]))
+    x0, y0 = (int(edge) for edge in np.maximum(np.floor(corners.min(axis=0)), area[:2]))
+    x1, y1 = (int(edge) for edge in np.minimum(np.ceil(corners.max(axis=0)) + 1, area[2:]))
     if x0 >= x1 or y0 >= y1:
         return None
     across, down = ((np.arange(_NODES) + 0.5) * length / _NODES - 0.5 for length in (x1 - x0, y1 - y0))
     places = np.stack(np.meshgrid(across + x0, down + y0), axis=-1).reshape(-1, 2)
     moves = field.at((transform(places, crop.to_crop) + 0.5) / size) * size @ to_frame[:, :2].T
-    moves = kept_within(moves, places, np.array([width - 1, height - 1]))
+    first = np.array(area[:2])
+    moves = kept_within(moves, places - first, np.array(area[2:]) - first - 1)
     nodes = moves.reshape(_NODES, _NODES, 2).astype(np.float32)
-    return FrameWarp(x0, y0, cv2.resize(nodes, (x1 - x0, y1 - y0), interpolation=cv2.INTER_CUBIC), nodes)
+    return FrameWarp(x0, y0, cv2.resize(nodes, (x1 - x0, y1 - y0), interpolation=cv2.INTER_CUBIC), nodes, area)
 
 
 def kept_within(moves: np.ndarray, places: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Return moves (P, 2) of pixels at places (P, 2) that lead out of no frame whose last pixel is `last` (2,).
+    """Return moves (P, 2) of pixels at places (P, 2) that lead out of no picture whose last pixel is `last` (2,).
 
-    A chin near the frame's edge would else be drawn from beyond it, which is the chin mirrored. Up to half of the way
+    A chin near its edge would else be drawn from beyond it, which is the chin mirrored. Up to half of the way
     to the edge a move m stays; from there on it nears the whole way r, as r - r^2 / 4m.
     """
     way = np.maximum(np.where(moves > 0, last - places, places), 0)

@@ -19,6 +19,7 @@ from ..stages.locator import Locator
 from ..stages.mask import Mask
 from ..stages.parse import Parser
 from ..stages.paste import Paste
+from ..stages.presence import FEATURES_BACK
 from ..stages.track import Track
 from ..stages.watch import Watch
 from ..types import Frame, Role, SourcePhoto
@@ -97,7 +98,7 @@ def equip(
         finisher=opened.finisher(),
         masker=opened.masker,
         paste=opened.paste,
-        reach=opened.recipe.reach(opened.masker.history),
+        reach=FEATURES_BACK + opened.recipe.reach(opened.masker.history),
         likeness=Likeness(opened.encoder, [source.identity for source in known]),
         corrections=opened.recipe.corrections if opened.landmarks else (),
         notes=opened.notes + cast_notes,

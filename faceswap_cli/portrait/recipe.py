@@ -28,6 +28,7 @@ from .corrections.join_views import JoinViews
 from .corrections.max_turn import MaxTurn
 from .corrections.max_turn import Settings as TurnSettings
 from .corrections.measure_mouth import MeasureMouth
+from .corrections.one_tone import OneTone
 from .corrections.open_lips import OpenLips
 from .corrections.own_lips import OwnLips, OwnLipsPainted
 from .corrections.sharpness import Sharpness
@@ -97,6 +98,7 @@ STEPS: tuple[Step, ...] = (
     EraseBrow(),
     IrisColour(),
     # after the generator
+    OneTone(),
     Grain(),
 )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..types import TURNED, Detections, Frame, PassedOver, Swapped
+from ..types import NO_FACE, TURNED, Detections, Frame, PassedOver, Swapped
 from .attendance import Attendance
 from .track import Located
 
@@ -21,13 +21,14 @@ class Tally:
     most_left: int = 0  # of them in one frame
     faces_chosen: int = 0  # found, and to be swapped
     faces_turned: int = 0  # of these, turned aside by more than Options.max_turn
+    no_faces: int = 0  # of these, taken for faces though they have neither eyes, brows nor a mouth
     faces_empty: int = 0  # of these, those of whose swap nothing is to be seen for another reason
     attendance: Attendance = field(default_factory=Attendance)
 
     @property
     def shows_a_swap(self) -> bool:
         """Tell whether anything of any swap is to be seen, as far as it is known."""
-        return self.faces_chosen > self.faces_turned + self.faces_empty
+        return self.faces_chosen > self.faces_turned + self.no_faces + self.faces_empty
 
     def pass_over(self, frame: Frame, found: Detections) -> None:
         """Count what one look at a picture did not take for a face to be swapped."""
@@ -52,7 +53,8 @@ class Tally:
 
     def miss(self, swapped: Swapped) -> None:
         """Note what the swap of the frame counted last left undone."""
-        turned = sum(each.why == TURNED for each in swapped.missed)
+        turned, others = (sum(each.why == why for each in swapped.missed) for why in (TURNED, NO_FACE))
         self.faces_turned += turned
-        self.faces_empty += len(swapped.missed) - turned
+        self.no_faces += others
+        self.faces_empty += len(swapped.missed) - turned - others
         self.attendance.miss(swapped)

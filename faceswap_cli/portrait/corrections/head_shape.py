@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from ...stages.align import inverse, transform, warp
+from ...stages.bars import Area, common_area, picture_area
 from ...types import Patch
 from ..bending import Field, FrameWarp, frame_warp, warped_classes
 from ..geometry import change, goal, shape_of, usual_shape
@@ -46,13 +47,23 @@ class HeadShape(FrameStep):
         if not faces or faces[0].frame is None:
             return faces
         rgb, fields = faces[0].frame, self._fields(faces, history)
+        area = self._area(rgb, history)
         warps, patches = list[FrameWarp | None](), list[Patch | None]()
         for face, field in zip(faces, fields, strict=True):
-            warps.append(frame_warp(face.crop, field, rgb.shape))
+            warps.append(frame_warp(face.crop, field, area))
             patches.append(None if warps[-1] is None else _patch(rgb, warps[-1]))
             rgb = _with(rgb, patches[-1])
         moved = [_moved(*each, rgb) for each in zip(faces, fields, warps, strict=True)]
         return [replace(face, reshaped=patch) for face, patch in zip(moved, patches, strict=True)]
+
+    def _area(self, rgb: np.ndarray, history: History | None) -> Area:
+        """Return where the picture of a frame with bars lies: in a clip where it lay in any of the last frames."""
+        area = picture_area(rgb)
+        if history is None:
+            return area
+        frames = history.frames(f"{self.name} area", self.history)
+        frames.append({0: area})
+        return common_area([seen[0] for seen in frames])
 
     def _fields(self, faces: list[FaceState], history: History | None) -> list[Field]:
         """Return what each face's surroundings move by; of other faces nothing moves."""
