@@ -167,5 +167,6 @@ def swapped(root: Path, pairs: list[tuple[Path, Path]], folder: Path) -> list[Pa
 
 def milliseconds(folder: Path) -> float:
     """Return how long the corrections took for a face in the swaps of a folder, by their reports."""
-    reports = [json.loads(path.read_text())["stage_milliseconds"] for path in (folder / "reports").glob("*.json")]
-    return float(np.mean([each.get("fit", 0.0) + each.get("finish", 0.0) for each in reports]))
+    reports = [json.loads(path.read_text()) for path in (folder / "reports").glob("*.json")]
+    spent = [each["stage_milliseconds"] for each in reports if "error" not in each]
+    return float(np.mean([each.get("fit", 0.0) + each.get("finish", 0.0) for each in spent]))
