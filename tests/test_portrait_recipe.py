@@ -53,7 +53,6 @@ CHANGED = {
     "iris_colour": (OBAMA, BEARDED),
     "own_lips": (OBAMA, STILL),
     "brow": (FRINGE, OBAMA),
-    "light": (BEARDED, OBAMA),
     "mirror": (TURNED, OBAMA),
     "close_mouth": (SMILE, STILL),
     "smile_folds": (OBAMA, STILL),

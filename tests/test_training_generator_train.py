@@ -19,9 +19,7 @@ from faceswap_cli.networks.export import read_metadata  # noqa: E402
 from faceswap_cli.networks.light import Light  # noqa: E402
 from faceswap_cli.networks.lite import Changes, LiteConfig, SimSwapLite, apply_changes  # noqa: E402
 from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
-from faceswap_cli.portrait.corrections.source_light import Light as SideLight  # noqa: E402
 from faceswap_cli.portrait.recipe import RECIPE  # noqa: E402
-from faceswap_cli.portrait.records import Portrait  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
 from faceswap_cli.store import models  # noqa: E402
 from faceswap_cli.training.core import checkpoint  # noqa: E402
@@ -529,7 +527,4 @@ def test_portraits_are_laid_as_a_swap_lays_them(pack: Path, tmp_path: Path) -> N
     known = load_portraits(packs, 96, filling)
     for row in range(2):
         image = crop_at(packs.tables[0], row, 96)
-        valid_mask = (known.valid_masks[row] / 255).astype(np.float32)
-        evened = SideLight().apply(Portrait(image, valid_mask, known.points[row])).image.astype(int)
-        assert np.abs(known.images[row] - evened).mean() < 2  # a JPEG of it
-        assert np.abs(image - evened).max() > 10
+        assert np.abs(known.images[row] - image.astype(int)).mean() < 2  # a JPEG of it

@@ -39,7 +39,6 @@ from .corrections.source_eyes import SourceEyes
 from .corrections.source_folds import SmoothFolds
 from .corrections.source_glasses import TakeOffGlasses
 from .corrections.source_landmarks import SourceEyelids, SourceOpenLips
-from .corrections.source_light import Light
 from .corrections.source_mask import ValidMask
 from .corrections.source_mirror import Mirror, PlainView
 from .corrections.source_mouth import ClosedMouth, Mouthless, SourceLips
@@ -61,7 +60,6 @@ STEPS: tuple[Step, ...] = (
     SourceLips(),
     # its photo, repainted
     Brow(),
-    Light(),
     # what it looks like otherwise
     PlainView(),
     Mirror(),

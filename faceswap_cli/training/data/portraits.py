@@ -17,10 +17,8 @@ from ..._version import __version__
 from ...engines.select import open_network
 from ...errors import MediaError
 from ...portrait.corrections.coverage import Coverage
-from ...portrait.corrections.source_light import Light
 from ...portrait.landmarks import BRIDGE, CHIN, LIFTED, LandmarkFinder
 from ...portrait.recipe import RECIPE
-from ...portrait.records import Portrait
 from ...portrait.source import Portraitist
 from ...portrait.warp import SPLINE
 from ...stages.parse import Parser
@@ -76,7 +74,7 @@ class PortraitTaker:
         parser = Parser(open_network(models.locate("parser"), "cpu", 1), models.entry("parser"))
         self._table, self._size = table, size
         self._portraitist = Portraitist(finder, parser, size)
-        self._light, self._coverage = Light(), Coverage()
+        self._coverage = Coverage()
 
     def __call__(self, chunk: int) -> Found:
         """Return what is seen in the faces of a chunk."""
@@ -89,9 +87,8 @@ class PortraitTaker:
         """Return the points (66, 2) of a crop and its encoded pictures."""
         portrait = self._portraitist.observe(image)
         points, valid = portrait.landmarks, _bytes(portrait.valid_mask)
-        lit = self._light.apply(Portrait(image, valid / np.float32(255), points)).image
         coverage = _bytes(self._coverage.mask(points, self._size))
-        jpeg = cv2.imencode(".jpg", lit[..., ::-1], FULL_COLOUR)[1].tobytes()
+        jpeg = cv2.imencode(".jpg", portrait.image[..., ::-1], FULL_COLOUR)[1].tobytes()
         return points, {"laid": jpeg, "usable": encode(valid, ".png"), "replaced": encode(coverage, ".png")}
 
 
