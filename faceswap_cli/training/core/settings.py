@@ -99,13 +99,15 @@ def read_settings(path: Path | None) -> SwapSettings:
 
 def read_record(path: Path | None, record: type[Record]) -> Record:
     """Return the settings a TOML file overrides; raise UsageError for a name or value that does not fit."""
-    if path is None:
-        return record()
+    return record() if path is None else make_record(record, read_toml(path), str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a TOML file sets; raise UsageError for one that cannot be read."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} is not a readable TOML file ({error})") from error
-    return make_record(record, values, str(path))
 
 
 def make_record(record: type[Record], values: Mapping[str, Any], where: str) -> Record:
