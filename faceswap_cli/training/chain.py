@@ -2,7 +2,7 @@
 
 Raw pictures become packs of faces, faces become triplets, triplets teach (generator/painter.py); --data may begin with
 any of the three. What is made lies in the run's folder, beside `stages.json`, which says of what and how much. Every
-stage goes on where it broke off, and ends with the same bytes.
+stage goes on where it broke off, and ends with the same rows and weights.
 """
 
 import json
@@ -31,7 +31,7 @@ OF_A_FACE = 6  # rows; `lite` learnt from 24,000 of 3,872 faces
 FEWEST = 64  # rows
 PICTURES_A_ROW, FEWEST_PICTURES = 2, 1000  # that are taken of a raw folder: a row shows two faces, donors serve many
 LARGER = 4 / 3  # sides of a row's pictures, in sides of what is painted
-SECONDS = 0.6  # of a core, that a row takes: what is told beforehand
+SECONDS = 0.25  # of a core, that a row takes: what is told beforehand
 ROWS_A_WORKER = 32  # for which a process more is worth its start
 
 
@@ -173,7 +173,9 @@ def _model(options: TrainOptions) -> str:
 def _plan_in_words(told: TripletOptions, faces: int) -> str:
     """Say how many triplets are made, why so many, where and how long it takes."""
     minutes = told.count * SECONDS / told.workers / 60
-    last = f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{max(1, round(minutes))} minutes"
+    last = (
+        f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{round(minutes)} minutes" if minutes > 1.5 else "a minute"
+    )
     return (
         f"triplets: {told.count} rows of {faces} faces, swapped by {told.model}, go to {told.output}; about {last} "
         f"with {told.workers} of the cores (--triplets N makes another number)"

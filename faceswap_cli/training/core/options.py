@@ -85,7 +85,7 @@ class PrepareOptions:
 class TripletOptions:
     """What `faceswap triplets` is told."""
 
-    data: tuple[Path, ...]  # packs made by `faceswap prepare`, 448 pixels a side or near it
+    data: tuple[Path, ...]  # packs made by `faceswap prepare`, of crops no smaller than `size`
     output: Path = Path("runs/triplets")
     count: int = 20_000  # rows in all
     pairs: int = 4  # every so many rows has no answer
