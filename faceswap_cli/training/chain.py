@@ -167,7 +167,8 @@ def _model(options: TrainOptions) -> str:
         return TripletOptions(data=()).model
     if models.file_of(options.init_from).suffix.lower() == ".onnx":
         return str(options.init_from)
-    return str(export(options.init_from, options.output / START))
+    start = options.output / START
+    return str(start if start.is_file() else export(options.init_from, start))
 
 
 def _plan_in_words(told: TripletOptions, faces: int) -> str:

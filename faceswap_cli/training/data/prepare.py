@@ -61,17 +61,18 @@ def prepare(
 
 def _drawn(source: Path, people: People, most: int | None) -> tuple[Iterator[Path], int]:
     """Return the pictures of a folder, about so many at most, and how many; raise UsageError where there are none."""
-    pictures = sum(1 for _ in walk(source))
+    pictures, persons = 0, set()
+    for path in walk(source):
+        pictures += 1
+        if most is not None:
+            persons.add(people.of(path))
     if not pictures:
         raise UsageError(f"no pictures under {source}: --input takes a folder of jpg, png, webp, bmp or tiff files")
     if most is None or pictures <= most:
         return walk(source), pictures
-    draw = Draw(pictures, len({people.of(path) for path in walk(source)}), most)
-
-    def drawn() -> Iterator[Path]:
-        return (path for path in walk(source) if draw.takes(people.name(path), people.of(path)))
-
-    return drawn(), sum(1 for _ in drawn())
+    draw = Draw(pictures, len(persons), most)
+    taken = [path for path in walk(source) if draw.takes(people.name(path), people.of(path))]
+    return iter(taken), len(taken)
 
 
 def _names_in(pack: Path) -> Iterator[str]:

@@ -349,6 +349,7 @@ def _painted(state: PainterState, rows: Batch) -> tuple[Batch, Tensor, Tensor]:
 def _resume(run: Run, state: PainterState, options: TrainOptions) -> None:
     kept, painter = load(run.last), state.painter
     painter.restore(kept)
-    painter.progress = share_done(options, painter.step, STEPS, 0.0, painter.progress)  # of more steps than before
+    steps = options.steps or STEPS  # which may be more than it began with
+    painter.progress = share_done(options, painter.step, steps, 0.0, painter.progress)
     state.discriminator.load_state_dict(kept["discriminator"])
     state.discriminator_optimiser.load_state_dict(kept["discriminator_optimiser"])
