@@ -124,11 +124,11 @@ def test_a_folder_that_was_begun_with_something_else_is_refused_before_anything_
     before = files_of(run)
     again = replace(options, resume=True, steps=9)
     cases = [
-        (replace(again, triplets=9), "begun with triplets 8, not 9"),
-        (replace(again, seed=1), "begun with seed 0, not 1"),
-        (replace(again, data=(raw / "a",)), "begun with data"),
+        (replace(again, triplets=9), "begun with --triplets 8, not 9"),
+        (replace(again, seed=1), "begun with --seed 0, not 1"),
+        (replace(again, data=(raw / "a",)), "begun with --data"),
         (replace(again, size=64), "begun with shape .*'working': 96.*'working': 64"),
-        (replace(again, init_from=Path("lite")), "begun with init_from None, not lite"),
+        (replace(again, init_from=Path("lite")), "begun with --init-from None, not lite"),
         (replace(again, output=tmp_path / "nowhere"), "no checkpoint at"),
         (replace(options, sources=(raw,)), "--sources is for --network simswap"),
         (replace(options, data=(raw, run / "triplets")), "give one kind of data"),

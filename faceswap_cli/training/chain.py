@@ -40,7 +40,7 @@ class Stages:
     """What a run's triplets are made of: settled when it begins, kept when it goes on."""
 
     data: list[str]
-    size: int  # side of a row's pictures in pixels
+    size: int  # side in pixels at which the painter paints
     seed: int
     init_from: str | None
     pictures: int  # that are taken of a raw folder, at most
@@ -108,7 +108,7 @@ def _stages(options: TrainOptions, working: int, kept: Stages | None) -> Stages:
     """
     told = Stages(
         data=[str(folder.resolve()) for folder in options.data],
-        size=round(LARGER * working),
+        size=working,
         seed=options.seed,
         init_from=None if options.init_from is None else str(options.init_from),
         pictures=max(FEWEST_PICTURES, PICTURES_A_ROW * (options.triplets or _learnt(options))),
@@ -119,7 +119,8 @@ def _stages(options: TrainOptions, working: int, kept: Stages | None) -> Stages:
     for name in ("data", "size", "seed", "init_from", "triplets"):
         before, now = getattr(kept, name), getattr(told, name)
         if before != now and (now is not None or name not in ("init_from", "triplets")):
-            raise UsageError(f"{options.output} was begun with {name} {before}, not {now}: choose another --output")
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{options.output} was begun with {flag} {before}, not {now}: choose another --output")
     return kept
 
 
@@ -134,7 +135,7 @@ def _make(options: TrainOptions, stages: Stages) -> None:
         data=packs,
         output=options.output / TRIPLETS,
         count=count,
-        size=stages.size,
+        size=_side(stages),
         model=_model(options),
         workers=max(1, min(options.threads or cores(), count // ROWS_A_WORKER)),
         seed=options.seed,
@@ -150,7 +151,7 @@ def _faces(folder: Path, options: TrainOptions, stages: Stages) -> Path:
     """Return the pack of a raw folder, made as far as it was not yet."""
     pack = options.output / FACES / cache_of(folder, options).name
     told = PrepareOptions(
-        size=max(PrepareOptions().size, stages.size),
+        size=max(PrepareOptions().size, _side(stages)),
         face_pack=options.face_pack,
         most=stages.pictures,
         threads=options.threads,
@@ -159,6 +160,11 @@ def _faces(folder: Path, options: TrainOptions, stages: Stages) -> Path:
     report = prepare(folder, pack, told, counted(options.watch, "pictures"))
     _say(options, "pictures", f"faces: {in_words(report)}")
     return pack
+
+
+def _side(stages: Stages) -> int:
+    """Return the side of a row's pictures in pixels."""
+    return round(LARGER * stages.size)
 
 
 def _model(options: TrainOptions) -> str:
