@@ -20,7 +20,7 @@ from faceswap_cli.errors import OutputError, UsageError, WeightsError  # noqa: E
 from faceswap_cli.evaluation.splits import part_of  # noqa: E402
 from faceswap_cli.training import chain  # noqa: E402
 from faceswap_cli.training.core import checkpoint  # noqa: E402
-from faceswap_cli.training.core.options import TrainOptions  # noqa: E402
+from faceswap_cli.training.core.options import TrainOptions, TripletOptions  # noqa: E402
 from faceswap_cli.training.core.watch import Moment  # noqa: E402
 from faceswap_cli.training.data.pack import PackWriter  # noqa: E402
 from faceswap_cli.training.data.triplet_pack import TripletPack, TripletReader  # noqa: E402
@@ -76,7 +76,8 @@ def test_every_stage_is_said_in_a_line_with_what_it_made(whole: tuple[Path, list
     plan = f"triplets: 8 rows of 4 faces, swapped by lite, go to {run / 'triplets'}; about a minute with 1 of the cores"
     assert said[2].startswith(plan)
     rows = TripletReader(run / "triplets").rows
-    assert said[3].startswith("triplets: ") and f"{sum(row['answered'] for row in rows)} triplets" in said[3]
+    known = sum(row["answered"] for row in rows)
+    assert said[3].startswith(f"triplets: {known} with an answer, {len(rows) - known} without")
     assert TripletReader(run / "triplets").read(0).target.shape == (128, 128, 3)  # 4/3 of what is painted
     assert said[4] == f"painter: losses and measures go to {run / 'log.csv'}, pictures beside it"
     assert len(said) == 5
@@ -163,6 +164,15 @@ def test_there_are_as_many_triplets_as_a_run_can_use(options: TrainOptions) -> N
     assert chain.rows_of(replace(usual, steps=400, batch=16), 1000) == 800  # 400 * 16 / 8
     assert chain.rows_of(usual, 4) == chain.rows_of(replace(usual, steps=1), 1000) == 64
     assert chain.rows_of(replace(usual, steps=None, minutes=1), 100_000) == 20_000
+
+
+def test_what_became_of_rows_and_how_long_they_take_is_said() -> None:
+    outcomes = {"pairs": 8, "triplets": 26, "donor is the person": 2}
+    assert chain.made_in_words(outcomes) == "26 with an answer, 8 without; left out: 2 donor is the person"
+    assert chain.made_in_words({"triplets": 3}) == "3 with an answer, 0 without"
+    told = TripletOptions(data=(), count=20_000, workers=2)  # a quarter of a second each: 2500 seconds
+    assert "about 42 minutes with 2 of the cores" in chain._plan_in_words(told, 9000)
+    assert "about 1.5 hours with 1 of" in chain._plan_in_words(replace(told, count=21_600, workers=1), 9000)
 
 
 def test_a_painter_begins_with_any_painters_name_run_and_checkpoint(

@@ -143,7 +143,7 @@ def _make(options: TrainOptions, stages: Stages) -> None:
     _keep(options.output, replace(stages, triplets=count))
     _say(options, "rows", _plan_in_words(told, faces))
     outcomes = make_triplets(told, counted(options.watch, "rows", of="rows"))
-    _say(options, "rows", f"triplets: {', '.join(f'{number} {what}' for what, number in outcomes.items())}")
+    _say(options, "rows", f"triplets: {made_in_words(outcomes)}")
     _keep(options.output, replace(stages, triplets=count, made=True))
 
 
@@ -178,15 +178,25 @@ def _model(options: TrainOptions) -> str:
 
 
 def _plan_in_words(told: TripletOptions, faces: int) -> str:
-    """Say how many triplets are made, why so many, where and how long it takes."""
-    minutes = told.count * SECONDS / told.workers / 60
-    last = (
-        f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{round(minutes)} minutes" if minutes > 1.5 else "a minute"
-    )
+    """Say how many triplets are made, of what, where, and how long it takes."""
+    last = _lasting(told.count * SECONDS / told.workers / 60)
     return (
         f"triplets: {told.count} rows of {faces} faces, swapped by {told.model}, go to {told.output}; about {last} "
         f"with {told.workers} of the cores (--triplets N makes another number)"
     )
+
+
+def _lasting(minutes: float) -> str:
+    if minutes >= 90:
+        return f"{minutes / 60:.1f} hours"
+    return f"{round(minutes)} minutes" if minutes >= 1.5 else "a minute"
+
+
+def made_in_words(outcomes: dict[str, int]) -> str:
+    """Say what became of rows: how many are learnt from, and why the others were left out."""
+    left = ", ".join(f"{count} {why}" for why, count in outcomes.items() if why not in ("triplets", "pairs"))
+    made = f"{outcomes.get('triplets', 0)} with an answer, {outcomes.get('pairs', 0)} without"
+    return f"{made}; left out: {left}" if left else made
 
 
 def _where(options: TrainOptions) -> str:
