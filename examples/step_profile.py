@@ -1,9 +1,9 @@
-"""Measure where the time of a generator's training step goes, and how fast whole steps are.
+"""Measure where the time of a SimSwap's training step goes, and how fast whole steps are.
 
     faceswap prepare --input photos/ --output pack/
     python examples/step_profile.py pack/ --work /tmp/profile --size 112 --batch 16
     python examples/step_profile.py pack/ --work /tmp/profile --device cuda --minutes 8 \
-        --size 224 --network simswap --batches 8 16 32 64 --modes eager compiled graphed
+        --size 224 --batches 8 16 32 64 --modes eager compiled graphed
 
 Two tables: milliseconds of each part of one step, and images a second and memory of whole steps, by batch size and
 mode. `compiled` is torch.compile of generator, discriminator and encoders, `graphed` the same with CUDA graphs. Nothing
@@ -15,12 +15,11 @@ import resource
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from faceswap_cli.networks.lite import SimSwapLite
 from faceswap_cli.training.core.options import TrainOptions
 from faceswap_cli.training.core.run import autocast, seed_step, update_average
 from faceswap_cli.training.core.settings import SwapSettings
@@ -61,7 +60,6 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("pack", type=Path)
     arguments.add_argument("--work", type=Path, required=True, help="folder of the run that is imitated")
-    arguments.add_argument("--network", choices=("lite", "simswap"), default="lite")
     arguments.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     arguments.add_argument("--size", type=int, default=112)
     arguments.add_argument("--batch", type=int, default=16, help="images of the step that is taken apart")
@@ -74,7 +72,7 @@ def main() -> None:
     ends = time.monotonic() + 60 * told.minutes
     torch.set_num_threads(told.threads)
     data = opened(told)
-    print(f"{told.network}, {told.size} pixels, {told.device}, torch {torch.__version__}")
+    print(f"{told.size} pixels, {told.device}, torch {torch.__version__}")
     print(f"\n| part of a step of {told.batch} images | ms | share |\n|---|---|---|")
     for name, ms, share in parts(bench(told, data, "eager"), told):
         print(f"| {name} | {ms:.1f} | {share:.0%} |", flush=True)
@@ -98,7 +96,7 @@ def bench(told: argparse.Namespace, opened: tuple[SwapData, TrainOptions], mode:
     """Return fresh networks, compiled as a mode says."""
     data, options = opened
     judge = IdentityJudge(load_encoders(None), told.size).to(data.device)
-    settings = replace(SwapSettings(), network=told.network, shape={"latent": OURS.dimension})
+    settings = SwapSettings(shape={"latent": OURS.dimension})
     plan = Plan(settings, told.size, OURS, names_of(judge.encoders))
     state = train.build_state(plan, judge, None, data.device)
     if MODES[mode] is not None:
@@ -108,11 +106,7 @@ def bench(told: argparse.Namespace, opened: tuple[SwapData, TrainOptions], mode:
 
 def compile_networks(state: train.GeneratorState, mode: str | None) -> None:
     """Compile the networks of a run in place; torch does so when they are first asked."""
-    if isinstance(state.generator, SimSwapLite):  # asked for its changes, not for a picture
-        state.generator.changes = torch.compile(state.generator.changes, mode=mode)
-    else:
-        state.generator.compile(mode=mode)
-    for network in (state.discriminator, *state.judge.encoders):
+    for network in (state.generator, state.discriminator, *state.judge.encoders):
         network.compile(mode=mode)
 
 
@@ -122,7 +116,7 @@ def parts(bench: Bench, told: argparse.Namespace) -> list[tuple[str, float, floa
     kept = next(reads)
     batch = bench.data.assemble(kept)
     with torch.no_grad():
-        fake, _ = train.generate(state.generator, batch)
+        fake = train.generate(state.generator, batch)
     leaf = fake.detach().requires_grad_()
 
     def judged() -> None:
@@ -136,7 +130,7 @@ def parts(bench: Bench, told: argparse.Namespace) -> list[tuple[str, float, floa
         torch.stack([scale[-1].float().mean() for scale in scales]).sum().backward()
 
     def painted() -> None:
-        train.generate(state.generator, batch)[0].sum().backward()
+        train.generate(state.generator, batch).sum().backward()
 
     acts: dict[str, Callable[[], object]] = {
         "reading": lambda: next(reads),

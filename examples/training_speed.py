@@ -1,4 +1,4 @@
-"""Measure what a generator's training reads: memory and pictures a second, for packs of any number of rows.
+"""Measure what a SimSwap's training reads: memory and pictures a second, for packs of any number of rows.
 
     faceswap prepare --input photos/ --output pack/
     python examples/training_speed.py pack/ --work /tmp/speed --rows 10000 100000
@@ -15,7 +15,7 @@ import resource
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import cycle, islice
 from pathlib import Path
 from unittest.mock import patch
@@ -90,7 +90,7 @@ def measured(told: argparse.Namespace) -> dict[str, float]:
 
 def paces(data: SwapData, options: TrainOptions, judge: IdentityJudge, told: argparse.Namespace) -> list[float]:
     """Return images a second: of reading alone, of steps alone on one batch, of both together."""
-    plan = Plan(replace(SwapSettings(), shape={"latent": OURS.dimension}), told.size, OURS, names_of(judge.encoders))
+    plan = Plan(SwapSettings(shape={"latent": OURS.dimension}), told.size, OURS, names_of(judge.encoders))
     state = train.build_state(plan, judge, None, CPU)
     drawn = data.batches(options, 0, 0, count=told.batch, same_every=4)
 

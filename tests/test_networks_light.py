@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the networks need PyTorch")
 
 from faceswap_cli.networks.layers import shrunk  # noqa: E402
-from faceswap_cli.networks.light import LightMatch, _slope, lit, luma, shaded  # noqa: E402
+from faceswap_cli.networks.light import LightMatch, _slope, lit, luma  # noqa: E402
 
 SIZE = 112
 VALID_MASK = torch.ones(1, 1, SIZE, SIZE)
@@ -150,21 +150,6 @@ def test_a_small_copy_has_the_pictures_averages(side: int) -> None:
     assert small.shape[-1] == 112
     torch.testing.assert_close(small.mean(dim=(2, 3)), picture.mean(dim=(2, 3)), atol=0.01, rtol=0)
     assert side > 112 or torch.equal(small, picture)
-
-
-def test_a_darker_or_lighter_pixel_keeps_its_hue() -> None:
-    face = with_brows(flat(PALE)).clamp(0, 1)
-    for change in (-0.1, 0.1):
-        result = shaded(face, torch.full((1, 1, 56, 56), change))
-        torch.testing.assert_close(result / luma(result), face / luma(face), atol=0.01, rtol=0)
-        moved = (luma(result) - luma(face))[..., 60:, :]
-        torch.testing.assert_close(moved, torch.full_like(moved, change), atol=0.01, rtol=0)
-
-
-def test_nothing_turns_negative_and_black_brows_do_not_turn_grey() -> None:
-    black = torch.full((1, 3, 8, 8), 0.05)
-    assert not shaded(black, torch.full((1, 1, 4, 4), -0.1)).any()
-    assert float(shaded(black, torch.full((1, 1, 4, 4), 0.1)).max()) < 0.1
 
 
 def test_thick_brows_do_not_darken_the_skin_around_them() -> None:

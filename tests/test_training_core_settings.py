@@ -8,7 +8,6 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 
 from faceswap_cli.errors import UsageError  # noqa: E402
-from faceswap_cli.networks.lite import LiteConfig  # noqa: E402
 from faceswap_cli.networks.parsing import ParseNetConfig  # noqa: E402
 from faceswap_cli.training.core.settings import (  # noqa: E402
     BeardSettings,
@@ -45,7 +44,8 @@ def test_what_a_file_sets_is_used_and_the_rest_keeps_its_default(tmp_path: Path)
         ("same_every = 2.5", "same_every to 2.5: give a whole number"),
         ("same_every = 1", "same_every is 1: give 2 or more"),
         ('matched_maps = "deep"', "matched_maps to 'deep': give one of 'weak', 'all', 'none'"),
-        ("network = 3", "network to 3: give one of 'lite', 'simswap'"),
+        ("network = 3", "network to 3: give one of 'simswap'"),
+        ('network = "lite"', "network to 'lite': give one of 'simswap'"),
         ('shape = "wide"', "shape to 'wide': give a table"),
         ("average = 1.0", "average is 1.0: give less than 1"),
         ("beta1 = 1", "beta1 is 1: give less than 1"),
@@ -81,9 +81,8 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None
     [({"width": "wide"}, "shape sets width to 'wide'"), ({"wide": 8}, "shape sets wide: known are .*width")],
 )
 def test_a_shape_that_the_network_cannot_have_is_named(shape: dict[str, Any], wanted: str) -> None:
-    for network in ("lite", "simswap"):
-        with pytest.raises(UsageError, match=wanted):
-            build_generator(SwapSettings(network=network, shape=shape))
+    with pytest.raises(UsageError, match=wanted):
+        build_generator(SwapSettings(shape=shape))
     with pytest.raises(UsageError, match=wanted.replace("width", "hidden")):
         build_student(DistillSettings(shape={key.replace("width", "hidden"): value for key, value in shape.items()}))
 
@@ -93,4 +92,4 @@ def test_lists_become_the_tuples_a_network_is_described_by() -> None:
     for wrong in ([1, 2, 3], [1, 2, 3, "4"], 4):
         with pytest.raises(UsageError, match="give a list of 4"):
             make_record(ParseNetConfig, {"widths": wrong}, "shape")
-    assert make_record(LiteConfig, {"change": 0}, "shape").change == 0
+    assert make_record(SwapSettings, {"identity": 0}, "settings").identity == 0

@@ -1,6 +1,7 @@
 """Preparing: whichever way up a picture lies, its face stands in the pack."""
 
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from faceswap_cli.errors import UsageError
 from faceswap_cli.training.core.options import PrepareOptions, TrainOptions
 from faceswap_cli.training.data.pack import read_rows
-from faceswap_cli.training.data.pictures import Seen, walk
+from faceswap_cli.training.data.pictures import Draw, Seen, walk
 from faceswap_cli.training.data.prepare import PrepareReport, in_words, packed, prepare
 
 
@@ -126,6 +127,35 @@ def test_pictures_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert list(walk(tmp_path)) == sorted(tmp_path / name for name in names)
+
+
+def test_of_many_pictures_some_of_each_person_are_taken_then_only_some_people() -> None:
+    """1,000 people of 40: 8 of each are 8,000, so half of the people are enough for 4,000."""
+    draw = Draw(40_000, 1000, 4000)
+    taken = [(f"{who}/{picture}.jpg", str(who)) for who in range(1000) for picture in range(40)]
+    by_person = Counter(person for name, person in taken if draw.takes(name, person))
+    assert len(by_person) == pytest.approx(500, abs=60)
+    assert sum(by_person.values()) == pytest.approx(4000, abs=500)
+
+
+def test_people_with_few_pictures_are_taken_whole_and_all_where_there_are_not_too_many() -> None:
+    draw = Draw(2000, 1000, 500)  # two of each: a quarter of the people
+    taken = [[draw.takes(f"{who}/{picture}.jpg", str(who)) for picture in "ab"] for who in range(1000)]
+    assert all(first == second for first, second in taken)
+    assert sum(first for first, _ in taken) == pytest.approx(250, abs=45)
+    for most in (None, 2000, 5000):
+        assert all(Draw(2000, 1000, most).takes(f"{who}.jpg", str(who)) for who in range(1000))
+
+
+def test_a_part_of_a_folder_is_prepared_and_the_same_part_when_it_goes_on(folder: Path, tmp_path: Path) -> None:
+    told = PrepareOptions(threads=1, size=128, most=2)
+    report = prepare(folder, tmp_path, told)
+    looked = sum(report.outcomes.values())
+    assert 0 < looked < 5
+    assert prepare(folder, tmp_path, told) == report
+    assert sum(prepare(folder, tmp_path, replace(told, most=5)).outcomes.values()) == 5
+    with pytest.raises(UsageError, match="most is 0"):
+        PrepareOptions(most=0)
 
 
 def test_what_was_seen_is_known_by_its_name() -> None:

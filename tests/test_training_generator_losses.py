@@ -17,7 +17,6 @@ from faceswap_cli.training.distil.losses import (  # noqa: E402
 )
 from faceswap_cli.training.generator.losses import (  # noqa: E402
     blend_penalty,
-    closed_gate_loss,
     contrast_loss,
     feature_matching,
     hinge_discriminator,
@@ -26,7 +25,6 @@ from faceswap_cli.training.generator.losses import (  # noqa: E402
     light_loss,
     outside_loss,
     r1_penalty,
-    smoothness_loss,
 )
 from faceswap_cli.training.teachers.identity_judge import IdentityJudge  # noqa: E402
 
@@ -76,35 +74,6 @@ def test_light_is_blind_to_what_lies_within_a_sixteenth_of_the_side() -> None:
     assert light_loss(lighter, target).item() == pytest.approx(0.15)
     after = stepped(lighter, lambda image: light_loss(image, target))
     assert (after[..., :16, :] < lighter[..., :16, :]).all()
-
-
-def test_smoothness_is_half_the_variation_and_a_tenth_of_the_size() -> None:
-    """On a plain image nothing hides it: mean of 0.5 (|dx| + |dy|) + 0.1 |r| over 16 places."""
-    residual, plain = torch.zeros(1, 1, 4, 4), torch.full((1, 3, 8, 8), 0.5)
-    residual[..., 1, 1] = 0.8
-    assert smoothness_loss(residual, plain).item() == pytest.approx((0.5 * 4 * 0.8 + 0.1 * 0.8) / 16)
-    after = stepped(residual, lambda moved: smoothness_loss(moved, plain))
-    assert after[0, 0, 1, 1] < 0.8
-
-
-def test_smoothness_counts_half_where_detail_deviates_by_a_fiftieth() -> None:
-    """Columns of 0.5 +- 0.02: windows of five, cut to four columns at two places and to three at the other two."""
-    residual = torch.full((1, 1, 4, 4), 0.1)
-    columns = (0.5 + 0.02 * (2 * (torch.arange(4) % 2) - 1)).expand(1, 3, 4, 4)
-    of_three = (1 - (1 / 3) ** 2) ** 0.5  # deviation of two of one kind and one of the other, in fiftieths
-    wanted = 0.1 * 0.1 * (1 / (1 + 1) + 1 / (1 + of_three)) / 2
-    assert smoothness_loss(residual, columns).item() == pytest.approx(wanted, rel=1e-4)
-
-
-def test_the_closed_gate_is_the_share_of_valid_pixels_it_keeps_out() -> None:
-    gate = torch.tensor([[[[1.0, 0.25], [0.0, 0.0]]]])
-    portrait = torch.zeros(1, 4, 2, 2)
-    portrait[:, 3] = torch.tensor([[1.0, 1.0], [0.5, 0.0]])
-    wanted = (0 * 1 + 0.75 * 1 + 1 * 0.5) / 2.5
-    assert closed_gate_loss(gate, portrait).item() == pytest.approx(wanted)
-    after = stepped(gate, lambda moved: closed_gate_loss(moved, portrait))
-    assert (after[0, 0, 0] > gate[0, 0, 0]).all() and after[0, 0, 1, 1] == 0
-    assert closed_gate_loss(gate, torch.zeros(1, 4, 2, 2)).item() == 0
 
 
 def test_the_discriminators_hinge_has_a_margin_of_one_on_either_side() -> None:

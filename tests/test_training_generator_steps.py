@@ -9,8 +9,8 @@ torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from faceswap_cli.networks.lite import LiteConfig, SimSwapLite  # noqa: E402
 from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
+from faceswap_cli.networks.painter import Painter, PainterConfig  # noqa: E402
 from faceswap_cli.training.core.run import autocast, set_rate  # noqa: E402
 from faceswap_cli.training.core.settings import DistillSettings, SwapSettings  # noqa: E402
 from faceswap_cli.training.data.swap_data import Batch  # noqa: E402
@@ -19,13 +19,11 @@ from faceswap_cli.training.distil.losses import mask_loss, perceptual, reconstru
 from faceswap_cli.training.generator import train as swap  # noqa: E402
 from faceswap_cli.training.generator.losses import (  # noqa: E402
     blend_penalty,
-    closed_gate_loss,
     contrast_loss,
     feature_matching,
     light_loss,
     outside_loss,
     r1_penalty,
-    smoothness_loss,
 )
 from faceswap_cli.training.generator.plan import Plan  # noqa: E402
 from faceswap_cli.training.teachers.identity_judge import IdentityJudge  # noqa: E402
@@ -33,7 +31,6 @@ from faceswap_cli.training.teachers.spaces import OURS  # noqa: E402
 
 CPU, SIZE = torch.device("cpu"), 64
 PAINTER = {"width": 4, "stages": 2, "blocks": 1, "latent": 128, "norm": "instance"}
-LITE = {"size": SIZE, "working": SIZE, "width": 8, "blocks": 1}
 LATE = 10_000  # a step at which every loss has set in
 NOTHING = dict.fromkeys(
     [
@@ -44,8 +41,6 @@ NOTHING = dict.fromkeys(
         "feature_matching",
         "outside",
         "light",
-        "smoothness",
-        "closed_gate",
     ],
     0.0,
 )
@@ -87,7 +82,7 @@ def batch_of(*, same: bool) -> Batch:
 
 def made(state: swap.GeneratorState, batch: Batch) -> Tensor:
     with torch.no_grad():
-        return swap.generate(state.generator, batch)[0]
+        return swap.generate(state.generator, batch)
 
 
 def judged(discriminator: nn.Module, image: Tensor) -> list[list[Tensor]]:
@@ -190,21 +185,6 @@ def test_the_generators_side_of_the_adversary_is_minus_the_logits_and_matches_th
         assert len(distances) == (4 if maps == "weak" else 8)
         assert losses["feature_matching"].item() == pytest.approx(4 * sum(distances), rel=1e-2)
     assert "adversarial" not in step(settings, judge, same=False, at=49)[0]
-
-
-def test_lite_is_charged_for_its_shading_and_for_a_gate_that_is_closed(judge: IdentityJudge) -> None:
-    settings = settings_of(network="lite", shape=LITE, smoothness=80.0, closed_gate=2.0)
-    batch, state = batch_of(same=False), state_of(settings, judge)
-    assert isinstance(state.generator, SimSwapLite)
-    nn.init.normal_(state.generator.residual.weight, std=0.1)
-    with torch.no_grad():
-        fake, changes = swap.generate(state.generator, batch)
-    assert changes is not None
-    losses, _ = swap.generator_step(state, batch, settings, LATE)
-    assert losses["smoothness"].item() == pytest.approx(80 * smoothness_loss(changes.residual, fake).item(), rel=1e-4)
-    assert losses["closed_gate"].item() == pytest.approx(
-        2 * closed_gate_loss(changes.gate, batch.portrait).item(), rel=1e-4
-    )
 
 
 def liked(state: swap.GeneratorState, batch: Batch) -> float:
@@ -332,8 +312,8 @@ def student_state(settings: DistillSettings) -> tuple[distill.StudentState, Batc
     """A student, a teacher that changes what it is given, and a batch of 96 pixels."""
     torch.manual_seed(1)
     judge = IdentityJudge([MobileFaceNet()], 96)
-    teacher = SimSwapLite(LiteConfig(size=96, working=96, width=8, blocks=1))
-    nn.init.normal_(teacher.residual.weight, std=0.1)
+    teacher = Painter(PainterConfig(size=96, working=96, width=8, blocks=1))
+    nn.init.normal_(teacher.paint.weight, std=0.1)
     state = distill.build_state(settings, teacher.requires_grad_(False).eval(), judge, None, CPU)
     state.discriminator.eval()
     set_rate(state.student_optimiser, 1e-3)

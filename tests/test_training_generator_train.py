@@ -14,10 +14,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 from skimage.data import astronaut  # noqa: E402
 
+from faceswap_cli.engines.torch import load_module  # noqa: E402
 from faceswap_cli.errors import OutputError, UsageError, WeightsError  # noqa: E402
-from faceswap_cli.networks.export import read_metadata  # noqa: E402
-from faceswap_cli.networks.light import Light  # noqa: E402
-from faceswap_cli.networks.lite import Changes, LiteConfig, SimSwapLite, apply_changes  # noqa: E402
 from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
 from faceswap_cli.portrait.recipe import RECIPE  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
@@ -31,7 +29,8 @@ from faceswap_cli.training.data.pack import PackWriter, read_crop, read_rows  # 
 from faceswap_cli.training.data.portraits import Portraits, PortraitTaker, load_portraits  # noqa: E402
 from faceswap_cli.training.export import export  # noqa: E402
 from faceswap_cli.training.generator import train as swap  # noqa: E402
-from faceswap_cli.training.generator.losses import feature_matching, identity_loss, smoothness_loss  # noqa: E402
+from faceswap_cli.training.generator.generators import read_generator  # noqa: E402
+from faceswap_cli.training.generator.losses import feature_matching, identity_loss  # noqa: E402
 from faceswap_cli.training.generator.measure import NOT_MEASURED, score_of  # noqa: E402
 from faceswap_cli.training.teachers.encoders import embed_both_ways, load_embeddings, load_encoders  # noqa: E402
 from faceswap_cli.training.teachers.identity_judge import IdentityJudge  # noqa: E402
@@ -39,14 +38,17 @@ from faceswap_cli.training.teachers.identity_judge import IdentityJudge  # noqa:
 from .conftest import assert_same_weights, out_of_time_behind, run_two_workers  # noqa: E402
 
 TINY = """
+reconstruction_only = 0
 adversarial_from = 3
 identity_ramp = 2
+contrast = 1.0
+light = 15.0
 discriminator_width = 4
 [shape]
-size = 96
-working = 96
-width = 8
+width = 4
+stages = 2
 blocks = 1
+norm = "instance"
 """
 
 TWO_WORKERS = """
@@ -188,9 +190,7 @@ def test_two_workers_draw_their_own_batches_and_go_on_exactly(options: TrainOpti
 
 def test_two_workers_of_eight_learn_what_one_of_sixteen_does(options: TrainOptions, tmp_path: Path) -> None:
     config = tmp_path / "shared.toml"
-    config.write_text(
-        "closed_gate = 0.0\ngradient_penalty = 0.1\n" + TINY.replace("adversarial_from = 3", "adversarial_from = 0")
-    )
+    config.write_text("gradient_penalty = 0.1\n" + TINY.replace("adversarial_from = 3", "adversarial_from = 0"))
     given = [options.data[0], options.teacher, config]
     run_two_workers(SHARED_BATCH, *given, tmp_path / "two")
     subprocess.run([sys.executable, "-c", SHARED_BATCH, *map(str, given), str(tmp_path / "one")], check=True)
@@ -233,11 +233,18 @@ def test_a_setting_that_is_no_more_is_named_and_not_a_traceback(whole_run: Path,
         export(tmp_path)
 
 
-def test_the_limit_of_change_can_be_set_when_exporting(whole_run: Path, tmp_path: Path) -> None:
-    path = export(whole_run, tmp_path / "still.onnx", change=0)
-    assert json.loads(read_metadata(path)["configuration"])["change"] == 0
-    with pytest.raises(UsageError, match=r"1\.5"):
-        export(whole_run, tmp_path / "wild.onnx", change=1.5)
+def test_what_the_generator_before_the_painter_left_is_said_to_be_over(whole_run: Path, tmp_path: Path) -> None:
+    state = torch.load(whole_run / "last.pt", weights_only=True)
+    state["settings"] |= {"smoothness": 80.0, "closed_gate": 2.0}  # in checkpoints of its time, a SimSwap's too
+    torch.save(state, tmp_path / "last.pt")
+    assert read_generator(tmp_path).space == "mobilefacenet-128"
+    state["settings"]["network"] = "lite"
+    torch.save(state, tmp_path / "last.pt")
+    for read in (read_generator, export):
+        with pytest.raises(WeightsError, match=r"SimSwap-lite, which the painter has replaced: [^\n]*faceswap train"):
+            read(tmp_path)
+    with pytest.raises(WeightsError, match=r"old\.onnx holds a SimSwap-lite, .* OpenVINO still swap with it"):
+        load_module(tmp_path / "old.onnx", {"network": "lite", "configuration": "{}"})
 
 
 def test_the_best_checkpoint_is_likest_and_loses_least_of_the_target() -> None:
@@ -318,87 +325,6 @@ def test_a_pack_that_was_cut_off_goes_on_with_whole_rows(pack: Path, tmp_path: P
     assert [each.person for each in read_rows(broken)] == ["a", "c"]
 
 
-def small_lite(working: int = 64) -> SimSwapLite:
-    torch.manual_seed(0)
-    return SimSwapLite(LiteConfig(size=128, working=working, width=8, blocks=1)).eval()
-
-
-def someone() -> torch.Tensor:
-    return torch.nn.functional.normalize(torch.randn(1, 128))
-
-
-def flat_portrait(target: torch.Tensor, valid_mask: float) -> torch.Tensor:
-    """The target seen in half the light, with one share everywhere."""
-    return torch.cat([target / 2, torch.full_like(target[:, :1], valid_mask)], dim=1)
-
-
-def test_lite_keeps_the_target_where_the_portrait_may_not_be_used() -> None:
-    target = torch.rand(1, 3, 128, 128)
-    image = small_lite()(target, someone(), flat_portrait(target, 0)).detach()
-    assert float((image - target).abs().mean()) < 1e-2
-
-
-def test_untrained_lite_brings_the_portrait_to_the_targets_light() -> None:
-    target = torch.nn.functional.avg_pool2d(torch.rand(1, 3, 256, 256), 2) * 0.8
-    image = small_lite()(target, someone(), flat_portrait(target, 1)).detach()
-    ours, theirs, before = (torch.nn.functional.avg_pool2d(each, 16) for each in (image, target, target / 2))
-    assert float((ours - theirs)[..., 2:6, 2:6].abs().mean()) < 0.03
-    assert float((before - theirs)[..., 2:6, 2:6].abs().mean()) > 0.15
-
-
-def test_untrained_lite_gives_the_portrait_the_targets_contrast() -> None:
-    stripes = (torch.arange(128) // 4 % 2).expand(1, 3, 128, 128) - 0.5
-    portrait = torch.cat([0.5 + 0.6 * stripes, torch.ones(1, 1, 128, 128)], dim=1)
-    swings = [
-        float(small_lite()(0.5 + swing * stripes.mT, someone(), portrait).detach()[0, 0, 62, 32:96].std())
-        for swing in (0.36, 0.6)
-    ]
-    assert swings[0] == pytest.approx(0.6 * swings[1], rel=0.1)
-
-
-def test_lite_shows_the_portraits_own_pixels() -> None:
-    target = 0.5 + 0.2 * (torch.rand(1, 3, 128, 128) - 0.5)
-    stripes = (torch.arange(128) // 4 % 2) * 0.4 + 0.3
-    portrait = torch.cat([stripes.expand(1, 3, 128, 128), torch.ones(1, 1, 128, 128)], dim=1)
-    image = small_lite()(target, someone(), portrait).detach()
-    assert float(image[0, 0, 64, 32:96].std()) > 0.08
-
-
-def test_the_gate_lets_the_portrait_in_where_it_may_be_used() -> None:
-    portrait = torch.full((1, 4, 64, 64), 0.8)
-    portrait[:, 3, :, 32:] = 0
-    gate = torch.ones(1, 1, 32, 32)
-    gate[:, :, 16:] = 0
-    nothing = torch.zeros(1, 3, 32, 32)
-    cells = torch.ones(1, 3, 8, 8)
-    light = Light(cells, 0 * cells, torch.ones(1, 3, 1, 1), 0.5 * cells, 0.1 * cells, torch.ones(1, 1, 1, 1))
-    changes = Changes(gate, nothing, light)
-    image = apply_changes(torch.zeros(1, 3, 64, 64), portrait, changes)
-    assert float(image[0, 0, 8, 8]) == pytest.approx(0.8 * (0.5 * 0.8 + 0.1))
-    assert not image[0, :, 8, 40:].any()
-    assert not image[0, :, 40:].any()
-
-
-def test_changes_fade_to_nothing_at_the_border() -> None:
-    network = small_lite(working=128)
-    torch.nn.init.normal_(network.residual.weight, std=1.0)
-    target = torch.rand(1, 3, 128, 128)
-    change = (network(target, someone(), flat_portrait(target, 1)) - target).abs().detach()
-    assert float(change[..., 0, :].max()) < 0.06
-    assert float(change[..., 48:80, 48:80].max()) > 0.1
-
-
-def test_shades_change_only_where_a_portrait_lies() -> None:
-    network = small_lite(working=128)
-    torch.nn.init.normal_(network.residual.weight, std=1.0)
-    target = torch.rand(1, 3, 128, 128)
-    portrait = flat_portrait(target, 1)
-    portrait[:, 3, 40:60, 40:60] = 0  # an eye
-    change = (network(target, someone(), portrait) - target).abs().detach()
-    assert not change[..., 46:54, 46:54].any()
-    assert float(change[..., 64:80, 48:80].max()) > 0.1
-
-
 def test_identity_judge_cuts_the_encoders_template() -> None:
     """A dot drawn at the nose of SimSwap's template is seen where the encoder expects the nose."""
     judge = IdentityJudge([MobileFaceNet()], 224)
@@ -422,15 +348,6 @@ def test_weak_matching_ignores_fine_maps() -> None:
     fake = [torch.ones(1, 2, 4, 4) if index < 3 else torch.zeros(1, 2, 4, 4) for index in range(6)]
     assert float(feature_matching(fake, real, "weak")) == 0
     assert float(feature_matching(fake, real, "all")) == 3
-
-
-def test_a_change_of_shading_costs_more_on_plain_skin_than_beside_detail() -> None:
-    residual = torch.zeros(1, 1, 48, 48)
-    residual[..., 16:32, 16:32] = 0.05
-    plain, detailed = torch.full((1, 3, 96, 96), 0.6), torch.rand(1, 3, 96, 96).round()
-    costs = [float(smoothness_loss(residual, image)) for image in (plain, detailed)]
-    assert costs[1] < 0.3 * costs[0]
-    assert float(smoothness_loss(torch.zeros_like(residual), plain)) == 0
 
 
 def test_an_altered_embedded_encoder_is_refused_beside_another_too(

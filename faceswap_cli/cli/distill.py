@@ -14,7 +14,7 @@ FLAGS = {
     "teacher": Flag("Generator to learn from: its ONNX file, checkpoint or name; the embedded one without it.", Path),
     "encoder": Flag("Encoder the identity is judged by, its file or name; one of ours beside the embedded one.", Path),
 }
-FLAGS |= {name: flag for name, flag in TRAIN_FLAGS.items() if name not in ("network", *FLAGS)}
+FLAGS |= {name: flag for name, flag in TRAIN_FLAGS.items() if name not in ("network", "triplets", *FLAGS)}
 FLAGS |= {
     "data": Flag(
         "Folder made by `faceswap triplets` or `faceswap prepare`, or one folder per person.", list[Path], tuple

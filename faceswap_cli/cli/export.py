@@ -15,10 +15,6 @@ def export(
     output: Annotated[
         Path | None, typer.Option(metavar="PATH", help="ONNX file to write; beside the checkpoint without it.")
     ] = None,
-    change: Annotated[
-        float | None,
-        typer.Option(help="How far a generator may lighten or darken a portrait, 0 to 1; as trained without it."),
-    ] = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -31,5 +27,5 @@ def export(
     Example:
       faceswap export runs/mine --output mine.onnx
     """
-    written = load("faceswap_cli.training.export").export(run, output, change)
+    written = load("faceswap_cli.training.export").export(run, output)
     Terminal(verbose, quiet).result(written, {"output": written}, as_json)

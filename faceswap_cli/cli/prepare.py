@@ -15,6 +15,7 @@ FLAGS = {
     "min_face": Flag("Shorter side of a face in pixels below which a picture is dropped.", int),
     "min_sharpness": Flag("Sharpness below which a crop is dropped (spread of its Laplacian).", float),
     "face_pack": Flag("Folder of ONNX files for insightface instead of ours.", Path, read_face_pack),
+    "most": Flag("Pictures to take where there are more: some of each person; without it all.", int),
     "det_threshold": Flag("Confidence below which a face is ignored, 0..1.", float),
     "threads": Flag("CPU cores, each with a process of its own; all of them without it.", int),
 }

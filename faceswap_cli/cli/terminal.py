@@ -151,7 +151,7 @@ def _training_lines() -> Watch:
 
 def _words_of(moment: Moment) -> str:
     """Return pace, time left and losses, each where it is known."""
-    pace = "" if moment.images_per_second is None else f", {moment.images_per_second:.1f} images/s"
+    pace = "" if moment.images_per_second is None else f", {moment.images_per_second:.1f} {moment.of}/s"
     left = "" if moment.seconds_left is None else f", {_clock(moment.seconds_left)} left"
     losses = " ".join(f"{name} {loss:.3g}" for name, loss in moment.losses.items())
     return pace + left + (f": {losses}" if losses else "")

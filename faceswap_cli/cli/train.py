@@ -9,23 +9,29 @@ from .arguments import AsJson, Flag, Quiet, Verbose, read_face_pack, takes
 from .terminal import Terminal
 
 FLAGS = {
-    "data": Flag("Folder of one folder per person, or one that `faceswap prepare` made.", list[Path], tuple),
-    "sources": Flag("Folder whose faces are sources only (grey, tight, tiny); generator only.", list[Path], tuple),
+    "data": Flag("Folder of one folder per person, or of `faceswap prepare` or `triplets`.", list[Path], tuple),
+    "sources": Flag("Folder whose faces are sources only (grey, tight, tiny); simswap only.", list[Path], tuple),
     "output": Flag("Folder of the run: checkpoints, log.csv, sample sheets.", Path),
-    "network": Flag(f"What to train: {', '.join(NETWORKS)}."),
-    "teacher": Flag("Weights that labels or embeddings come from (generator: an encoder's, or its name).", Path),
+    "network": Flag(
+        f"What to train: {', '.join(NETWORKS)}; without it what --config, the run or --init-from is of, else painter."
+    ),
+    "triplets": Flag(
+        "Triplets to make of the faces (painter); without it 6 a face, as far as the steps use them.", int
+    ),
+    "teacher": Flag("Weights that labels or embeddings come from (painter, simswap: an encoder's, or its name).", Path),
     "landmarks": Flag(
-        "Landmark weights: face-api.js's folder (generator: loss on expression), OpenSeeFace's file (detector).", Path
+        "Landmark weights: face-api.js's folder (painter, simswap: loss on expression), OpenSeeFace's file (detector).",
+        Path,
     ),
     "face_pack": Flag("Folder of ONNX files for insightface, to prepare a raw folder with.", Path, read_face_pack),
     "steps": Flag("Steps of the whole run; without it the network's own number.", int),
-    "minutes": Flag("Stop so many minutes after the first step, with a checkpoint; loading does not count.", float),
+    "minutes": Flag("Stop so many minutes after the first step, with a checkpoint; nothing before it counts.", float),
     "batch": Flag("Images a step.", int),
     "size": Flag("Side of the training crop in pixels.", int),
     "learning_rate": Flag("Step size of Adam.", float),
     "config": Flag("TOML file of the network's own settings.", Path),
-    "resume": Flag("Go on from the last checkpoint of the run.", bool),
-    "init_from": Flag("Start from these weights (generator: or from its name), with fresh optimisers.", Path),
+    "resume": Flag("Go on where the run was broken off.", bool),
+    "init_from": Flag("Start from these weights, a run or a model's name, with fresh optimisers.", Path),
     "save_every": Flag("Steps between checkpoints, samples and measures.", int),
     "device": Flag("Where to train: auto, cpu, cuda."),
     "threads": Flag("CPU threads; all cores without it.", int),
@@ -33,8 +39,8 @@ FLAGS = {
     "tensorboard": Flag("Write TensorBoard's events beside log.csv; needs the [tensorboard] extra.", bool),
     "seed": Flag("Seed of everything random.", int),
 }
-ALIGNED = ("generator", "encoder", "points", "beard")  # networks that learn from aligned faces
-MODULES = {"generator": "generator.train", "painter": "generator.painter"}  # in training/; others: in supporting/
+ALIGNED = ("simswap", "encoder", "points", "beard")  # networks that learn from aligned faces
+MODULES = {"simswap": "generator.train", "painter": "chain"}  # in training/; others: in supporting/
 
 
 @takes(TrainOptions, FLAGS)
@@ -45,24 +51,28 @@ def train(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a network on your own pictures.
+    """Train a network on your own pictures: a painter, which `faceswap export` makes a model of.
 
-    A folder of raw pictures is prepared into a cache first. Needs the [train] extra.
+    Raw pictures are aligned first, then triplets made of them, in the run's folder; the same command with --resume goes
+    on wherever it was broken off. --network simswap learns from the faces alone. Needs the [train] extra.
 
     \b
     Example:
       faceswap train --data vggface2/ --output runs/mine --minutes 120
     """
-    module = load(f"faceswap_cli.training.{MODULES.get(options.network, f'supporting.{options.network}')}")
+    network = load("faceswap_cli.training.generator.choice").network_meant(options)
+    options = replace(options, network=network)
+    module = load(f"faceswap_cli.training.{MODULES.get(network, f'supporting.{network}')}")
     terminal = Terminal(verbose, quiet)
-    for folder in options.data if options.network in ALIGNED else ():
+    for folder in options.data if network in ALIGNED else ():
         if not load("faceswap_cli.training.data.pack").is_pack(folder):
             terminal.note(f"{folder} holds raw pictures: their faces are aligned into a cache beside the run first")
-    terminal.note(f"{options.network}: losses and measures go to {options.output / 'log.csv'}, pictures beside it")
+    if network != "painter":  # says so when it comes to it
+        terminal.note(f"{network}: losses and measures go to {options.output / 'log.csv'}, pictures beside it")
     with terminal.training() as watch:
         module.train(replace(options, watch=watch))
     made = told_of(options.output, terminal)
-    terminal.result(options.output, {"run": options.output, "network": options.network, **made}, as_json)
+    terminal.result(options.output, {"run": options.output, "network": network, **made}, as_json)
 
 
 def told_of(run: Path, terminal: Terminal) -> dict[str, Path]:

@@ -27,7 +27,7 @@ def triplets(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make pairs that know their answer, for `faceswap train --network painter`.
+    """Make pairs that know their answer, for a painter (`faceswap train` makes them by itself).
 
     A swap made backwards: a photo, somebody else's face in it, and its own person laid over that from another photo.
     Interrupted, it goes on.

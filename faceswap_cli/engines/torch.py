@@ -17,7 +17,6 @@ from ..errors import WeightsError
 from ..networks.arcface import ArcFace, ArcFaceWithMap
 from ..networks.detector import FaceDetector, FaceDetectorConfig
 from ..networks.export import read_state_dict, wrapped
-from ..networks.lite import LiteConfig, SimSwapLite
 from ..networks.mobile_painter import MobilePainter, MobilePainterConfig
 from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
 from ..networks.mobilefaceswap import MobileConfig, MobileFaceSwap
@@ -30,7 +29,6 @@ from .metadata import read_metadata
 
 SERVED: dict[str, Callable[..., nn.Module]] = {  # what a file calls its network -> the module of its configuration
     "simswap": lambda **shape: UnitRange(SimSwap(SimSwapConfig(**shape))),
-    "lite": lambda **shape: SimSwapLite(LiteConfig(**shape)),
     "painter": lambda **shape: Painter(PainterConfig(**shape)),
     "mobile_painter": lambda **shape: MobilePainter(MobilePainterConfig(**shape)),
     "mobilefaceswap": lambda **shape: MobileFaceSwap(MobileConfig(**shape)),
@@ -42,6 +40,7 @@ SERVED: dict[str, Callable[..., nn.Module]] = {  # what a file calls its network
     "arcface-with-map": lambda: ArcFaceWithMap(ArcFace()),
     "bisenet-main-head": main_head,
 }
+GONE = "lite"  # what files of the generator before the painter call their network
 
 
 class TorchNetwork:
@@ -73,6 +72,11 @@ class TorchNetwork:
 def load_module(path: Path, metadata: Mapping[str, str]) -> nn.Module:
     """Return the network of a file in eval mode; raise WeightsError for one whose metadata names none we can build."""
     name = metadata.get("network", "")
+    if name == GONE:
+        raise WeightsError(
+            f"{path.name} holds a SimSwap-lite, which the painter has replaced: ONNX Runtime and OpenVINO still swap "
+            "with it, PyTorch and trainings do not; `faceswap train` makes a painter"
+        )
     if name not in SERVED or "configuration" not in metadata:
         raise WeightsError(
             f"{path.name} holds {name or 'no network that says its name'}; torch runs {', '.join(SERVED)}"

@@ -31,7 +31,6 @@ DARK = 0.02  # added to brightness where tones are divided by it
 CONTRAST = (0.65, 1.25)  # least and most: a beard must not be paled, nor a smooth face be given grain
 BOLDER = 1.2  # most by which details may be bolder, as shares of the skin's brightness: black brows look drawn
 SHADING = (0.45, 1.0)  # the same for shading: hard light from one side is softened, soft light never made hard
-LIGHTER = 1.6  # most by which a change of brightness may multiply a pixel: brows must not turn grey
 FAINT = 2e-3  # saturation below which a portrait is grey
 COOL, WARM = 0.5, 0.1  # share that counts of what is bluer than skin, and by how much redder all of it does
 FITS = 3  # times the line of colour over brightness is fitted, each with less weight on what lies off it
@@ -111,12 +110,6 @@ def lit(face: Tensor, light: Light) -> Tensor:
     colour = torch.minimum(torch.maximum(colour, off_line.clamp(max=0) - ANYHOW), off_line.clamp(min=0) + ANYHOW)
     counts = colouring * (COOL + (1 - COOL) * (colour[:, :1] / WARM).clamp(0, 1))
     return (brightness * shade + offset + counts * colour).clamp(0, 1)
-
-
-def shaded(picture: Tensor, change: Tensor) -> Tensor:
-    """Return a picture (N, 3, S, S) in [0, 1] lighter or darker by (N, 1, h, w), every pixel in its own hue."""
-    factor = 1 + resized(change, picture) / (luma(picture) + DARK)
-    return (picture * factor.clamp(0.0, LIGHTER)).clamp(0, 1)
 
 
 def _slope(face: Tensor, valid_mask: Tensor) -> Tensor:

@@ -7,18 +7,17 @@ from typing import Any
 
 import torch
 
-from ..errors import OutputError, UsageError, WeightsError
+from ..errors import OutputError, WeightsError
 from ..networks.export import Signature, write_onnx
-from ..networks.lite import SimSwapLite
 from ..networks.mobile_painter import MobilePainter, MobilePainterConfig
 from ..networks.mobilefacenet import FaceEncoder, MobileFaceNet
 from ..networks.painter import Painter, PainterConfig
 from .core.checkpoint import LAST, load
-from .core.settings import DistillSettings, SwapSettings, make_record
+from .core.settings import DistillSettings, make_record
 from .data.aligner import TEMPLATE
 from .distil.train import SIZE as MOBILE_SIZE
 from .distil.train import build_student
-from .generator.generators import build_generator, configuration, network_of
+from .generator.generators import build_generator, configuration, settings_kept
 from .generator.plan import SIZE
 from .supporting.detector import build_detector, write_detector
 from .supporting.parser import build_parser, write_parser
@@ -26,19 +25,13 @@ from .supporting.points import build_points, write_points
 from .teachers.spaces import OURS, described, space_called
 
 
-def export(run: Path, output: Path | None = None, change: float | None = None) -> Path:
-    """Write a run's network (its folder or a checkpoint) as ONNX, beside the checkpoint by default; return where.
-
-    `change`, in [0, 1], is how far a generator that is shown a portrait may change its brightness, where that is to be
-    other than in training. Raises UsageError where the network has no such limit.
-    """
+def export(run: Path, output: Path | None = None) -> Path:
+    """Write a run's network (its folder or a checkpoint) as ONNX, beside the checkpoint by default; return where."""
     checkpoint = run / LAST if run.is_dir() else run
     state = load(checkpoint)
     kind = state.get("kind")
     if kind not in WRITERS:
         raise WeightsError(f"{checkpoint} holds no network that can be exported (kind {kind!r})")
-    if change is not None:
-        state = _limited(state, change)
     path = output or checkpoint.parent / f"{kind}.onnx"
     if not path.parent.is_dir():
         raise OutputError(f"{path.parent} is not a folder: make it first or choose another --output")
@@ -46,29 +39,13 @@ def export(run: Path, output: Path | None = None, change: float | None = None) -
     return path
 
 
-def _limited(state: dict[str, Any], change: float) -> dict[str, Any]:
-    """Return the state of a run with another limit of change."""
-    settings = state.get("settings", {})
-    if state["kind"] != "generator" or settings.get("network") != "lite":
-        raise UsageError(
-            f"change is {change:g}, but this {state['kind']} is shown no portrait whose brightness it changes"
-        )
-    if not 0 <= change <= 1:
-        raise UsageError(f"change is {change:g}: give 0 (none) to 1 (black to white)")
-    return {**state, "settings": {**settings, "shape": {**settings["shape"], "change": change}}}
-
-
 def _write_generator(state: dict[str, Any], path: Path) -> None:
-    """Write the moving average: the lite network at its full crop size, any other at that it was trained at."""
-    generator = build_generator(make_record(SwapSettings, state["settings"], "the checkpoint"))
+    """Write a SimSwap's moving average, for crops of the size it was trained at."""
+    generator = build_generator(settings_kept(state, "the checkpoint"))
     generator.load_state_dict(state["average"])
-    shape = configuration(generator)
-    size = generator.config.size if isinstance(generator, SimSwapLite) else state.get("size", SIZE)
+    shape, size = configuration(generator), state.get("size", SIZE)
     examples = {"target": torch.rand(1, 3, size, size), "identity": torch.randn(1, shape["latent"])}
-    metadata = {"network": network_of(generator), "configuration": json.dumps(shape), "size": str(size)}
-    if isinstance(generator, SimSwapLite):
-        examples["portrait"] = torch.rand(1, 4, size, size)
-        metadata["points"] = "points"
+    metadata = {"network": "simswap", "configuration": json.dumps(shape), "size": str(size)}
     write_onnx(generator, examples, path, metadata | _crop_metadata(state), Signature(("image",)))
 
 

@@ -6,19 +6,20 @@ from pathlib import Path
 from ...errors import UsageError
 from .watch import Watch, unwatched
 
-NETWORKS = ("generator", "painter", "encoder", "detector", "parser", "points", "beard")
+NETWORKS = ("painter", "simswap", "encoder", "detector", "parser", "points", "beard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions:
     """One run of one network. None means the network's own default, written in its training module."""
 
-    data: tuple[Path, ...]  # folders: raw pictures (a folder per identity) or packs made by `faceswap prepare`
-    sources: tuple[Path, ...] = ()  # packs whose faces are identity sources only (grey, tight, tiny); generator only
+    data: tuple[Path, ...]  # folders: raw pictures (a folder per identity), packs of `faceswap prepare`, or triplets
+    sources: tuple[Path, ...] = ()  # packs whose faces are identity sources only (grey, tight, tiny); simswap only
     output: Path = Path("runs/train")  # checkpoints, log.csv, sample sheets
-    network: str = "generator"
+    network: str | None = None  # None means what settings, run or weights are of, else the painter
+    triplets: int | None = None  # painter: rows made of faces; None means `chain.rows_of`
     teacher: Path | None = None  # weights that labels or embeddings come from; None means the embedded encoder's
-    landmarks: Path | None = None  # generator: folder of face-api.js's weights, for a loss on expression;
+    landmarks: Path | None = None  # painter, simswap: folder of face-api.js's weights, for a loss on expression;
     # detector: OpenSeeFace's lm_model, which puts the teacher's points right
     face_pack: Path | None = None  # for preparing raw pictures; None means the embedded pack
     steps: int | None = None  # optimiser steps of the whole run
@@ -38,13 +39,13 @@ class TrainOptions:
     watch: Watch = unwatched  # told how the run goes, twice a second at most
 
     def __post_init__(self) -> None:
-        if self.network not in NETWORKS:
+        if self.network is not None and self.network not in NETWORKS:
             raise UsageError(f"network is {self.network!r}: choose one of {', '.join(NETWORKS)}")
-        if self.resume and self.init_from is not None:
+        if self.resume and self.init_from is not None and self.network not in (None, "painter"):
             raise UsageError(
                 "--resume and --init-from exclude each other: resume keeps the optimisers, init starts afresh"
             )
-        for name in ("steps", "minutes", "batch", "size", "learning_rate", "save_every", "threads"):
+        for name in ("triplets", "steps", "minutes", "batch", "size", "learning_rate", "save_every", "threads"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"{name} is {value}: give a value above 0")
@@ -72,14 +73,19 @@ class PrepareOptions:
     min_sharpness: float = 8.0  # standard deviation of the crop's Laplacian at 128 px, grey levels
     face_pack: Path | None = None
     det_threshold: float = 0.5
+    most: int | None = None  # pictures that are taken where there are more, some of each person; None means all
     threads: int | None = None  # cores, each with a process of its own; None means all
+
+    def __post_init__(self) -> None:
+        if self.most is not None and self.most < 1:
+            raise UsageError(f"most is {self.most}: give a value above 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TripletOptions:
     """What `faceswap triplets` is told."""
 
-    data: tuple[Path, ...]  # packs made by `faceswap prepare`, 448 pixels a side or near it
+    data: tuple[Path, ...]  # packs made by `faceswap prepare`, of crops no smaller than `size`
     output: Path = Path("runs/triplets")
     count: int = 20_000  # rows in all
     pairs: int = 4  # every so many rows has no answer

@@ -33,8 +33,7 @@ class Run:
     def __init__(self, options: TrainOptions) -> None:
         self.folder = options.output
         self.last = self.folder / LAST
-        if self.last.exists() and not options.resume:
-            raise OutputError(f"{self.folder} already holds a run: give --resume to go on or another --output")
+        check_free(options)
         try:
             (self.folder / "samples").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -115,6 +114,12 @@ class Run:
     def best(self) -> dict[str, float]:
         """Return step and score of the best checkpoint, nothing where there is none."""
         return best_of(self.folder)
+
+
+def check_free(options: TrainOptions) -> None:
+    """Raise OutputError where a run that is not to go on lies in the folder of a run."""
+    if (options.output / LAST).exists() and not options.resume:
+        raise OutputError(f"{options.output} already holds a run: give --resume to go on or another --output")
 
 
 def best_of(folder: Path) -> dict[str, float]:

@@ -1,7 +1,7 @@
-"""What a generator's training can vary, as a record; `--config FILE.toml` overrides its fields.
+"""What a SimSwap's training can vary, as a record; `--config FILE.toml` overrides its fields.
 
-The defaults are the recipe of the embedded SimSwap-lite. Settings with network = "simswap" and the
-paper's numbers give SimSwap as published; examples/training.md lists them.
+The defaults are SimSwap's losses on our identities, with a smaller discriminator; examples/simswap.toml has the paper's
+numbers, examples/simswap.md compares.
 """
 
 import math
@@ -20,29 +20,27 @@ KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwapSettings:
-    """Network, losses and schedule of a generator's training."""
+    """Network, losses and schedule of a SimSwap's training."""
 
-    network: Literal["lite", "simswap"] = "lite"
-    shape: dict[str, Any] = field(default_factory=dict)  # fields of LiteConfig or SimSwapConfig
-    same_every: int = 4  # every so many batches source and target are the same person; the paper alternates: 2
+    network: Literal["simswap"] = "simswap"  # says of a file whose settings these are, where --network does not
+    shape: dict[str, Any] = field(default_factory=dict)  # fields of SimSwapConfig
+    same_every: int = 2  # every so many batches source and target are the same person; the paper alternates: 2
     balance: float = 0.5  # a person with n pictures is drawn n^balance times as often as one with one; published: 0
 
-    identity: float = 8.0  # 1 - cosine to the source; paper: 10
-    same_identity: float = 0.25  # factor of the identity loss where source and target are the same person; paper: 1
-    contrast: float = 1.0  # cosine to the target above 0.2, different people only; not in the paper
-    reconstruction: float = 30.0  # L1 to the target, same person only; paper: 10
-    adversarial: float = 1.5  # hinge, generator's side; paper: 1
-    feature_matching: float = 4.0  # L1 of the discriminator's maps to the target's; paper: 10
+    identity: float = 10.0  # 1 - cosine to the source; paper: 10
+    same_identity: float = 1.0  # factor of the identity loss where source and target are the same person; paper: 1
+    contrast: float = 0.0  # cosine to the target above 0.2, different people only; not in the paper
+    reconstruction: float = 10.0  # L1 to the target, same person only; paper: 10
+    adversarial: float = 1.0  # hinge, generator's side; paper: 1
+    feature_matching: float = 10.0  # L1 of the discriminator's maps to the target's; paper: 10
     matched_maps: Maps = "weak"  # which maps of 0..4: the paper's weak matching takes 3 and 4
-    outside: float = 30.0  # L1 to the target outside the face, where class maps exist
-    light: float = 15.0  # L1 to the target after strong averaging; not in the paper
+    outside: float = 0.0  # L1 to the target outside the face, where class maps exist; not in the paper
+    light: float = 0.0  # L1 to the target after strong averaging; not in the paper
     expression: float = 70.0  # landmarks of the swap against the target's, where --landmarks is given; not in the paper
-    smoothness: float = 80.0  # variation and size of the lite network's residual, on smooth skin above all
-    closed_gate: float = 2.0  # how far its gate is closed where the portrait may be used
     gradient_penalty: float = 0.0  # weight of the penalty that keeps the discriminator smooth; paper: 1e-5
     penalty: Literal["r1", "blends"] = "r1"  # R1 on real images, or, the paper's, WGAN-GP on blends of real and made
 
-    reconstruction_only: int = 0  # first steps with reconstruction alone: needed by networks that paint the whole face
+    reconstruction_only: int = 2000  # first steps with reconstruction alone: who paints whole faces copies first
     identity_ramp: int = 300  # steps over which the identity loss rises after that
     adversarial_from: int = 400  # step at which the adversary sets in; it trains alone for the 100 steps before
     discriminator_width: int = 32  # channels after its first convolution; published: 64
@@ -51,7 +49,7 @@ class SwapSettings:
     generator_rate: float = 1e-3  # step size of Adam, where --learning-rate gives none; published: 2e-4, later 4e-4
     discriminator_rate: float = 2e-4
     schedule: Literal["cosine", "constant"] = "cosine"  # of both step sizes; the paper's is constant
-    beta1: float = 0.5  # of Adam; paper: 0
+    beta1: float = 0.0  # of Adam; paper: 0
     beta2: float = 0.999
     average: float = 0.995  # decay of the exponential moving average that is exported; 0, the paper: none
 
@@ -93,19 +91,21 @@ class BeardSettings:
 
 
 def read_settings(path: Path | None) -> SwapSettings:
-    """Return a generator's settings; a TOML file overrides the defaults. See `read_record` for errors."""
+    """Return a SimSwap's settings; a TOML file overrides the defaults. See `read_record` for errors."""
     return read_record(path, SwapSettings)
 
 
 def read_record(path: Path | None, record: type[Record]) -> Record:
     """Return the settings a TOML file overrides; raise UsageError for a name or value that does not fit."""
-    if path is None:
-        return record()
+    return record() if path is None else make_record(record, read_toml(path), str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a TOML file sets; raise UsageError for one that cannot be read."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} is not a readable TOML file ({error})") from error
-    return make_record(record, values, str(path))
 
 
 def make_record(record: type[Record], values: Mapping[str, Any], where: str) -> Record:

@@ -18,6 +18,7 @@ class Moment:
     seconds_left: float | None = None
     losses: Mapping[str, float] = field(default_factory=dict)
     found: str = ""  # a line for people, where something is done before the first step
+    of: str = "images"  # what its pace counts
 
 
 Watch = Callable[[Moment], None]
@@ -49,10 +50,10 @@ class Clock:
         return Moment("steps", step, steps, pace, left, losses)
 
 
-def counted(watch: Watch, unit: str) -> Callable[[int, int], None]:
+def counted(watch: Watch, unit: str, of: str = "images") -> Callable[[int, int], None]:
     """Return what tells a watch how much of some work is done, with pace and time left from its first word on.
 
-    Where less is done than before, other work of the kind has begun.
+    `of` is what the pace counts. Where less is done than before, other work of the kind has begun.
     """
     clock: Clock | None = None
     before = 0
@@ -64,6 +65,7 @@ def counted(watch: Watch, unit: str) -> Callable[[int, int], None]:
         before = done
         if first or done == total or clock.due():
             moment = clock.moment(done, total, done / max(total, 1), {})
-            watch(replace(moment, unit=unit, images_per_second=None if first else moment.images_per_second))
+            pace = None if first else moment.images_per_second
+            watch(replace(moment, unit=unit, of=of, images_per_second=pace))
 
     return show

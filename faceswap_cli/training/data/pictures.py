@@ -1,4 +1,7 @@
-"""The pictures of a folder, one after the other, and who is in each: what `prepare` goes through, however many."""
+"""The pictures of a folder, one after the other, and who is in each: what `prepare` goes through, however many.
+
+Where fewer are wanted than there are, which are taken follows from their names alone, so that a broken run goes on.
+"""
 
 import hashlib
 import os
@@ -11,6 +14,7 @@ from ...evaluation.splits import read_identities
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MASKS = "masks"  # folder of class maps beside pictures
+OF_ONE = 8  # pictures of a person that are taken, in the mean, where not all are
 
 
 def walk(folder: Path) -> Iterator[Path]:
@@ -23,6 +27,19 @@ def walk(folder: Path) -> Iterator[Path]:
                 yield from walk(Path(entry.path))
         elif Path(entry.name).suffix.lower() in PICTURES:
             yield Path(entry.path)
+
+
+class Draw:
+    """Which pictures are taken where there are more than are wanted: some of each person, then only some people."""
+
+    def __init__(self, pictures: int, people: int, most: int | None) -> None:
+        wanted = pictures if most is None else min(most, pictures)
+        self._of_one = 1.0 if wanted == pictures else min(1.0, OF_ONE * people / pictures)
+        self._of_people = wanted / max(1.0, self._of_one * pictures)
+
+    def takes(self, name: str, person: str) -> bool:
+        """Tell whether a picture, by its name and its person's, is among them."""
+        return _share(person) < self._of_people and _share(name) < self._of_one
 
 
 class Seen:
@@ -64,6 +81,11 @@ class People:
         if folder not in self._tables:
             self._tables[folder] = read_identities(folder)
         return self._tables[folder]
+
+
+def _share(name: str) -> float:
+    """Return a number in [0, 1) that follows from a name and is spread evenly over names."""
+    return (_digest(name) >> 11) / 2**53
 
 
 def _digest(name: str) -> int:

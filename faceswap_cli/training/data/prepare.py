@@ -19,7 +19,7 @@ from ..core.watch import Moment, counted
 from ..core.workers import cores, spread
 from .aligner import Aligned, Aligner
 from .pack import INDEX, SEEN, PackWriter, is_pack, last_line, read_lines
-from .pictures import People, Seen, walk
+from .pictures import Draw, People, Seen, walk
 from .table import open_table
 
 WORTH = 16  # pictures for which a process more is worth its start
@@ -44,11 +44,9 @@ def prepare(
 
     Pictures are looked at in processes, one for each core; the pack is the same whatever their number.
     """
-    total = sum(1 for _ in walk(source))
-    if not total:
-        raise UsageError(f"no pictures under {source}: --input takes a folder of jpg, png, webp, bmp or tiff files")
     people, seen = People(source), Seen(_names_in(output))
-    left = (path for path in walk(source) if people.name(path) not in seen)
+    taken, total = _drawn(source, people, options.most)
+    left = (path for path in taken if people.name(path) not in seen)
     processes = _processes(options.threads, total - len(seen))
     with PackWriter(output) as pack:
         for done, (path, found) in enumerate(spread(partial(Aligner, options), left, processes), len(seen) + 1):
@@ -59,6 +57,22 @@ def prepare(
             if progress is not None:
                 progress(done, total)
     return _report(output)
+
+
+def _drawn(source: Path, people: People, most: int | None) -> tuple[Iterator[Path], int]:
+    """Return the pictures of a folder, about so many at most, and how many; raise UsageError where there are none."""
+    pictures, persons = 0, set()
+    for path in walk(source):
+        pictures += 1
+        if most is not None:
+            persons.add(people.of(path))
+    if not pictures:
+        raise UsageError(f"no pictures under {source}: --input takes a folder of jpg, png, webp, bmp or tiff files")
+    if most is None or pictures <= most:
+        return walk(source), pictures
+    draw = Draw(pictures, len(persons), most)
+    taken = [path for path in walk(source) if draw.takes(people.name(path), people.of(path))]
+    return iter(taken), len(taken)
 
 
 def _names_in(pack: Path) -> Iterator[str]:

@@ -10,10 +10,8 @@ alone, so any number of processes make the same rows and a broken run goes on.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from multiprocessing import get_context
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -35,6 +33,7 @@ from ...stages.parse import Parser
 from ...stages.specialise import open_generator
 from ...types import Crop, Face, Identity
 from ..core.options import TripletOptions
+from ..core.workers import spread
 from .degrade import degrade
 from .pack import Row, read_crop, read_rows
 from .relight import relit, strands
@@ -68,27 +67,11 @@ def make_triplets(options: TripletOptions, progress: Callable[[int, int], None] 
 
 def _made(options: TripletOptions, numbers: list[int]) -> Iterator[tuple[int, Triplet | str]]:
     """Yield what becomes of each number, in order."""
-    if options.workers == 1:
-        maker = TripletMaker(options)
-        yield from ((number, maker.make(number)) for number in numbers)
-        return
-    # started afresh: a forked process may not use the threads of networks its parent opened
-    with ProcessPoolExecutor(options.workers, get_context("spawn"), _start, (options,)) as pool:
-        yield from zip(numbers, pool.map(_make, numbers, chunksize=8), strict=True)
+    yield from spread(partial(_maker, options), numbers, options.workers)
 
 
-_maker: "TripletMaker | None" = None  # of a worker process
-
-
-def _start(options: TripletOptions) -> None:
-    global _maker
-    cv2.setNumThreads(1)
-    _maker = TripletMaker(options)
-
-
-def _make(number: int) -> Triplet | str:
-    assert _maker is not None, "a worker is started before it makes"
-    return _maker.make(number)
+def _maker(options: TripletOptions) -> Callable[[int], Triplet | str]:
+    return TripletMaker(options).make
 
 
 @dataclass(frozen=True, slots=True, eq=False)

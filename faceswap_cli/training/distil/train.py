@@ -21,7 +21,6 @@ from ...networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
 from ...networks.export import read_state_dict
 from ...networks.injection import EMBEDDING
 from ...networks.layers import load_strictly
-from ...networks.lite import SimSwapLite
 from ...networks.mobilefaceswap import REDUCTION, MobileConfig, MobileFaceSwap
 from ...store import models
 from ..core.checkpoint import LAST, load
@@ -159,9 +158,8 @@ def load_teacher(path: Path | None, size: int, space: Space = OURS) -> Teacher:
             f"give the teacher's own encoder as --encoder"
         )
     teacher = origin.generator
-    least = teacher.config.working if isinstance(teacher, SimSwapLite) else SMALLEST
-    if size < least or size % REDUCTION:
-        raise UsageError(f"size is {size}: give a multiple of {REDUCTION} from {least} on")
+    if size < SMALLEST or size % REDUCTION:
+        raise UsageError(f"size is {size}: give a multiple of {REDUCTION} from {SMALLEST} on")
     return teacher.requires_grad_(False).eval()
 
 

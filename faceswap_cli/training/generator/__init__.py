@@ -1,1 +1,1 @@
-"""Train what swaps: SimSwap, its lite form, and the painter."""
+"""Train what swaps: SimSwap, and the painter."""

@@ -1,14 +1,14 @@
 """The generators a training makes, goes on from or is taught by: built from settings, read from their files."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ...engines.metadata import read_metadata
-from ...engines.torch import load_module
+from ...engines.torch import GONE, load_module
 from ...errors import UsageError, WeightsError
 from ...networks.layers import load_strictly
-from ...networks.lite import LiteConfig, SimSwapLite
 from ...networks.painter import Painter, PainterConfig
 from ...networks.simswap import SimSwap, SimSwapConfig, UnitRange
 from ...store import models
@@ -16,8 +16,10 @@ from ..core.checkpoint import LAST, load
 from ..core.settings import SwapSettings, make_record
 from ..teachers.spaces import OURS, Space
 
-Generator = SimSwapLite | UnitRange
-Teacher = Generator | Painter  # a painter learns from triplets (painter.py), and can be taught from like the others
+Teacher = UnitRange | Painter  # a painter learns from triplets (painter.py), and can be taught from like a SimSwap
+
+
+ITS_OWN = ("smoothness", "closed_gate")  # settings of the generator before the painter alone
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,21 +32,28 @@ class Origin:
     size: int  # side of the crops it was made for
 
 
-def build_generator(settings: SwapSettings) -> Generator:
-    """Return the network the settings name, untrained; images in [0, 1] both ways."""
-    if settings.network == "lite":
-        return SimSwapLite(make_record(LiteConfig, settings.shape, "shape"))
+def build_generator(settings: SwapSettings) -> UnitRange:
+    """Return the network of the settings' shape, untrained; images in [0, 1] both ways."""
     return UnitRange(SimSwap(make_record(SimSwapConfig, settings.shape, "shape")))
 
 
-def configuration(generator: Generator) -> dict[str, Any]:
+def configuration(generator: UnitRange) -> dict[str, Any]:
     """Return the shape of a generator as its file's metadata keeps it."""
-    return asdict(generator.config if isinstance(generator, SimSwapLite) else generator.generator.config)
+    return asdict(generator.generator.config)
 
 
-def network_of(generator: Generator) -> Literal["lite", "simswap"]:
-    """Return what settings and metadata call a generator."""
-    return "lite" if isinstance(generator, SimSwapLite) else "simswap"
+def settings_kept(state: Mapping[str, Any], where: object) -> SwapSettings:
+    """Return the settings in a run's checkpoint; raise WeightsError where it is of the generator before the painter.
+
+    What only that one was set by may stand in any checkpoint of its time, and says nothing of a SimSwap.
+    """
+    kept = {name: value for name, value in state["settings"].items() if name not in ITS_OWN}
+    if kept.get("network") == GONE:
+        raise WeightsError(
+            f"{where} is of a SimSwap-lite, which the painter has replaced: nothing goes on with it, `faceswap train` "
+            "makes a painter"
+        )
+    return make_record(SwapSettings, kept, "the checkpoint")
 
 
 def read_generator(given: Path) -> Origin:
@@ -62,19 +71,14 @@ def read_generator(given: Path) -> Origin:
         raise WeightsError(f"{path} holds no generator that can be read ({reason})") from error
 
 
-def settings_from(origin: Origin, settings: SwapSettings, *, told: bool) -> SwapSettings:
-    """Return the settings of a run that starts from `origin`: its network and, where none is set, its shape.
+def settings_from(origin: Origin, settings: SwapSettings) -> SwapSettings:
+    """Return the settings of a run that starts from `origin`: its shape, where none is set.
 
-    `told` says that the settings were given, not defaults. Raises UsageError where they name another network.
+    Raises UsageError for a painter.
     """
     if isinstance(origin.generator, Painter):
         raise UsageError(f"{origin.path} holds a painter, which learns from triplets: say --network painter")
-    network = network_of(origin.generator)
-    if told and settings.network != network:
-        raise UsageError(
-            f'{origin.path} holds a {network}, the settings ask for a {settings.network}: set network = "{network}"'
-        )
-    return replace(settings, network=network, shape=configuration(origin.generator) | settings.shape)
+    return replace(settings, shape=configuration(origin.generator) | settings.shape)
 
 
 def settings_in(space: Space, settings: SwapSettings) -> SwapSettings:
@@ -88,7 +92,7 @@ def settings_in(space: Space, settings: SwapSettings) -> SwapSettings:
     return replace(settings, shape=settings.shape | {"latent": latent})
 
 
-def copy_weights(origin: Origin, generator: Generator) -> None:
+def copy_weights(origin: Origin, generator: UnitRange) -> None:
     """Begin a generator with the weights of another; raise WeightsError where they do not fit."""
     try:
         load_strictly(generator, origin.generator.state_dict())
@@ -113,6 +117,6 @@ def _read_checkpoint(path: Path) -> Origin:
     if kind == "painter":
         generator = Painter(PainterConfig(**state["configuration"]))
     else:
-        generator = build_generator(make_record(SwapSettings, state["settings"], "the checkpoint"))
+        generator = build_generator(settings_kept(state, path))
     generator.load_state_dict(state["average"])
     return Origin(path, generator.eval(), state.get("space", OURS.name), state.get("size", 0))

@@ -1,15 +1,13 @@
-"""The terms of a generator's loss, one function each (SimSwap, section 3.4, and what the lite network adds)."""
+"""The terms of a generator's loss, one function each (SimSwap, section 3.4, and what is ours)."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...networks.light import luma
 from ..core.settings import Maps
 
 WEAK = 2  # hidden maps of a patch discriminator that weak matching takes: the deepest, which know pose and expression
 CONTRAST_MARGIN = 0.2
-PLAIN = 0.02  # standard deviation of brightness around a pixel at which detail hides half of a change
 
 
 def identity_loss(found: Tensor, wanted: Tensor) -> Tensor:
@@ -31,25 +29,6 @@ def light_loss(image: Tensor, target: Tensor) -> Tensor:
     """Return the L1 distance of both averaged over sixteenths of the side: light and complexion stay the target's."""
     patch = image.shape[-1] // 16
     return functional.l1_loss(functional.avg_pool2d(image, patch), functional.avg_pool2d(target, patch))
-
-
-def smoothness_loss(residual: Tensor, image: Tensor) -> Tensor:
-    """Return the mean variation of a residual (N, 1, h, w) and a part of its size, where the image (N, 3, S, S) shows.
-
-    On smooth skin a change of shading is dirt; beside lids, brows and lips, which hide it (texture masking), it counts
-    less.
-    """
-    residual = residual.float()
-    across, down = (
-        functional.pad(residual.diff(dim=axis).abs(), pad) for axis, pad in ((3, (0, 1)), (2, (0, 0, 0, 1)))
-    )
-    return (_smooth(image, residual) * (0.5 * (across + down) + 0.1 * residual.abs())).mean()
-
-
-def closed_gate_loss(gate: Tensor, portrait: Tensor) -> Tensor:
-    """Return how far a gate (N, 1, g, g) is closed, 0..1, where the portrait (N, 4, S, S) may be used."""
-    valid_mask = functional.interpolate(portrait[:, 3:], size=gate.shape[-2:], mode="bilinear", antialias=True)
-    return ((1 - gate.float()) * valid_mask).sum() / valid_mask.sum().clamp(min=1)
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -91,11 +70,3 @@ def blend_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tenso
         (gradient,) = torch.autograd.grad(maps[-1].float().sum(), blend, create_graph=True)
         penalties.append((gradient.float().flatten(1).norm(dim=1) - 1).square().mean())
     return torch.stack(penalties).mean()
-
-
-def _smooth(image: Tensor, like: Tensor) -> Tensor:
-    """Return (N, 1, h, w) in [0, 1]: where an image has no detail of its own, 1 on plain skin."""
-    small = functional.interpolate(luma(image.detach().float()), size=like.shape[-2:], mode="bilinear", antialias=True)
-    mean, square = (functional.avg_pool2d(part, 5, 1, 2, count_include_pad=False) for part in (small, small.square()))
-    contrast = (square - mean.square()).clamp(min=0).sqrt()
-    return PLAIN / (PLAIN + contrast)

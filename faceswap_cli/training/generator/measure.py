@@ -11,7 +11,6 @@ from torch.nn import functional
 from ...engines.select import open_network
 from ...evaluation.measures import pose_error, psnr, retrieval, squared_error
 from ...evaluation.turn import turn_of
-from ...networks.lite import SimSwapLite
 from ...networks.painter import PortraitPainter
 from ...portrait.landmarks import BRIDGE, CHIN, EYES, INNER_LIPS, LandmarkFinder
 from ...store import models
@@ -97,7 +96,7 @@ def _apertures(points: np.ndarray) -> np.ndarray:
 
 def sees_portrait(generator: nn.Module) -> bool:
     """Tell whether a generator of ours takes a portrait beside target and identity."""
-    return isinstance(generator, SimSwapLite | PortraitPainter)
+    return isinstance(generator, PortraitPainter)
 
 
 def _vectors(data: SwapData, rows: np.ndarray) -> Tensor:

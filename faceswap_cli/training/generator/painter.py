@@ -14,27 +14,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...errors import UsageError
+from ...errors import UsageError, WeightsError
 from ...networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
-from ...networks.export import read_state_dict
-from ...networks.layers import shrunk
+from ...networks.layers import load_strictly, shrunk
 from ...networks.light import Light, lit
 from ...networks.painter import LIGHT_SIDE, Painter, PainterConfig, Painting, PortraitPainter, laid_over, painted
 from ..core.averaged import Averaged, begin
-from ..core.checkpoint import load
+from ..core.checkpoint import LAST, load
 from ..core.options import TrainOptions
 from ..core.parallel import average_gradients, is_first, join_workers
-from ..core.run import Run, autocast, seed_step, set_rate, start_torch
-from ..core.settings import read_record
+from ..core.run import Run, autocast, seed_step, set_rate, share_done, start_torch
+from ..core.settings import make_record, read_record
 from ..core.sheets import write_sheet
 from ..data.triplet_data import Batch, TripletData
 from ..teachers.encoders import load_encoders
 from ..teachers.expression import ExpressionJudge, load_expression_judge
 from ..teachers.identity_judge import IdentityJudge
+from .generators import read_generator
 from .losses import CONTRAST_MARGIN, hinge_discriminator, hinge_generator, light_loss
 from .measure import to_picture
 from .painter_losses import answer_distance, broad_distance, edge_distance, map_distance, mean_over, texture_distance
 
+KIND = "painter"  # of its checkpoints
 STEPS, BATCH, LEARNING_RATE = 20_000, 8, 5e-4
 WARM_UP = 0.03  # share of a run in which the discriminator learns before it counts
 MEASURED, SHOWN = 48, 8
@@ -80,15 +81,49 @@ class PainterState:
 
 def train(options: TrainOptions) -> None:
     """Train until the steps or the minutes are used up, then leave the last checkpoint in the run's folder."""
-    settings = read_record(options.config, PainterSettings)
-    config = PainterConfig(**settings.shape)
+    run_painter(options, *begun(options))
+
+
+def begun(options: TrainOptions) -> tuple[PainterSettings, PainterState, int]:
+    """Return a run's settings, its networks as they start, and which worker this is.
+
+    Raises UsageError for what does not belong together, WeightsError for weights or a run of another network.
+    """
+    settings, config, origin = _goes_on(options) if options.resume else _told(options)
     device = start_torch(options)
     worker = join_workers(device)
     network = Painter(config).to(device)
-    if options.init_from is not None:
-        network.load_state_dict(read_painter(options.init_from))
+    if origin is not None:
+        load_strictly(network, origin.state_dict())
     encoders = load_encoders(options.teacher)
-    run_painter(options, settings, build_state("painter", network, settings, encoders, options), worker)
+    return settings, build_state(KIND, network, settings, encoders, options), worker
+
+
+def _told(options: TrainOptions) -> tuple[PainterSettings, PainterConfig, Painter | None]:
+    """Return settings and shape of a new run, and the painter it begins with: its shape holds where none is set."""
+    settings = read_record(options.config, PainterSettings)
+    origin = None if options.init_from is None else read_painter(options.init_from)
+    shape = {} if origin is None else asdict(origin.config)
+    return settings, make_record(PainterConfig, shape | settings.shape | _working(options), "shape"), origin
+
+
+def _goes_on(options: TrainOptions) -> tuple[PainterSettings, PainterConfig, None]:
+    """Return settings and shape of the run that is there; --config may change its losses, not its network."""
+    kept = load(options.output / LAST)
+    if kept.get("kind") != KIND:
+        raise WeightsError(f"{options.output} holds no painter's run (it holds {kept.get('kind', 'something else')})")
+    settings, shape = read_record(options.config, PainterSettings), kept["configuration"]
+    if options.config is None:
+        settings = make_record(PainterSettings, kept["settings"], "the checkpoint")
+    config = make_record(PainterConfig, shape | settings.shape | _working(options), "shape")
+    if asdict(config) != shape:
+        raise UsageError(f"{options.output} was begun with shape {shape}, not {asdict(config)}: --resume keeps it")
+    return settings, config, None
+
+
+def _working(options: TrainOptions) -> dict[str, int]:
+    """Return the side at which a painter paints, where the run is told one."""
+    return {} if options.size is None else {"working": options.size}
 
 
 def run_painter(options: TrainOptions, settings: PainterSettings, state: PainterState, worker: int) -> None:
@@ -97,9 +132,9 @@ def run_painter(options: TrainOptions, settings: PainterSettings, state: Painter
     device = next(state.painter.network.parameters()).device
     data = TripletData(options.data, (state.teacher or state.painter.network).working, options.seed)
     if options.resume:
-        _resume(run, state)
+        _resume(run, state, options)
     painter, batch_size = state.painter, options.batch or BATCH
-    run.start(painter.step, batch_size)
+    run.start(painter.step, batch_size, painter.progress)
     began = (time.monotonic(), painter.progress)
     for batch in _on(device, data.batches(batch_size, painter.step, worker)):
         if painter.progress >= 1 or run.out_of_time():
@@ -250,9 +285,12 @@ def build_state(
     )
 
 
-def read_painter(path: Path) -> dict[str, Tensor]:
-    """Return a painter's parameters from a shipped ONNX file or a checkpoint (its moving average)."""
-    return read_state_dict(path) if path.suffix == ".onnx" else load(path)["average"]
+def read_painter(path: Path) -> Painter:
+    """Return a painter from its ONNX file, run, checkpoint or name; raise WeightsError where it is another network."""
+    origin = read_generator(path)
+    if not isinstance(origin.generator, Painter):
+        raise WeightsError(f"{origin.path} holds a simswap, which learns from faces alone: say --network simswap")
+    return origin.generator
 
 
 def _on(device: torch.device, batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -308,8 +346,10 @@ def _painted(state: PainterState, rows: Batch) -> tuple[Batch, Tensor, Tensor]:
     return joined, torch.cat(images), torch.cat(composites)
 
 
-def _resume(run: Run, state: PainterState) -> None:
-    kept = load(run.last)
-    state.painter.restore(kept)
+def _resume(run: Run, state: PainterState, options: TrainOptions) -> None:
+    kept, painter = load(run.last), state.painter
+    painter.restore(kept)
+    steps = options.steps or STEPS  # which may be more than it began with
+    painter.progress = share_done(options, painter.step, steps, 0.0, painter.progress)
     state.discriminator.load_state_dict(kept["discriminator"])
     state.discriminator_optimiser.load_state_dict(kept["discriminator_optimiser"])

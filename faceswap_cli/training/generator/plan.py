@@ -8,11 +8,19 @@ from torch import nn
 from ...errors import UsageError, WeightsError
 from ..core.checkpoint import LAST, load
 from ..core.options import TrainOptions
-from ..core.settings import SwapSettings, make_record, read_settings
+from ..core.settings import SwapSettings, read_settings
 from ..teachers.encoders import names_of
 from ..teachers.spaces import Space, space_of
 from .adversarial import RunPlan
-from .generators import Origin, build_generator, configuration, read_generator, settings_from, settings_in
+from .generators import (
+    Origin,
+    build_generator,
+    configuration,
+    read_generator,
+    settings_from,
+    settings_in,
+    settings_kept,
+)
 
 SIZE = 112  # pixels, of a training crop where nothing says another
 SMALLEST, SIDE_STEP = 64, 16
@@ -38,9 +46,9 @@ def make_plan(options: TrainOptions, encoders: Sequence[nn.Module]) -> Plan:
             f"{origin.path} understands identities of {origin.space!r}, the encoder gives {space.name!r}: "
             f"give the encoder of that space as --teacher"
         )
-    settings = settings_in(space, settings_from(origin, settings, told=options.config is not None))
-    usual = origin.size if settings.network == "simswap" and origin.size else SIZE
-    return Plan(settings, checked_size(options.size or usual), space, names_of(encoders), origin=origin)
+    settings = settings_in(space, settings_from(origin, settings))
+    size = checked_size(options.size or origin.size or SIZE)
+    return Plan(settings, size, space, names_of(encoders), origin=origin)
 
 
 def checked_size(size: int) -> int:
@@ -55,11 +63,10 @@ def _resumed(options: TrainOptions, settings: SwapSettings, space: Space, encode
     kept = load(options.output / LAST)
     if kept.get("kind") != "generator":
         raise WeightsError(f"{options.output} holds no generator's run (it holds {kept.get('kind', 'something else')})")
-    began = make_record(SwapSettings, kept["settings"], "the checkpoint")
+    began = settings_kept(kept, options.output)
     settings = began if options.config is None else settings_in(space, settings)
     size = kept.get("size") or options.size or SIZE
     same = {
-        "network": (began.network, settings.network),
         "shape": tuple(configuration(build_generator(each)) for each in (began, settings)),
         "size": (size, options.size or size),
         "encoders (--teacher)": (kept.get("encoders", encoders), encoders),

@@ -1,8 +1,8 @@
-"""Train a SimSwap: `faceswap train`.
+"""Train a SimSwap: `faceswap train --network simswap`.
 
 Read `train` top to bottom; `discriminator_step` and `generator_step` return named losses. Batches of different people
 teach the identity, batches of one person teach what must stay. Source: SimSwap (Chen et al. 2020), sections 3.2 to
-3.4; SwapSettings says where the lite recipe leaves the paper.
+3.4; SwapSettings says where a default leaves the paper.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...networks.discriminator import DiscriminatorConfig, TwoScaleDiscriminator
-from ...networks.lite import Changes, SimSwapLite, apply_changes
+from ...networks.simswap import UnitRange
 from ..core.options import TrainOptions
 from ..core.parallel import join_workers
 from ..core.run import (
@@ -36,10 +36,9 @@ from ..teachers.expression import ExpressionJudge, load_expression_judge
 from ..teachers.identity_judge import IdentityJudge
 from ..teachers.known_faces import open_data
 from .adversarial import WARM_UP, Journal, TrainState
-from .generators import Generator, build_generator, copy_weights
+from .generators import build_generator, copy_weights
 from .losses import (
     blend_penalty,
-    closed_gate_loss,
     contrast_loss,
     feature_matching,
     hinge_discriminator,
@@ -48,7 +47,6 @@ from .losses import (
     light_loss,
     outside_loss,
     r1_penalty,
-    smoothness_loss,
 )
 from .measure import measure
 from .plan import Plan, make_plan
@@ -56,8 +54,8 @@ from .plan import Plan, make_plan
 STEPS, BATCH = 5000, 16
 HALVED_FOUR_TIMES = 96  # pixels; below it the coarse discriminator, with a fourth halving, has no patch left
 LOSSES = (  # every one a step can have: the columns of the log
-    "discriminator", "gradient_penalty", "outside", "light", "reconstruction", "smoothness", "closed_gate",
-    "expression", "identity", "contrast", "adversarial", "feature_matching",
+    "discriminator", "gradient_penalty", "outside", "light", "reconstruction", "expression", "identity", "contrast",
+    "adversarial", "feature_matching",
 )  # fmt: skip
 
 
@@ -69,7 +67,7 @@ class GeneratorState(TrainState):
     networks = ("generator", "average", "discriminator")
     optimisers = ("generator_optimiser", "discriminator_optimiser")
 
-    generator: Generator
+    generator: UnitRange
     expression: ExpressionJudge | None
     generator_optimiser: torch.optim.Optimizer
 
@@ -148,13 +146,11 @@ def build_discriminator(settings: SwapSettings, size: int) -> TwoScaleDiscrimina
     return TwoScaleDiscriminator(config)
 
 
-def generate(generator: nn.Module, batch: Batch) -> tuple[Tensor, Changes | None]:
-    """Return the swapped crops and, from the lite network, what it did to target and portrait."""
+def generate(generator: nn.Module, batch: Batch) -> Tensor:
+    """Return the swapped crops (N, 3, S, S)."""
     with autocast(batch.target.device):
-        if not isinstance(generator, SimSwapLite):
-            return generator(batch.target, batch.identity).float(), None
-        changes = generator.changes(batch.target, batch.identity, batch.portrait)
-    return apply_changes(batch.target, batch.portrait, changes), changes
+        swapped: Tensor = generator(batch.target, batch.identity).float()
+    return swapped
 
 
 def discriminator_step(
@@ -163,7 +159,7 @@ def discriminator_step(
     """Teach the discriminator to tell targets from swaps (those of the generator's step, if any); return its losses."""
     if fake is None:
         with torch.no_grad():
-            fake, _ = generate(state.generator, batch)
+            fake = generate(state.generator, batch)
     real = batch.target.detach().requires_grad_(settings.gradient_penalty > 0)
     with autocast(real.device):
         real_scales, fake_scales = state.discriminator(real), state.discriminator(fake)
@@ -185,8 +181,8 @@ def generator_step(
     state: GeneratorState, batch: Batch, settings: SwapSettings, step: int
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Teach the generator; return its losses, weighted as they were summed, and the swaps it made (detached)."""
-    fake, changes = generate(state.generator, batch)
-    losses = _attribute_losses(fake, changes, batch, settings)
+    fake = generate(state.generator, batch)
+    losses = _attribute_losses(fake, batch, settings)
     ramp = min(1.0, max(0.0, (step - settings.reconstruction_only + 1) / max(1, settings.identity_ramp)))
     if ramp > 0:
         losses |= {name: ramp * loss for name, loss in _identity_losses(fake, batch, state.judge, settings).items()}
@@ -200,7 +196,7 @@ def generator_step(
     return losses, fake.detach()
 
 
-def _attribute_losses(fake: Tensor, changes: Changes | None, batch: Batch, settings: SwapSettings) -> dict[str, Tensor]:
+def _attribute_losses(fake: Tensor, batch: Batch, settings: SwapSettings) -> dict[str, Tensor]:
     """Return what keeps the picture the target's."""
     losses = {
         "outside": settings.outside * outside_loss(fake, batch.target, batch.outside),
@@ -208,9 +204,6 @@ def _attribute_losses(fake: Tensor, changes: Changes | None, batch: Batch, setti
     }
     if batch.same:
         losses["reconstruction"] = settings.reconstruction * functional.l1_loss(fake, batch.target)
-    if changes is not None:
-        losses["smoothness"] = settings.smoothness * smoothness_loss(changes.residual, fake)
-        losses["closed_gate"] = settings.closed_gate * closed_gate_loss(changes.gate, batch.portrait)
     return losses
 
 
