@@ -93,9 +93,16 @@ def test_a_grade_that_cannot_be_meant_is_one_clear_line(
         look.tally(key, graded(look, tmp_path, f"row,1,2,preferred\n{line}\n"))
 
 
+def test_every_version_stands_at_every_number_as_often(look: ModuleType) -> None:
+    orders = [look.order_of(row, ["old", "new", "mean"], 3) for row in range(1, 25)]
+    for place in range(3):
+        assert sorted(order[place] for order in orders) == 8 * ["mean"] + 8 * ["new"] + 8 * ["old"]
+
+
 def test_the_order_differs_from_row_to_row_and_is_the_seeds_own(look: ModuleType) -> None:
     orders = [tuple(look.order_of(row, ["old", "new"], 0)) for row in range(1, 101)]
-    assert 35 < orders.count(("old", "new")) < 65
+    assert orders.count(("old", "new")) == 50
+    assert len({tuple(orders[start : start + 4]) for start in range(0, 100, 4)}) > 3
     assert orders == [tuple(look.order_of(row, ["old", "new"], 0)) for row in range(1, 101)]
     assert orders != [tuple(look.order_of(row, ["old", "new"], 1)) for row in range(1, 101)]
 
