@@ -20,6 +20,7 @@ from faceswap_cli.stages.parse import BROWS, EYES, GLASSES, HAIR, LIPS, MOUTH, S
 from faceswap_cli.stages.presence import FEATURES_BACK, parted
 from faceswap_cli.stages.tally import Tally
 from faceswap_cli.stages.track import Located
+from faceswap_cli.stages.views import Views
 from faceswap_cli.types import NO_FACE, Crop, Face
 
 SIDE = 160
@@ -107,7 +108,7 @@ def test_an_ear_beside_a_face_is_counted_and_the_face_swapped(data: Path, portra
 def test_faces_with_little_to_be_seen_of_them_are_faces(data: Path, name: str, width: int | None) -> None:
     opened = OpenBundle(find_bundle(OPTIONS), OPTIONS)
     rgb = read_photo(data / REAL[name]).frame.rgb
-    face = opened.detector().detect(rgb, (640, 128))[0]
+    face = opened.detector().detect(rgb, Views((640, 128)))[0]
     scale = 1.0 if width is None else width / float(face.box[2] - face.box[0])
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     face = replace(face, box=face.box * scale, points=face.points * np.float32(scale))
