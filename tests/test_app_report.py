@@ -17,6 +17,7 @@ from faceswap_cli.errors import LeftError, NoFaceError
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.pipeline import Swapper
+from faceswap_cli.stages.attendance import COVERED, LATE, Attendance, Left
 from faceswap_cli.stages.detect import open_detector
 from faceswap_cli.stages.identity import Encoder
 from faceswap_cli.stages.likeness import EVERY, MOST, Likeness, swapped_rgb
@@ -269,6 +270,18 @@ def test_notes_on_what_was_not_swapped_are_plain_sentences() -> None:
     ]
     assert told_others(Tally(frames=1, no_faces=1), Options()) == [
         "1 find without eyes, brows or a mouth was not swapped: no face"
+    ]
+
+
+def test_frames_before_somebody_was_recognised_come_with_what_swaps_them() -> None:
+    left = [Left(0, 0, 0.0, 0.2, 6, LATE), Left(0, 1, 4.0, 4.0, 1, LATE), Left(0, 1, 5.0, 5.1, 3, COVERED)]
+    assert told_others(Tally(frames=9, attendance=Attendance(left=left)), Options()) == [
+        "7 faces of somebody who was recognised only later in 9 frames were not swapped; "
+        "--plan FILE goes through the clip twice and swaps them"
+    ]
+    assert told_others(Tally(frames=9, attendance=Attendance(left=left[1:])), Options()) == [
+        "1 face of somebody who was recognised only later in 9 frames was not swapped; "
+        "--plan FILE goes through the clip twice and swaps it"
     ]
 
 

@@ -25,6 +25,7 @@ from PIL import Image
 from faceswap_cli.__main__ import main
 from faceswap_cli.cli.app import COMMANDS
 from faceswap_cli.cli.doctor import Finding, _verdict
+from faceswap_cli.stages.track import LOOK_AHEAD
 from faceswap_cli.store import models
 
 from .conftest import write_clip
@@ -83,6 +84,12 @@ def test_help_shows_what_the_command_is_for_and_a_real_example_and_imports_nothi
     assert shown.stderr == "0 []\n"
     is_group = command in ("models", "identity")
     assert re.search("Commands:" if is_group else r"^ +faceswap [a-z]+", shown.stdout, re.MULTILINE)
+
+
+def test_help_says_how_far_ahead_a_clip_is_known_and_what_goes_through_it_twice() -> None:
+    told = " ".join(faceswap("swap-video", "--help").stdout.split())
+    assert f"A clip is gone through once, knowing {LOOK_AHEAD} frames ahead; where --who" in told
+    assert "--ray go through it twice" in told
 
 
 @pytest.mark.parametrize("command", ["list", "fetch", "verify", "import", "remove"])

@@ -22,11 +22,13 @@ import numpy as np
 import pytest
 
 from faceswap_cli import Options, find_tracks, swap_video
+from faceswap_cli.cli.swapping import summary
 from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError
 from faceswap_cli.media.segments import file_sha256
 from faceswap_cli.parts.crew import Processes, together
 from faceswap_cli.parts.cut import Part
 from faceswap_cli.pipeline import Swapper
+from faceswap_cli.stages.attendance import LATE
 
 from .conftest import NODE, client_of_a_cluster, ray_cluster, write_clip
 
@@ -91,6 +93,39 @@ def test_a_gif_of_a_stretch_of_it_is_the_same_by_two_workers(
     assert (one.frames, one.faces_swapped) == (17, 17)
     assert file_sha256(two.output) == file_sha256(one.output)
     assert counted(two.report) == counted(one.report)
+
+
+@pytest.fixture(scope="module")
+def late(short_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 frames, five a second; the upper half of the face is covered in the first twelve, and unlike whose it is."""
+    views = [view.copy() for view in pictures(short_clip)]
+    for number, view in enumerate(views):
+        top = 28 - round(1.4 * number)  # of the face, which the camera leaves behind
+        view[top : top + 57, 105:225] = (60, 50, 45)
+    return write_clip(
+        tmp_path_factory.mktemp("late") / "late.mp4", [*views, *reversed(pictures(short_clip)[4:])], rate=5
+    )
+
+
+def test_who_is_covered_at_first_is_swapped_throughout_by_a_plan_and_told_by_one_pass(
+    portrait: Path, late: Path, options: Options, tmp_path: Path
+) -> None:
+    """Views are taken at frames 0, 3 and 6, the third of them of frame 12, as far ahead as it is looked."""
+    asked = replace(options, who=f"like:{portrait}")
+    one = swap_video(portrait, late, tmp_path / "one.mp4", asked)
+    assert [(each.first, each.last, each.frames, each.why) for each in one.left] == [(0.0, 1.0, 6, LATE)]
+    assert (one.frames, one.faces_swapped) == (20, 14)
+    assert "obama.jpg 0.00-1.00 s (recognised only later)" in summary(one)
+    assert "6 faces of somebody who was recognised only later" in " ".join(one.notes)
+    told: list[tuple[int, int | None]] = []
+    found = find_tracks(portrait, late, replace(asked, plan=tmp_path / "tracks.json"), lambda *step: told.append(step))
+    assert told == [(number, 20) for number in range(1, 21)]
+    assert [person.swap for person in found.people] == [True]
+    planned = swap_video(portrait, late, tmp_path / "planned.mp4", replace(asked, plan=found.path))
+    parts = swap_video(portrait, late, tmp_path / "parts.mp4", replace(asked, parts=2))
+    assert (planned.faces_swapped, planned.left, parts.faces_swapped, parts.left) == (20, (), 20, ())
+    assert file_sha256(parts.output) == file_sha256(planned.output)
+    assert {path.name for path in tmp_path.iterdir()} == {"one.mp4", "planned.mp4", "parts.mp4", "tracks.json"}
 
 
 def interrupting(at: int) -> Callable[[int, int | None], None]:

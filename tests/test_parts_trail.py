@@ -187,12 +187,13 @@ def test_a_run_broken_off_while_its_plan_is_made_goes_on_locating(
     assert {path.name for path in tmp_path.iterdir()} <= {"out.mp4", "tracks.json"}
 
 
-def test_a_located_frame_comes_back_with_its_shot(tmp_path: Path) -> None:
-    """A plan tells the cuts of the clip by it."""
+def test_a_located_frame_comes_back_with_its_shot_and_who_is_known(tmp_path: Path) -> None:
+    """A plan tells the cuts of the clip by it, and decides for whole tracks."""
     frame = Frame(np.zeros((2, 2, 3), np.uint8), 7, 700, Fraction(1, 1000))
-    (tmp_path / "rows").write_bytes(_row(Located(frame, (), 0, shot=2), Tally()))
+    (tmp_path / "rows").write_bytes(_row(Located(frame, (), 0, shot=2, known={4: 1}), Tally()))
     (planned,) = _read(tmp_path / "rows", 1)
-    assert (planned.index, planned.pts, planned.shot, planned.located(frame).shot) == (7, 700, 2, 2)
+    again = planned.located(frame)
+    assert (planned.index, planned.pts, planned.shot, again.shot, again.known) == (7, 700, 2, 2, {4: 1})
 
 
 def numbers(clip: Any, known: int, looked_at: int, late: int = 0) -> list[int]:

@@ -145,7 +145,7 @@ def test_all_that_changes_from_frame_to_frame_is_kept() -> None:
     before = [{name: repr(value) for name, value in vars(stage).items()} for stage in stages]
     for _ in zip(range(CUT + 4), follow(at, frames), strict=False):
         pass
-    parts = {"_shots", "_numbering", "_bridge", "_choices", "_recogniser"}  # they keep what they know themselves
+    parts = {"_shots", "_numbering", "_bridge", "_casting", "_recogniser"}  # they keep what they know themselves
     parts |= {"looks"}  # of the frame at hand, written before they are read
     for stage, fresh in zip(stages, before, strict=True):
         changed = {name for name, value in vars(stage).items() if repr(value) != fresh[name]}

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import NoFaceError
 from ..options import Options
 from ..pipeline import Swapper
+from ..stages.attendance import LATE
 from ..stages.likeness import Likeness
 from ..stages.tally import Tally
 
@@ -53,9 +54,18 @@ def told_others(tally: Tally, options: Options, names_somebody: bool = False) ->
         notes.append(f"{turned}; a higher --max-turn swaps {'it' if tally.faces_turned == 1 else 'them'}, and smears")
     if tally.no_faces:
         notes.append(f"{_no_faces(tally, where)}: no face")
+    notes += _told_late(tally, where)
     if 0 < _WORTH_A_NOTE * tally.frames <= tally.faces_unsure:
         notes.append(f"{_unsure(tally, where)}; {_surest(tally)}")
     return notes
+
+
+def _told_late(tally: Tally, where: str) -> list[str]:
+    late = sum(each.frames for each in tally.attendance.left if each.why == LATE)
+    if not late:
+        return []
+    somebody = _not_swapped(late, "face", f" of somebody who was recognised only later{where}")
+    return [f"{somebody}; --plan FILE goes through the clip twice and swaps {'it' if late == 1 else 'them'}"]
 
 
 def _unsure(tally: Tally, where: str = "") -> str:

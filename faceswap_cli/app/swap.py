@@ -192,6 +192,8 @@ def recipe_of(cast: Cast, bundle: Bundle, options: Options, tracks: TrackPlan | 
     written = [] if options.people is None else [file_of(options.people)]
     files = [*(path for _, path, _ in photos), *named, *written, *networks, *detectors]
     chosen = [f"{who} {face}" for who, _, face in photos]
+    # By a plan somebody who is named is swapped from the first frame on, else not before they are recognised.
+    chosen += ["whole tracks"] if options.plan is not None and _are_recognised(cast, options) else []
     chosen += [tracks.edit] if tracks is not None and tracks.edit is not None else []
     parts = [__version__, stages, corrections, *map(_digest_of, files), *chosen]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -208,6 +210,10 @@ def _whos(cast: Cast, options: Options) -> list[Who]:
     """Return everybody who is named."""
     has_people = options.people is not None
     return [*(read_who(who, has_people, "map") for who in cast if who is not None), options.meant, options.spared]
+
+
+def _are_recognised(cast: Cast, options: Options) -> bool:
+    return any(who.photo is not None or who.person is not None for who in _whos(cast, options))
 
 
 def _counted(written: WriteReport, tally: Tally) -> dict[str, Any]:

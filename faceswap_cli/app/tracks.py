@@ -1,5 +1,6 @@
 """Write down who is where in a clip and who would be swapped, and swap nobody yet."""
 
+from collections import deque
 from pathlib import Path
 
 from ..errors import UsageError
@@ -29,9 +30,7 @@ def find_tracks(source: Source, input: str | Path, options: Options, progress: P
     with open_clip(run.input) as clip:
         swapper = open_swapper(run, read_roles(run))
         film = begun_film(run, clip, swapper, options.plan, None)
-        for done, _ in enumerate(film.locate(), 1):
-            if progress is not None:
-                progress(done, max(film.frames, done) if film.frames else None)
+        deque(film.locate(progress), maxlen=0)
         if not film.seen.frames_with_face:
             raise no_face(run.input, film.seen, swapper)
         return film.plan()

@@ -10,8 +10,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from ..media.people_file import People
 from ..media.reader import Clip
 from ..media.writer import ClipWriter
@@ -19,7 +17,7 @@ from ..options import Options
 from ..pipeline import Swapper
 from ..stages.tally import Tally
 from ..stages.track import Located
-from ..types import Detections, Frame, PassedOver, Swapped
+from ..types import Detections, PassedOver, Swapped
 from .bench import News, PartDone, StretchDone
 from .crew import OpenBench, alone, crew_for, together
 from .cut import Cuts, Part, stretches_of
@@ -27,6 +25,7 @@ from .plan_file import Heading, PlanWriter, TrackPlan, read_plan
 from .records import PlannedFrame
 from .roll import Roll
 from .trail import Trail
+from .whole_tracks import whole_tracks
 
 Progress = Callable[[int, int | None], None]  # frames done, frames in all (None when unknown)
 
@@ -55,23 +54,35 @@ class Film:
         options = self.options
         return self.known.frame_count if self.known else self.clip.estimated_frames(options.start, options.end)
 
-    def locate(self) -> Generator[PlannedFrame, None, None]:
-        """Yield the clip's frames by what is in them, and write the plan behind the last one, if anybody is swapped."""
-        seen = self.seen
+    def locate(self, progress: Progress | None = None) -> Generator[PlannedFrame, None, None]:
+        """Yield the clip's frames by what is in them, and write the plan behind the last one, if anybody is swapped.
+
+        Where somebody is named, none is yielded before all are located: who a track is counts from its first frame.
+        """
         writer = PlanWriter(self.path, self.heading, Roll(self.people))
         try:
-            with closing(self._located()) as located:
-                for each in located:
-                    passed_over = tuple(seen.passed_over(each.frame.pts))
-                    seen.add(each)
-                    frame = each.frame
-                    planned = PlannedFrame(frame.index, frame.pts, each.faces, each.others, passed_over, each.shot)
-                    writer.add(planned, float(frame.shown))
+            with closing(self._planned(progress)) as located, closing(self._decided(located)) as frames:
+                for planned in frames:
+                    writer.add(planned, float(planned.without_picture(self.clip).shown))
                     yield planned
-            if seen.frames_with_face:
+            if self.seen.frames_with_face:
                 writer.finish(self.clip.losses())
         finally:
             writer.discard()
+
+    def _planned(self, progress: Progress | None) -> Generator[PlannedFrame, None, None]:
+        with closing(self._located()) as located:
+            for each in located:
+                planned = PlannedFrame.of(each, self.seen.passed_over(each.frame.pts))
+                self.seen.add(each)
+                _tell(progress, self.seen.frames, self.frames)
+                yield planned
+
+    def _decided(self, located: Generator[PlannedFrame, None, None]) -> Generator[PlannedFrame, None, None]:
+        cast = self.swapper.equipment.cast
+        if cast.recogniser is None:
+            return located
+        return whole_tracks(located, self.clip, cast, self.path.with_name(self.path.name + ".seen.part"))
 
     def _located(self) -> Generator[Located, None, None]:
         if self.trail is not None:
@@ -143,9 +154,9 @@ def _tell(progress: Progress | None, done: int, frames: int) -> None:
 
 def _counted(clip: Clip, plan: TrackPlan, missed: dict[int, tuple[PassedOver, ...]]) -> Tally:
     """Go through the plan once more, as if all of it had been met frame by frame."""
-    tally, picture = Tally(), np.broadcast_to(np.uint8(0), (clip.height, clip.width, 3))
+    tally = Tally()
     for planned in plan.frames():
-        frame = Frame(picture, planned.index, planned.pts, clip.time_base, start=clip.start_time)
+        frame = planned.without_picture(clip)
         tally.pass_over(frame, Detections((), planned.passed_over))
         tally.add(planned.located(frame))
         if missed.get(planned.index):

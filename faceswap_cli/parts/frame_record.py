@@ -1,4 +1,7 @@
-"""A frame of a plan as JSON: single floats are written so short that they come back as the same bits."""
+"""A frame of a plan as JSON: single floats are written so short that they come back as the same bits.
+
+While a plan is made, or a run goes on, more is kept of a frame than its plan says: `located_record`.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -40,6 +43,16 @@ def frame_of(record: dict[str, Any]) -> PlannedFrame:
         tuple(face for face, source in faces if source is None),
         tuple(PassedOver(_placed(each), str(each["why"])) for each in record["passed_over"]),
     )
+
+
+def located_record(frame: PlannedFrame, seconds: float) -> dict[str, Any]:
+    """Return a frame's record with its shot and who those in sight are taken for."""
+    return frame_record(frame, seconds) | {"shot": frame.shot, "known": [*frame.known.items()]}
+
+
+def located_of(record: dict[str, Any]) -> PlannedFrame:
+    """Return the frame such a record tells of; raises what `frame_of` raises."""
+    return replace(frame_of(record), shot=record["shot"], known=dict(record["known"]))
 
 
 def _face_record(face: Face) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class PlanWriter:
         try:
             self._file = self._rows.open("w", encoding="utf-8")
         except OSError as error:
-            raise _refused(path, error) from error
+            raise refused(path, error) from error
 
     def add(self, frame: PlannedFrame, seconds: float) -> None:
         """Note a frame, shown so many seconds after the clip's first picture."""
@@ -86,7 +86,7 @@ class PlanWriter:
         try:
             self._file.write(("," if self._count else "") + "\n  " + json.dumps(record))
         except OSError as error:
-            raise _refused(self._path, error) from error
+            raise refused(self._path, error) from error
         self._count += 1
 
     def finish(self, damage: Sequence[str]) -> None:
@@ -103,7 +103,7 @@ class PlanWriter:
             os.replace(whole, self._path)
         except OSError as error:
             whole.unlink(missing_ok=True)
-            raise _refused(self._path, error) from error
+            raise refused(self._path, error) from error
         finally:
             self.discard()
 
@@ -307,5 +307,6 @@ def _member(name: str, value: Any) -> str:
     return f' "{name}": {json.dumps(value, ensure_ascii=False)}'
 
 
-def _refused(path: Path, error: OSError) -> OutputError:
+def refused(path: Path, error: OSError) -> OutputError:
+    """Word the error for a plan, or what it is made from, that cannot be written."""
     return OutputError(f"{path} cannot be written: {error.strerror}")

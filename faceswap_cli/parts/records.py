@@ -1,8 +1,11 @@
 """What the plan of a clip's tracks holds: who is where in every frame, and who of them is swapped."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from ..media.reader import Clip
 from ..stages.track import Located
 from ..types import Face, Frame, PassedOver
 
@@ -19,12 +22,25 @@ class PlannedFrame:
     others: tuple[Face, ...] = ()  # in sight and left as they are
     passed_over: tuple[PassedOver, ...] = ()
     shot: int = 0  # counted from 0; a plan on disk tells the cuts alone
+    known: Mapping[int, int] = field(default_factory=dict)  # by track: who they are taken for; in no plan on disk
+
+    @classmethod
+    def of(cls, located: Located, passed_over: Sequence[PassedOver]) -> "PlannedFrame":
+        """Return what was located in a frame, and passed over."""
+        at = located.frame
+        parts = located.faces, located.others, tuple(passed_over), located.shot, located.known
+        return cls(at.index, at.pts, *parts)
 
     def located(self, frame: Frame) -> Located:
         """Return what locating gave of the frame itself."""
         everybody = (*self.chosen, *self.others)
         tracks = frozenset(face.track for face in everybody)
-        return Located(frame, self.chosen, len(everybody), tracks, self.others, self.shot)
+        return Located(frame, self.chosen, len(everybody), tracks, self.others, self.shot, self.known)
+
+    def without_picture(self, clip: Clip) -> Frame:
+        """Return the frame of a clip, black."""
+        black = np.broadcast_to(np.uint8(0), (clip.height, clip.width, 3))
+        return Frame(black, self.index, self.pts, clip.time_base, start=clip.start_time)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,10 @@ frame that is missing, and goes on finding faces behind the last such moment: th
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import numpy as np
 
 from ..errors import MediaError
 from ..media.reader import Clip, ResumePoint
@@ -25,7 +23,7 @@ from ..stages.state import decoded, encoded, frame_times
 from ..stages.tally import Tally
 from ..stages.track import Located
 from ..types import Detections, Frame, PassedOver
-from .frame_record import frame_of, frame_record
+from .frame_record import located_of, located_record
 from .records import PlannedFrame
 
 
@@ -104,7 +102,7 @@ class Trail:
             return
         named, pictured = frame_times(mark.state), dict[int, Frame]()
         for planned in _read(self.writer.store.trail[0], mark.located):
-            frame = next(frames) if planned.index in mark.times else self._blank(planned)
+            frame = next(frames) if planned.index in mark.times else planned.without_picture(self.clip)
             if planned.index in named:
                 pictured[planned.index] = frame
             tally.pass_over(frame, Detections((), planned.passed_over))
@@ -113,10 +111,6 @@ class Trail:
             pictured[frame.index] = frame
             tally.pass_over(frame, Detections((), tuple(mark.passed_over[frame.pts])))
         locator.restore(mark.state, pictured)
-
-    def _blank(self, planned: PlannedFrame) -> Frame:
-        picture = np.broadcast_to(np.uint8(0), (self.clip.height, self.clip.width, 3))
-        return Frame(picture, planned.index, planned.pts, self.clip.time_base, start=self.clip.start_time)
 
     def _noted(
         self, located: Iterator[Located], tally: Tally, locator: Locator, known: int
@@ -160,12 +154,11 @@ class Trail:
 
 def _row(located: Located, tally: Tally) -> bytes:
     frame = located.frame
-    passed_over = tuple(tally.passed_over(frame.pts))
-    planned = PlannedFrame(frame.index, frame.pts, located.faces, located.others, passed_over)
-    return json.dumps(frame_record(planned, float(frame.shown)) | {"shot": located.shot}).encode() + b"\n"
+    planned = PlannedFrame.of(located, tally.passed_over(frame.pts))
+    return json.dumps(located_record(planned, float(frame.shown))).encode() + b"\n"
 
 
 def _read(path: Path, count: int) -> Iterator[PlannedFrame]:
     with path.open("rb") as rows:
         for record in map(json.loads, islice(rows, count)):
-            yield replace(frame_of(record), shot=record["shot"])
+            yield located_of(record)

@@ -18,6 +18,7 @@ from .merit import facing
 from .track import Located
 
 COVERED = "covered or not found"
+LATE = "recognised only later"
 _TURNED = 0.35  # `facing` below which a face that is lost was turning away
 _EDGE = 0.1  # of a face's width from the picture's edge is at it
 _SAME_PLACE = 0.2  # overlap (IoU) from which what was passed over lies where somebody is
@@ -70,6 +71,8 @@ class Attendance:
     _tracks: dict[tuple[int, int], _Track] = field(default_factory=dict)  # by role and track
     _open: dict[int, Left] = field(default_factory=dict)  # by track, the last one
     _recent: deque[_Moment] = field(default_factory=deque)  # of the last PATIENCE seconds
+    _waiting: dict[int, list[tuple[int | None, Left]]] = field(default_factory=dict)  # see `_wait`; of this shot
+    _shot: int = 0
     _passed: dict[int, Sequence[PassedOver]] = field(default_factory=dict)  # by pts, of frames that are to come
     _frames: int = 0
 
@@ -85,6 +88,7 @@ class Attendance:
         """Note who is in sight, and who was in the frames before in which they were not found."""
         now = float(located.frame.shown)
         passed = self._passed.pop(located.frame.pts, [])
+        self._wait(located, now)
         for face in located.faces:
             known = self._tracks.get((face.role, face.track))
             before = known or self._lost(face, located)
@@ -123,6 +127,22 @@ class Attendance:
             }
             for role, name in enumerate(names)
         ]
+
+    def _wait(self, located: Located, now: float) -> None:
+        """Note who is in sight and not chosen, and of those chosen when they were not as nobody knew who they are."""
+        if located.shot != self._shot:
+            self._shot = located.shot
+            self._waiting.clear()
+        for face in located.faces:
+            for known, left in self._waiting.pop(face.track, []):
+                if known != located.known.get(face.track):
+                    self.left.append(replace(left, role=face.role))
+        for track in located.tracks - {face.track for face in located.faces}:
+            stretches, known = self._waiting.setdefault(track, []), located.known.get(track)
+            if not stretches or stretches[-1][0] != known or stretches[-1][1].number != self._frames - 1:
+                stretches.append((known, Left(0, track, now, now, 0, LATE)))
+            left = stretches[-1][1]
+            left.last, left.number, left.frames = now, self._frames, left.frames + 1
 
     def _lost(self, face: Face, located: Located) -> _Track | None:
         """Return whoever was lost where a new track of the same role begins: it may be theirs."""

@@ -9,7 +9,7 @@ behind; the same frames always give the same tracks.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +17,8 @@ import numpy as np
 from ..types import Face, Frame
 from .appearance import alike, look_of
 from .bridge import Bridge, Consent
-from .choice import Choice, Moment
+from .casting import Casting
+from .choice import Moment
 from .numbering import Numbering
 from .shots import FLASH, Shots
 from .state import Resumable
@@ -25,8 +26,8 @@ from .who import Recogniser, Wanted
 
 REACH = 3  # frames on each side that smooth a frame's points
 LONGEST_GAP = 3  # frames in which a face may be missed and is filled in
-_AHEAD = REACH + LONGEST_GAP
-LOOK_AHEAD = _AHEAD + FLASH
+AHEAD = REACH + LONGEST_GAP  # frames behind one that are known when it is decided who is swapped in it
+LOOK_AHEAD = AHEAD + FLASH
 
 _SEEN = 0.5  # likeness of a filled face to those beside the gap from which it is there: of 22 clips all are above it
 _MEMORY_SECONDS = 0.06  # how fast the weight of a neighbour falls with its distance in time
@@ -43,6 +44,7 @@ class Located:
     tracks: frozenset[int] = frozenset()  # everybody in sight
     others: tuple[Face, ...] = ()  # those in sight who are left
     shot: int = 0
+    known: Mapping[int, int] = field(default_factory=dict)  # by track: who they are taken for, of those named
 
 
 class Track(Resumable):
@@ -61,7 +63,7 @@ class Track(Resumable):
         """Choose up to so many faces, None: all, for each role; bridge longer gaps where somebody consents."""
         self._shots, self._numbering = Shots(), Numbering()
         self._bridge = None if consent is None else Bridge(consent)
-        self._choices = [(want, Choice(face_limit, want.place)) for want in wanted]
+        self._casting = Casting(face_limit, wanted)
         self._recogniser = recogniser
         self._window: deque[Moment] = deque()
         self._position = 0  # of the frame to be given next within the window
@@ -70,7 +72,7 @@ class Track(Resumable):
         """Yield every frame with its chosen faces, LOOK_AHEAD frames behind the sightings."""
         for shot, frame, faces in self._shots.of(sightings):
             self.take(shot, frame, faces)
-            if len(self._window) - self._position > _AHEAD:
+            if len(self._window) - self._position > AHEAD:
                 yield self._locate_next()
         while self._position < len(self._window):
             yield self._locate_next()
@@ -86,7 +88,7 @@ class Track(Resumable):
             part.restore(known, frames)
 
     def _parts(self) -> list[Resumable]:
-        parts = [self._shots, self._numbering, self._bridge, self._recogniser, *(choice for _, choice in self._choices)]
+        parts = [self._shots, self._numbering, self._bridge, self._recogniser, *self._casting.choices]
         return [part for part in parts if part is not None]
 
     def take(self, shot: int, frame: Frame, faces: Sequence[Face]) -> None:
@@ -104,25 +106,16 @@ class Track(Resumable):
         now = moments[position]
         steadied = {number: _steady(moments, position, number) for number in now.faces}
         ahead = [moment for moment in moments[position:] if moment.shot == now.shot]
-        roles = self._choose(ahead)
+        known = {} if self._recogniser is None else self._recogniser.of_clip(ahead)
+        roles = self._casting.choose(ahead, known)
         chosen = sorted(
             (replace(steadied[each], role=role) for each, role in roles.items()), key=lambda face: -face.area
         )
         others = tuple(face for number, face in steadied.items() if number not in roles)
         self._advance()
         faces = tuple(sorted(chosen, key=lambda face: -face.area))
-        return Located(now.frame, faces, len(now.faces), frozenset(now.faces), others, now.shot)
-
-    def _choose(self, ahead: list[Moment]) -> dict[int, int]:
-        """Return the tracks to swap now, each with its role; who is meant by several gets the first one's."""
-        known = {} if self._recogniser is None else self._recogniser.of_clip(ahead)
-        roles: dict[int, int] = {}
-        for role, (want, choice) in enumerate(self._choices):
-            seen = {number for moment in ahead for number in moment.faces}
-            free = {number for number in seen if number not in roles and want.may_be(known.get(number))}
-            moments = [_only(moment, free) for moment in ahead]
-            roles |= dict.fromkeys(choice.choose(moments[0], moments), role)
-        return roles
+        told = {number: who for number in now.faces if (who := known.get(number)) is not None}
+        return Located(now.frame, faces, len(now.faces), frozenset(now.faces), others, now.shot, told)
 
     def _advance(self) -> None:
         self._position += 1
@@ -146,10 +139,6 @@ class Track(Resumable):
                 look = look_of(moment.frame.rgb, between)
                 if max(alike(look, each) for each in known) >= _SEEN:
                     moment.faces[number] = between
-
-
-def _only(moment: Moment, numbers: set[int]) -> Moment:
-    return replace(moment, faces={number: face for number, face in moment.faces.items() if number in numbers})
 
 
 def _steady(moments: list[Moment], position: int, number: int) -> Face:
