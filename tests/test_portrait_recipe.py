@@ -260,6 +260,10 @@ def test_a_clip_made_with_other_corrections_or_numbers_is_not_gone_on_with(
         assert recipe_of({None: [portrait]}, bundle, OPTIONS) != usual
     assert recipe_of({None: [portrait]}, bundle, OPTIONS) == usual
     assert recipe_of({None: [portrait]}, bundle, replace(OPTIONS, without=("grain",))) != usual
+    planned, named = replace(OPTIONS, plan=Path("tracks.json")), f"like:{portrait}"
+    assert recipe_of({None: [portrait]}, bundle, planned) == usual
+    assert recipe_of({named: [portrait]}, bundle, planned) != recipe_of({named: [portrait]}, bundle, OPTIONS)
+    assert recipe_of({"left": [portrait]}, bundle, planned) == recipe_of({"left": [portrait]}, bundle, OPTIONS)
     finer = replace(Eyelids().settings, open=0.07)
     steps = tuple(replace(step, settings=finer) if isinstance(step, Eyelids) else step for step in module.STEPS)
     monkeypatch.setattr("faceswap_cli.app.swap.RECIPE", Recipe(steps))

@@ -12,6 +12,7 @@ from faceswap_cli.errors import NoFaceError, UsageError
 from faceswap_cli.media.people_file import People, Person, Sighting
 from faceswap_cli.options import PLACES, Options, Who
 from faceswap_cli.stages.cast import Cast, find_cast
+from faceswap_cli.stages.choice import Moment
 from faceswap_cli.stages.identity import Encoder
 from faceswap_cli.stages.places import in_order
 from faceswap_cli.stages.track import Located, Track
@@ -106,6 +107,27 @@ def test_a_track_is_looked_at_a_few_times_and_no_more() -> None:
     encoder = BySize(w20=[0.6])
     followed([[face(0, 0, 20)]] * 300, LIKE_ANNA, by=knowing_anna(encoder))
     assert len(encoder.asked) == MOST_VIEWS
+
+
+def looked_at(widths: list[float], encoder: Encoder) -> list[int | None]:
+    """Who one track is taken for in each frame, of a noise that is much as sharp at any size, where it is so wide."""
+    known, noise = knowing_anna(encoder), np.random.default_rng(0).integers(0, 255, (320, 320, 3), np.uint8)
+    frames = [replace(frame(index), rgb=noise) for index in range(len(widths))]
+    moments = [Moment(at, 0, {7: face(100, 100, width)}) for at, width in zip(frames, widths, strict=True)]
+    return [known.of_clip(moments[at : at + 7])[7] for at in range(len(moments))]
+
+
+def test_who_comes_near_is_recognised_by_better_views_in_place_of_the_worst() -> None:
+    """The five views up to frame 60 have a cosine of 0.1. At 105 one of 0.9 makes it 0.28, a second one at 120 0.48."""
+    encoder = BySize(w40=[0.1], w80=[0.9])
+    assert looked_at([40] * 100 + [80] * 100, encoder) == [None] * 120 + [0] * 80
+    assert encoder.asked == [40] * 5 + [80] * 5
+
+
+def test_who_is_seen_hardly_better_is_not_looked_at_again() -> None:
+    encoder = BySize(w40=[0.1], w44=[0.9])
+    assert looked_at([40] * 100 + [44] * 100, encoder) == [None] * 200
+    assert encoder.asked == [40] * 5
 
 
 def test_a_view_that_is_a_little_less_like_changes_nothing() -> None:

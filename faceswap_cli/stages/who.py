@@ -21,6 +21,7 @@ from .state import Resumable
 
 MOST_VIEWS = 5  # of a track that its likeness is told by
 _VIEW_EVERY = 0.5  # seconds between two of them
+_BETTER = 1.5  # times the merit of the worst of them has a view that takes its place: who comes near is seen better
 _DOUBT = 0.1  # likeness by which somebody must fall short, or another be likest, to be no longer taken for the same
 
 
@@ -44,6 +45,7 @@ class _Track:
 
     last: float  # seconds: when it was in sight
     views: list[np.ndarray] = field(default_factory=list)  # (D,) each
+    merits: list[float] = field(default_factory=list)  # of these
     viewed: float = -np.inf  # seconds: when the last view was taken
     known: int | None = None  # who it is
     is_certain: bool = False  # by when and where it is
@@ -80,9 +82,10 @@ class Recogniser(Resumable):
         for number in ahead[0].faces:
             track = self._tracks.setdefault(number, _Track(now))
             track.last = now
-            if not track.is_certain and len(track.views) < MOST_VIEWS and now - track.viewed >= _VIEW_EVERY:
+            if not track.is_certain and now - track.viewed >= _VIEW_EVERY:
                 track.viewed = now
-                self._look(track, [(each, each.faces[number]) for each in ahead if number in each.faces])
+                seen = [(each, each.faces[number]) for each in ahead if number in each.faces]
+                self._look(track, seen if len(track.views) < MOST_VIEWS else seen[:1])
         self._tracks = {number: track for number, track in self._tracks.items() if now - track.last <= PATIENCE}
         return {number: track.known for number, track in self._tracks.items()}
 
@@ -92,15 +95,23 @@ class Recogniser(Resumable):
         return self._likest([self._encoder.embed(rgb, face)], person)
 
     def _look(self, track: _Track, seen: list[tuple[Moment, Face]]) -> None:
-        """Say who a track is by where it is written down, else by one more view."""
+        """Say who a track is by where it is written down, else by one more view, if it is good enough."""
         votes = Counter(self._whose(float(moment.frame.shown), face) for moment, face in seen)
         votes.pop(None, None)
         person = votes.most_common(1)[0][0] if votes else None
         if person is not None and self._is_certain(person):
             track.known, track.is_certain = self._written.get(person), True
             return
-        moment, face = max(seen, key=lambda each: merit_of(each[0].frame.rgb, each[1]))
+        merits = [merit_of(moment.frame.rgb, face) for moment, face in seen]
+        best = int(np.argmax(merits))
+        if len(track.views) == MOST_VIEWS:
+            worst = int(np.argmin(track.merits))
+            if merits[best] <= _BETTER * track.merits[worst]:
+                return
+            del track.views[worst], track.merits[worst]
+        moment, face = seen[best]
         track.views.append(self._encoder.embed(moment.frame.rgb, face))
+        track.merits.append(merits[best])
         track.known = self._likest(track.views, person, track.known)
 
     def _whose(self, seconds: float, face: Face) -> int | None:
