@@ -70,6 +70,24 @@ def test_of_two_who_are_meant_the_largest_is_swapped_as_if_both_had_been_known(t
     assert planned == [[70]] * 60
 
 
+def test_who_vanishes_within_the_frames_known_ahead_comes_second_as_in_one_pass(tmp_path: Path) -> None:
+    """The large one is in sight in three frames of the seven that are known at the first one."""
+    sightings = [[SMALL, LARGE]] * 3 + [[SMALL]] * 57
+    one, planned = both_ways(sightings, LIKE_ANNA, tmp_path, w20=[0.1, 0.9], w80=[0.6])
+    assert one[:15] == [[70]] * 3 + [[]] * 12
+    assert planned == [[0]] * 60
+
+
+def test_a_shot_is_chosen_for_by_its_own_frames_alone(tmp_path: Path) -> None:
+    """Both are there in all three frames of the first shot; of the second the small one alone would be known ahead."""
+    faces = (replace(SMALL, track=0), replace(LARGE, track=1))
+    first = [PlannedFrame(at, at, (), faces, known={1: 0} if at else {}) for at in range(3)]
+    second = [PlannedFrame(at, at, (), faces[:1], shot=1) for at in range(3, 30)]
+    known = [replace(each, known={0: 0, **each.known}) for each in [*first, *second]]
+    made = decided(known, tmp_path, LIKE_ANNA)
+    assert [[face.track for face in each.chosen] for each in made] == [[1]] * 3 + [[0]] * 27
+
+
 def planned(seen: list[tuple[int, int | None]], *, chosen: bool = False) -> list[PlannedFrame]:
     """Frames in which track 0 is taken for somebody, or for nobody (None): so many each; -1 means out of sight."""
     frames, faces = list[PlannedFrame](), (replace(SMALL, track=0, role=int(chosen)),)
@@ -88,12 +106,20 @@ def planned(seen: list[tuple[int, int | None]], *, chosen: bool = False) -> list
         ),  # 32 frames from sight to sight, more than a second: known by the other stay
         ([(9, 0), (31, -1), (5, 0), (4, None)], 9),  # only the stay is taken back in which it was wrong
         ([(9, 0), (29, -1), (5, 0), (4, None)], 0),  # 30 frames, a second: all of it is one stay
+        ([(5, 0), (3, None), (5, 0)], 13),  # doubted for a while only
     ],
 )
 def test_each_stay_of_a_track_is_decided_by_itself_if_it_is_at_all(
     seen: list[tuple[int, int | None]], swapped: int, tmp_path: Path
 ) -> None:
     assert sum(len(each.chosen) for each in decided(planned(seen), tmp_path, LIKE_ANNA)) == swapped
+
+
+def test_of_two_stays_in_the_frames_known_ahead_each_has_its_own_decision(tmp_path: Path) -> None:
+    """Taken back in the second frame; the third one is shown 40 / 30 seconds later, and it is her again."""
+    frames = planned([(1, 0), (1, None), (2, 0)])
+    late = [replace(each, pts=each.pts + 40 * (each.index > 1)) for each in frames]
+    assert [len(each.chosen) for each in decided(late, tmp_path, LIKE_ANNA)] == [0, 0, 1, 1]
 
 
 def test_where_nobody_is_known_late_the_frames_stay_as_they_were_located(tmp_path: Path) -> None:

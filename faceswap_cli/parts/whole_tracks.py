@@ -131,7 +131,9 @@ class _Chooser:
     def next(self) -> PlannedFrame:
         """Return the frame that has waited longest, with those chosen who are to be swapped."""
         frame, now = self.waiting[0]
-        known = {track: who for each, _ in reversed(self.waiting) for track, who in each.known.items()}
+        known = dict[int, int | None]()
+        for each, moment in reversed(self.waiting):
+            known |= {track: each.known.get(track) for track in moment.faces}
         roles = self.casting.choose([moment for _, moment in self.waiting if moment.shot == now.shot], known)
         self.waiting.popleft()
         chosen = [replace(now.faces[track], role=role) for track, role in roles.items()]
