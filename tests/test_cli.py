@@ -25,7 +25,7 @@ from PIL import Image
 from faceswap_cli.__main__ import main
 from faceswap_cli.cli.app import COMMANDS
 from faceswap_cli.cli.doctor import Finding, _verdict
-from faceswap_cli.stages.track import LOOK_AHEAD
+from faceswap_cli.stages.track import AHEAD
 from faceswap_cli.store import models
 
 from .conftest import write_clip
@@ -88,7 +88,7 @@ def test_help_shows_what_the_command_is_for_and_a_real_example_and_imports_nothi
 
 def test_help_says_how_far_ahead_a_clip_is_known_and_what_goes_through_it_twice() -> None:
     told = " ".join(faceswap("swap-video", "--help").stdout.split())
-    assert f"A clip is gone through once, knowing {LOOK_AHEAD} frames ahead; where --who" in told
+    assert f"A clip is gone through once, looking {AHEAD} frames ahead to tell whom to swap; where --who" in told
     assert "--ray go through it twice" in told
 
 

@@ -31,8 +31,9 @@ def swap_video(
 
     Timing, sound, tracks and everything outside the face stay as they are. Interrupted, the same command goes on where
     it stopped. The result goes beside the input as <input>_swapped unless --output says otherwise; its path is printed.
-    A clip is gone through once, knowing 9 frames ahead; where --who or --map names somebody, --plan, --workers, --parts
-    and --ray go through it twice, so that whoever is recognised late is swapped from the first frame on.
+    A clip is gone through once, looking 6 frames ahead to tell whom to swap; where --who or --map names somebody,
+    --plan, --workers, --parts and --ray go through it twice, so that whoever is recognised late is swapped from the
+    first frame on.
 
     \b
     Example:
