@@ -167,7 +167,7 @@ def test_a_broken_run_goes_on_without_looking_at_what_is_done(
 def test_two_workers_swap_with_the_shipped_networks_as_one_process_does(
     portrait: Path, short_clip: Path, tmp_path: Path
 ) -> None:
-    """The second part begins at frame 50, and its history, with 40 frames, behind the beginning of the clip."""
+    """The second part begins at frame 50, and its history, 62 frames at most, at the beginning of the clip."""
     views = pictures(short_clip)
     clip = write_clip(tmp_path / "in.mp4", [*views, *views[::-1], *views, *views[::-1], *views[:8]])
     options = Options(device="cpu", threads=1, preset="ultrafast")
