@@ -49,6 +49,7 @@ COVERED_BY = {  # module -> test files that say what it does, where they are not
     "stages.places": ("stages_who",),
     "stages.track": ("stages_track", "stages_who"),
     "training.generator.painter": ("training_data_triplets",),
+    "training.generator.painter_state": ("training_chain", "training_data_triplets"),
     "training.distil.losses": ("training_generator_losses",),
 }
 TIMES_AS_LONG, SECONDS_MORE = 10, 20  # after which a mutant is endless

@@ -18,14 +18,16 @@ torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 from faceswap_cli import Options, swap_image  # noqa: E402
 from faceswap_cli.errors import OutputError, UsageError, WeightsError  # noqa: E402
 from faceswap_cli.evaluation.splits import part_of  # noqa: E402
+from faceswap_cli.networks.painter import PainterConfig  # noqa: E402
 from faceswap_cli.training import chain  # noqa: E402
 from faceswap_cli.training.core import checkpoint  # noqa: E402
 from faceswap_cli.training.core.options import TrainOptions, TripletOptions  # noqa: E402
 from faceswap_cli.training.core.watch import Moment  # noqa: E402
 from faceswap_cli.training.data.pack import PackWriter  # noqa: E402
 from faceswap_cli.training.data.triplet_pack import TripletPack, TripletReader  # noqa: E402
-from faceswap_cli.training.generator import painter  # noqa: E402
+from faceswap_cli.training.generator import painter, painter_state  # noqa: E402
 from faceswap_cli.training.generator.choice import network_meant  # noqa: E402
+from faceswap_cli.training.generator.painter_state import begun  # noqa: E402
 
 TINY = "discriminator_width = 4\n[shape]\nsize = 128\nwidth = 8\nblocks = 1\n"
 SCRIPT = Path(sys.executable).with_name("faceswap")
@@ -151,7 +153,7 @@ def test_a_folder_that_was_begun_with_something_else_is_refused_before_anything_
 
 def test_several_workers_want_triplets(options: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(painter, "join_workers", lambda device: 0)
+    monkeypatch.setattr(painter_state, "join_workers", lambda device: 0)
     with pytest.raises(UsageError, match="holds no triplets: make them with `faceswap triplets`"):
         chain.train(replace(options, output=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
@@ -182,14 +184,14 @@ def test_a_painter_begins_with_any_painters_name_run_and_checkpoint(
     given = replace(options, output=tmp_path / "run", config=None, size=None)
     wanted = checkpoint.load(run / "last.pt")["average"]
     for origin in (run, run / "last.pt"):
-        _, state, _ = painter.begun(replace(given, init_from=origin))
-        assert state.painter.network.config == painter.PainterConfig(size=128, working=96, width=8, blocks=1)
+        _, state, _ = begun(replace(given, init_from=origin))
+        assert state.painter.network.config == PainterConfig(size=128, working=96, width=8, blocks=1)
         assert all(torch.equal(value, wanted[name]) for name, value in state.painter.network.state_dict().items())
-    _, state, _ = painter.begun(replace(given, init_from=Path("lite"), size=128))
+    _, state, _ = begun(replace(given, init_from=Path("lite"), size=128))
     assert state.painter.network.working == 128  # the shipped one's shape, told to paint smaller
     (tmp_path / "wide.toml").write_text("[shape]\nwidth = 16\n")
     with pytest.raises(WeightsError, match="do not fit"):
-        painter.begun(replace(given, init_from=run, config=tmp_path / "wide.toml"))
+        begun(replace(given, init_from=run, config=tmp_path / "wide.toml"))
 
 
 @pytest.mark.slow
@@ -232,7 +234,7 @@ def test_what_is_at_hand_says_which_network_is_meant(
     with pytest.raises(WeightsError, match="no generator at"):
         network_meant(replace(plain, init_from=tmp_path / "nothing.onnx"))
     with pytest.raises(WeightsError, match="holds no painter's run"):
-        painter.begun(replace(plain, resume=True))
+        begun(replace(plain, resume=True))
 
 
 @pytest.mark.slow

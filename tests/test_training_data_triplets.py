@@ -46,6 +46,7 @@ from faceswap_cli.training.generator.painter_losses import (  # noqa: E402
     mean_over,
     texture_distance,
 )
+from faceswap_cli.training.generator.painter_state import PainterSettings, build_state  # noqa: E402
 from faceswap_cli.training.teachers.encoders import load_encoders  # noqa: E402
 
 from .conftest import assert_same_weights, run_two_workers  # noqa: E402
@@ -300,8 +301,8 @@ def test_where_no_answer_is_known_edges_stay_the_composites(triplets: Path, tmp_
     config = tmp_path / "tiny.toml"
     config.write_text(TINY)
     options = TrainOptions(data=(triplets,), output=tmp_path, network="painter", config=config)
-    settings = read_record(config, training.PainterSettings)
-    state = training.build_state("painter", Painter(PainterConfig(**settings.shape)), settings, [encoder()], options)
+    settings = read_record(config, PainterSettings)
+    state = build_state("painter", Painter(PainterConfig(**settings.shape)), settings, [encoder()], options)
     state.painter.progress = 1.0
     batch = TripletData((triplets,), 96, seed=3).unseen(False, 2)
     composite = batch.target / 2
@@ -323,7 +324,7 @@ def test_a_student_is_answered_by_its_teacher_where_nobody_knows_better(triplets
         teacher.paint.bias[4 * 2 : 4 * 5] = 20.0  # tanh 1 in each channel that is added
     student = MobilePainter(MobilePainterConfig(size=64, working=32, hidden=8))
     options = TrainOptions(data=(triplets,), output=tmp_path, network="painter")
-    state = training.build_state("mobile_painter", student, training.PainterSettings(), [encoder()], options)
+    state = build_state("mobile_painter", student, PainterSettings(), [encoder()], options)
     batch = TripletData((triplets,), 96, seed=3).unseen(False, 2)
     batch = replace(batch, answered=torch.tensor([True, False]), answer=torch.zeros_like(batch.answer))
     assert training.learnt_from(state, batch) is batch
@@ -339,9 +340,9 @@ def test_a_student_is_answered_by_its_teacher_where_nobody_knows_better(triplets
     assert torch.equal(taught.answered, batch.answered)
     image = taught.answer + torch.tensor([0.0, 0.1]).view(2, 1, 1, 1)  # off where the teacher answers, and there alone
     composite = torch.zeros_like(image)
-    assert float(training.painter_losses(state, taught, training.PainterSettings(), image, composite)["near"]) > 0.4
+    assert float(training.painter_losses(state, taught, PainterSettings(), image, composite)["near"]) > 0.4
     state.teacher = None
-    assert float(training.painter_losses(state, taught, training.PainterSettings(), image, composite)["near"]) == 0
+    assert float(training.painter_losses(state, taught, PainterSettings(), image, composite)["near"]) == 0
 
 
 def test_a_student_is_distilled_resumed_exactly_and_exported(triplets: Path, tmp_path: Path) -> None:

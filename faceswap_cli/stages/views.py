@@ -60,10 +60,7 @@ class Tile:
 class Views:
     """How a picture is looked at: whole, so long and turned so, and in these tiles as it stands."""
 
-    sides: tuple[int, ...] = (
-        SIDES[-1],
-        SIDES[0],
-    )  # longest side of what the detector sees of it, in pixels, one after another
+    sides: tuple[int, ...] = (SIDES[-1], SIDES[0])  # longest side of what is seen, in pixels, one after another
     turns: tuple[int, ...] = (0,)  # quarter turns, counter-clockwise
     tiles: Sequence[Tile] = ()
 

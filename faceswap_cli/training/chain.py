@@ -24,6 +24,7 @@ from .data.triplet_pack import are_triplets
 from .data.triplets import make_triplets
 from .export import export
 from .generator import painter
+from .generator.painter_state import begun
 
 STAGES, FACES, TRIPLETS, START = "stages.json", "faces", "triplets", "start.onnx"
 LEARNT = 8  # times a run sees a row; `lite` saw each of its own 5.5 times
@@ -80,7 +81,7 @@ def _train_on_faces(options: TrainOptions) -> None:
         options = _going_on(options, kept)
     elif options.resume and (options.output / LAST).is_file():
         raise UsageError(f"{options.output} was begun with triplets as --data, not with faces: give them again")
-    settings, state, worker = painter.begun(options)  # what cannot be trained is refused before hours are spent
+    settings, state, worker = begun(options)  # what cannot be trained is refused before hours are spent
     stages = _stages(options, state.painter.network.working, kept)
     if not stages.made:
         if several():

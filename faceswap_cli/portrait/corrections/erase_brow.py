@@ -23,10 +23,7 @@ from ..regions import around_share
 class Settings:
     """Lengths are shares of the side."""
 
-    covered: tuple[float, float] = (
-        0.25,
-        0.5,
-    )  # of a brow: from the first on its rest fades, to none
+    covered: tuple[float, float] = (0.25, 0.5)  # of a brow: from the first on its rest fades, to none
     seen: float = 0.1  # of a pixel: what less is left of a brow is not seen
     high: float = 0.04  # more than half of a brow's height
     hairs: float = 0.012  # by which hairs reach beyond what is called a brow

@@ -25,7 +25,8 @@ from ..core.parallel import join_workers
 from ..core.run import start_torch
 from ..core.settings import make_record, read_record
 from ..generator.generators import read_generator
-from ..generator.painter import PainterSettings, build_state, run_painter
+from ..generator.painter import run_painter
+from ..generator.painter_state import PainterSettings, build_state
 from ..teachers.encoders import load_encoders
 
 KIND = "mobile_painter"  # of its checkpoints and files
