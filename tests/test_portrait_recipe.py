@@ -35,7 +35,7 @@ from faceswap_cli.types import Crop
 
 OPTIONS = Options(device="cpu", threads=1)
 OBAMA, LAUGH, BEARDED = "face_recognition/obama.jpg", "simswap/mouth_open.jpg", "simswap/Iron_man.jpg"
-FRINGE, STILL, SOFT = "deepface/img8.jpg", "deepface/img7.jpg", "face_recognition/alex-lacamoire.png"
+FRINGE, STILL, SOFT = "deepface/img8.jpg", "deepface/img7.jpg", "lp_s18.mp4"
 TURNED, PROFILE, SMILE = (
     "face_recognition/obama2.jpg",
     "edge_liveportrait/s10.jpg",

@@ -21,7 +21,7 @@ class SharpnessGauge:
     fine: float = 0.6  # pixels: deviation of the fine look
     coarse: float = 1.8  # and of the coarse one
     strong: float = 0.99  # quantile of the gradients that is the strongest edges
-    blurs: tuple[float, ...] = (0.0, 0.4, 0.6, 0.8, 1.1, 1.5, 2.0, 3.0)  # pixels: that are tried on a portrait
+    blurs: tuple[float, ...] = (0.0, 0.4, 0.6, 0.8, 1.1, 1.5, 2.0, 3.0, 4.5)  # pixels: that are tried on a portrait
 
     def sharpness(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """Return how sharp a face of landmarks (66, 2) is across and down, (2,), in a crop (S, S, 3) uint8.

@@ -1,5 +1,6 @@
 """Make a portrait as soft as its target, across and down: a sharp face in a blurred film looks pasted."""
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ class Settings:
     """How soft is soft enough."""
 
     margin: float = 1.05  # a portrait may be sharper than its target by so much
-    least: float = 0.2  # pixels of a crop of 224: a lesser blur is not seen
+    unsure: float = 1.0  # pixels of a crop of 224: so much sharp photos differ among themselves, and is no blur
 
 
 @dataclass(frozen=True)
@@ -47,5 +48,8 @@ class Sharpness(FaceStep):
         across, down = (
             float(np.interp(-each, -falling, self.gauge.blurs)) for each, falling in zip(wanted, softness, strict=True)
         )
-        least = self.settings.least
-        return across if across > least else 0.0, down if down > least else 0.0
+        return self._sure(across), self._sure(down)
+
+    def _sure(self, deviation: float) -> float:
+        """Return what is left of a blur once `unsure` is taken off: deviations of blurs add up as squares do."""
+        return math.sqrt(max(deviation**2 - self.settings.unsure**2, 0.0))
