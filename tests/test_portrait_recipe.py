@@ -35,7 +35,8 @@ from faceswap_cli.types import Crop
 
 OPTIONS = Options(device="cpu", threads=1)
 OBAMA, LAUGH, BEARDED = "face_recognition/obama.jpg", "simswap/mouth_open.jpg", "simswap/Iron_man.jpg"
-FRINGE, STILL, SOFT = "deepface/img8.jpg", "deepface/img7.jpg", "lp_s18.mp4"
+FRINGE, STILL = "deepface/img8.jpg", "deepface/img7.jpg"
+ASTRONAUT, SOFT = "public_domain/astronaut_collins_nasa.png", "roop_target_1080p.mp4"
 TURNED, PROFILE, SMILE = (
     "face_recognition/obama2.jpg",
     "edge_liveportrait/s10.jpg",
@@ -56,7 +57,7 @@ CHANGED = {
     "mirror": (TURNED, OBAMA),
     "close_mouth": (SMILE, STILL),
     "smile_folds": (OBAMA, STILL),
-    "sharpness": (OBAMA, SOFT),
+    "sharpness": (ASTRONAUT, SOFT),
     "steadying": (OBAMA, "lp_d14.mp4"),
     "fold_guard": (OBAMA, PROFILE),
     "covers": (OBAMA, PROFILE),
