@@ -7,7 +7,7 @@ import pytest
 from faceswap_cli.portrait.corrections.source_glasses import TakeOffGlasses
 from faceswap_cli.portrait.landmarks import EYES
 from faceswap_cli.portrait.records import Portrait
-from faceswap_cli.stages.parse import GLASSES
+from faceswap_cli.stages.parse import GLASSES, HAIR
 
 SIZE = 448
 SKIN = 1
@@ -47,11 +47,14 @@ def ring(inner: float, outer: float) -> np.ndarray:
 
 def off(image: np.ndarray, *, worn: bool = True) -> Portrait:
     """The portrait without its glasses; its landmarks' eyes lie in the middle of the lenses."""
+    return taken_off(image, classes(worn=worn))
+
+
+def taken_off(image: np.ndarray, class_probs: np.ndarray) -> Portrait:
     landmarks = np.full((66, 2), 0.9, np.float32)
     for eye, (x, y) in zip(EYES, LENSES, strict=True):
         landmarks[eye] = (np.array([(x, y)]) + 0.5 + 8 * np.array(HEXAGON)) / SIZE
-    whole = np.ones((SIZE, SIZE), np.float32)
-    return TakeOffGlasses().apply(Portrait(image, whole, landmarks, classes(worn=worn)))
+    return TakeOffGlasses().apply(Portrait(image, np.ones((SIZE, SIZE), np.float32), landmarks, class_probs))
 
 
 @pytest.mark.parametrize("rim", [5, 15])
@@ -100,3 +103,23 @@ def test_clear_lenses_without_rims_hide_nothing() -> None:
     portrait = off(face())
     assert portrait.valid_mask.min() > 0.95
     assert np.abs(portrait.image.astype(float) - face()).mean() < 0.5
+
+
+def test_a_soft_fold_beside_a_thin_rim_stays() -> None:
+    """A lid's fold some 20 pixels broad and 40 levels deep along the inside of a rim: no rim is so broad and so soft."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    distance = np.min([np.hypot(x - across, y - down) for across, down in LENSES], axis=0)
+    fold = 40 * np.exp(-(((distance - RADIUS + 16) / 8) ** 2))
+    creased = (face(5) - fold[..., None]).clip(0, 255).astype(np.uint8)
+    assert (off(creased).image != creased)[ring(RADIUS - 20, RADIUS - 11)].mean() < 0.1
+
+
+def test_hair_beside_a_rim_lends_it_no_colour() -> None:
+    label = classes(worn=True).argmax(axis=0)
+    image, hair = face(9), LENSES[0][0] - RADIUS - 5
+    image[:, :hair] = (20, 15, 10)
+    label[:, : hair * 128 // SIZE] = HAIR
+    probs = np.eye(19, dtype=np.float32)[label].transpose(2, 0, 1)
+    repainted = taken_off(image, probs).image
+    rim = ring(RADIUS - 3, RADIUS + 3) & (np.arange(SIZE) < hair + 12)[None, :] & (np.arange(SIZE) > hair + 2)[None, :]
+    assert np.abs(repainted.astype(float) - face())[rim].mean() < 12

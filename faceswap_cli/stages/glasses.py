@@ -15,12 +15,12 @@ from .parse import GLASSES, SKIN, class_share, disc
 # shares of the side
 OUTSIDE, INSIDE = 0.012, 0.024  # how far outside the outline of the class a rim may lie, and how far inside
 THICK = 0.05  # the same inside for what is dark and touches a rim: heavy frames, bridges, temples
-LINE = 0.025  # lines up to twice as broad stand out from what is on both sides of them
-MARGIN = 0.006  # by which a rim is larger than what was found of it
+LINE = 0.01  # lines up to twice as broad stand out from what is on both sides of them
+MARGIN = 0.004  # by which a rim is larger than what was found of it
 SPECK = 0.012  # what cannot be seen through and is smaller than that is grain
 GRAIN, AROUND = 0.003, 0.1  # over which pixels are averaged, and the brightness of skin
 
-FAINT = 22.0  # levels of 255 from which a line stands out
+FAINT = 18.0  # levels of 255 from which a line stands out
 DARK = 0.5  # brightness, as a share of that of the skin around, up to which what touches a rim is one
 THROUGH = (0.5, 1.35)  # the same of what is seen through a lens
 WHITE = 210  # level of 255 from which all colours of a reflection are

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ...stages.glasses import find_glasses
+from ...stages.parse import FACE_CLASSES, class_share, disc
 from ..landmarks import EYES
 from ..protocols import Phase, SourceStep
 from ..records import Portrait
@@ -42,6 +43,15 @@ class TakeOffGlasses(SourceStep):
         if glasses is None:
             return portrait
         size = portrait.image.shape[0]
-        image = cv2.inpaint(portrait.image, glasses.rims, self.settings.reach * size, cv2.INPAINT_TELEA)
+        image = self._repainted(portrait.image, glasses.rims, portrait.class_probs)
         hidden = cv2.GaussianBlur(glasses.opaque.astype(np.float32), (0, 0), self.settings.soft * size)
         return replace(portrait, image=image, valid_mask=portrait.valid_mask * (1 - hidden))
+
+    def _repainted(self, image: np.ndarray, rims: np.ndarray, class_probs: np.ndarray) -> np.ndarray:
+        """Return a picture (S, S, 3) uint8 whose rims show the face around them; hair beside a temple lends nothing."""
+        size, reach = len(image), self.settings.reach * len(image)
+        face = cv2.resize(class_share(class_probs, FACE_CLASSES), (size, size), interpolation=cv2.INTER_LINEAR)
+        beside = cv2.bitwise_and((face < 0.5).astype(np.uint8), cv2.dilate(rims, disc(2 * reach)))
+        filled = cv2.inpaint(image, cv2.bitwise_or(rims, beside), reach, cv2.INPAINT_TELEA)
+        repainted: np.ndarray = np.where(rims[..., None] > 0, filled, image)
+        return repainted
