@@ -106,7 +106,7 @@ def test_clear_lenses_without_rims_hide_nothing() -> None:
 
 
 def test_a_soft_fold_beside_a_thin_rim_stays() -> None:
-    """A lid's fold some 20 pixels broad and 40 levels deep along the inside of a rim: no rim is so broad and so soft."""
+    """A fold some 20 pixels broad and 40 levels deep along the inside of a rim: no rim is so broad and so soft."""
     y, x = np.mgrid[:SIZE, :SIZE]
     distance = np.min([np.hypot(x - across, y - down) for across, down in LENSES], axis=0)
     fold = 40 * np.exp(-(((distance - RADIUS + 16) / 8) ** 2))
