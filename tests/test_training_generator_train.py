@@ -24,7 +24,8 @@ from faceswap_cli.training.core import checkpoint  # noqa: E402
 from faceswap_cli.training.core.options import TrainOptions  # noqa: E402
 from faceswap_cli.training.core.watch import Moment  # noqa: E402
 from faceswap_cli.training.data.columns import Filling  # noqa: E402
-from faceswap_cli.training.data.face_set import Packs, crop_at, encoder_crop, points_at  # noqa: E402
+from faceswap_cli.training.data.face_set import crop_at, encoder_crop, points_at  # noqa: E402
+from faceswap_cli.training.data.packs import Packs  # noqa: E402
 from faceswap_cli.training.data.pack import PackWriter, read_crop, read_rows  # noqa: E402
 from faceswap_cli.training.data.portraits import Portraits, PortraitTaker, load_portraits  # noqa: E402
 from faceswap_cli.training.export import export  # noqa: E402

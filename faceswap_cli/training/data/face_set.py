@@ -5,7 +5,6 @@ template is smaller than SimSwap's, so nothing is missing. Of a row 6 bytes lie 
 that were read first, up to a bound.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,8 @@ from ...stages.parse import FACE_CLASSES
 from .array_like import ArrayLike, Kept, Lazy
 from .columns import Columns
 from .pack import read_crop, read_label
-from .table import Table, open_table
+from .packs import Packs
+from .table import Table
 
 ENCODER_SIZE = 112
 OUTSIDE_SIZE = 64
@@ -56,29 +56,6 @@ class FaceSet:
         columns = [getattr(self, name) for name in self.__slots__]
         some: list[Any] = [each.chosen(rows) if isinstance(each, Lazy) else each[rows] for each in columns]
         return FaceSet(*some)
-
-
-class Packs:
-    """The rows of several packs behind each other."""
-
-    def __init__(self, folders: tuple[Path, ...]) -> None:
-        self.tables = [open_table(folder) for folder in folders]
-        self._first = np.cumsum([0, *map(len, self.tables)])
-
-    def __len__(self) -> int:
-        return int(self._first[-1])
-
-    def place(self, row: int) -> tuple[int, int]:
-        """Return the number of a row's pack, and its number there."""
-        pack = int(np.searchsorted(self._first, row, side="right")) - 1
-        return pack, row - int(self._first[pack])
-
-    def parts(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Yield the number of each pack that has any of the rows (K,), which of them, and their numbers there."""
-        packs = np.searchsorted(self._first, rows, side="right") - 1
-        for pack in np.unique(packs):
-            which = np.flatnonzero(packs == pack)
-            yield int(pack), which, rows[which] - self._first[pack]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +124,8 @@ def as_faces(packs: Packs, size: int, held_bytes: int = HELD_BYTES) -> FaceSet:
     if count < 2:
         folders = ", ".join(str(table.folder) for table in packs.tables)
         raise UsageError(f"{count} usable faces in {folders}: training needs at least 2")
-    names = sorted({name for table in packs.tables for name in table.people})
-    people = _numbered(packs, names)
+    names = packs.names()
+    people = packs.people(names)
     held_out = np.array([is_held_out(name) for name in names])[people]
     if held_out.all() or len(names) < FEWEST_PEOPLE:
         held_out[:] = False
@@ -158,7 +135,7 @@ def as_faces(packs: Packs, size: int, held_bytes: int = HELD_BYTES) -> FaceSet:
         images=Lazy((count, size, size, 3), Kept(_Crops(packs, size), held_bytes)),
         points=Lazy((count, 5, 2), _Points(packs, size)),
         people=people,
-        grey=np.concatenate([table.rows["grey"] for table in packs.tables]),
+        grey=packs.column("grey"),
         held_out=held_out,
         watched=watched if watched.any() else held_out,
         outside=Lazy((count, *side), Kept(_Outsides(packs), held_bytes // 16)),
@@ -175,13 +152,6 @@ def points_at(table: Table, numbers: np.ndarray, size: int) -> np.ndarray:
     """Return the points of rows (K,), (K, 5, 2) float32, in pixels of crops of `size`."""
     ratio = size / table.rows["size"][numbers].astype(np.float32)
     return table.rows["points"][numbers] * ratio[:, None, None]
-
-
-def _numbered(packs: Packs, names: list[str]) -> np.ndarray:
-    """Return the number (N,) int32 of each row's person among the names."""
-    numbers = {name: number for number, name in enumerate(names)}
-    theirs = (np.array([numbers[name] for name in table.people], np.int32) for table in packs.tables)
-    return np.concatenate([own[table.rows["person"]] for own, table in zip(theirs, packs.tables, strict=True)])
 
 
 def _outside(label: np.ndarray) -> np.ndarray:

@@ -27,8 +27,9 @@ from ...types import POINTS
 from ..core.digests import digest
 from .array_like import ArrayLike, Kept, Lazy
 from .columns import Columns, Filling, Found, Layout, fill_missing, rows_of
-from .face_set import HELD_BYTES, ColumnReader, Packs, crop_at
+from .face_set import HELD_BYTES, ColumnReader, crop_at
 from .pack import encode
+from .packs import Packs
 from .table import Table
 
 PICTURES = ("laid", "usable", "replaced")  # columns on disk: evenly lit picture, valid mask, coverage mask

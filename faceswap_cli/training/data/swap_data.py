@@ -20,7 +20,8 @@ from ..core.options import TrainOptions
 from ..core.run import draws_of
 from .array_like import ArrayLike
 from .augment import degrade_batch, draw_moves, move_points, moved
-from .face_set import FaceSet, Packs, as_faces, moved_crop, to_tensor
+from .face_set import FaceSet, as_faces, moved_crop, to_tensor
+from .packs import Packs
 from .portraits import Portraits, warp
 from .prepare import packed
 from .sampler import PersonSampler

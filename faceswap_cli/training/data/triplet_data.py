@@ -50,12 +50,13 @@ class TripletData:
     """The rows of some packs."""
 
     def __init__(self, folders: tuple[Path, ...], size: int, seed: int) -> None:
-        readers = [TripletReader(folder) for folder in folders]
-        rows = [(reader, index) for reader in readers for index in range(len(reader.rows))]
-        self._training = [each for each in rows if not each[0].rows[each[1]]["held_out"]]
-        self._unseen = [each for each in rows if each[0].rows[each[1]]["held_out"]]
+        self._readers = [TripletReader(folder) for folder in folders]
+        self._first = np.cumsum([0, *map(len, self._readers)])
+        self._answered = np.concatenate([reader.answered for reader in self._readers])
+        held_out = np.concatenate([reader.held_out for reader in self._readers])
+        self._training, self._unseen = np.flatnonzero(~held_out), np.flatnonzero(held_out)
         self._size, self._seed = size, seed
-        if not self._training:
+        if not len(self._training):
             raise UsageError(f"no triplets to train on in {', '.join(map(str, folders))}")
 
     def batches(self, count: int, first: int, worker: int = 0) -> Iterator[Batch]:
@@ -65,22 +66,25 @@ class TripletData:
             number = first
             while True:
                 draw = np.random.default_rng([self._seed, number, worker])
-                rows = draw.integers(len(self._training), size=count)
-                yield [self._augmented(self._read(self._training, row), draw) for row in rows]
+                rows = self._training[draw.integers(len(self._training), size=count)]
+                yield [self._augmented(self._read(row), draw) for row in rows]
                 number += 1
 
         for triplets in prefetch(made(), AHEAD, 1 << 30, lambda each: 1):
             yield self._batch(triplets)
 
-    def unseen(self, answered: bool, count: int) -> Batch:
-        """Return up to `count` rows of people held out, of the training's own where there are none."""
-        rows = self._unseen or self._training
-        chosen = [row for row in range(len(rows)) if rows[row][0].rows[rows[row][1]]["answered"] == answered]
-        return self._batch([self._sized(self._read(rows, row)) for row in chosen[:count]])
+    def unseen(self, answered: bool, count: int) -> Batch | None:
+        """Return up to `count` rows of people held out, or of the training's own; None where there are none at all."""
+        for rows in (self._unseen, self._training):
+            chosen = rows[self._answered[rows] == answered][:count]
+            if len(chosen):
+                return self._batch([self._sized(self._read(row)) for row in chosen])
+        return None
 
-    def _read(self, rows: list[tuple[TripletReader, int]], row: int) -> Triplet:
-        reader, index = rows[row]
-        return reader.read(index)
+    def _read(self, row: int) -> Triplet:
+        """Return a row by its number among those of all packs."""
+        pack = int(np.searchsorted(self._first, row, side="right")) - 1
+        return self._readers[pack].read(int(row - self._first[pack]))
 
     def _sized(self, triplet: Triplet) -> Triplet:
         return _changed(triplet, lambda picture: _resized(picture, self._size))

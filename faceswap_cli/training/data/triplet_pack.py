@@ -7,6 +7,7 @@ faces that an encoder is shown.
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from .pack import open_lines, read_lines
 
 BYTES, ROWS = "rows.bin", "rows.jsonl"
 JPEG_QUALITY = 95
+MARKS = np.dtype([("place", "<u8"), ("answered", "?"), ("held_out", "?")])  # of a row, in memory; place of its line
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +44,9 @@ class TripletPack:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._rows = open_lines(folder / ROWS)
-        self._lines = list(read_lines(folder / ROWS))
-        self.numbers = {line["number"] for line in self._lines}
+        self._made, self._outcomes = bytearray(), Counter[str]()  # a byte for each number; lines stay on disk
+        for line in read_lines(folder / ROWS):
+            self._count(line)
         self._bytes = (folder / BYTES).open("ab")
 
     def __enter__(self) -> "TripletPack":
@@ -53,17 +56,26 @@ class TripletPack:
         self._bytes.close()
         self._rows.close()
 
+    def __contains__(self, number: int) -> bool:
+        return number < len(self._made) and bool(self._made[number])
+
     def add(self, number: int, made: Triplet | str) -> None:
         """Store a row, or why there is none."""
         line: dict[str, Any] = {"number": number}
         line |= {"dropped": made} if isinstance(made, str) else self._stored(made)
         self._rows.write(json.dumps(line) + "\n")
         self._rows.flush()
-        self._lines.append(line)
+        self._count(line)
 
     def outcomes(self) -> dict[str, int]:
         """Return how many rows are triplets, how many are pairs, and how many are neither, by reason."""
-        return dict(Counter(line.get("dropped") or _kind(line) for line in self._lines))
+        return dict(self._outcomes)
+
+    def _count(self, line: dict[str, Any]) -> None:
+        number = line["number"]
+        self._made.extend(bytes(max(0, number + 1 - len(self._made))))
+        self._made[number] = 1
+        self._outcomes[line.get("dropped") or ("triplets" if line["answered"] else "pairs")] += 1
 
     def _stored(self, triplet: Triplet) -> dict[str, Any]:
         pictures = [triplet.target, triplet.warped[..., :3], *([] if triplet.answer is None else [triplet.answer])]
@@ -96,17 +108,29 @@ def are_triplets(folders: tuple[Path, ...]) -> bool:
 
 
 class TripletReader:
-    """The rows of a pack, read from disk when they are asked for."""
+    """The rows of a pack, read from disk when they are asked for: ten bytes of each lie in memory."""
 
     def __init__(self, folder: Path) -> None:
         if not (folder / ROWS).is_file():
             raise UsageError(f"{folder} holds no triplets (no {ROWS}): make them with `faceswap triplets`")
-        self.rows = [line for line in read_lines(folder / ROWS) if "dropped" not in line]
-        self._path = folder / BYTES
+        self._lines, self._path = folder / ROWS, folder / BYTES
+        marks = ((place, line["answered"], line["held_out"]) for place, line in _placed(self._lines))
+        self._marks = np.fromiter(marks, MARKS)
+        self.answered, self.held_out = self._marks["answered"], self._marks["held_out"]  # (N,) bool each
+
+    def __len__(self) -> int:
+        return len(self._marks)
+
+    def line(self, index: int) -> dict[str, Any]:
+        """Return what is written of one row."""
+        with self._lines.open("rb") as file:
+            file.seek(int(self._marks["place"][index]))
+            found: dict[str, Any] = json.loads(file.readline())
+            return found
 
     def read(self, index: int) -> Triplet:
         """Return one row; raise MediaError where the pack is damaged."""
-        row = self.rows[index]
+        row = self.line(index)
         with self._path.open("rb") as file:
             file.seek(row["offset"])
             parts = [np.frombuffer(file.read(length), np.uint8) for length in row["lengths"]]
@@ -135,8 +159,18 @@ class TripletReader:
         return picture
 
 
-def _kind(line: dict[str, Any]) -> str:
-    return "triplets" if line["answered"] else "pairs"
+def _placed(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield where the line of each row that was made begins, in bytes, and what it says; as far as lines are whole."""
+    place = 0
+    with path.open("rb") as file:
+        for text in file:
+            try:
+                line = json.loads(text)
+            except ValueError:
+                return
+            if "dropped" not in line:
+                yield place, line
+            place += len(text)
 
 
 def _encoded(picture: np.ndarray, extension: str) -> bytes:

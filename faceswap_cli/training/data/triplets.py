@@ -9,16 +9,14 @@ and L somebody else. All goes through the swap's own stages (`pipeline.py`). A r
 alone, so any number of processes make the same rows and a broken run goes on.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from pathlib import Path
 
 import cv2
 import numpy as np
 
-from ...errors import UsageError
-from ...evaluation.splits import is_held_out, part_of
+from ...evaluation.splits import is_held_out
 from ...options import Options
 from ...portrait.finisher import Finisher
 from ...portrait.fitter import Fitter
@@ -35,13 +33,13 @@ from ...types import Crop, Face, Identity
 from ..core.options import TripletOptions
 from ..core.workers import spread
 from .degrade import degrade
-from .pack import Row, read_crop, read_rows
+from .pack import read_crop
 from .relight import relit, strands
+from .triplet_faces import Face as PackFace
+from .triplet_faces import Group, grouped
 from .triplet_pack import Triplet, TripletPack
 from .worn import BEARD, COVERED, GLASSES, with_beard, with_cover, with_glasses, worn_alike
 
-SHARP = 0.75  # share of the answers that are sharp pictures, as far as there are any
-ENLARGED = 1.2  # crop pixels per picture pixel up to which a crop is sharp
 DONORS, DONOR_BLOCK = 24, 256  # so many donors serve so many rows: opening one takes as long as a row
 OWN = 0.85  # chance that another photo of the person is taken where there is one
 SOFT_TARGETS = 0.3  # chance that an answer is damaged, as the pictures of poor films are
@@ -49,23 +47,24 @@ STRANDS = 0.12  # chance of hair across the source's forehead
 DAMAGED = 0.5  # chance that the source's photo is damaged
 UNSEEN = 0.04  # share of rows made of people held out, for measuring
 WILD = 25.0  # levels of Lab's a and b: a target whose colours changed by more in a twentieth of its face is left out
-PARTS = ("training", "tuning")  # people to train on, and to measure on while that goes on
 LENDERS_SEEN, BEARDED, AHEAD = 40, 0.95, 0.4  # faces looked at for a beard, how surely they have one, how far ahead
 FACE_SIZE = 112  # side of the pictures an identity encoder is shown
 
 
 def make_triplets(options: TripletOptions, progress: Callable[[int, int], None] | None = None) -> dict[str, int]:
     """Write the pack, going on where an earlier run stopped; return how many rows became what."""
+    grouped(options.data)  # what cannot be made is refused here, in one line, and each process finds its tables made
     with TripletPack(options.output) as pack:
-        missing = [number for number in range(options.count) if number not in pack.numbers]
-        for done, (number, made) in enumerate(_made(options, missing), 1 + options.count - len(missing)):
+        before = sum(number in pack for number in range(options.count))
+        missing = (number for number in range(options.count) if number not in pack)
+        for done, (number, made) in enumerate(_made(options, missing), 1 + before):
             pack.add(number, made)
             if progress is not None:
                 progress(done, options.count)
         return pack.outcomes()
 
 
-def _made(options: TripletOptions, numbers: list[int]) -> Iterator[tuple[int, Triplet | str]]:
+def _made(options: TripletOptions, numbers: Iterable[int]) -> Iterator[tuple[int, Triplet | str]]:
     """Yield what becomes of each number, in order."""
     yield from spread(partial(_maker, options), numbers, options.workers)
 
@@ -101,7 +100,7 @@ class TripletMaker:
         self._space = self._contract.space
         nobody = Identity(np.zeros(128, np.float32), self._space)
         self._network = open_generator(bundle.generator, nobody, swap)
-        self._groups = _grouped(options.data)
+        self._groups = grouped(options.data)
         self._donor = lru_cache(maxsize=2 * DONORS)(self._open_donor)
         self._lenders = lru_cache(maxsize=DONORS)(self._open_lenders)
 
@@ -158,9 +157,9 @@ class TripletMaker:
     def _fitted(self, crop: Crop, source: _Source) -> FaceState:
         return source.fitter.fit(self._parser.parse_crops([crop]))[0]
 
-    def _own(self, answer: "_Face", group: "_Group", draw: np.random.Generator) -> _Source:
+    def _own(self, answer: PackFace, group: Group, draw: np.random.Generator) -> _Source:
         """Return the answer's own person from another photo, or from this one mirrored; damaged and lit anew."""
-        others = [each for each in group.photos(answer.row.person) if each is not answer]
+        others = [each for each in group.photos(answer.row.person) if each.number != answer.number]
         if others and draw.random() < OWN:
             crop = self._crop(others[int(draw.integers(len(others)))])
         else:
@@ -200,7 +199,7 @@ class TripletMaker:
         identity = self._encoder.embed(image, crop.face)
         return _Source(fitter, identity, self._encoder_face(plain.image, plain.face), person)
 
-    def _crop(self, face: "_Face") -> Crop:
+    def _crop(self, face: PackFace) -> Crop:
         image = read_crop(face.folder, face.row)
         points = np.asarray(face.row.points, np.float32) * (self._side / image.shape[0])
         whole = np.array([0, 0, self._side, self._side], np.float32)
@@ -208,51 +207,6 @@ class TripletMaker:
 
     def _encoder_face(self, image: np.ndarray, face: Face) -> np.ndarray:
         return crop_face(image, face, "arcface", FACE_SIZE).image
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Face:
-    """A crop of a pack."""
-
-    folder: Path
-    row: Row
-
-
-class _Group:
-    """The faces of the people one trains on, or of those one measures on."""
-
-    def __init__(self, faces: list[_Face]) -> None:
-        self._by_person: dict[str, list[_Face]] = {}
-        for face in faces:
-            self._by_person.setdefault(face.row.person, []).append(face)
-        colour = [face for face in faces if not face.row.grey]
-        self._sharp = [face for face in colour if face.row.scale <= ENLARGED]
-        self._soft = [face for face in colour if face.row.scale > ENLARGED]
-        self._faces = faces
-        self.usable = len(self._by_person) > 1 and bool(colour)
-
-    def photos(self, person: str) -> list[_Face]:
-        """Return all faces of a person."""
-        return self._by_person[person]
-
-    def draw_answer(self, draw: np.random.Generator) -> _Face:
-        """Draw a face in colour, most of them sharp."""
-        sharp = self._sharp and (not self._soft or draw.random() < SHARP)
-        faces = self._sharp if sharp else self._soft
-        return faces[int(draw.integers(len(faces)))]
-
-    def draw_any(self, draw: np.random.Generator) -> _Face:
-        """Draw any face."""
-        return self._faces[int(draw.integers(len(self._faces)))]
-
-
-def _grouped(folders: tuple[Path, ...]) -> tuple[_Group, _Group]:
-    """Return the faces to train on and those to measure on, split by person; people who are reported are in neither."""
-    faces = [_Face(folder, row) for folder in folders for row in read_rows(folder)]
-    training, tuning = (_Group([face for face in faces if part_of(face.row.person) == part]) for part in PARTS)
-    if not training.usable:
-        raise UsageError(f"{len(faces)} faces in {', '.join(map(str, folders))}: triplets need two people in colour")
-    return training, tuning
 
 
 def _resized(picture: np.ndarray, size: int) -> np.ndarray:

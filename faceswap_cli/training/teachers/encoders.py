@@ -20,7 +20,8 @@ from ..core.digests import digest
 from ..core.run import channels_last
 from ..data.array_like import ArrayLike, Lazy
 from ..data.columns import Columns, Filling, Found, Layout, fill_missing, rows_of
-from ..data.face_set import ColumnReader, Packs, crop_at, encoder_crop, points_at, to_tensor
+from ..data.face_set import ColumnReader, crop_at, encoder_crop, points_at, to_tensor
+from ..data.packs import Packs
 from ..data.table import Table
 from .identity_judge import IdentityJudge
 from .spaces import OURS, space_of
