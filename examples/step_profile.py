@@ -89,7 +89,7 @@ def opened(told: argparse.Namespace) -> tuple[SwapData, TrainOptions]:
     options = TrainOptions(data=(told.pack,), output=told.work / "run", threads=told.threads, readers=readers)
     device = torch.device(told.device)
     judge = IdentityJudge(load_encoders(None), told.size).to(device)
-    return known_faces.open_data(options, judge, told.size, device, 0.5), options
+    return known_faces.open_data(options, judge, known_faces.Wanted(told.size, 0.5), device), options
 
 
 def bench(told: argparse.Namespace, opened: tuple[SwapData, TrainOptions], mode: str) -> Bench:

@@ -26,7 +26,6 @@ import torch
 from faceswap_cli.training.core.options import TrainOptions
 from faceswap_cli.training.core.run import seed_step
 from faceswap_cli.training.core.settings import SwapSettings
-from faceswap_cli.training.data import portraits
 from faceswap_cli.training.data.columns import rows_of
 from faceswap_cli.training.data.pack import INDEX, read_rows
 from faceswap_cli.training.data.swap_data import SwapData
@@ -39,7 +38,7 @@ from faceswap_cli.training.teachers.identity_judge import IdentityJudge
 from faceswap_cli.training.teachers.spaces import OURS
 
 PICTURES_OF_ONE = 362  # in VGGFace2, in the mean
-DIFFERENT = 64  # faces that are looked at, then repeated
+DIFFERENT = 64  # faces that are repeated
 CPU = torch.device("cpu")
 
 
@@ -71,11 +70,10 @@ def measured(told: argparse.Namespace) -> dict[str, float]:
     torch.set_num_threads(1)
     options = TrainOptions(data=(pack,), output=told.work / "run", threads=1, readers=0)
     judge = IdentityJudge(load_encoders(None), told.size)
-    looks = {"PortraitTaker": Repeated}, {"CropCutter": Blank, "embed_both_ways": invented}
-    with patch.multiple(portraits, **looks[0]), patch.multiple(encoders, **looks[1]):
-        known_faces.open_data(options, judge, told.size, CPU, 0.5)
+    with patch.multiple(encoders, CropCutter=Blank, embed_both_ways=invented):
+        known_faces.open_data(options, judge, known_faces.Wanted(told.size, 0.5), CPU)
         began = time.process_time()
-        data = known_faces.open_data(options, judge, told.size, CPU, 0.5)
+        data = known_faces.open_data(options, judge, known_faces.Wanted(told.size, 0.5), CPU)
         opened = time.process_time() - began
     reading, stepping, both = paces(data, options, judge, told)
     return {
@@ -125,19 +123,6 @@ def repeat(pack: Path, output: Path, count: int) -> None:
             person = f"n{number // PICTURES_OF_ONE:06d}"
             index.write(json.dumps(row | {"person": person, "source": f"{person}/{number}.jpg"}) + "\n")
     open_table(output)
-
-
-class Repeated(portraits.PortraitTaker):
-    """Looks at the first faces alone: for the speed of reading, what is seen in the others is the same."""
-
-    def __call__(self, chunk: int) -> tuple[dict, dict]:
-        """Return what is seen in the first faces, as often as a chunk has rows."""
-        if not hasattr(self, "_first"):
-            seen = [self._seen(portraits.crop_at(self._table, row, self._size)) for row in range(DIFFERENT)]
-            self._first = seen
-        rows = len(range(len(self._table))[rows_of(chunk)])
-        points, pictures = zip(*islice(cycle(self._first), rows), strict=True)
-        return {"points": np.stack(points)}, {name: [each[name] for each in pictures] for name in portraits.PICTURES}
 
 
 class Blank(encoders.CropCutter):

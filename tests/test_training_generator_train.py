@@ -25,8 +25,8 @@ from faceswap_cli.training.core.options import TrainOptions  # noqa: E402
 from faceswap_cli.training.core.watch import Moment  # noqa: E402
 from faceswap_cli.training.data.columns import Filling  # noqa: E402
 from faceswap_cli.training.data.face_set import crop_at, encoder_crop, points_at  # noqa: E402
-from faceswap_cli.training.data.packs import Packs  # noqa: E402
 from faceswap_cli.training.data.pack import PackWriter, read_crop, read_rows  # noqa: E402
+from faceswap_cli.training.data.packs import Packs  # noqa: E402
 from faceswap_cli.training.data.portraits import Portraits, PortraitTaker, load_portraits  # noqa: E402
 from faceswap_cli.training.export import export  # noqa: E402
 from faceswap_cli.training.generator import train as swap  # noqa: E402
@@ -264,11 +264,11 @@ def test_a_run_is_watched_from_its_faces_to_its_last_step(options: TrainOptions,
         patch.setattr("faceswap_cli.training.core.watch.WATCHED_EVERY", 0)
         swap.train(watched)
     assert [(moment.unit, moment.done, moment.total) for moment in moments] == [
-        *[("faces looked at", 0, 2), ("faces looked at", 2, 2)],
         *[("faces recognised", 0, 2), ("faces recognised", 2, 2)] * 2,  # by two encoders
         ("steps", 1, 2),
         ("steps", 2, 2),
     ]
+    assert not list(pack.glob("looked/portraits-*"))  # which a SimSwap never sees
     assert moments[-1].losses["light"] > 0 and moments[-1].images_per_second > 0
     best = json.loads((tmp_path / "run" / "best.json").read_text())
     assert checkpoint.load(tmp_path / "run" / "best.pt")["step"] == best["step"]

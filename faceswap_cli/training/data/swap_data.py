@@ -1,4 +1,4 @@
-"""Batches for a generator's training: a target crop, the identity vector of a source and the source's portrait.
+"""Batches for a generator's training: a target crop, a source's identity vector and, for a painter, its portrait.
 
 Targets come from the colour packs. Sources are all faces, grey and tight ones too. Portraits are damaged and lit anew,
 so that a generator learns to bring one to the target's light even where source and target are one picture. What a step
@@ -36,7 +36,7 @@ class Batch:
     target: Tensor  # (N, 3, S, S) float32 in [0, 1]
     outside: Tensor  # (N, 1, S, S) float32: 1 where nothing may change
     identity: Tensor  # (N, D) L2 norm 1: what is injected
-    portrait: Tensor  # (N, 4, S, S) in [0, 1]: the source warped to the target, and how far it may be used
+    portrait: Tensor | None  # (N, 4, S, S) in [0, 1]: the source warped to the target, and how far it may be used
     wanted: Tensor  # (N, D) the source as the drawn encoder sees it
     unwanted: Tensor  # (N, D) the target's own person as the drawn encoder sees it
     encoder: int  # which encoder was drawn
@@ -49,7 +49,17 @@ class Known:
 
     targets: np.ndarray  # (N,) bool: which may be targets
     embeddings: Sequence[ArrayLike] | Tensor  # of each encoder, (N, D) L2 norm 1
-    portraits: Portraits
+    portraits: Portraits | None = None  # where a painter is to be taught from
+
+
+class Shown(NamedTuple):
+    """What portraits are warped by, of N targets and N sources."""
+
+    coverage: Tensor  # (N, R, R) uint8 of the targets, see `Portraits`
+    places: Tensor  # (N, 66, 2) float32, points of the targets
+    portraits: Tensor  # (N, R, R, 3) uint8 of the sources
+    valid: Tensor  # (N, R, R) uint8 of the sources, see `Portraits`
+    origins: Tensor  # (N, 66, 2) float32, points of the sources
 
 
 class Read(NamedTuple):
@@ -57,16 +67,12 @@ class Read(NamedTuple):
 
     pictures: Tensor  # (N, R, R, 3) uint8 of the targets
     outside: Tensor  # (N, 64, 64) uint8 of the targets
-    coverage: Tensor  # (N, R, R) uint8 of the targets, see `Portraits`
-    places: Tensor  # (N, 66, 2) float32, points of the targets
-    portraits: Tensor  # (N, R, R, 3) uint8 of the sources
-    valid: Tensor  # (N, R, R) uint8 of the sources, see `Portraits`
-    origins: Tensor  # (N, 66, 2) float32, points of the sources
     identity: Tensor  # as in `Batch`
     wanted: Tensor
     unwanted: Tensor
     encoder: int
     same: bool
+    shown: Shown | None  # where there are portraits
 
 
 Batches = Generator[Read, None, None]
@@ -99,32 +105,27 @@ class SwapData:
         rows = self._targets.draw(count, generator)
         sources = (self._sources.draw_same if same else self._sources.draw_others)(rows, generator)
         encoder = int(generator.integers(len(self.embeddings)))
-        portraits, tensor = self._portraits, torch.from_numpy
         return Read(
-            pictures=tensor(self.faces.images[rows]),
-            outside=tensor(self.faces.outside[rows]),
-            coverage=tensor(portraits.coverage_masks[rows]),
-            places=tensor(portraits.points[rows]),
-            portraits=tensor(portraits.images[sources]),
-            valid=tensor(portraits.valid_masks[sources]),
-            origins=tensor(portraits.points[sources]),
+            pictures=torch.from_numpy(self.faces.images[rows]),
+            outside=torch.from_numpy(self.faces.outside[rows]),
             identity=self._mixed(sources, generator),
             wanted=self.vectors(encoder, sources),
             unwanted=self.vectors(encoder, rows),
             encoder=encoder,
             same=same,
+            shown=None if self._portraits is None else _shown(self._portraits, rows, sources),
         )
 
     def assemble(self, read: Read) -> Batch:
         """Move, damage and warp what was read, on the device that trains."""
-        there = {name: self._sent(getattr(read, name)) for name in Read._fields[:-2]}
+        there = {name: self._sent(getattr(read, name)) for name in Read._fields[:-3]}
         moves = draw_moves(len(read.pictures), self.device, degrees=3, scale=0.04, shift=0.015)
         target = degrade_batch(moved(_shares(there["pictures"]), moves, self.size), strength=0.3)
         return Batch(
             target=target.contiguous(memory_format=torch.channels_last),
             outside=moved(there["outside"][:, None].float(), moves, self.size),
             identity=there["identity"],
-            portrait=self._portrait(there, moves, strength=1.0 if read.same else 0.3),
+            portrait=None if read.shown is None else self._portrait(read.shown, moves, 1.0 if read.same else 0.3),
             wanted=there["wanted"],
             unwanted=there["unwanted"],
             encoder=int(read.encoder),
@@ -135,29 +136,24 @@ class SwapData:
         """Return the vectors (n, D) of rows as one encoder sees them."""
         return torch.as_tensor(self.embeddings[encoder][rows])
 
-    def still(self, targets: np.ndarray, sources: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """Return crops (N, 3, S, S), identities (N, D) and portraits (N, 4, S, S) as they are, for measuring."""
-        known, tensor = self._portraits, torch.from_numpy
+    def still(self, targets: np.ndarray, sources: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Return crops (N, 3, S, S) and identities (N, D) as they are, for measuring."""
         crops = to_tensor([moved_crop(self.faces.images[row], np.zeros(4), self.size) for row in targets])
-        pictures, valid = tensor(known.images[sources]), tensor(known.valid_masks[sources])
-        layers = torch.cat([_shares(pictures), _shares(valid[..., None])], dim=1)
-        warped = warp(layers, tensor(known.points[sources]), tensor(known.points[targets]), self.size)
-        coverage = _shares(tensor(known.coverage_masks[targets])[..., None])
-        warped[:, 3:] *= functional.interpolate(coverage, size=warped.shape[-2:], mode="bilinear")
         means = torch.stack([self.vectors(encoder, sources) for encoder in range(len(self.embeddings))]).mean(dim=0)
-        return crops, functional.normalize(means), warped
+        return crops, functional.normalize(means)
 
     def _sent(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device, non_blocking=True)
 
-    def _portrait(self, there: dict[str, Tensor], moves: Tensor, strength: float) -> Tensor:
+    def _portrait(self, shown: Shown, moves: Tensor, strength: float) -> Tensor:
         """Return the sources' portraits, half of them mirrored, warped to the moved targets."""
-        pictures = degrade_batch(_shares(there["portraits"]), strength)
-        layers = torch.cat([pictures, _shares(there["valid"][..., None])], dim=1)
+        shown = Shown(*map(self._sent, shown))
+        pictures = degrade_batch(_shares(shown.portraits), strength)
+        layers = torch.cat([pictures, _shares(shown.valid[..., None])], dim=1)
         own = draw_moves(len(layers), self.device, degrees=0, scale=0, shift=0)  # mirrors every second one
-        layers, origins = moved(layers, own, layers.shape[-1]), move_points(there["origins"], own)
-        warped = warp(layers, origins, move_points(there["places"], moves), self.size)
-        coverage = moved(_shares(there["coverage"][..., None]), moves, self.size)
+        layers, origins = moved(layers, own, layers.shape[-1]), move_points(shown.origins, own)
+        warped = warp(layers, origins, move_points(shown.places, moves), self.size)
+        coverage = moved(_shares(shown.coverage[..., None]), moves, self.size)
         return torch.cat([warped[:, :3], warped[:, 3:] * coverage], dim=1).contiguous(memory_format=torch.channels_last)
 
     def _mixed(self, sources: np.ndarray, generator: np.random.Generator) -> Tensor:
@@ -194,6 +190,18 @@ def load_swap_faces(options: TrainOptions, size: int, held_bytes: int) -> tuple[
     if not (in_colour & ~faces.held_out).any():
         raise UsageError("no face of --data is in colour: grey ones serve as sources only")
     return packs, faces, in_colour
+
+
+def _shown(portraits: Portraits, targets: np.ndarray, sources: np.ndarray) -> Shown:
+    """Read what the portraits of sources (N,) are warped to targets (N,) by."""
+    tensor = torch.from_numpy
+    return Shown(
+        coverage=tensor(portraits.coverage_masks[targets]),
+        places=tensor(portraits.points[targets]),
+        portraits=tensor(portraits.images[sources]),
+        valid=tensor(portraits.valid_masks[sources]),
+        origins=tensor(portraits.points[sources]),
+    )
 
 
 def _shares(levels: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from ...networks.export import read_state_dict
 from ...networks.injection import EMBEDDING
 from ...networks.layers import load_strictly
 from ...networks.mobilefaceswap import REDUCTION, MobileConfig, MobileFaceSwap
+from ...networks.painter import Painter
 from ...store import models
 from ..core.checkpoint import LAST, load
 from ..core.options import DistillOptions
@@ -43,10 +44,10 @@ from ..data.swap_data import Batch
 from ..generator.adversarial import WARM_UP, Journal, RunPlan, TrainState
 from ..generator.generators import Teacher, read_generator
 from ..generator.losses import hinge_discriminator, hinge_generator, identity_loss
-from ..generator.measure import measure, sees_portrait
+from ..generator.measure import measure
 from ..teachers.encoders import load_encoders, names_of
 from ..teachers.identity_judge import IdentityJudge
-from ..teachers.known_faces import open_data
+from ..teachers.known_faces import Wanted, open_data
 from ..teachers.spaces import MOBILE, OURS, SIMSWAP, Space, space_of
 from .losses import mask_loss, perceptual, reconstruction, teacher_weight
 
@@ -82,7 +83,8 @@ def distill(options: DistillOptions) -> None:
     device = start_torch(options)
     worker = join_workers(device)
     judge = IdentityJudge(encoders, plan.size).to(device)
-    data = open_data(options, judge, plan.size, device, settings.balance)
+    wanted = Wanted(plan.size, settings.balance, portraits=_sees_portrait(teacher))
+    data = open_data(options, judge, wanted, device)
     state = build_state(settings, teacher, judge, options.init_from, device)
     journal = Journal(
         run=run,
@@ -96,21 +98,20 @@ def distill(options: DistillOptions) -> None:
     step, done = state.restore(plan.kept) if plan.kept is not None else (0, 0.0)
     batch_size = options.batch or BATCH
     drawn = data.batches(options, worker, step, count=batch_size, same_every=settings.same_every)
-    run.start(step, batch_size, done)
-
-    while (progress := run.progress(step, STEPS)) < 1 and not run.out_of_time():
-        seed_step(options, worker, step)
-        rate = rate_factor(step, progress)
-        set_rate(state.student_optimiser, (options.learning_rate or LEARNING_RATE) * rate)
-        set_rate(state.discriminator_optimiser, settings.discriminator_rate * rate)
-        batch = data.assemble(next(drawn))
-        losses, fake = student_step(state, batch, settings, step)
-        if step >= settings.adversarial_from - WARM_UP:
-            losses |= discriminator_step(state, batch, fake)
-        step += 1
-        journal.add(step, progress, losses)
-    drawn.close()
-    journal.end(step, progress)
+    with run.steps_from(step, batch_size, done):
+        while (progress := run.progress(step, STEPS)) < 1 and not run.out_of_time():
+            seed_step(options, worker, step)
+            rate = rate_factor(step, progress)
+            set_rate(state.student_optimiser, (options.learning_rate or LEARNING_RATE) * rate)
+            set_rate(state.discriminator_optimiser, settings.discriminator_rate * rate)
+            batch = data.assemble(next(drawn))
+            losses, fake = student_step(state, batch, settings, step)
+            if step >= settings.adversarial_from - WARM_UP:
+                losses |= discriminator_step(state, batch, fake)
+            step += 1
+            journal.add(step, progress, losses)
+        drawn.close()
+        journal.end(step, progress)
 
 
 def make_plan(options: DistillOptions, encoders: Sequence[nn.Module]) -> RunPlan[DistillSettings]:
@@ -233,12 +234,17 @@ def student_step(
 def teach(state: StudentState, batch: Batch, *, reweighted: bool) -> tuple[Tensor, Tensor]:
     """Return the teacher's swaps (N, 3, S, S) and how much each of them counts (N,)."""
     with autocast(batch.target.device):
-        shown = (batch.portrait,) if sees_portrait(state.teacher) else ()
+        shown = (batch.portrait,) if _sees_portrait(state.teacher) else ()
         taught = state.teacher(batch.target, _for_teacher(batch.identity, state.judge.space), *shown).float()
         found = state.judge.look(taught, batch.encoder)
     if not reweighted:
         return taught, torch.ones(len(taught), device=taught.device)
     return taught, teacher_weight(taught, batch.target, (found * batch.wanted).sum(dim=1))
+
+
+def _sees_portrait(teacher: Teacher) -> bool:
+    """Tell whether a teacher takes a portrait beside target and identity."""
+    return isinstance(teacher, Painter)
 
 
 def _for_teacher(identity: Tensor, space: Space) -> Tensor:

@@ -11,7 +11,6 @@ from torch.nn import functional
 from ...engines.select import open_network
 from ...evaluation.measures import pose_error, psnr, retrieval, squared_error
 from ...evaluation.turn import turn_of
-from ...networks.painter import PortraitPainter
 from ...portrait.landmarks import BRIDGE, CHIN, EYES, INNER_LIPS, LandmarkFinder
 from ...store import models
 from ..core.sheets import write_sheet
@@ -38,11 +37,11 @@ def measure(generator: nn.Module, judge: IdentityJudge, data: SwapData, sheet: P
     draw = np.random.default_rng(1)
     targets = draw.choice(data.unseen_targets, min(PAIRS, len(data.unseen_targets)), replace=False)
     sources = draw.choice(data.unseen_sources, len(targets), replace=len(data.unseen_sources) < len(targets))
-    crops, identities, portraits = data.still(targets, sources)
-    _, own, mirror = data.still(targets, targets)
+    crops, identities = data.still(targets, sources)
+    _, own = data.still(targets, targets)
     device = next(generator.parameters()).device
-    swapped = _generate(generator, crops.to(device), identities.to(device), portraits.to(device))
-    again = _generate(generator, crops.to(device), own.to(device), mirror.to(device)).cpu()
+    swapped = _generate(generator, crops.to(device), identities.to(device))
+    again = _generate(generator, crops.to(device), own.to(device)).cpu()
     pictures = torch.from_numpy(data.faces.images[sources[:SHOWN]]).permute(0, 3, 1, 2) / 255
     shown_sources = functional.interpolate(pictures, size=crops.shape[-2:], mode="bilinear", antialias=True)
     columns = [part[:SHOWN].cpu() for part in (shown_sources, crops, swapped, again)]
@@ -52,8 +51,8 @@ def measure(generator: nn.Module, judge: IdentityJudge, data: SwapData, sheet: P
     measures = {
         "cosine_source": float((found * _vectors(data, sources)).sum(-1).mean()),
         "cosine_target": float((found * _vectors(data, targets)).sum(-1).mean()),
-        **_nearest(functional.normalize(found.mean(dim=0)).numpy(), identities.numpy(), own.numpy()),
-        **_shape(crops, swapped.cpu()),
+        **nearest(functional.normalize(found.mean(dim=0)).numpy(), identities.numpy(), own.numpy()),
+        **shape_changes(crops, swapped.cpu()),
         "self_psnr": psnr(np.array(errors)),
     }
     return measures | {"score": score_of(measures)}
@@ -64,7 +63,7 @@ def score_of(measures: dict[str, float]) -> float:
     return measures["cosine_source"] + min(measures["self_psnr"], SAME) / DECIBELS - measures["pose_degrees"] / DEGREES
 
 
-def _nearest(found: np.ndarray, sources: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+def nearest(found: np.ndarray, sources: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     """Return how often the nearest of all sources and targets (n, D) is a swap's source, and its target."""
     gallery, count = np.concatenate([sources, targets]), len(found)
     wanted = {"retrieval": 0, "still_target": count}
@@ -74,7 +73,7 @@ def _nearest(found: np.ndarray, sources: np.ndarray, targets: np.ndarray) -> dic
     }
 
 
-def _shape(crops: Tensor, swapped: Tensor) -> dict[str, float]:
+def shape_changes(crops: Tensor, swapped: Tensor) -> dict[str, float]:
     """Return by how many degrees heads turned, and by how much eyes and mouths opened or closed."""
     finder = LandmarkFinder(open_network(models.locate("points"), "cpu", 1), models.entry("points"))
     before, after = (np.stack([finder.find(to_picture(image)) for image in part]) for part in (crops, swapped))
@@ -94,19 +93,13 @@ def _apertures(points: np.ndarray) -> np.ndarray:
     return np.stack([np.linalg.norm(above - below, axis=1) / height for above, below in pairs], axis=1)
 
 
-def sees_portrait(generator: nn.Module) -> bool:
-    """Tell whether a generator of ours takes a portrait beside target and identity."""
-    return isinstance(generator, PortraitPainter)
-
-
 def _vectors(data: SwapData, rows: np.ndarray) -> Tensor:
     """Return the vectors (E, n, D) of rows."""
     return torch.stack([data.vectors(index, rows) for index in range(len(data.embeddings))])
 
 
-def _generate(generator: nn.Module, *inputs: Tensor) -> Tensor:
-    inputs = inputs if sees_portrait(generator) else inputs[:2]
-    return torch.cat([generator(*part) for part in zip(*(each.split(16) for each in inputs), strict=True)])
+def _generate(generator: nn.Module, crops: Tensor, identities: Tensor) -> Tensor:
+    return torch.cat([generator(*part) for part in zip(crops.split(16), identities.split(16), strict=True)])
 
 
 def to_picture(image: Tensor) -> np.ndarray:
