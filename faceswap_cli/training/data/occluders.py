@@ -12,6 +12,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 from numpy.random import Generator
+from PIL import Image
 
 Thing = TypeVar("Thing")
 Point = tuple[float, float]  # x, y in pixels
@@ -42,8 +43,14 @@ def face_free_pictures() -> list[np.ndarray]:
     import skimage  # comes with insightface; slow to import, and only training needs it
 
     folder = Path(skimage.__file__).parent / "data"
-    pictures = (cv2.imread(str(folder / name), cv2.IMREAD_COLOR) for name in FACE_FREE)
-    return [cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) for picture in pictures if picture is not None]
+    found = [folder / name for name in FACE_FREE if (folder / name).is_file()]
+    return [_opened(path) for path in found]
+
+
+def _opened(path: Path) -> np.ndarray:
+    """Read a picture as OpenCV would, which prints a warning into a run's progress at one of them."""
+    with Image.open(path) as picture:
+        return np.array(picture.convert("RGB"))
 
 
 def occlude(
