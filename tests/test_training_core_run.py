@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import signal
 import time
 from pathlib import Path
 
@@ -117,6 +118,37 @@ def test_a_run_told_its_steps_goes_by_them_whatever_its_minutes(tmp_path: Path) 
     run = Run(TrainOptions(data=(), output=tmp_path, minutes=1, steps=200))
     assert run.progress(50, 5000) == 0.25
     assert Run(TrainOptions(data=(), output=tmp_path / "usual")).progress(50, 5000) == 0.01
+
+
+def test_ctrl_c_waits_for_the_step_at_work_and_acts_at_once_the_second_time(tmp_path: Path) -> None:
+    run, done = Run(TrainOptions(data=(), output=tmp_path)), []
+    with pytest.raises(KeyboardInterrupt), run.steps_from(0, 16):
+        signal.raise_signal(signal.SIGINT)
+        done.append("the step, and what keeps it")
+        assert run.broken_off and run.out_of_time()
+    assert done
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    again = Run(TrainOptions(data=(), output=tmp_path))
+    with pytest.raises(KeyboardInterrupt), again.steps_from(0, 16):
+        for _ in range(2):
+            signal.raise_signal(signal.SIGTERM)
+        done.append("too late")
+    assert len(done) == 1
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_ctrl_c_stays_ignored_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as nohup does
+    try:
+        run = Run(TrainOptions(data=(), output=tmp_path))
+        with run.steps_from(0, 16):
+            signal.raise_signal(signal.SIGINT)
+            assert not run.broken_off
+        monkeypatch.setenv("WORLD_SIZE", "2")  # of several workers none ends by itself
+        with run.steps_from(0, 16):
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_finished_run_says_how_to_go_on(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +58,27 @@ def test_the_last_and_the_best_checkpoint_are_kept(tmp_path: Path) -> None:
     for step in (1, 2, 3):
         journal.add(step, step / 4, {})
     assert checkpoint.load(tmp_path / "run" / "last.pt") == {"step": 2, "progress": 0.5}
-    journal.end(3, 0.75)
-    assert checkpoint.load(tmp_path / "run" / "last.pt") == {"step": 3, "progress": 0.75}
     assert journal.run.best() == {"step": 2, "score": 2.0}
+    journal.end(3, 0.75)  # measured as it ends: no step of it is left out of the choice
+    assert checkpoint.load(tmp_path / "run" / "last.pt") == {"step": 3, "progress": 0.75}
+    assert journal.run.best() == {"step": 3, "score": 3.0}
+    rows = (tmp_path / "run" / "log.csv").read_text().splitlines()
+    journal.end(4, 1.0)  # which was measured when it was saved
+    assert checkpoint.load(tmp_path / "run" / "last.pt") == {"step": 4, "progress": 1.0}
+    assert (tmp_path / "run" / "log.csv").read_text().splitlines() == rows
+
+
+def test_a_run_that_is_broken_off_is_kept_without_being_measured(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path)
+    with pytest.raises(KeyboardInterrupt), journal.run.steps_from(0, 1):
+        journal.add(1, 0.25, {"loss": torch.ones(())})
+        assert not journal.run.out_of_time()
+        signal.raise_signal(signal.SIGTERM)
+        assert journal.run.out_of_time()  # the step that is at work ends before
+        journal.end(1, 0.25)
+    assert checkpoint.load(tmp_path / "run" / "last.pt") == {"step": 1, "progress": 0.25}
+    assert journal.run.best() == {}
+    assert len((tmp_path / "run" / "log.csv").read_text().splitlines()) == 2
 
 
 def test_another_worker_writes_nothing(tmp_path: Path) -> None:

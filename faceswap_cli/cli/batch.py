@@ -1,11 +1,7 @@
 """`faceswap batch`."""
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +9,7 @@ import typer
 from ..errors import CtrlCError, UsageError, told
 from ..options import Options
 from .arguments import CLIP_FLAGS, OF_ONE_CLIP, AsJson, Quiet, Verbose, takes
+from .ending import ended_in_order
 from .terminal import Terminal
 
 if TYPE_CHECKING:
@@ -109,7 +106,7 @@ def batch(
         workers=workers,
     )
     try:
-        with _ended_in_order(), showing(terminal, as_json) as progress:
+        with ended_in_order(), showing(terminal, as_json) as progress:
             result = swap_many(planned, choices, progress)
     except KeyboardInterrupt as interrupt:
         raise CtrlCError("interrupted: the same command goes on from there" + told(interrupt)) from None
@@ -171,30 +168,3 @@ def _from_words(terminal: Terminal, words: list[str], given: _Given) -> "tuple[l
         job = Job(given.sources, each.path, None, given.options)
         jobs.append(job if template is None else replace(job, output=template.path(job, number, each.folder)))
     return without_own(jobs, [each.named for each in found]), template.root if template else Path()
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Take a scheduler's SIGTERM for Ctrl-C: what is finished of a clip is kept, and its job given back.
-
-    It ends what was started in the background too, where Ctrl-C itself is ignored (nohup, a script's `&`).
-    """
-    ended = False
-
-    def end(number: int, frame: FrameType | None) -> None:
-        nonlocal ended
-        ended = True
-        signal.raise_signal(signal.SIGINT)
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        if ended:
-            raise KeyboardInterrupt
-
-    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, end)}
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -8,7 +8,7 @@ from ..training.core.options import DistillOptions
 from .arguments import AsJson, Flag, Quiet, Verbose, takes
 from .terminal import Terminal
 from .train import FLAGS as TRAIN_FLAGS
-from .train import told_of
+from .train import going_on_told, told_of
 
 FLAGS = {
     "teacher": Flag("Generator to learn from: its ONNX file, checkpoint or name; the embedded one without it.", Path),
@@ -47,7 +47,7 @@ def distill(
         if not load("faceswap_cli.training.data.pack").is_pack(folder):
             terminal.note(f"{folder} holds raw pictures: their faces are aligned into a cache beside the run first")
     terminal.note(f"losses and measures go to {options.output / 'log.csv'}, pictures beside it")
-    with terminal.training() as watch:
+    with going_on_told(options, terminal), terminal.training() as watch:
         load(f"faceswap_cli.training.distil.{'painter' if triplets else 'train'}").distill(
             replace(options, watch=watch)
         )

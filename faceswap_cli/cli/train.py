@@ -1,11 +1,14 @@
 """`faceswap train`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from ..extras import load
 from ..training.core.options import NETWORKS, TrainOptions
 from .arguments import AsJson, Flag, Quiet, Verbose, read_face_pack, takes
+from .ending import ended_in_order
 from .terminal import Terminal
 
 FLAGS = {
@@ -40,6 +43,7 @@ FLAGS = {
     "seed": Flag("Seed of everything random.", int),
 }
 ALIGNED = ("simswap", "encoder", "points", "beard")  # networks that learn from aligned faces
+BEGUN = ("last.pt", "stages.json")  # files of a run that can go on
 MODULES = {"simswap": "generator.train", "painter": "chain"}  # in training/; others: in supporting/
 
 
@@ -69,10 +73,24 @@ def train(
             terminal.note(f"{folder} holds raw pictures: their faces are aligned into a cache beside the run first")
     if network != "painter":  # says so when it comes to it
         terminal.note(f"{network}: losses and measures go to {options.output / 'log.csv'}, pictures beside it")
-    with terminal.training() as watch:
+    with going_on_told(options, terminal), terminal.training() as watch:
         module.train(replace(options, watch=watch))
     made = told_of(options.output, terminal)
     terminal.result(options.output, {"run": options.output, "network": network, **made}, as_json)
+
+
+@contextmanager
+def going_on_told(options: TrainOptions, terminal: Terminal) -> Iterator[None]:
+    """Say how a run goes on that is broken off, by Ctrl-C or a scheduler."""
+    try:
+        with ended_in_order():
+            yield
+    except KeyboardInterrupt:
+        begun = [name for name in BEGUN if (options.output / name).is_file()]
+        if begun:
+            flag = "" if options.resume else " with --resume"
+            terminal.note(f"{options.output} keeps what is done: the same command{flag} goes on from there")
+        raise
 
 
 def told_of(run: Path, terminal: Terminal) -> dict[str, Path]:

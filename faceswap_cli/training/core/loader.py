@@ -4,6 +4,7 @@ What a step draws follows from its number alone (`run.draws_of`), so whoever rea
 is resumed sees the pictures it would have seen.
 """
 
+import signal
 from collections.abc import Callable, Generator, Iterator
 from itertools import count
 from typing import Any, TypeVar
@@ -76,5 +77,6 @@ class _From(Sampler[int]):
 
 
 def _begin(number: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's to answer, behind the step it is at
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

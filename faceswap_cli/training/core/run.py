@@ -6,7 +6,8 @@ import math
 import random
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from ...errors import OutputError, UsageError
 from ...extras import load
 from .checkpoint import BEST, LAST, save
+from .ending import Ending
 from .options import TrainOptions
 from .parallel import average_gradients, largest
 from .watch import Clock
@@ -39,6 +41,7 @@ class Run:
         except OSError as error:
             raise OutputError(f"{self.folder} cannot be made ({error.strerror}): choose another --output") from error
         self._minutes, self._steps, self._watch = options.minutes, options.steps, options.watch
+        self._ending = Ending()
         self._board = _open_board(self.folder) if options.tensorboard else None
         self.start(0, 0)
 
@@ -54,8 +57,25 @@ class Run:
         self._mark, self._batch = (now, step), batch
         self._clock = Clock(step, batch)
 
+    @contextmanager
+    def steps_from(self, step: int, batch: int, done: float = 0.0) -> Iterator[None]:
+        """Start the clock as `start` does; Ctrl-C within waits for the step that is at work, and acts behind the block.
+
+        What the block does behind its last step, such as to keep the run, is done before.
+        """
+        self.start(step, batch, done)
+        with self._ending.behind_a_step():
+            yield
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether somebody asked the run to end."""
+        return self._ending.asked
+
     def out_of_time(self) -> bool:
-        """Tell whether the run's minutes are used up, to all workers alike."""
+        """Tell whether the run's minutes are used up, to all workers alike, or somebody asked it to end."""
+        if self.broken_off:
+            return True
         return self._minutes is not None and largest(time.monotonic() - self._began) >= 60 * self._minutes
 
     def progress(self, step: int, usual: int) -> float:
@@ -153,6 +173,11 @@ def start_torch(options: TrainOptions) -> torch.device:
     torch.set_flush_denormal(True)  # activations near zero are denormal numbers, which CPUs multiply slowly
     if options.threads is not None:
         torch.set_num_threads(options.threads)
+    return device_of(options)
+
+
+def device_of(options: TrainOptions) -> torch.device:
+    """Return the device a run is told to use; raise UsageError where it is told one that is not there."""
     cuda = torch.cuda.is_available()
     if options.device == "cuda" and not cuda:
         raise UsageError("--device cuda, but torch sees no CUDA device: use --device cpu or install torch's CUDA build")

@@ -3,8 +3,8 @@
 In both, a network learns against a discriminator, and its moving average is what is measured and exported.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -83,6 +83,7 @@ class Journal:
     means: Means
     measure: Callable[[Path], dict[str, float]]  # draws a sheet at the path and returns the measures of a row
     checkpoint: Callable[[int, float], dict[str, Any]]  # of a step, and the share of the run that is done
+    unmeasured: Mapping[str, float] = field(default_factory=lambda: NOT_MEASURED)  # what a row has without measures
 
     def add(self, step: int, progress: float, losses: dict[str, Tensor]) -> None:
         """Take down a step that is done, by its number from 1 on."""
@@ -90,15 +91,26 @@ class Journal:
         if not is_first(self.worker):
             return
         self.run.show(step, progress, losses, self.steps)
-        saves = step % self.save_every == 0
-        row = self.measure(self.run.folder / SAMPLE.format(step)) if saves else NOT_MEASURED
-        if logs(step, self.save_every):
-            pace = self.run.images_per_second(step)
-            self.run.log({"step": step, "images_per_second": pace, **row, **self.means.take()})
-        if saves:
-            self.run.keep(self.checkpoint(step, progress), row["score"])
+        if step % self.save_every == 0:
+            self._measured(step, progress)
+        elif logs(step, self.save_every):
+            self._log(step, self.unmeasured)
 
     def end(self, step: int, progress: float) -> None:
-        """Keep the run as it ended."""
-        if is_first(self.worker):
+        """Keep the run as it ended, measured where it was not yet: somebody who broke it off does not wait for that."""
+        if not is_first(self.worker):
+            return
+        if self.run.broken_off or step % self.save_every == 0:
             self.run.keep(self.checkpoint(step, progress))
+        else:
+            self._measured(step, progress)
+
+    def _measured(self, step: int, progress: float) -> None:
+        """Measure the run, log it and keep it."""
+        row = self.measure(self.run.folder / SAMPLE.format(step))
+        self._log(step, row)
+        self.run.keep(self.checkpoint(step, progress), row["score"])
+
+    def _log(self, step: int, measures: Mapping[str, float]) -> None:
+        pace = self.run.images_per_second(step)
+        self.run.log({"step": step, "images_per_second": pace, **measures, **self.means.take()})

@@ -34,7 +34,7 @@ from ..data.swap_data import Batch
 from ..teachers.encoders import load_encoders
 from ..teachers.expression import ExpressionJudge, load_expression_judge
 from ..teachers.identity_judge import IdentityJudge
-from ..teachers.known_faces import open_data
+from ..teachers.known_faces import Wanted, open_data
 from .adversarial import WARM_UP, Journal, TrainState
 from .generators import build_generator, copy_weights
 from .losses import (
@@ -80,7 +80,7 @@ def train(options: TrainOptions) -> None:
     device = start_torch(options)
     worker = join_workers(device)
     judge = IdentityJudge(encoders, plan.size).to(device)
-    data = open_data(options, judge, plan.size, device, settings.balance)
+    data = open_data(options, judge, Wanted(plan.size, settings.balance), device)
     state = build_state(plan, judge, options.landmarks, device)
     journal = Journal(
         run=run,
@@ -94,22 +94,21 @@ def train(options: TrainOptions) -> None:
     step, done = state.restore(plan.kept) if plan.kept is not None else (0, 0.0)
     batch_size = options.batch or BATCH
     drawn = data.batches(options, worker, step, count=batch_size, same_every=settings.same_every)
-    run.start(step, batch_size, done)
-
-    while (progress := run.progress(step, STEPS)) < 1 and not run.out_of_time():
-        seed_step(options, worker, step)
-        rate = rate_factor(step, progress) if settings.schedule == "cosine" else 1.0
-        set_rate(state.generator_optimiser, (options.learning_rate or settings.generator_rate) * rate)
-        set_rate(state.discriminator_optimiser, settings.discriminator_rate * rate)
-        batch = data.assemble(next(drawn))
-        waits = options.init_from is not None and settings.adversarial_from <= step < WARM_UP
-        losses, fake = ({}, None) if waits else generator_step(state, batch, settings, step)
-        if step >= settings.adversarial_from - WARM_UP:
-            losses |= discriminator_step(state, batch, settings, fake)
-        step += 1
-        journal.add(step, progress, losses)
-    drawn.close()
-    journal.end(step, progress)
+    with run.steps_from(step, batch_size, done):
+        while (progress := run.progress(step, STEPS)) < 1 and not run.out_of_time():
+            seed_step(options, worker, step)
+            rate = rate_factor(step, progress) if settings.schedule == "cosine" else 1.0
+            set_rate(state.generator_optimiser, (options.learning_rate or settings.generator_rate) * rate)
+            set_rate(state.discriminator_optimiser, settings.discriminator_rate * rate)
+            batch = data.assemble(next(drawn))
+            waits = options.init_from is not None and settings.adversarial_from <= step < WARM_UP
+            losses, fake = ({}, None) if waits else generator_step(state, batch, settings, step)
+            if step >= settings.adversarial_from - WARM_UP:
+                losses |= discriminator_step(state, batch, settings, fake)
+            step += 1
+            journal.add(step, progress, losses)
+        drawn.close()
+        journal.end(step, progress)
 
 
 def build_state(plan: Plan, judge: IdentityJudge, landmarks: Path | None, device: torch.device) -> GeneratorState:

@@ -72,10 +72,9 @@ def teach(task: Task[Batch, Scores], run: Run, options: TrainOptions) -> Scores:
     if options.resume:
         task.restore(load(run.last))
     began = time.monotonic(), state.progress
-    run.start(state.step, count)
 
-    with closing(task.draw(count, state.step)) as batches:
-        while state.progress < 1:
+    with run.steps_from(state.step, count), closing(task.draw(count, state.step)) as batches:
+        while state.progress < 1 and not run.broken_off:
             batch = next(batches)
             rate = state.rate(options, usual.rate)
             losses = task.loss(batch)
@@ -86,7 +85,7 @@ def teach(task: Task[Batch, Scores], run: Run, options: TrainOptions) -> Scores:
                 found = {name: loss.item() for name, loss in losses.items()}
                 pace = run.images_per_second(state.step)
                 run.log({"step": state.step, "rate": rate, **found, "images_per_second": pace})
-            if state.step % options.save_every == 0 or state.progress >= 1:
+            if state.step % options.save_every == 0 or state.progress >= 1 or run.broken_off:
                 save(run.last, state.checkpoint(task.kind, task.configuration()))
                 task.write(_sheet(run, state.step))
     return task.measure(run.folder, _sheet(run, state.step))
