@@ -1,12 +1,15 @@
 """Triplets: what a row holds, that a pack goes on where it broke off, and that a painter learns from it."""
 
+import csv
 import json
+import math
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +25,7 @@ from faceswap_cli.networks.mobile_painter import MobilePainter, MobilePainterCon
 from faceswap_cli.networks.painter import Painter, PainterConfig  # noqa: E402
 from faceswap_cli.stages.align import TEMPLATES  # noqa: E402
 from faceswap_cli.training.core.options import DistillOptions, TrainOptions, TripletOptions  # noqa: E402
+from faceswap_cli.training.core.run import Run  # noqa: E402
 from faceswap_cli.training.core.settings import read_record  # noqa: E402
 from faceswap_cli.training.data.pack import PackWriter  # noqa: E402
 from faceswap_cli.training.data.relight import relit, strands  # noqa: E402
@@ -47,6 +51,7 @@ from faceswap_cli.training.generator.painter_losses import (  # noqa: E402
     texture_distance,
 )
 from faceswap_cli.training.generator.painter_state import PainterSettings, build_state  # noqa: E402
+from faceswap_cli.training.generator.painting import learnt_from, paint  # noqa: E402
 from faceswap_cli.training.teachers.encoders import load_encoders  # noqa: E402
 
 from .conftest import assert_same_weights, run_two_workers  # noqa: E402
@@ -74,13 +79,13 @@ from pathlib import Path
 import torch
 from faceswap_cli.training.core.options import TrainOptions
 from faceswap_cli.training.data.triplet_data import Batch, TripletData
-from faceswap_cli.training.generator import painter
+from faceswap_cli.training.generator import painter, painting
 from faceswap_cli.training.teachers import identity_judge
 
 # a step in proportion to the gradient, in float32: Adam's first steps make as much of what is rounded away
 torch.optim.AdamW = lambda parameters, weight_decay: torch.optim.SGD(parameters, lr=1.0)
 torch.optim.Adam = lambda parameters, betas: torch.optim.SGD(parameters, lr=1.0)
-painter.autocast = lambda device: torch.autocast(device.type, enabled=False)
+painter.autocast = painting.autocast = lambda device: torch.autocast(device.type, enabled=False)
 identity_judge._jitter = lambda count, device: torch.eye(3).expand(count, 3, 3)
 identity_judge._blurred = lambda faces: faces
 rank, workers = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -162,15 +167,14 @@ def triplets(options: TripletOptions) -> Path:
 def test_every_number_becomes_a_row_or_a_reason(options: TripletOptions, triplets: Path) -> None:
     lines = (triplets / ROWS).read_text().splitlines()
     assert len(lines) == options.count
-    rows = TripletReader(triplets).rows
-    assert {row["answered"] for row in rows} == {True, False}
-    assert all(row["number"] % options.pairs == 0 for row in rows if not row["answered"])
+    reader = TripletReader(triplets)
+    assert set(reader.answered) == {True, False}
+    assert all(reader.line(row)["number"] % options.pairs == 0 for row in np.flatnonzero(~reader.answered))
 
 
 def test_the_answer_is_the_target_outside_the_mask(triplets: Path) -> None:
     reader = TripletReader(triplets)
-    row = next(index for index, each in enumerate(reader.rows) if each["answered"])
-    triplet = reader.read(row)
+    triplet = reader.read(int(np.flatnonzero(reader.answered)[0]))
     assert triplet.answer is not None
     far = cv2.dilate(triplet.mask, np.ones((9, 9), np.uint8)) == 0
     change = np.abs(triplet.answer.astype(int) - triplet.target).mean(axis=2)
@@ -187,8 +191,9 @@ def test_a_broken_pack_goes_on_to_the_same_rows(options: TripletOptions, triplet
     whole.write_text("\n".join([*kept[:3], kept[3][:20]]))  # cut off in the middle of a line
     make_triplets(again)
     ours, theirs = TripletReader(again.output), TripletReader(triplets)
-    assert [row["number"] for row in ours.rows] == [row["number"] for row in theirs.rows if row["number"] < 6]
-    for index in range(len(ours.rows)):
+    numbers, wanted = ([reader.line(row)["number"] for row in range(len(reader))] for reader in (ours, theirs))
+    assert numbers == [number for number in wanted if number < 6]
+    for index in range(len(ours)):
         assert np.array_equal(ours.read(index).target, theirs.read(index).target)
 
 
@@ -261,7 +266,17 @@ def test_a_painter_trains_resumes_exactly_and_is_exported(triplets: Path, tmp_pa
     assert first["step"] == second["step"] == 4
     for name, value in first["average"].items():
         assert torch.equal(value, second["average"][name]), name
-    assert len((whole.output / "log.csv").read_text().splitlines()) == 3
+    with (whole.output / "log.csv").open(newline="") as file:
+        rows = {int(row["step"]): {name: float(value) for name, value in row.items()} for row in csv.DictReader(file)}
+    assert list(rows) == [1, 2, 4]
+    assert math.isnan(rows[1]["score"]) and math.isfinite(rows[1]["near"])  # losses from the first step on
+    for step in (2, 4):
+        told = rows[step]
+        score = told["source"] + min(told["answer_psnr"], 60) / 100 - told["pose_degrees"] / 50
+        assert told["score"] == pytest.approx(score, abs=1e-3)
+    best = json.loads((whole.output / "best.json").read_text())
+    assert best["step"] == max((2, 4), key=lambda step: rows[step]["score"])
+    assert torch.load(whole.output / "best.pt", weights_only=True)["step"] == best["step"]
     assert (whole.output / "samples" / "0000002.png").is_file()
     assert export(whole.output).is_file()
 
@@ -293,7 +308,7 @@ def test_two_painters_draw_their_own_rows_and_go_on_exactly(triplets: Path, tmp_
     first, second = (line.split() for line in run_two_workers(TWO_WORKERS, triplets, config, tmp_path))
     assert len(set(first[:4]) | set(second[:4])) == 8  # no batch is like another
     assert (first[4:], second[4:]) == (first[:4], second[:4])
-    assert len((tmp_path / "whole" / "log.csv").read_text().splitlines()) == 2  # one worker wrote it
+    assert len((tmp_path / "whole" / "log.csv").read_text().splitlines()) == 3  # one worker wrote it
     assert_same_weights(tmp_path / "whole", tmp_path / "halves", "network", "average", "discriminator")
 
 
@@ -327,15 +342,12 @@ def test_a_student_is_answered_by_its_teacher_where_nobody_knows_better(triplets
     state = build_state("mobile_painter", student, PainterSettings(), [encoder()], options)
     batch = TripletData((triplets,), 96, seed=3).unseen(False, 2)
     batch = replace(batch, answered=torch.tensor([True, False]), answer=torch.zeros_like(batch.answer))
-    assert training.learnt_from(state, batch) is batch
+    assert learnt_from(state, batch) is batch
     state.teacher = teacher
-    taught = training.learnt_from(state, batch)
+    taught = learnt_from(state, batch)
     assert taught.target.shape[-1] == taught.answer.shape[-1] == 32
     assert float(taught.answer[0].abs().max()) == 0
-    assert (
-        float((taught.answer[1] - training.paint(teacher, batch)[0][1].view(3, 32, 3, 32, 3).mean((2, 4))).abs().max())
-        < 1e-5
-    )
+    assert float((taught.answer[1] - paint(teacher, batch)[0][1].view(3, 32, 3, 32, 3).mean((2, 4))).abs().max()) < 1e-5
     assert float(taught.answer[1].mean()) > 0.6
     assert torch.equal(taught.answered, batch.answered)
     image = taught.answer + torch.tensor([0.0, 0.1]).view(2, 1, 1, 1)  # off where the teacher answers, and there alone
@@ -383,19 +395,16 @@ def test_triplets_and_faces_are_not_mixed(triplets: Path, faces: Path) -> None:
 
 def _train_to(options: TrainOptions, steps: int, train: Callable[..., None] = training.train) -> None:
     """Train a run of so many steps and stop it before, as a crash would."""
-    kept = training._keep
+    keep = Run.keep
 
-    def stop_behind(run, state, *rest):  # type: ignore[no-untyped-def]
-        kept(run, state, *rest)
-        if state.painter.step == steps:
+    def stop_behind(run: Run, kept: dict[str, Any], score: float | None = None) -> None:
+        keep(run, kept, score)
+        if kept["step"] == steps:
             raise KeyboardInterrupt
 
-    training._keep = stop_behind
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            train(options)
-    finally:
-        training._keep = kept
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Run, "keep", stop_behind)
+        train(options)
 
 
 def test_a_batch_depends_on_its_number_alone(triplets: Path) -> None:

@@ -6,30 +6,31 @@ the source is, what the target does, and, with all others, what pictures of face
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...networks.layers import shrunk
-from ...networks.light import Light, lit
-from ...networks.painter import LIGHT_SIDE, Painting, PortraitPainter, laid_over, painted
 from ..core.checkpoint import load
 from ..core.options import TrainOptions
-from ..core.parallel import average_gradients, is_first
-from ..core.run import Run, autocast, seed_step, set_rate, share_done
-from ..core.sheets import write_sheet
+from ..core.parallel import average_gradients
+from ..core.run import Means, Run, autocast, seed_step, set_rate
 from ..data.triplet_data import Batch, TripletData
+from .adversarial import Journal
 from .losses import CONTRAST_MARGIN, hinge_discriminator, hinge_generator, light_loss
-from .measure import to_picture
 from .painter_losses import answer_distance, broad_distance, edge_distance, map_distance, mean_over, texture_distance
+from .painter_measure import measure_painter, unmeasured
 from .painter_state import PainterSettings, PainterState, begun
+from .painting import learnt_from, paint
 
 STEPS, BATCH, LEARNING_RATE = 20_000, 8, 5e-4
 WARM_UP = 0.03  # share of a run in which the discriminator learns before it counts
-MEASURED, SHOWN = 48, 8
 ALONE = (0.05, 0.3)  # shares of a run between which rows without an answer come to count
+LOSSES = (  # every one a step can have: the columns of the log
+    "near", "broad", "edges", "texture", "maps", "same_identity", "identity", "contrast", "natural", "light",
+    "expression", "discriminator", "adversarial",
+)  # fmt: skip
 
 
 def train(options: TrainOptions) -> None:
@@ -43,45 +44,28 @@ def run_painter(options: TrainOptions, settings: PainterSettings, state: Painter
     device = next(state.painter.network.parameters()).device
     data = TripletData(options.data, (state.teacher or state.painter.network).working, options.seed)
     if options.resume:
-        _resume(run, state, options)
+        state.restore(load(run.last), options, STEPS)
     painter, batch_size = state.painter, options.batch or BATCH
-    run.start(painter.step, batch_size, painter.progress)
-    began = (time.monotonic(), painter.progress)
-    for batch in _on(device, data.batches(batch_size, painter.step, worker)):
-        if painter.progress >= 1 or run.out_of_time():
-            break
-        seed_step(options, worker, painter.step)  # the encoders' jitter: a run goes on exactly
-        rate = painter.rate(options, LEARNING_RATE)
-        losses = _step(state, learnt_from(state, batch), settings, rate)
-        painter.advance(options, STEPS, began)
-        if not is_first(worker):
-            continue
-        run.show(painter.step, painter.progress, losses, STEPS)
-        if painter.step % options.save_every == 0:
-            _keep(run, state, data, settings, losses)
-    if is_first(worker):
-        _keep(run, state, data, settings, {})
-
-
-@torch.no_grad()
-def learnt_from(state: PainterState, batch: Batch) -> Batch:
-    """Return a batch as it is taught: beside a teacher, what it paints is the answer of rows that have none.
-
-    The teacher sees it at its own size, then all pictures are brought to the student's.
-    """
-    if state.teacher is None:
-        return batch
-    answer, side = batch.answer.clone(), state.painter.network.working
-    if (rows := (~batch.answered).nonzero()[:, 0]).numel():
-        unanswered = Batch(*(getattr(batch, name)[rows] for name in batch.__slots__))
-        answer[rows] = paint(state.teacher, unanswered)[0]
-    return replace(
-        batch,
-        target=shrunk(batch.target, side),
-        portrait=shrunk(batch.portrait, side),
-        answer=shrunk(answer, side),
-        mask=shrunk(batch.mask, side),
+    journal = Journal(
+        run=run,
+        worker=worker,
+        save_every=options.save_every,
+        steps=STEPS,
+        means=Means(LOSSES),
+        measure=partial(measure_painter, state, data),
+        checkpoint=lambda step, progress: state.checkpoint(settings),
+        unmeasured=unmeasured(state),
     )
+    began = (time.monotonic(), painter.progress)
+    with run.steps_from(painter.step, batch_size, painter.progress):
+        for batch in _on(device, data.batches(batch_size, painter.step, worker)):
+            if painter.progress >= 1 or run.out_of_time():
+                break
+            seed_step(options, worker, painter.step)  # the encoders' jitter: a run goes on exactly
+            losses = _step(state, learnt_from(state, batch), settings, painter.rate(options, LEARNING_RATE))
+            painter.advance(options, STEPS, began)
+            journal.add(painter.step, painter.progress, losses)
+        journal.end(painter.step, painter.progress)
 
 
 def _step(state: PainterState, batch: Batch, settings: PainterSettings, rate: float) -> dict[str, Tensor]:
@@ -101,19 +85,6 @@ def _step(state: PainterState, batch: Batch, settings: PainterSettings, rate: fl
     total = torch.stack([loss for name, loss in losses.items() if name != "discriminator"]).sum()
     state.painter.descend(total, rate)
     return losses
-
-
-def paint(painter: PortraitPainter, batch: Batch) -> tuple[Tensor, Painting]:
-    """Return pictures (N, 3, S, S) at the painter's working size, and how they were painted."""
-    with torch.no_grad():
-        small = functional.interpolate(batch.target, size=(LIGHT_SIDE,) * 2, mode="bilinear", antialias=True)
-        seen = functional.interpolate(batch.portrait, size=(LIGHT_SIDE,) * 2, mode="bilinear", antialias=True)
-        light: Light = painter.light(small, seen[:, :3], seen[:, 3:])
-        composite = laid_over(batch.target, batch.portrait, lit(batch.portrait[:, :3], light))
-    with autocast(batch.target.device):
-        painting = painter.paint_over(composite, batch.target, batch.identity, batch.portrait)
-    painting = painting._replace(composite=composite)
-    return painted(painting), painting
 
 
 def painter_losses(
@@ -174,60 +145,3 @@ def _teach_discriminator(state: PainterState, batch: Batch, image: Tensor, rate:
 def _on(device: torch.device, batches: Iterator[Batch]) -> Iterator[Batch]:
     for batch in batches:
         yield batch if device.type == "cpu" else Batch(*(getattr(batch, name).to(device) for name in batch.__slots__))
-
-
-@torch.no_grad()
-def _keep(
-    run: Run, state: PainterState, data: TripletData, settings: PainterSettings, losses: dict[str, Tensor]
-) -> None:
-    """Write a checkpoint, and after a step its row of the log and a sheet of people held out."""
-    painter = state.painter
-    if losses:
-        known, images, composites = _painted(state, data.unseen(True, MEASURED))
-        near, given = (float(answer_distance(each, known.answer, known.mask).mean()) for each in (images, composites))
-        sheet = [known.target, known.portrait[:, :3] * known.portrait[:, 3:], composites, images, known.answer]
-        write_sheet(
-            run.folder / "samples" / f"{painter.step:07d}.png", [[to_picture(x) for x in e[:SHOWN]] for e in sheet]
-        )
-        unknown = data.unseen(False, MEASURED)
-        taught, images, _ = _painted(state, unknown)
-        found = state.judge.look(images, 0)
-        people = (each.to(found.device) for each in (unknown.wanted, unknown.unwanted))
-        to_source, to_target = ((found * state.judge.embed(each, 0)).sum(1).mean() for each in people)
-        row = {"step": painter.step, "progress": painter.progress, "pace": run.images_per_second(painter.step)}
-        row |= {"answer": near, "composite": given, "source": float(to_source), "target": float(to_target)}
-        if state.teacher is not None:
-            row["taught"] = float(answer_distance(images, taught.answer, taught.mask).mean())
-        run.log(row | {name: float(losses[name].detach()) if name in losses else float("nan") for name in _NAMES})
-    kept = painter.checkpoint(state.kind, asdict(painter.network.config))
-    kept |= {"discriminator": state.discriminator.state_dict(), "settings": asdict(settings)}
-    run.keep(kept | {"discriminator_optimiser": state.discriminator_optimiser.state_dict()})
-
-
-_NAMES = (
-    *("near", "broad", "edges", "texture", "maps", "same_identity", "identity", "contrast", "natural", "light"),
-    *("expression", "discriminator", "adversarial"),
-)
-
-
-def _painted(state: PainterState, rows: Batch) -> tuple[Batch, Tensor, Tensor]:
-    """Return rows as they are taught, what the average paints of them and what it paints over, eight at a time."""
-    taught, images, composites = [], [], []
-    device = next(state.painter.average.parameters()).device
-    for start in range(0, len(rows.target), 8):
-        part = Batch(*(getattr(rows, name)[start : start + 8].to(device) for name in rows.__slots__))
-        taught.append(learnt_from(state, part))
-        image, painting = paint(state.painter.average, taught[-1])
-        images.append(image)
-        composites.append(painting.composite)
-    joined = Batch(*(torch.cat([getattr(part, name) for part in taught]) for name in rows.__slots__))
-    return joined, torch.cat(images), torch.cat(composites)
-
-
-def _resume(run: Run, state: PainterState, options: TrainOptions) -> None:
-    kept, painter = load(run.last), state.painter
-    painter.restore(kept)
-    steps = options.steps or STEPS  # which may be more than it began with
-    painter.progress = share_done(options, painter.step, steps, 0.0, painter.progress)
-    state.discriminator.load_state_dict(kept["discriminator"])
-    state.discriminator_optimiser.load_state_dict(kept["discriminator_optimiser"])

@@ -15,7 +15,7 @@ from ..core.averaged import Averaged, begin
 from ..core.checkpoint import LAST, load
 from ..core.options import TrainOptions
 from ..core.parallel import join_workers
-from ..core.run import start_torch
+from ..core.run import share_done, start_torch
 from ..core.settings import make_record, read_record
 from ..teachers.encoders import load_encoders
 from ..teachers.expression import ExpressionJudge, load_expression_judge
@@ -60,6 +60,19 @@ class PainterState:
     judge: IdentityJudge
     expression: ExpressionJudge | None
     teacher: PortraitPainter | None = None  # frozen: its pictures are the answers of rows without one
+
+    def checkpoint(self, settings: PainterSettings) -> dict[str, Any]:
+        """Return everything the run needs to go on exactly."""
+        kept = self.painter.checkpoint(self.kind, asdict(self.painter.network.config)) | {"settings": asdict(settings)}
+        return kept | {name: getattr(self, name).state_dict() for name in ("discriminator", "discriminator_optimiser")}
+
+    def restore(self, kept: dict[str, Any], options: TrainOptions, usual: int) -> None:
+        """Put a checkpoint back, in a run that may have more steps than it began with; `usual` where none are told."""
+        painter = self.painter
+        painter.restore(kept)
+        painter.progress = share_done(options, painter.step, options.steps or usual, 0.0, painter.progress)
+        for name in ("discriminator", "discriminator_optimiser"):
+            getattr(self, name).load_state_dict(kept[name])
 
 
 def begun(options: TrainOptions) -> tuple[PainterSettings, PainterState, int]:
