@@ -16,16 +16,19 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the [train] extra")
 
 from faceswap_cli import Options, swap_image  # noqa: E402
+from faceswap_cli.cli.terminal import Terminal  # noqa: E402
+from faceswap_cli.cli.train import going_on_told  # noqa: E402
 from faceswap_cli.errors import OutputError, UsageError, WeightsError  # noqa: E402
 from faceswap_cli.evaluation.splits import part_of  # noqa: E402
 from faceswap_cli.networks.painter import PainterConfig  # noqa: E402
 from faceswap_cli.training import chain  # noqa: E402
 from faceswap_cli.training.core import checkpoint  # noqa: E402
 from faceswap_cli.training.core.options import TrainOptions, TripletOptions  # noqa: E402
+from faceswap_cli.training.core.run import Run  # noqa: E402
 from faceswap_cli.training.core.watch import Moment  # noqa: E402
 from faceswap_cli.training.data.pack import PackWriter  # noqa: E402
 from faceswap_cli.training.data.triplet_pack import TripletPack, TripletReader  # noqa: E402
-from faceswap_cli.training.generator import painter, painter_state  # noqa: E402
+from faceswap_cli.training.generator import painter_state  # noqa: E402
 from faceswap_cli.training.generator.choice import network_meant  # noqa: E402
 from faceswap_cli.training.generator.painter_state import begun  # noqa: E402
 
@@ -77,10 +80,10 @@ def test_every_stage_is_said_in_a_line_with_what_it_made(whole: tuple[Path, list
     assert said[1] == "faces: 4 faces of 2 people"
     plan = f"triplets: 8 rows of 4 faces, swapped by lite, go to {run / 'triplets'}; about a minute with 1 of the cores"
     assert said[2].startswith(plan)
-    rows = TripletReader(run / "triplets").rows
-    known = sum(row["answered"] for row in rows)
+    rows = TripletReader(run / "triplets")
+    known = int(rows.answered.sum())
     assert said[3].startswith(f"triplets: {known} with an answer, {len(rows) - known} without")
-    assert TripletReader(run / "triplets").read(0).target.shape == (128, 128, 3)  # 4/3 of what is painted
+    assert rows.read(0).target.shape == (128, 128, 3)  # 4/3 of what is painted
     assert said[4] == f"painter: losses and measures go to {run / 'log.csv'}, pictures beside it"
     assert len(said) == 5
 
@@ -101,7 +104,7 @@ def test_broken_off_in_each_stage_it_ends_with_the_same_rows_and_weights(
     options: TrainOptions, whole: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
     broken = replace(options, output=tmp_path / "run")
-    for owner, name, call in ((PackWriter, "seen", 2), (TripletPack, "add", 3), (painter, "_keep", 1)):
+    for owner, name, call in ((PackWriter, "seen", 2), (TripletPack, "add", 3), (Run, "keep", 1)):
         with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
             stop_at(patch, owner, name, call)
             chain.train(broken)
@@ -151,6 +154,21 @@ def test_a_folder_that_was_begun_with_something_else_is_refused_before_anything_
         chain.train(replace(again, output=tmp_path / "given"))
 
 
+def test_broken_off_it_says_how_it_goes_on(
+    options: TrainOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = replace(options, output=tmp_path)
+    for name, resume, told in (
+        ("nothing.txt", False, ""),
+        ("stages.json", False, f"{tmp_path} keeps what is done: the same command with --resume goes on from there\n"),
+        ("last.pt", True, f"{tmp_path} keeps what is done: the same command goes on from there\n"),
+    ):
+        (tmp_path / name).touch()
+        with pytest.raises(KeyboardInterrupt), going_on_told(replace(run, resume=resume), Terminal()):
+            signal.raise_signal(signal.SIGTERM)  # a scheduler's
+        assert capsys.readouterr().err == told
+
+
 def test_several_workers_want_triplets(options: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setattr(painter_state, "join_workers", lambda device: 0)
@@ -159,13 +177,19 @@ def test_several_workers_want_triplets(options: TrainOptions, tmp_path: Path, mo
     assert not (tmp_path / "run").exists()
 
 
-def test_there_are_as_many_triplets_as_a_run_can_use(options: TrainOptions) -> None:
+def test_there_are_as_many_triplets_as_a_run_can_use(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = replace(options, steps=None, batch=None)
     assert chain.rows_of(usual, 100_000) == 20_000  # 20,000 steps of 8 see each of them 8 times
     assert chain.rows_of(usual, 1000) == 6000  # 6 of a face
     assert chain.rows_of(replace(usual, steps=400, batch=16), 1000) == 800  # 400 * 16 / 8
     assert chain.rows_of(usual, 4) == chain.rows_of(replace(usual, steps=1), 1000) == 64
-    assert chain.rows_of(replace(usual, steps=None, minutes=1), 100_000) == 20_000
+    told = replace(usual, device="cpu", minutes=120)  # a core learns from 4 images a second: 28,800, each 8 times
+    assert chain.rows_of(told, 100_000) == 3600
+    assert chain.rows_of(replace(told, threads=2), 100_000) == 7200
+    assert chain.rows_of(replace(told, minutes=6000), 100_000) == 20_000  # no more than of the usual steps
+    assert chain.rows_of(replace(told, steps=400), 100_000) == 400  # steps are counted, not reckoned
+    monkeypatch.setattr(chain, "device_of", lambda options: torch.device("cuda"))
+    assert chain.rows_of(told, 100_000) == 20_000  # how fast a GPU is nobody knows beforehand
 
 
 def test_what_became_of_rows_and_how_long_they_take_is_said() -> None:

@@ -14,7 +14,7 @@ from ..store import models
 from .core.checkpoint import LAST
 from .core.options import PrepareOptions, TrainOptions, TripletOptions
 from .core.parallel import several
-from .core.run import check_free
+from .core.run import check_free, device_of
 from .core.watch import Moment, counted
 from .core.workers import cores
 from .data.pack import is_pack
@@ -33,6 +33,7 @@ FEWEST = 64  # rows
 PICTURES_A_ROW, FEWEST_PICTURES = 2, 1000  # that are taken of a raw folder: a row shows two faces, donors serve many
 LARGER = 4 / 3  # sides of a row's pictures, in sides of what is painted
 SECONDS = 0.25  # of a core, that a row takes: what is told beforehand
+PACE = 4.0  # images a second that a core learns from: how far minutes reach is told by it
 ROWS_A_WORKER = 32  # for which a process more is worth its start
 
 
@@ -70,8 +71,15 @@ def rows_of(options: TrainOptions, faces: int) -> int:
 
 
 def _learnt(options: TrainOptions) -> int:
-    """Return how many rows a run can learn; one that was told its minutes alone counts as one of the usual steps."""
-    return (options.steps or painter.STEPS) * (options.batch or painter.BATCH) // LEARNT
+    """Return how many rows a run can learn.
+
+    Minutes alone count as the usual steps, on a CPU as far as they reach: rows that are never learnt from would take
+    longer to make than the training lasts.
+    """
+    images = (options.steps or painter.STEPS) * (options.batch or painter.BATCH)
+    if options.steps is None and options.minutes is not None and device_of(options).type == "cpu":
+        images = min(images, round(60 * options.minutes * PACE * (options.threads or cores())))
+    return images // LEARNT
 
 
 def _train_on_faces(options: TrainOptions) -> None:
@@ -158,7 +166,7 @@ def _faces(folder: Path, options: TrainOptions, stages: Stages) -> Path:
         threads=options.threads,
     )
     _say(options, "pictures", f"faces: those of {folder}, of up to {stages.pictures} of its pictures, go to {pack}")
-    report = prepare(folder, pack, told, counted(options.watch, "pictures"))
+    report = prepare(folder, pack, told, counted(options.watch, "pictures", of="pictures"))
     _say(options, "pictures", f"faces: {in_words(report)}")
     return pack
 

@@ -103,7 +103,7 @@ def packed(folder: Path, options: TrainOptions) -> Path:
     cache = cache_of(folder, options)
     side = max(PrepareOptions().size, options.size or 0)
     told = PrepareOptions(size=side, face_pack=options.face_pack, threads=options.threads)
-    report = prepare(folder, cache, told, counted(options.watch, "pictures"))
+    report = prepare(folder, cache, told, counted(options.watch, "pictures", of="pictures"))
     pictures = sum(report.outcomes.values())
     options.watch(Moment("pictures", pictures, pictures, found=f"{cache} holds {in_words(report)}"))
     return cache
