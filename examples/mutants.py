@@ -48,8 +48,11 @@ COVERED_BY = {  # module -> test files that say what it does, where they are not
     "stages.parse": ("stages_mask",),
     "stages.places": ("stages_who",),
     "stages.track": ("stages_track", "stages_who"),
+    "training.generator.choice": ("training_chain",),
     "training.generator.painter": ("training_data_triplets",),
+    "training.generator.painter_measure": ("training_data_triplets",),
     "training.generator.painter_state": ("training_chain", "training_data_triplets"),
+    "training.generator.painting": ("training_data_triplets",),
     "training.distil.losses": ("training_generator_losses",),
 }
 TIMES_AS_LONG, SECONDS_MORE = 10, 20  # after which a mutant is endless
