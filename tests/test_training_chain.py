@@ -192,6 +192,24 @@ def test_there_are_as_many_triplets_as_a_run_can_use(options: TrainOptions, monk
     assert chain.rows_of(told, 100_000) == 20_000  # how fast a GPU is nobody knows beforehand
 
 
+def test_a_process_more_is_started_for_every_32_rows_as_far_as_there_are_cores() -> None:
+    assert [chain.workers_for(rows, 8) for rows in (1, 63, 64, 255, 256, 9000)] == [1, 1, 2, 7, 8, 8]
+
+
+def test_two_pictures_are_taken_for_a_row_and_no_fewer_than_a_thousand(options: TrainOptions) -> None:
+    def pictures(told: TrainOptions) -> int:
+        return chain._stages(told, 96, None).pictures
+
+    assert pictures(replace(options, triplets=501)) == 1002
+    assert pictures(replace(options, triplets=499)) == 1000
+    assert pictures(replace(options, triplets=None, steps=1000, batch=8)) == 2000  # learns 1000 rows eight times
+
+
+def test_what_swaps_in_triplets_is_the_painter_a_run_begins_with(options: TrainOptions) -> None:
+    assert chain._model(options) == "lite"
+    assert chain._model(replace(options, init_from=Path("mobile"))) == "mobile"
+
+
 def test_what_became_of_rows_and_how_long_they_take_is_said() -> None:
     outcomes = {"pairs": 8, "triplets": 26, "donor is the person": 2}
     assert chain.made_in_words(outcomes) == "26 with an answer, 8 without; left out: 2 donor is the person"
@@ -199,6 +217,15 @@ def test_what_became_of_rows_and_how_long_they_take_is_said() -> None:
     told = TripletOptions(data=(), count=20_000, workers=2)  # a quarter of a second each: 2500 seconds
     assert "about 42 minutes with 2 of the cores" in chain._plan_in_words(told, 9000)
     assert "about 1.5 hours with 1 of" in chain._plan_in_words(replace(told, count=21_600, workers=1), 9000)
+    minutes = {
+        0.1: "a minute",
+        1.4: "a minute",
+        1.5: "2 minutes",
+        89.4: "89 minutes",
+        90: "1.5 hours",
+        600: "10.0 hours",
+    }
+    assert {number: chain._lasting(number) for number in minutes} == minutes
 
 
 def test_a_painter_begins_with_any_painters_name_run_and_checkpoint(

@@ -70,6 +70,11 @@ def rows_of(options: TrainOptions, faces: int) -> int:
     return max(FEWEST, min(_learnt(options), OF_A_FACE * faces))
 
 
+def workers_for(rows: int, threads: int) -> int:
+    """Return how many processes make so many triplets."""
+    return max(1, min(threads, rows // ROWS_A_WORKER))
+
+
 def _learnt(options: TrainOptions) -> int:
     """Return how many rows a run can learn.
 
@@ -146,7 +151,7 @@ def _make(options: TrainOptions, stages: Stages) -> None:
         count=count,
         size=_side(stages),
         model=_model(options),
-        workers=max(1, min(options.threads or cores(), count // ROWS_A_WORKER)),
+        workers=workers_for(count, options.threads or cores()),
         seed=options.seed,
     )
     _keep(options.output, replace(stages, triplets=count))
