@@ -88,6 +88,8 @@ def test_the_pace_is_that_of_the_steps_since_the_start_whatever_went_before(
     assert run.images_per_second(5050) == pytest.approx(80)
     now += 20
     assert run.images_per_second(5150) == pytest.approx(80)
+    now += 30  # measuring
+    assert math.isnan(run.images_per_second(5150))
 
 
 def test_without_minutes_there_is_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

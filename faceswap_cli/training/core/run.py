@@ -90,9 +90,11 @@ class Run:
         return largest(min(1.0, self._done + (1 - self._done) * passed))
 
     def images_per_second(self, step: int) -> float:
-        """Return the pace since the last call, or since the start."""
+        """Return the pace since the last call, or since the start; not a number where no step was done since."""
         now = time.monotonic()
         then, before = self._mark
+        if step == before:
+            return math.nan
         self._mark = (now, step)
         return (step - before) * self._batch / max(now - then, 1e-9)
 
