@@ -115,6 +115,7 @@ def test_pictures_are_multiplied_in_linear_light() -> None:
     gain, shine = np.full((2, 2, 3), 2, np.float32), np.full((2, 2, 1), 0.2, np.float32)
     assert (shaded(picture, Shading(gain, 0 * shine)) == 137).all()
     assert (shaded(picture, Shading(gain, shine)) == 161).all()
+    assert (shaded(picture + 120, Shading(gain, 0 * shine)) == 255).all()  # 301: no brighter than white
 
 
 def test_lamps_stand_before_the_face() -> None:
@@ -125,6 +126,7 @@ def test_lamps_stand_before_the_face() -> None:
     for axis in (0, 1):
         side = [each.direction[axis] for each in lamps]
         assert min(side) < -0.8 and max(side) > 0.8
+        assert np.mean(np.array(side) > 0) == pytest.approx(0.5, abs=0.1)
     assert np.mean([each.shine > 0 for each in lamps]) == pytest.approx(0.4, abs=0.1)
     assert np.mean([np.ptp(each.colour) > 0.25 for each in lamps]) == pytest.approx(0.17, abs=0.07)
     assert np.mean([each.colour for each in lamps]) == pytest.approx(1, abs=0.05)
