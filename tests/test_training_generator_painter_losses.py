@@ -11,9 +11,12 @@ from faceswap_cli.networks.mobilefacenet import MobileFaceNet  # noqa: E402
 from faceswap_cli.training.generator.painter_losses import (  # noqa: E402
     answer_distance,
     broad_distance,
+    colourless,
     edge_distance,
+    held,
     map_distance,
     mean_over,
+    natural_distance,
     texture_distance,
 )
 
@@ -48,6 +51,38 @@ def test_edges_count_across_and_down() -> None:
     image[..., :12, :12] += 0.4
     assert edge_distance(image, answer).item() == pytest.approx(2 * 0.4 * 12 / (24 * 23), rel=1e-4)
     assert edge_distance(answer + 0.3, answer).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_edges_of_brows_and_eyes_count_three_times_where_they_are_to_be_natural() -> None:
+    """Of ten rows the fourth and fifth (middles at 0.35 and 0.45 of the height) hold brows and eyes.
+
+    A stripe 0.4 brighter along the fourth: of 9 x 10 steps down ten lead into it, at 3, and ten out of it, at 3 too;
+    along the second all twenty count 1. A stripe down the picture: of 10 x 9 steps across 16 count 1, 4 count 3.
+    """
+    composite = torch.rand(1, 3, 10, 10)
+    for place, wanted in (((3, ...), 60 / 90), ((1, ...), 20 / 90), ((..., 5), 28 / 90)):
+        image = composite.clone()
+        image[(0, slice(None), *place)] += 0.4
+        assert natural_distance(image, composite).item() == pytest.approx(0.4 * wanted, rel=1e-4)
+
+
+def test_a_steep_gradient_is_held_and_a_gentle_one_comes_through() -> None:
+    """Of two pictures of 12 values one gets 5 for each, a norm of 17.32 that is held to 2, the other 0.1, of 0.346."""
+    image = torch.rand(2, 3, 2, 2, requires_grad=True)
+    kept = held(image, 2.0)
+    assert torch.equal(kept, image)
+    (kept * torch.tensor([5.0, 0.1])[:, None, None, None]).sum().backward()
+    assert image.grad is not None
+    assert image.grad[0].norm().item() == pytest.approx(2) and image.grad[0].std().item() == pytest.approx(0, abs=1e-6)
+    assert image.grad[1].flatten().tolist() == pytest.approx([0.1] * 12)
+
+
+def test_an_adversary_sees_brightness_alone() -> None:
+    """BT.601: red gives 0.299 of it, green 0.587, blue 0.114."""
+    for channel, brightness in enumerate((0.299, 0.587, 0.114)):
+        image = torch.zeros(1, 3, 2, 2)
+        image[:, channel] = 1
+        assert colourless(image).flatten().tolist() == pytest.approx([brightness] * 12)
 
 
 def test_texture_is_the_deviation_from_the_nearest_neighbours_where_the_mask_is() -> None:

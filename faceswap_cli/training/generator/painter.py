@@ -19,7 +19,17 @@ from ..core.run import Means, Run, autocast, seed_step, set_rate
 from ..data.triplet_data import Batch, TripletData
 from .adversarial import Journal
 from .losses import CONTRAST_MARGIN, hinge_discriminator, hinge_generator, light_loss
-from .painter_losses import answer_distance, broad_distance, edge_distance, map_distance, mean_over, texture_distance
+from .painter_losses import (
+    answer_distance,
+    broad_distance,
+    colourless,
+    edge_distance,
+    held,
+    map_distance,
+    mean_over,
+    natural_distance,
+    texture_distance,
+)
 from .painter_measure import measure_painter, unmeasured
 from .painter_state import PainterSettings, PainterState, begun
 from .painting import learnt_from, paint
@@ -78,7 +88,7 @@ def _step(state: PainterState, batch: Batch, settings: PainterSettings, rate: fl
     if progress >= settings.adversarial_from:
         state.discriminator.requires_grad_(False)
         with autocast(image.device):
-            scales = state.discriminator(image)
+            scales = state.discriminator(colourless(image))
         state.discriminator.requires_grad_(True)
         sides = torch.stack([hinge_generator(maps[-1].float()) for maps in scales])
         losses["adversarial"] = settings.adversarial * sides.mean()
@@ -115,14 +125,14 @@ def painter_losses(
         "same_identity": settings.same_identity * mean_over(to_wanted, answered),
         "identity": ramp * settings.identity * mean_over(to_wanted, alone),
         "contrast": ramp * settings.contrast * mean_over(to_unwanted, alone),
-        "natural": ramp * settings.natural * mean_over(edge_distance(image, composite), alone),
+        "natural": ramp * settings.natural * mean_over(natural_distance(image, composite), alone),
     }
     share = mean_over(torch.ones_like(alone), alone)  # of what all workers' rows say: this one's, 1 where it is alone
     if (rows := alone.nonzero()[:, 0]).numel():
         losses["light"] = ramp * settings.light * share * light_loss(image[rows], batch.target[rows])
         if state.expression is not None:
             with autocast(image.device):
-                distance = state.expression(image[rows], batch.target[rows])
+                distance = state.expression(held(image[rows], settings.steepest_expression), batch.target[rows])
                 losses["expression"] = ramp * settings.expression * share * distance
     return losses
 
@@ -131,7 +141,7 @@ def _teach_discriminator(state: PainterState, batch: Batch, image: Tensor, rate:
     """Teach the discriminator to tell real pictures (the answers, and real targets) from painted ones."""
     set_rate(state.discriminator_optimiser, rate)
     with autocast(image.device):
-        real, fake = state.discriminator(batch.answer), state.discriminator(image.detach())
+        real, fake = (state.discriminator(colourless(each)) for each in (batch.answer, image.detach()))
     pairs = zip(real, fake, strict=True)
     loss = torch.stack([hinge_discriminator(r[-1].float(), f[-1].float()) for r, f in pairs]).mean()
     state.discriminator_optimiser.zero_grad(set_to_none=True)

@@ -1,5 +1,7 @@
 """The terms of a painter's loss: what triplets know, one function each. Pictures are (N, 3, S, S) in [0, 1]."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,7 +25,7 @@ def answer_distance(image: Tensor, answer: Tensor, mask: Tensor) -> Tensor:
 
     Brows and eyes are a tenth of the pixels and the first that people look at: half a brow is a face nobody believes.
     """
-    weight = OUTSIDE + mask * _band_weight(mask)
+    weight = OUTSIDE + mask * _band_weight(mask.shape[-2]).to(mask)
     return ((image - answer).abs() * weight).mean(dim=(1, 2, 3)) / weight.mean(dim=(1, 2, 3))
 
 
@@ -37,6 +39,16 @@ def edge_distance(image: Tensor, answer: Tensor) -> Tensor:
     """Return the L1 distance (N,) of the differences between neighbours, across and down, summed."""
     difference = image - answer
     return sum((difference.diff(dim=axis).abs().mean(dim=(1, 2, 3)) for axis in (2, 3)), torch.zeros(()))
+
+
+def natural_distance(image: Tensor, composite: Tensor) -> Tensor:
+    """Return the same against the composite, rows of brows and eyes counting `IN_BAND`.
+
+    A brow drawn black is what an encoder likes best, and a tenth of the rows.
+    """
+    difference, weight = image - composite, _band_weight(image.shape[-2]).to(image)
+    down, across = difference.diff(dim=2).abs() * weight[1:], difference.diff(dim=3).abs() * weight
+    return down.mean(dim=(1, 2, 3)) + across.mean(dim=(1, 2, 3))
 
 
 def texture_distance(image: Tensor, answer: Tensor, mask: Tensor) -> Tensor:
@@ -66,11 +78,41 @@ def mean_over(values: Tensor, rows: Tensor) -> Tensor:
     return (values * rows).sum() / torch.where(count > 0, count, 1)
 
 
-def _band_weight(mask: Tensor) -> Tensor:
-    """Return the weights (S, 1) of a mask's rows: `IN_BAND` where brows and eyes lie, else 1."""
-    height = (torch.arange(mask.shape[-2], device=mask.device) + 0.5) / mask.shape[-2]
-    within = (height >= BAND[0]) & (height < BAND[1])
-    return (1 + (IN_BAND - 1) * within.to(mask.dtype))[:, None]
+def colourless(image: Tensor) -> Tensor:
+    """Return pictures (N, 3, S, S) in greys.
+
+    An adversary that sees colours asks for those most faces have: a red nose, red lips in a picture that is all pale.
+    """
+    return luma(image).expand(-1, 3, -1, -1)
+
+
+def held(image: Tensor, most: float) -> Tensor:
+    """Return pictures (N, 3, S, S) as they are; the gradient that comes back to each is held to a norm of `most`.
+
+    A landmark network answers a pixel's change so steeply that its gradient, ten times that of all other losses
+    together, says little about the next batch and drowns them.
+    """
+    kept: Tensor = _Held.apply(image, most)  # type: ignore[no-untyped-call]
+    return kept
+
+
+class _Held(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, image: Tensor, most: float) -> Tensor:
+        context.most = most
+        return image.view_as(image)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = gradients
+        norms = gradient.flatten(1).norm(dim=1).clamp(min=context.most)
+        return gradient * (context.most / norms)[:, None, None, None], None
+
+
+def _band_weight(side: int) -> Tensor:
+    """Return the weights (S, 1) of a picture's rows: `IN_BAND` where brows and eyes lie, else 1."""
+    height = (torch.arange(side) + 0.5) / side
+    return (1 + (IN_BAND - 1) * ((height >= BAND[0]) & (height < BAND[1])))[:, None]
 
 
 def _fine_strength(image: Tensor) -> Tensor:

@@ -41,9 +41,10 @@ class PainterSettings:
     identity: float = 1.0  # 1 - cosine to the source, where there is no answer
     contrast: float = 0.6  # cosine to the target's own person above a margin, where there is no answer
     expression: float = 12.0  # landmarks against the target's, where there is no answer, with --landmarks
+    steepest_expression: float = 0.15  # norm to which its gradient is held in each picture
     light: float = 6.0  # L1 to the target after strong averaging, where there is no answer
-    natural: float = 6.0  # differences between neighbours against the composite's, where there is no answer
-    adversarial: float = 0.15  # hinge, generator's side
+    natural: float = 6.0  # edges against the composite's, brows and eyes above all, where there is no answer
+    adversarial: float = 0.3  # hinge, generator's side, on greys
     adversarial_from: float = 0.35  # share of the run from which the adversary counts
     discriminator_width: int = 24
     discriminator_rate: float = 3e-4
