@@ -6,8 +6,8 @@
 What the fitter and the finisher do to a face is one list, `portrait/recipe.py`.
 
 A Swapper is built once from the source's photos, or from roles, which say whom each of several is put in for. Frames go
-in with their pictures and come out with the patches that change them. Decoding, locating and swapping each run ahead in
-a thread; the caller's thread writes.
+in with their pictures and come out with the patches that change them. Decoding, locating, fitting (up to what the
+generator sees) and finishing each run ahead in a thread; the caller's thread writes.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ from .options import Options
 from .portrait.equipment import equip
 from .portrait.history import History
 from .portrait.open_bundle import RoleStages
-from .portrait.records import FaceState
+from .portrait.records import FaceState, FittedFrame, FittedRole
 from .shelf import Shelf
 from .stages.ahead import ahead
 from .stages.align import crop_face
@@ -76,7 +76,9 @@ class Swapper:
 
     def swapped(self, located: Iterable[Located], tally: Tally, first: int = 0) -> Generator[Swapped, None, None]:
         """Yield located frames from number `first` on, with the patches that swap their faces; see `frames`."""
-        return ahead(self._swap_all(ahead(located), tally, first))
+        histories = [History() for _ in self.equipment.of_roles]
+        fitted = ahead(self._fit_all(ahead(located), histories, first), lambda frame: frame.nbytes)
+        return ahead(self._finish_all(fitted, histories, tally, first))
 
     def photo(self, frame: Frame, tally: Tally) -> Swapped:
         """Swap the faces of a single picture."""
@@ -91,23 +93,32 @@ class Swapper:
 
     def swap(self, located: Located, histories: Sequence[History] | None = None) -> Swapped:
         """Swap the faces chosen in a frame, in a clip by the history of each role."""
-        crops, put = self._cut(located), list[tuple[Face, Patch | str]]()
-        for role, stages in enumerate(self.equipment.of_roles):
-            history = None if histories is None else histories[role]
+        of_roles: Sequence[History | None] = histories or [None] * len(self.equipment.of_roles)
+        return self._finish(self._fit(located, of_roles), of_roles)
+
+    def _fit(self, located: Located, histories: Sequence[History | None]) -> FittedFrame:
+        """Cut a frame's faces out and fit each role's portrait to its own."""
+        crops, fitted = self._cut(located), list[FittedRole]()
+        for role, (stages, history) in enumerate(zip(self.equipment.of_roles, histories, strict=True)):
             own, others = parted([crop for crop in crops if crop.face.role == role], history)
-            patches = self._put_in(stages, located.frame, own, history)
-            put += zip([crop.face for crop in own], patches, strict=True)
-            put += [(crop.face, NO_FACE) for crop in others]
+            faces = self._shown(stages, located.frame, own, history)
+            fitted.append(FittedRole([face.crop for face in faces] or own, faces, others))
+        return FittedFrame(located, tuple(fitted))
+
+    def _finish(self, fitted: FittedFrame, histories: Sequence[History | None]) -> Swapped:
+        """Generate, finish and mask what was fitted, and say what of it changes the frame."""
+        located, put = fitted.located, list[tuple[Face, Patch | str]]()
+        for stages, role, history in zip(self.equipment.of_roles, fitted.roles, histories, strict=False):
+            patches = self._put_in(stages, located.frame, role, history)
+            put += zip([crop.face for crop in role.crops], patches, strict=True)
+            put += [(crop.face, NO_FACE) for crop in role.others]
         seen = tuple(patch for _, patch in put if not isinstance(patch, str))
         missed = tuple(PassedOver(face, why) for face, why in put if isinstance(why, str))
         return Swapped(located.frame, seen, located.faces_found, self.label, missed)
 
-    def _put_in(
-        self, stages: RoleStages, frame: Frame, crops: list[Crop], history: History | None
-    ) -> list[Patch | str]:
+    def _put_in(self, stages: RoleStages, frame: Frame, role: FittedRole, history: History | None) -> list[Patch | str]:
         """Return what changes in a frame where one source is put into each of some crops, or why nothing does."""
-        faces = self._fit(stages, frame, crops, history)
-        crops = [face.crop for face in faces] or crops
+        crops, faces = role.crops, role.faces
         with self.stopwatch.stage("generate"):
             images = stages.generator.generate(crops, [face.warped for face in faces])
         if faces:
@@ -136,7 +147,7 @@ class Swapper:
         with self.stopwatch.stage("parse"):
             return parser.parse_crops(crops)
 
-    def _fit(self, stages: RoleStages, frame: Frame, crops: list[Crop], history: History | None) -> list[FaceState]:
+    def _shown(self, stages: RoleStages, frame: Frame, crops: list[Crop], history: History | None) -> list[FaceState]:
         """Return the crops' faces as the generator is to see them; none for one that is shown no portrait."""
         if stages.fitter is None:
             return []
@@ -149,15 +160,24 @@ class Swapper:
         tally.pass_over(frame, faces)
         return faces
 
-    def _swap_all(self, located: Generator[Located, None, None], tally: Tally, first: int) -> Iterator[Swapped]:
-        histories = [History() for _ in self.equipment.of_roles]
+    def _fit_all(
+        self, located: Generator[Located, None, None], histories: Sequence[History], first: int
+    ) -> Iterator[FittedFrame]:
         with closing(located):
             for each in located:
-                tally.add(each)
-                swapped = self.swap(each, histories) if each.frame.index >= first - self.equipment.reach else None
-                if swapped is not None and each.frame.index >= first:
+                is_needed = each.frame.index >= first - self.equipment.reach
+                yield self._fit(each, histories) if is_needed else FittedFrame(each)
+
+    def _finish_all(
+        self, fitted: Generator[FittedFrame, None, None], histories: Sequence[History], tally: Tally, first: int
+    ) -> Iterator[Swapped]:
+        with closing(fitted):
+            for each in fitted:
+                tally.add(each.located)
+                swapped = self._finish(each, histories)
+                if each.frame.index >= first:
                     tally.miss(swapped)
-                    yield self._compare(each.faces[:MOST_FACES], swapped)
+                    yield self._compare(each.located.faces[:MOST_FACES], swapped)
 
     def _compare(self, faces: tuple[Face, ...], swapped: Swapped) -> Swapped:
         with self.stopwatch.stage("likeness"):

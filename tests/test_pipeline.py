@@ -20,6 +20,7 @@ from faceswap_cli.errors import NoFaceError, UsageError, WeightsError
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.pipeline import Swapper
+from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.likeness import swapped_rgb
 from faceswap_cli.stages.tally import Tally
 from faceswap_cli.types import Frame, Swapped
@@ -71,6 +72,16 @@ def test_two_runs_give_the_same_pixels(swapper: Swapper, short_clip: Path) -> No
         np.testing.assert_array_equal(mine.patches[0].alpha, yours.patches[0].alpha)
 
 
+def test_steps_side_by_side_give_the_pixels_of_one_after_another(swapper: Swapper, short_clip: Path) -> None:
+    with open_clip(short_clip) as clip:
+        located = list(swapper.located(clip.frames(), Tally()))
+    histories = [History() for _ in swapper.equipment.of_roles]
+    in_turn = [swapper.swap(each, histories) for each in located]
+    for mine, yours in zip(swapped_frames(swapper, short_clip), in_turn, strict=True):
+        np.testing.assert_array_equal(mine.patches[0].rgb, yours.patches[0].rgb)
+        np.testing.assert_array_equal(mine.patches[0].alpha, yours.patches[0].alpha)
+
+
 def test_going_on_in_the_middle_gives_the_pixels_of_a_whole_run(swapper: Swapper, short_clip: Path) -> None:
     whole, rest = swapped_frames(swapper, short_clip), swapped_frames(swapper, short_clip, first=5)
     assert [each.frame.index for each in rest] == list(range(5, 12))
@@ -83,7 +94,7 @@ def test_closing_early_stops_every_thread(swapper: Swapper, short_clip: Path) ->
     endless = (Frame(picture, index, index, Fraction(1, 25)) for index in count())
     frames = swapper.frames(endless, Tally())
     next(frames)
-    assert len(our_threads()) == 3
+    assert len(our_threads()) == 4
     frames.close()
     assert our_threads() == []
 

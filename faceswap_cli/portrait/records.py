@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..types import Crop, Identity, Patch
+from ..stages.track import Located
+from ..types import Crop, Frame, Identity, Patch
 from .geometry import Pose
 from .quality import JudgedPhoto
 
@@ -108,3 +109,38 @@ class FaceState:
     image: np.ndarray = field(default_factory=_nothing)  # (S, S, 3) uint8: what the generator made of them
     frame: np.ndarray | None = None  # (H, W, 3) uint8, the picture the crop was cut from; None where it is not known
     reshaped: Patch | None = None  # what of the frame changed with the shape of the head
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes its pictures hold, the frame aside."""
+        held = [self.crop.image, self.crop.class_probs, self.coverage, self.warped, self.image, *self.layers]
+        patch = self.reshaped
+        held += [] if patch is None else [patch.rgb, patch.alpha]
+        return sum(each.nbytes for each in held if each is not None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedRole:
+    """The faces of a frame that one source is put into, ready for its generator."""
+
+    crops: list[Crop]  # that the generator is to see
+    faces: list[FaceState]  # the same with what is shown beside them; none for a generator that is shown no portrait
+    others: list[Crop]  # what is no face
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedFrame:
+    """A frame with what the generator of each role is to see."""
+
+    located: Located
+    roles: tuple[FittedRole, ...] = ()  # none where the frame is not to be swapped
+
+    @property
+    def frame(self) -> Frame:
+        """The frame."""
+        return self.located.frame
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes its faces hold."""
+        return sum(face.nbytes for role in self.roles for face in role.faces)
