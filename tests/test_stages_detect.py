@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 from faceswap_cli.errors import WeightsError
 from faceswap_cli.options import Options
 from faceswap_cli.stages.align import transform
-from faceswap_cli.stages.detect import Detect, open_detector
+from faceswap_cli.stages.detect import Detect, _blob_of, open_detector
 from faceswap_cli.stages.views import Views, tilt
 from faceswap_cli.stages.watch import Watch
 from faceswap_cli.types import Detections
@@ -184,6 +184,28 @@ def test_a_pack_is_opened_beside_a_program_that_goes_on_printing(
         time.sleep(0.001)
     assert sys.stdout is own
     assert capsys.readouterr().out.count("tick") == printed > 0
+
+
+@pytest.mark.parametrize(("mean", "deviation"), [(127.5, 128.0), (0.0, 1.0)])
+def test_a_detector_is_given_what_its_library_would_give_it(mean: float, deviation: float) -> None:
+    bgr = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    usual = cv2.dnn.blobFromImage(bgr, 1.0 / deviation, (96, 64), (mean, mean, mean), swapRB=True)
+    np.testing.assert_array_equal(_blob_of(mean, deviation)(bgr, (96, 64)), usual)
+
+
+def test_the_library_asks_for_that(face_pack: Path, large_portrait: Path) -> None:
+    """Should insightface call it otherwise one day, detectors work as before, and slower."""
+    detector = open_detector(face_pack, Options(threads=1))
+    asked, usual = list[tuple[int, int]](), detector._network._prepare_input_blob
+
+    def noted(bgr: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
+        asked.append(input_size)
+        return usual(bgr, input_size)
+
+    detector._network._prepare_input_blob = noted
+    assert usual.__module__ == "faceswap_cli.stages.detect"
+    assert len(detector.detect(read(large_portrait))) == 1
+    assert len(asked) > 0
 
 
 def test_no_other_network_of_a_pack_is_opened(

@@ -188,16 +188,18 @@ def _rows(plane: av.video.plane.VideoPlane, dtype: np.dtype) -> np.ndarray:
 
 
 def _blend_patch(picture: av.VideoFrame, layout: Layout, patch: Patch) -> None:
-    values = _stored_values(picture, layout, patch.rgb)
+    values = cv2.split(_stored_values(picture, layout, patch.rgb))
+    weights: dict[tuple[int, int], np.ndarray] = {(0, 0): patch.alpha}  # both colours are as coarse
     for number, component in enumerate(layout.components):
         samples = samples_of(picture, layout, number)
-        if component.halvings_x == component.halvings_y == 0:
-            x, y, weight = patch.x, patch.y, patch.alpha
-            weighted = weight * values[..., number]
-        else:
-            x, y = patch.x >> component.halvings_x, patch.y >> component.halvings_y
-            weight = _shrink(patch.alpha, patch, picture, component)
-            weighted = _shrink(patch.alpha * values[..., number], patch, picture, component)
+        coarseness = component.halvings_x, component.halvings_y
+        x, y = patch.x >> component.halvings_x, patch.y >> component.halvings_y
+        weighted = patch.alpha * values[number]
+        if coarseness not in weights:
+            weights[coarseness] = _shrink(patch.alpha, patch, picture, component)
+        weight = weights[coarseness]
+        if coarseness != (0, 0):
+            weighted = _shrink(weighted, patch, picture, component)
         rows, columns = weight.shape
         _lay_over(samples[y : y + rows, x : x + columns], weight, weighted, layout)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..stages.align import inverse, transform
 from ..stages.bars import Area
-from ..types import Crop
+from ..types import Crop, Patch
 from .landmarks import with_forehead
 
 _STIFFNESS = 1e-6  # how far the spline may pass a point by
@@ -38,12 +38,19 @@ class Field:
 
     def at(self, places: np.ndarray) -> np.ndarray:
         """Return the moves (P, 2) of places (P, 2)."""
-        moves = _kernel(places, self._centres) @ self._weights[: len(self._centres)]
-        moves += np.column_stack([np.ones(len(places)), places]) @ self._weights[len(self._centres) :]
         share = np.clip((_AWAY - _outside(self._hull, places)) / _FADE, 0, 1)
         for other in self._others:
             share = np.minimum(share, np.clip(_outside(other, places) / _FADE, 0, 1))
-        return np.asarray(moves * (share * share * (3 - 2 * share))[:, None])
+        moves, near = np.zeros_like(places), np.flatnonzero(share)
+        share = share[near]
+        moves[near] = self._carry(places[near]) * (share * share * (3 - 2 * share))[:, None]
+        return moves
+
+    def _carry(self, places: np.ndarray) -> np.ndarray:
+        """Return the spline's moves (P, 2) of places (P, 2), which do not fade."""
+        count = len(self._centres)
+        straight = np.column_stack([np.ones(len(places)), places]) @ self._weights[count:]
+        return np.asarray(_kernel(places, self._centres) @ self._weights[:count] + straight)
 
     def carried(self, places: np.ndarray) -> np.ndarray:
         """Return where places (P, 2) of the picture as it was lie in the warped one."""
@@ -82,11 +89,17 @@ class FrameWarp:
     nodes: np.ndarray  # (64, 64, 2) float32, the same on a coarse grid
     area: Area  # of the frame, in which its picture lies
 
-    def of(self, rgb: np.ndarray) -> np.ndarray:
-        """Return the rectangle (h, w, 3) uint8 of the warped frame, of the frame (H, W, 3)."""
+    def patch(self, rgb: np.ndarray) -> Patch | None:
+        """Return what of a frame (H, W, 3) uint8 changes when it is warped; None where nothing does."""
+        share = self.changed()
+        x, y, width, height = cv2.boundingRect((share > 0).astype(np.uint8))
+        if width == 0:
+            return None
+        part = slice(y, y + height), slice(x, x + width)
         left, top, right, bottom = self.area
-        corner = np.array([self.x - left, self.y - top], np.float32)
-        return _moved(rgb[top:bottom, left:right], self.moves + corner, cv2.INTER_CUBIC)
+        origins = _origins(self.moves[part] + np.array([self.x - left, self.y - top], np.float32), (x, y))
+        pixels = _sampled(rgb[top:bottom, left:right], origins, cv2.INTER_CUBIC)
+        return Patch(self.x + x, self.y + y, pixels, share[part])
 
     def changed(self) -> np.ndarray:
         """Return (h, w) float32 in [0, 1]: 1 where pixels moved noticeably, 0 where the frame's own stay."""
@@ -137,14 +150,21 @@ def warped_classes(class_probs: np.ndarray, crop: Crop, warp: FrameWarp) -> np.n
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     moves = cv2.warpAffine(warp.nodes, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     moves = moves @ (scale * crop.to_crop[:, :2]).T.astype(np.float32)
-    return np.stack([_moved(each, moves, cv2.INTER_LINEAR) for each in class_probs])
+    origins = _origins(moves)
+    return np.stack([_sampled(each, origins, cv2.INTER_LINEAR) for each in class_probs])
 
 
-def _moved(picture: np.ndarray, moves: np.ndarray, way: int) -> np.ndarray:
-    """Return a picture (H, W) or (H, W, C) resampled by moves (h, w, 2) in pixels, from its top left corner on."""
+def _origins(moves: np.ndarray, first: tuple[int, int] = (0, 0)) -> tuple[np.ndarray, np.ndarray]:
+    """Return columns and rows (h, w) float32 where pixels from the first (x, y) on come from, for their moves."""
     height, width = moves.shape[:2]
-    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return cv2.remap(picture, columns + moves[..., 0], rows + moves[..., 1], way, borderMode=cv2.BORDER_REFLECT_101)
+    columns = np.arange(first[0], first[0] + width, dtype=np.float32)
+    rows = np.arange(first[1], first[1] + height, dtype=np.float32)[:, None]
+    return columns + moves[..., 0], rows + moves[..., 1]
+
+
+def _sampled(picture: np.ndarray, origins: tuple[np.ndarray, np.ndarray], way: int) -> np.ndarray:
+    """Return a picture (H, W) or (H, W, C) resampled from the columns and rows (h, w) its pixels come from."""
+    return cv2.remap(picture, *origins, way, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def _hull(points: np.ndarray) -> np.ndarray:
@@ -166,6 +186,10 @@ def _outside(hull: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 def _kernel(places: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Return r^2 log r between (P, 2) and (C, 2)."""
-    square = (places**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1) - 2 * places @ centres.T
-    square = np.maximum(square, 1e-12)
-    return np.asarray(0.5 * square * np.log(square))
+    square = (places**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1)
+    square -= 2 * places @ centres.T
+    np.maximum(square, 1e-12, out=square)
+    radial = np.log(square)
+    radial *= square
+    radial *= 0.5
+    return radial

@@ -63,13 +63,10 @@ def fit_pose(points: np.ndarray, mean: np.ndarray | None = None) -> Pose:
     unit = max(float(np.linalg.norm(eyes)), 1e-6)
     found = np.array([1.0, *(points[NOSE.start] / unit), 0, 0, np.arctan2(eyes[1], eyes[0])])
 
-    def missed(pose: np.ndarray) -> np.ndarray:
-        rest: np.ndarray = (_projected(face, pose) - seen / unit) * weights
-        return rest.ravel()
-
+    nearby, seen = _STEP * np.vstack([np.zeros(6), np.eye(6)]), seen / unit
     for _ in range(_STEPS):
-        rest = missed(found)
-        slopes = np.stack([(missed(found + step) - rest) / _STEP for step in _STEP * np.eye(6)], axis=1)
+        rest, *moved = ((_projected(face, found + nearby) - seen) * weights).reshape(len(nearby), -1)
+        slopes = (np.stack(moved, axis=1) - rest[:, None]) / _STEP
         found = found - np.linalg.lstsq(slopes, rest, rcond=None)[0]
         found[3:5] = np.clip(found[3:5], -_MOST_TURNED, _MOST_TURNED)
     return Pose(float(found[0]) * unit, found[1:3] * unit, found[3:])
@@ -77,7 +74,7 @@ def fit_pose(points: np.ndarray, mean: np.ndarray | None = None) -> Pose:
 
 def project(face: np.ndarray, pose: Pose) -> np.ndarray:
     """Return where a face (N, 3) is seen, (N, 2), in the unit of the pose."""
-    return _projected(face, np.array([pose.scale, *pose.place, *pose.angles]))
+    return np.asarray(_projected(face, np.array([[pose.scale, *pose.place, *pose.angles]]))[0])
 
 
 def deviation(points: np.ndarray, pose: Pose) -> np.ndarray:
@@ -175,15 +172,24 @@ def _rigid() -> tuple[np.ndarray, np.ndarray]:
     return rows, weights[rows, None]
 
 
-def _projected(face: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    """Return (N, 2): where a face (N, 3) is seen by (scale, x, y, yaw, pitch, roll)."""
-    seen: np.ndarray = pose[0] * face @ rotation(*pose[3:])[:2].T + pose[1:3]
+def _projected(face: np.ndarray, poses: np.ndarray) -> np.ndarray:
+    """Return (P, N, 2): where a face (N, 3) is seen by each (scale, x, y, yaw, pitch, roll) of (P, 6)."""
+    across_down = poses[:, 0, None, None] * _rotations(poses[:, 3:])[:, :2]
+    seen: np.ndarray = face @ across_down.swapaxes(1, 2) + poses[:, None, 1:3]
     return seen
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
     """Return (3, 3): first turned by the yaw, then by the pitch, then by the roll."""
-    (cy, cp, cr), (sy, sp, sr) = np.cos([yaw, pitch, roll]), np.sin([yaw, pitch, roll])
-    about_z, about_x = [[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]], [[1, 0, 0], [0, cp, -sp], [0, sp, cp]]
-    about_y = [[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]]
-    return np.asarray(np.array(about_z) @ about_x @ about_y)
+    return np.asarray(_rotations(np.array([[yaw, pitch, roll]]))[0])
+
+
+def _rotations(angles: np.ndarray) -> np.ndarray:
+    """Return (P, 3, 3) for angles (P, 3), see `rotation`: the product of the matrices about z, x and y."""
+    (cy, cp, cr), (sy, sp, sr) = np.cos(angles.T), np.sin(angles.T)
+    rows = [
+        [cr * cy - sr * sp * sy, -sr * cp, cr * sy + sr * sp * cy],
+        [sr * cy + cr * sp * sy, cr * cp, sr * sy - cr * sp * cy],
+        [-cp * sy, sp, cp * cy],
+    ]
+    return np.moveaxis(np.array(rows), -1, 0)

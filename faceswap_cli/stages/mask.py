@@ -141,7 +141,7 @@ def soften(mask: np.ndarray, blur: float) -> np.ndarray:
         drawn_in = cv2.erode(mask, disc(sigma), borderType=cv2.BORDER_CONSTANT, borderValue=0)
         mask = cv2.GaussianBlur(drawn_in, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
     weights = mask * _border_ramp(mask.shape[0])
-    return np.where(weights < _INVISIBLE, np.float32(0), weights).astype(np.float32)
+    return cv2.threshold(weights, np.nextafter(_INVISIBLE, 0), 0, cv2.THRESH_TOZERO)[1]
 
 
 def _steadied(now: _Seen, before: Iterable[_Seen]) -> np.ndarray:

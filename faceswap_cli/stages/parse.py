@@ -53,8 +53,10 @@ class Parser:
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Return the probability of each class (19, P, P) float32 for logits (19, P, P)."""
-    powers = np.exp(logits - logits.max(axis=0))
-    class_probs: np.ndarray = (powers / powers.sum(axis=0)).astype(np.float32, copy=False)
+    powers = logits - logits.max(axis=0)
+    np.exp(powers, out=powers)
+    powers /= powers.sum(axis=0)
+    class_probs: np.ndarray = powers.astype(np.float32, copy=False)
     return class_probs
 
 
@@ -67,7 +69,10 @@ def averaged(class_probs: np.ndarray, most: int | None) -> np.ndarray:
 
 def class_share(class_probs: np.ndarray, classes: tuple[int, ...]) -> np.ndarray:
     """Return (P, P) float32: the share of some classes together, of (19, P, P)."""
-    together: np.ndarray = class_probs[list(classes)].sum(axis=0)
+    first, *rest = classes
+    together: np.ndarray = class_probs[first].copy()
+    for label in rest:
+        together += class_probs[label]
     return together
 
 

@@ -53,15 +53,20 @@ def overlaid(under: Patch | None, over: Patch | None, opacity: float) -> Patch |
     x0, y0 = min(each.x for each in patches), min(each.y for each in patches)
     x1 = max(each.x + each.alpha.shape[1] for each in patches)
     y1 = max(each.y + each.alpha.shape[0] for each in patches)
-    rgb, alpha = np.zeros((y1 - y0, x1 - x0, 3), np.float32), np.zeros((y1 - y0, x1 - x0), np.float32)
-    for each in patches:
-        height, width = each.alpha.shape
-        there = slice(each.y - y0, each.y - y0 + height), slice(each.x - x0, each.x - x0 + width)
-        total = each.alpha + alpha[there] * (1 - each.alpha)
-        share = each.alpha / np.maximum(total, 1e-6)
-        rgb[there] += share[..., None] * (each.rgb - rgb[there])
-        alpha[there] = total
-    return Patch(x0, y0, np.rint(rgb).astype(np.uint8), alpha * np.float32(opacity))
+    rgb, alpha = np.zeros((y1 - y0, x1 - x0, 3), np.uint8), np.zeros((y1 - y0, x1 - x0), np.float32)
+    first, there = (_within(x0, y0, each) for each in patches)
+    rgb[first], alpha[first] = under.rgb, under.alpha
+    total = over.alpha + alpha[there] * (1 - over.alpha)
+    share, before = over.alpha / np.maximum(total, 1e-6), rgb[there].astype(np.float32)
+    rgb[there] = np.rint(before + share[..., None] * (over.rgb - before))
+    alpha[there] = total
+    return Patch(x0, y0, rgb, alpha * np.float32(opacity))
+
+
+def _within(x0: int, y0: int, patch: Patch) -> tuple[slice, slice]:
+    """Return the rows and columns of a patch in a larger one that begins at (x0, y0)."""
+    height, width = patch.alpha.shape
+    return slice(patch.y - y0, patch.y - y0 + height), slice(patch.x - x0, patch.x - x0 + width)
 
 
 def _covered(

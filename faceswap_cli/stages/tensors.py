@@ -25,32 +25,38 @@ _RANGES: dict[str, tuple[np.ndarray, np.ndarray]] = {
 def to_tensor(images: list[np.ndarray], value_range: str) -> np.ndarray:
     """Stack (S, S, 3) uint8 pictures into (N, 3, S, S) float32."""
     mean, deviation = _statistics(value_range)
-    tensor = _planes(images)
-    tensor *= 1 / (255 * deviation)
-    tensor -= mean / deviation
+    tensor = _planes(images, 1 / (255 * deviation))
+    if mean.any():
+        tensor -= mean / deviation
     return tensor
 
 
 def to_layers(images: list[np.ndarray]) -> np.ndarray:
     """Stack (S, S, 4) uint8 pictures with a share in the fourth channel into (N, 4, S, S) float32 in [0, 1]."""
-    layers = _planes(images)
-    layers *= np.float32(1 / 255)
-    return layers
+    return _planes(images, np.full((4, 1, 1), 1 / 255, np.float32))
 
 
 def to_pixels(tensor: np.ndarray, value_range: str) -> list[np.ndarray]:
     """Turn (N, 3, S, S) float into a list of (S, S, 3) uint8 pictures, rounded and clipped."""
     mean, deviation = _statistics(value_range)
-    levels = tensor.astype(np.float32)
-    levels *= 255 * deviation
-    levels += 255 * mean
+    levels = np.multiply(tensor, 255 * deviation, dtype=np.float32)
+    if mean.any():
+        levels += 255 * mean
     np.clip(np.rint(levels, out=levels), 0, 255, out=levels)
     return [cv2.merge(list(each)) for each in levels.astype(np.uint8)]
 
 
-def _planes(images: list[np.ndarray]) -> np.ndarray:
-    """Stack (S, S, C) uint8 pictures into (N, C, S, S) float32, channel by channel: much faster than to transpose."""
-    return np.stack([np.stack(cv2.split(image)) for image in images]).astype(np.float32)
+def _planes(images: list[np.ndarray], factors: np.ndarray) -> np.ndarray:
+    """Stack (S, S, C) uint8 pictures into (N, C, S, S) float32, each channel times its factor of (C, 1, 1) float32.
+
+    Channel by channel: much faster than to transpose.
+    """
+    planes = [cv2.split(image) for image in images]
+    tensor = np.empty((len(images), *factors.shape[:1], *images[0].shape[:2]), np.float32)
+    for layers, channels in zip(tensor, planes, strict=True):
+        for layer, channel, factor in zip(layers, channels, factors.ravel(), strict=True):
+            np.multiply(channel, factor, out=layer)
+    return tensor
 
 
 def _statistics(value_range: str) -> tuple[np.ndarray, np.ndarray]:

@@ -80,11 +80,11 @@ def _eyes(crop: Crop, class_probs: np.ndarray, face: np.ndarray) -> np.ndarray:
     eyes, up = _upright(crop, size)
     radius = _EYE * float(np.linalg.norm(up))
     doubtful = np.clip((_SURE - class_share(class_probs, FOREIGN_CLASSES)) / (1 - _SURE), 0, 1)
-    rows, columns = np.mgrid[:size, :size]
+    rows, columns = np.ogrid[:size, :size]
     free = np.zeros_like(face)
     for x, y in eyes + _BROW * up:
-        distance = np.hypot(columns - x, rows - y) / max(radius, 1)
-        ring = face[(distance > 1) & (distance < 1.6)]
+        distance = ((columns - x) ** 2 + (rows - y) ** 2) / max(radius, 1) ** 2
+        ring = face[(distance > 1) & (distance < 1.6**2)]
         around = float(ring.mean()) if ring.size else 0.0
         near, surrounded = (np.clip((around - low) / (high - low), 0, 1) for low, high in (_ALONE, _SURROUNDED))
         free = np.maximum(free, (distance <= 1) * np.maximum(near * doubtful, surrounded))
@@ -94,11 +94,12 @@ def _eyes(crop: Crop, class_probs: np.ndarray, face: np.ndarray) -> np.ndarray:
 def _within(crop: Crop, size: int) -> np.ndarray:
     """Return (size, size) float32: 1 within a face, 0 along its outline, where there is always some doubt."""
     eyes, up = _upright(crop, size)
-    rows, columns = np.mgrid[:size, :size]
-    away = np.stack([columns, rows], axis=-1) - (eyes.mean(axis=0) - _MIDDLE * up)
+    rows, columns = np.ogrid[:size, :size]
+    x, y = eyes.mean(axis=0) - _MIDDLE * up
     length = max(float(np.linalg.norm(up)), 1.0)
-    along, across = away @ up / length, away @ (up[::-1] * [-1, 1]) / length
-    distance = np.hypot(along / _HALF[0], across / _HALF[1]) / length
+    right, down = up / length
+    along, across = (columns - x) * right + (rows - y) * down, (rows - y) * right - (columns - x) * down
+    distance = np.sqrt((along / _HALF[0]) ** 2 + (across / _HALF[1]) ** 2) / length
     return np.clip((1 - distance) / _RIM, 0, 1).astype(np.float32)
 
 

@@ -51,7 +51,7 @@ class HeadShape(FrameStep):
         warps, patches = list[FrameWarp | None](), list[Patch | None]()
         for face, field in zip(faces, fields, strict=True):
             warps.append(frame_warp(face.crop, field, area))
-            patches.append(None if warps[-1] is None else _patch(rgb, warps[-1]))
+            patches.append(None if warps[-1] is None else warps[-1].patch(rgb))
             rgb = _with(rgb, patches[-1])
         moved = [_moved(*each, rgb) for each in zip(faces, fields, warps, strict=True)]
         return [replace(face, reshaped=patch) for face, patch in zip(moved, patches, strict=True)]
@@ -84,10 +84,6 @@ class HeadShape(FrameStep):
         frames.append({face.crop.face.track: shape for face, shape in zip(faces, shapes, strict=True)})
         tracks = [face.crop.face.track for face in faces]
         return [usual_shape([seen[track] for seen in frames if track in seen]) for track in tracks]
-
-
-def _patch(rgb: np.ndarray, change: FrameWarp) -> Patch:
-    return Patch(change.x, change.y, change.of(rgb), change.changed())
 
 
 def _moved(face: FaceState, field: Field, change: FrameWarp | None, rgb: np.ndarray) -> FaceState:

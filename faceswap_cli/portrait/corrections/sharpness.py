@@ -37,7 +37,9 @@ class Sharpness(FaceStep):
         across, down = self.blur(face.source.softness, face.crop.image, face.landmarks)
         if across == down == 0:
             return face
-        return replace(face, warped=np.dstack([blurred(face.warped[..., :3], across, down), face.warped[..., 3]]))
+        warped = face.warped.copy()
+        warped[..., :3] = blurred(face.warped[..., :3], across, down)
+        return replace(face, warped=warped)
 
     def blur(self, softness: np.ndarray, target: np.ndarray, landmarks: np.ndarray) -> tuple[float, float]:
         """Return the blurs across and down that make a portrait as soft as a face (S, S, 3) uint8 of landmarks (66, 2).
