@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.portrait.corrections.grain import Grain, Settings
+from faceswap_cli.portrait.corrections.grain import Grain, Settings, _blurred
 from faceswap_cli.types import Crop, Face
 
 SIZE, CELLS = 224, 56
@@ -82,8 +82,17 @@ def test_what_is_broader_than_grain_stays() -> None:
 @pytest.mark.parametrize(("side", "count"), [(100, 0), (120, 1), (224, 2), (448, 3)])
 def test_smaller_crops_have_fewer_octaves(side: int, count: int) -> None:
     """Up to 0.011 of the side: 2.46 pixels of 224, two octaves; 4.93 pixels of 448, three."""
-    target, swapped, sure = pores(5.0, 2.0)[..., 1], pores(0.0, 2.0)[..., 1], np.ones((448, 448), np.uint8)
+    target, swapped, sure = pores(5.0, 2.0)[..., 1], pores(0.0, 2.0)[..., 1], np.full((448, 448), 255, np.uint8)
     assert len(list(Grain()._octaves(target, swapped, sure, side))) == count
+
+
+def test_a_broad_blur_is_that_of_the_whole_size() -> None:
+    """What is blurred by 4.8 pixels was blurred by 2.4 before; a deviation wrong by a tenth is 4 levels off."""
+    grey = cv2.GaussianBlur(pores(25.0, 2.0)[:301, :257, 1], (0, 0), 2.4)
+    apart = np.abs(_blurred(grey, 4.8).astype(int) - cv2.GaussianBlur(grey, (0, 0), 4.8))
+    assert apart.max() <= 3
+    assert apart[15:-15, 15:-15].max() <= 1
+    assert apart.mean() < 0.25
 
 
 def replaced(**settings: object) -> Grain:
