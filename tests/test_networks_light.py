@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need PyTorch")
 
-from faceswap_cli.networks.layers import shrunk  # noqa: E402
+from faceswap_cli.networks.layers import enlarged, resized, shrunk  # noqa: E402
 from faceswap_cli.networks.light import LightMatch, _slope, lit, luma  # noqa: E402
 
 SIZE = 112
@@ -150,6 +150,24 @@ def test_a_small_copy_has_the_pictures_averages(side: int) -> None:
     assert small.shape[-1] == 112
     torch.testing.assert_close(small.mean(dim=(2, 3)), picture.mean(dim=(2, 3)), atol=0.01, rtol=0)
     assert side > 112 or torch.equal(small, picture)
+
+
+@pytest.mark.parametrize(("side", "size"), [(448, 192), (256, 112), (250, 112)])
+def test_a_copy_at_any_size_is_that_of_adaptive_pooling(side: int, size: int) -> None:
+    """Groups of 7 pixels become 3, of 16 become 7; of 125 none are made."""
+    picture = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    usual = torch.nn.functional.adaptive_avg_pool2d(picture, size)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        small = shrunk(picture, size)
+    torch.testing.assert_close(small, usual, atol=1e-6, rtol=0)
+
+
+def test_cells_are_enlarged_as_an_interpolation_does() -> None:
+    fields, like = [torch.rand(2, 3, cells, cells) for cells in (14, 28)], torch.empty(2, 1, 448, 448)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        larger = enlarged(fields, like)
+    for field, found in zip(fields, larger, strict=True):
+        torch.testing.assert_close(found, resized(field, like), atol=1e-6, rtol=0)
 
 
 def test_thick_brows_do_not_darken_the_skin_around_them() -> None:

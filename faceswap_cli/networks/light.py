@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .layers import resized
+from .layers import enlarged, resized
 
 CELL, FINE_CELL = 8, 4  # pixels at working size that a cell averages: of light and tone, of shading
 REACH_OF_LIGHT, REACH_OF_SHADING = 2.0, 1.2  # standard deviations of their neighbourhoods, in cells
@@ -101,8 +101,8 @@ class LightMatch(nn.Module):
 
 def lit(face: Tensor, light: Light) -> Tensor:
     """Return a portrait (N, 3, S, S) in that light, in [0, 1]."""
-    tone, base, shade, offset, colouring = (
-        resized(field, face) for field in (light.tone, light.base, light.shade, light.offset, light.colouring)
+    tone, base, shade, offset, colouring = enlarged(
+        [light.tone, light.base, light.shade, light.offset, light.colouring], face
     )
     brightness = luma(face)
     off_line = face - (base + brightness * light.slope)
