@@ -3,14 +3,16 @@
     python examples/judge_rotation.py DATA [--photos 20] [--swaps 20] [--angles 0 30 ...] [--part tuning] [--sheet PNG]
 
 Photos of CelebA-HQ are turned by 12 angles, searched, swapped and turned back. What the swap changed is compared with
-what it changed in the upright photo: as root mean square of levels, 0..255, over the face's box. Turning there and
-back alone changes a photo too; that is the resampling, measured on the upright swap. The detector sees faces in cells,
-so a photo moved by a few pixels is swapped a little otherwise too: that is the line before the last.
+what it changed in the upright photo: as root mean square of levels, 0..255, over the face's box, where the face was
+found. Turning alone changes pictures too, and it is done twice: the photo is resampled before it is swapped, the swap
+after. The second is measured on the upright swap (`resampled`); both, and what a swap makes of a resampled photo, are
+what is left where the upright face's points are given (`points given`): finding faces better cannot give less. The
+detector sees faces in cells, so a photo moved by whole pixels might be swapped otherwise too: the last line but one.
 """
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,7 +28,9 @@ from faceswap_cli.stages.align import inverse, transform
 from faceswap_cli.stages.track import Located
 from faceswap_cli.types import Face, Frame
 
-Levels = tuple[float, float, float]  # between swaps, what the resampling does, what the swap does
+# From the upright swap, in levels: the one turned back, the same with points given, the upright one resampled; and what
+# the swap changes.
+Levels = tuple[float, float, float, float]
 
 ANGLES = range(0, 360, 30)
 MOVED = np.array([[1.0, 0, 5], [0, 1, 3]])  # an upright photo is moved by so many pixels
@@ -115,19 +119,20 @@ def judge(swapper: Swapper, rgb: np.ndarray, angles: Sequence[int], swaps: bool,
     if not faces:
         return
     upright, box = swapped(swapper, rgb, faces) if swaps else rgb, faces[0].box
-    shown = [rgb, upright]
+    tiles = [rgb, upright]
     for degrees, (matrix, size) in [(None, (MOVED, (SIDE, SIDE))), *((each, turning(each)) for each in angles)]:
         lying = turned(rgb, matrix, size)
         seen = detector.search(lying)
         if degrees is not None:
             judged.is_found.setdefault(degrees, []).append(found(faces[0], seen, matrix))
-        if swaps:
-            back = turned(swapped(swapper, lying, seen), inverse(matrix), (SIDE, SIDE))
-            resampled = turned(turned(upright, matrix, size), inverse(matrix), (SIDE, SIDE))
+        if swaps and found(faces[0], seen[:1], matrix):
+            told = replace(seen[0], points=transform(faces[0].points, matrix).astype(np.float32))
+            shown = [swapped(swapper, lying, each) for each in (seen, [told])] + [turned(upright, matrix, size)]
+            backs = [turned(each, inverse(matrix), (SIDE, SIDE)) for each in shown]
             rows = judged.moved if degrees is None else judged.levels.setdefault(degrees, [])
-            rows.append((rms(back, upright, box), rms(resampled, upright, box), rms(upright, rgb, box)))
-            shown.append(back)
-    judged.tiles += [tile(each, box) for each in shown] if swaps else []
+            rows.append((*(rms(back, upright, box) for back in backs), rms(upright, rgb, box)))
+            tiles.append(backs[0])
+    judged.tiles += [tile(each, box) for each in tiles] if swaps else []
 
 
 def tile(rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
@@ -140,7 +145,7 @@ def tile(rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 def show(judged: Judged) -> None:
     """Print a line for each angle, for photos that are only moved, and the share found in all."""
-    print("angle  found  swap, turned back  resampling  swap itself   (root mean square, levels)")
+    print("angle  found  swap, turned back  points given  resampled  swap itself   (root mean square, levels)")
     for degrees, seen in judged.is_found.items():
         print(f"{degrees:5}  {np.mean(seen):5.0%}  {_line(judged.levels.get(degrees, []))}")
     print(f"moved         {_line(judged.moved)}")
@@ -148,8 +153,8 @@ def show(judged: Judged) -> None:
 
 
 def _line(levels: list[Levels]) -> str:
-    back, resampled, itself = np.mean(levels, axis=0) if levels else [np.nan] * 3
-    return f"{back:17.2f}  {resampled:10.2f}  {itself:11.2f}"
+    back, told, resampled, itself = np.mean(levels, axis=0) if levels else [np.nan] * 4
+    return f"{back:17.2f}  {told:12.2f}  {resampled:9.2f}  {itself:11.2f}"
 
 
 if __name__ == "__main__":

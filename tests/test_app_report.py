@@ -17,8 +17,9 @@ from faceswap_cli.errors import LeftError, NoFaceError
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.pipeline import Swapper
-from faceswap_cli.stages.attendance import COVERED, LATE, Attendance, Left
+from faceswap_cli.stages.attendance import COVERED, Attendance
 from faceswap_cli.stages.detect import open_detector
+from faceswap_cli.stages.hindsight import LATE, UNMEANT, Left
 from faceswap_cli.stages.identity import Encoder
 from faceswap_cli.stages.likeness import EVERY, MOST, Likeness, swapped_rgb
 from faceswap_cli.stages.tally import Tally
@@ -283,6 +284,32 @@ def test_frames_before_somebody_was_recognised_come_with_what_swaps_them() -> No
         "1 face of somebody who was recognised only later in 9 frames was not swapped; "
         "--plan FILE goes through the clip twice and swaps it"
     ]
+
+
+def test_frames_before_somebody_was_known_not_to_be_meant_come_with_what_leaves_them() -> None:
+    unmeant = [Left(0, 0, 0.0, 0.2, 6, UNMEANT), Left(0, 1, 4.0, 4.0, 1, UNMEANT)]
+    assert told_others(Tally(frames=9, attendance=Attendance(unmeant=unmeant)), Options()) == [
+        "7 faces in 9 frames were swapped before it was known that somebody else is meant; "
+        "--plan FILE goes through the clip twice and leaves them"
+    ]
+    assert told_others(Tally(frames=9, attendance=Attendance(unmeant=unmeant[1:])), Options()) == [
+        "1 face in 9 frames was swapped before it was known that somebody else is meant; "
+        "--plan FILE goes through the clip twice and leaves it"
+    ]
+
+
+@pytest.mark.parametrize(
+    "books", [{"left": (Left(0, 0, 0.0, 0.2, 6, LATE),)}, {"unmeant": (Left(0, 0, 0.0, 0.2, 6, UNMEANT),)}]
+)
+def test_a_strict_run_in_which_somebody_was_left_or_was_not_meant_is_no_success(
+    portrait: Path, options: Options, tmp_path: Path, books: dict[str, tuple[Left, ...]]
+) -> None:
+    result = swap_image(portrait, portrait, tmp_path / "out.png", options)
+    likeness = {"before": 0.0, "after": 1.0, "faces": 1, "hardly_changed": 0}
+    changed = replace(result, report=result.report | {"likeness": likeness})
+    show_result(Terminal(), changed, as_json=False, strict=True)
+    with pytest.raises(LeftError, match=r"0\.00-0\.20 s \((recognised|known) only later"):
+        show_result(Terminal(), replace(changed, **books), as_json=False, strict=True)  # type: ignore[arg-type]
 
 
 def test_small_faces_of_a_clip_are_counted(large_portrait: Path, short_clip: Path, options: Options) -> None:

@@ -22,13 +22,14 @@ import numpy as np
 import pytest
 
 from faceswap_cli import Options, find_tracks, swap_video
+from faceswap_cli.app.film import ONE_PASS
 from faceswap_cli.cli.swapping import summary
 from faceswap_cli.errors import MediaError, NoFaceError, OutputError, UsageError
 from faceswap_cli.media.segments import file_sha256
 from faceswap_cli.parts.crew import Processes, together
 from faceswap_cli.parts.cut import Part
 from faceswap_cli.pipeline import Swapper
-from faceswap_cli.stages.attendance import LATE
+from faceswap_cli.stages.hindsight import LATE, UNMEANT
 
 from .conftest import NODE, client_of_a_cluster, ray_cluster, write_clip
 
@@ -126,6 +127,34 @@ def test_who_is_covered_at_first_is_swapped_throughout_by_a_plan_and_told_by_one
     assert (planned.faces_swapped, planned.left, parts.faces_swapped, parts.left) == (20, (), 20, ())
     assert file_sha256(parts.output) == file_sha256(planned.output)
     assert {path.name for path in tmp_path.iterdir()} == {"one.mp4", "planned.mp4", "parts.mp4", "tracks.json"}
+
+
+def test_what_one_pass_decided_is_not_kept_by_a_run_that_plans(
+    portrait: Path, late: Path, options: Options, tmp_path: Path
+) -> None:
+    """The first stretch is finished, its first six faces left, when the run is broken; parts then swap them too."""
+    asked, output = replace(options, who=f"like:{portrait}"), tmp_path / "out.mp4"
+    with pytest.raises(KeyboardInterrupt):
+        swap_video(portrait, late, output, asked, interrupting(14))
+    result = swap_video(portrait, late, output, replace(asked, parts=2))
+    assert (result.faces_swapped, result.left, result.report["resumed_frames"]) == (20, (), 0)
+    assert f"{ONE_PASS}: it was dropped, and all was done afresh" in result.notes
+    whole = swap_video(portrait, late, tmp_path / "whole.mp4", replace(asked, parts=2))
+    assert file_sha256(output) == file_sha256(whole.output)
+
+
+def test_who_is_not_meant_and_covered_at_first_is_told_by_one_pass_and_left_by_a_plan(
+    portrait: Path, late: Path, options: Options, tmp_path: Path
+) -> None:
+    """Where there is nobody else: the six frames before they are recognised are swapped, and no more."""
+    asked = replace(options, not_who=f"like:{portrait}", faces="all")
+    one = swap_video(portrait, late, tmp_path / "one.mp4", asked)
+    assert [(each.first, each.last, each.frames, each.why) for each in one.unmeant] == [(0.0, 1.0, 6, UNMEANT)]
+    assert (one.faces_swapped, one.left) == (6, ())
+    assert f"swapped and not meant: 0.00-1.00 s ({UNMEANT})" in summary(one)
+    assert "6 faces in 20 frames were swapped before it was known that somebody else is meant" in " ".join(one.notes)
+    with pytest.raises(NoFaceError, match="nobody"):
+        swap_video(portrait, late, tmp_path / "planned.mp4", replace(asked, parts=2))
 
 
 def interrupting(at: int) -> Callable[[int, int | None], None]:

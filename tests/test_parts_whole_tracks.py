@@ -12,8 +12,9 @@ import pytest
 from faceswap_cli.errors import OutputError
 from faceswap_cli.parts.records import PlannedFrame
 from faceswap_cli.parts.whole_tracks import whole_tracks
-from faceswap_cli.stages.attendance import LATE, Attendance
+from faceswap_cli.stages.attendance import Attendance
 from faceswap_cli.stages.cast import Cast
+from faceswap_cli.stages.hindsight import LATE
 from faceswap_cli.stages.who import Wanted
 from faceswap_cli.types import Face
 from tests.test_stages_track import face

@@ -1,4 +1,4 @@
-"""Points of faces that lean: read from landmarks, where they are upright, and steadier than the detector's."""
+"""Points read from landmarks: in photos the same wherever a face lies, in clips where it leans, and steadier."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +12,11 @@ from faceswap_cli.portrait.five_points import ASTRAY, CROP_SIDE, LEANING, Landma
 from faceswap_cli.portrait.landmarks import LandmarkFinder, open_landmarks
 from faceswap_cli.stages.align import crop_face, inverse, transform
 from faceswap_cli.stages.detect import Detect, open_detector
-from faceswap_cli.stages.views import Views, tilt
+from faceswap_cli.stages.views import TURNS, Views, tilt
 from faceswap_cli.types import Detections, Face
 
 OPTIONS = Options(threads=1, device="cpu")
+VIEWS = Views((640, 320), TURNS)
 
 
 class Told:
@@ -30,6 +31,22 @@ class Told:
 
     def _moved(self, face: Face) -> Face:
         return replace(face, points=face.points + np.float32([self._share * eyes_apart(face.points), 0]))
+
+
+class Answering(LandmarkedDetect):
+    """Says of points that each look moves by a share of their way from where they were found, `right` to its right."""
+
+    def __init__(self, detect: Detect, landmarks: LandmarkFinder, right: float, way: float) -> None:
+        super().__init__(detect, landmarks)
+        self.found, self._right, self._way = detect.search, right, way
+
+    def search(self, rgb: np.ndarray) -> Detections:
+        (face,) = self.found(rgb)
+        self.rest = face.points + np.array([self._right * eyes_apart(face.points), 0])
+        return super().search(rgb)
+
+    def _told(self, rgb: np.ndarray, face: Face) -> np.ndarray:
+        return face.points + self._way * (self.rest - face.points)
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +93,45 @@ def test_the_points_of_a_leaning_face_are_where_they_are_upright(
     for rgb in portraits:
         upright = by_landmarks(landmarks, rgb, detector.search(rgb)[0])
         seen, matrix = turned(rgb, degrees)
-        (face,) = LandmarkedDetect(detector, landmarks).search(seen)
+        (face,) = LandmarkedDetect(detector, landmarks).detect(seen, VIEWS)
         away = np.linalg.norm(transform(upright, matrix) - face.points, axis=1).mean()
         assert away < 0.03 * eyes_apart(upright)
+
+
+@pytest.mark.parametrize(("degrees", "moved"), [(0, (5, 3)), (30, (0, 0)), (145, (0, 0))])
+def test_a_photos_points_are_the_same_wherever_its_face_lies(
+    detector: Detect, landmarks: LandmarkFinder, portraits: list[np.ndarray], degrees: float, moved: tuple[float, float]
+) -> None:
+    """Within 0.2 % of the eyes' distance; what the detector says differs by 1 % and more."""
+    for rgb in portraits:
+        seen, matrix = turned(rgb, degrees, moved)
+        away = {}
+        for name, each in (("detector", detector), ("landmarks", LandmarkedDetect(detector, landmarks))):
+            upright, face = each.search(rgb)[0], each.search(seen)[0]
+            off = np.linalg.norm(transform(upright.points, matrix) - face.points, axis=1).mean()
+            away[name] = float(off) / eyes_apart(upright.points)
+        assert away["landmarks"] < 0.002
+        assert away["detector"] > 0.01
+
+
+@pytest.mark.parametrize("way", [0.6, 1.0, 2.0, 2.5])
+def test_points_come_to_rest_where_looks_agree(
+    detector: Detect, landmarks: LandmarkFinder, portraits: list[np.ndarray], way: float
+) -> None:
+    """Where looks fall short of it, and where each goes as far beyond it or further, which alone would never end."""
+    ours = Answering(detector, landmarks, 0.1, way)
+    (face,) = ours.search(portraits[0])
+    assert np.linalg.norm(face.points - ours.rest, axis=1).max() < 0.002 * eyes_apart(face.points)
+
+
+@pytest.mark.parametrize(("right", "way"), [(ASTRAY + 0.02, 1.0), (0.2, 0.02)])
+def test_points_that_stray_or_find_no_rest_stay_where_they_were_found(
+    detector: Detect, landmarks: LandmarkFinder, portraits: list[np.ndarray], right: float, way: float
+) -> None:
+    """Too far away; so slowly that they are still on their way after the last look."""
+    (found,) = detector.search(portraits[0])
+    (face,) = Answering(detector, landmarks, right, way).search(portraits[0])
+    np.testing.assert_array_equal(face.points, found.points)
 
 
 def test_what_landmarks_tell_is_what_the_detector_means_upright(
@@ -92,11 +145,11 @@ def test_what_landmarks_tell_is_what_the_detector_means_upright(
         assert away < 0.06 * eyes_apart(meant)
 
 
-def test_a_face_that_stands_keeps_the_detectors_points_bit_for_bit(
+def test_a_clips_face_that_stands_keeps_the_detectors_points_bit_for_bit(
     detector: Detect, landmarks: LandmarkFinder, portraits: list[np.ndarray]
 ) -> None:
     for rgb in (portraits[0], turned(portraits[0], -10)[0], np.ascontiguousarray(np.rot90(portraits[0]))):
-        (one,), (other,) = detector.search(rgb), LandmarkedDetect(detector, landmarks).search(rgb)
+        (one,), (other,) = detector.detect(rgb, VIEWS), LandmarkedDetect(detector, landmarks).detect(rgb, VIEWS)
         np.testing.assert_array_equal(one.points, other.points)
 
 
@@ -105,7 +158,7 @@ def test_between_standing_and_leaning_points_go_over_little_by_little(
 ) -> None:
     """Half way, at 20 degrees, they lie in the middle."""
     seen, _ = turned(portraits[1], 28)  # it leans the other way by itself
-    (face,), (placed,) = detector.search(seen), LandmarkedDetect(detector, landmarks).search(seen)
+    (face,), (placed,) = detector.detect(seen, VIEWS), LandmarkedDetect(detector, landmarks).detect(seen, VIEWS)
     share = (abs(tilt(face, 0)) - LEANING[0]) / (LEANING[1] - LEANING[0])
     assert 0.1 < share < 0.9
     expected = (1 - share) * face.points + share * by_landmarks(landmarks, seen, face)
@@ -119,8 +172,7 @@ def test_landmarks_far_from_what_was_found_are_not_believed(
     """The landmarks of the face beside which a find was made lead to it."""
     seen, _ = turned(portraits[0], 40)
     told = Told(detector, share)
-    views = Views((640,))
-    (before,), (after,) = told.detect(seen, views), LandmarkedDetect(told, landmarks).detect(seen, views)
+    (before,), (after,) = told.detect(seen, VIEWS), LandmarkedDetect(told, landmarks).detect(seen, VIEWS)
     assert (not np.array_equal(before.points, after.points)) == believed
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from faceswap_cli.stages.attendance import COVERED, LATE, Attendance
+from faceswap_cli.stages.attendance import COVERED, Attendance
 from faceswap_cli.stages.track import Located
 from faceswap_cli.types import BELOW_THRESHOLD, EMPTY, TOO_SMALL, TURNED, Face, Frame, PassedOver, Swapped
 
@@ -141,37 +141,6 @@ def test_a_swap_of_which_nothing_is_seen_is_noted_and_not_counted() -> None:
     assert role["faces_swapped"] == 3
 
 
-def unchosen(index: int, known: int | None = None, shot: int = 0) -> Located:
-    """A frame with track 0 in sight and left."""
-    return replace(located(index, others=(0,)), known={} if known is None else {0: known}, shot=shot)
-
-
-def chosen(index: int, known: int = 0, role: int = 0) -> Located:
-    return replace(located(index, seen(role=role)), known={0: known})
-
-
-def test_who_was_left_until_recognised_is_told_with_each_stretch() -> None:
-    frames = [unchosen(0), unchosen(1), located(2), unchosen(3), chosen(4, role=1), unchosen(5, 0), chosen(6, role=1)]
-    attendance = kept(frames)
-    assert left(attendance) == [(0.0, 0.1, 2, LATE), (0.3, 0.3, 1, LATE)]
-    assert {each.role for each in attendance.left} == {1}
-
-
-def test_who_was_taken_for_another_until_recognised_is_told() -> None:
-    assert left(kept([unchosen(0, 1), unchosen(1), chosen(2)])) == [(0.0, 0.0, 1, LATE), (0.1, 0.1, 1, LATE)]
-
-
-def test_who_was_known_all_along_and_not_chosen_was_not_recognised_late() -> None:
-    assert left(kept([unchosen(0, 0), unchosen(1, 0), chosen(2)])) == []
-    assert left(kept([located(0, others=(0,)), located(1, seen())])) == [], "nobody is named"
-
-
-def test_who_is_never_recognised_is_nobody_and_forgotten_behind_a_cut() -> None:
-    attendance = kept([*(unchosen(index) for index in range(200)), unchosen(200, shot=1)])
-    assert attendance.left == []
-    assert [each.frames for _, each in attendance._waiting[0]] == [1]
-
-
 def test_each_role_has_its_own_books() -> None:
     one, other = seen(20), seen(90, track=1, role=1)
     attendance = kept([located(index, one, *[other] * (index not in (1, 2))) for index in range(5)])
@@ -181,10 +150,12 @@ def test_each_role_has_its_own_books() -> None:
         "faces_swapped": 5,
         "tracks": [{"track": 0, "seconds": [0, 0.4], "frames": 5}],
         "left": [],
+        "unmeant": [],
     }
     assert (second["who"], second["faces_swapped"]) == ("p2", 3)
     assert second["left"] == [{"track": 1, "seconds": [0.1, 0.2], "frames": 2, "why": COVERED}]
-    assert attendance.report(["p1", "p2", "p3"])[2] == {"who": "p3", "faces_swapped": 0, "tracks": [], "left": []}
+    nobody = {"who": "p3", "faces_swapped": 0, "tracks": [], "left": [], "unmeant": []}
+    assert attendance.report(["p1", "p2", "p3"])[2] == nobody
 
 
 def test_what_is_kept_does_not_grow_with_the_clip() -> None:

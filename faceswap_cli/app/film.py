@@ -23,6 +23,8 @@ from ..pipeline import Swapper
 from .opening import label_for, open_swapper, read_roles
 from .report import Run
 
+ONE_PASS = "earlier work chose people as it went, and a plan knows them from their first frame on"
+
 
 def given_plan(run: Run) -> TrackPlan | None:
     """Return the plan of tracks a user gives; None where they give none, or it is still to be made.
@@ -48,13 +50,18 @@ def heading_of(run: Run) -> Heading:
 
 
 def film_of(run: Run, clip: Clip, swapper: Swapper, writer: ClipWriter, given: TrackPlan | None) -> Film | None:
-    """Return how a clip is swapped by a plan; None where nobody asks for one and no earlier run has left one."""
+    """Return how a clip is swapped by a plan; None where nobody asks for one and no earlier run has left one.
+
+    What an earlier run swapped of people it had not recognised yet is dropped where a plan is made now.
+    """
     options, store, trail = run.options, writer.store, Trail(clip, swapper, writer)
     if options.plan is not None:
         return replace(begun_film(run, clip, swapper, options.plan, given), trail=trail)
     left = _left_plan(store, heading_of(run)) if store.track_plan.exists() else None
     if left is None and not options.has_crew and options.parts is None:
         return None
+    if left is None and store.finished and swapper.equipment.cast.recogniser is not None:
+        writer.begin_anew(ONE_PASS)
     return replace(begun_film(run, clip, swapper, store.track_plan, left), trail=trail)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import NoFaceError
 from ..options import Options
 from ..pipeline import Swapper
-from ..stages.attendance import LATE
+from ..stages.hindsight import LATE
 from ..stages.likeness import Likeness
 from ..stages.tally import Tally
 
@@ -54,7 +54,7 @@ def told_others(tally: Tally, options: Options, names_somebody: bool = False) ->
         notes.append(f"{turned}; a higher --max-turn swaps {'it' if tally.faces_turned == 1 else 'them'}, and smears")
     if tally.no_faces:
         notes.append(f"{_no_faces(tally, where)}: no face")
-    notes += _told_late(tally, where)
+    notes += _told_late(tally, where) + _told_unmeant(tally, where)
     if 0 < _WORTH_A_NOTE * tally.frames <= tally.faces_unsure:
         notes.append(f"{_unsure(tally, where)}; {_surest(tally)}")
     return notes
@@ -66,6 +66,15 @@ def _told_late(tally: Tally, where: str) -> list[str]:
         return []
     somebody = _not_swapped(late, "face", f" of somebody who was recognised only later{where}")
     return [f"{somebody}; --plan FILE goes through the clip twice and swaps {'it' if late == 1 else 'them'}"]
+
+
+def _told_unmeant(tally: Tally, where: str) -> list[str]:
+    unmeant = sum(each.frames for each in tally.attendance.unmeant)
+    if not unmeant:
+        return []
+    faces = f"1 face{where} was" if unmeant == 1 else f"{unmeant} faces{where} were"
+    more = f"goes through the clip twice and leaves {'it' if unmeant == 1 else 'them'}"
+    return [f"{faces} swapped before it was known that somebody else is meant; --plan FILE {more}"]
 
 
 def _unsure(tally: Tally, where: str = "") -> str:

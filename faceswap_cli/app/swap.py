@@ -26,10 +26,10 @@ from ..parts.trail import Trail
 from ..pipeline import Swapper
 from ..portrait.recipe import RECIPE
 from ..shelf import Shelf
-from ..stages.attendance import Left
 from ..stages.bundle import Bundle, find_bundle
 from ..stages.constants import constants_of
 from ..stages.detect import pack_folder
+from ..stages.hindsight import Left
 from ..stages.tally import Tally
 from ..store.models import sha256_of
 from .film import bench_of, film_of, given_plan
@@ -53,6 +53,7 @@ class Result:
     notes: tuple[str, ...]  # what a person should know: fallbacks, what is not kept, faces left as they are
     report: dict[str, Any]  # the same and more, as it is written to Options.report
     left: tuple[Left, ...] = ()  # who was in sight and not swapped, when and why
+    unmeant: tuple[Left, ...] = ()  # who was swapped before it was known that they are not to be
 
 
 def swap_image(
@@ -232,7 +233,8 @@ def _conclude(run: Run, swapper: Swapper, ended: tuple[Path, Tally], done: dict[
     if run.options.report is not None:
         write_report(run.options.report, report)
     counts = (done["frames"], done["faces_found"], done["faces_swapped"])
-    return Result(output, *counts, report["seconds"], tuple(notes), report, tuple(tally.attendance.left))
+    others = tuple(tally.attendance.left), tuple(tally.attendance.unmeant)
+    return Result(output, *counts, report["seconds"], tuple(notes), report, *others)
 
 
 def _who_of(options: Options) -> str | None:

@@ -41,7 +41,8 @@ Output = Annotated[
 Strict = Annotated[
     bool,
     typer.Option(
-        "--strict", help="End with code 7 where somebody in sight was not swapped, or no swap took; all is written."
+        "--strict",
+        help="End with code 7 where somebody in sight was not swapped, another was, or no swap took; all is written.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]

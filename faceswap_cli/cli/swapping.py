@@ -6,9 +6,11 @@ from ..errors import LeftError
 from .terminal import Progress, Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..app.swap import Result
     from ..parts.plan_file import TrackPlan
-    from ..stages.attendance import Left
+    from ..stages.hindsight import Left
 
 
 # Below the threshold lies mostly what is no face; where it is worth a word, a note says it.
@@ -26,7 +28,7 @@ MOST_LEFT = 3  # stretches that the last line names
 def show_result(terminal: Terminal, result: "Result", as_json: bool, strict: bool = False) -> None:
     """Print the output's path (or the report as JSON), and to stderr what the user should know about it.
 
-    Raises LeftError, behind all of it, where nobody was to be left (`strict`) and somebody was, or no swap took.
+    Raises LeftError, behind all of it, where `strict` and somebody was left, or swapped and not meant, or no swap took.
     """
     if terminal.verbose:
         terminal.note(", ".join(f"{key} {result.report[key]}" for key in ("generator", "engine", "device")))
@@ -36,7 +38,9 @@ def show_result(terminal: Terminal, result: "Result", as_json: bool, strict: boo
     terminal.result(result.output, result.report, as_json)
     undone = _undone(result)
     if strict and undone:
-        raise LeftError(f"{'; '.join(undone)}; the result is written, --strict asked for nobody to be left")
+        raise LeftError(
+            f"{'; '.join(undone)}; the result is written, --strict asked for all who are meant and nobody else"
+        )
 
 
 def telling_of_earlier_work(terminal: Terminal, progress: Progress) -> Progress:
@@ -59,7 +63,7 @@ def summary(result: "Result") -> str:
     counts = result.report["faces_skipped"]
     left = [f"{counts[reason]} {words}" for reason, words in SKIPPED.items() if counts[reason]]
     words += [f"left: {', '.join(left)}"] if left else []
-    words += [_told_left(result)] if result.left and _is_clip(result) else []
+    words += _told_stretches(result) if _is_clip(result) else []
     likeness = result.report["likeness"]
     if likeness is not None:
         words.append(f"likeness to the source {likeness['before']:.2f} -> {likeness['after']:.2f}")
@@ -67,18 +71,23 @@ def summary(result: "Result") -> str:
 
 
 def _undone(result: "Result") -> list[str]:
-    """Say that no swap took, as far as faces were looked at, and who was left."""
+    """Say that no swap took, as far as faces were looked at, who was left, and who was swapped and not meant."""
     likeness = result.report["likeness"]
     took = likeness is None or likeness["hardly_changed"] < likeness["faces"]
-    return ([] if took else ["the swap did not take"]) + ([_told_left(result)] if result.left else [])
+    return [*([] if took else ["the swap did not take"]), *_told_stretches(result)]
 
 
-def _told_left(result: "Result") -> str:
-    """Say who was in sight and not swapped, when and why: the longest stretches."""
-    longest = sorted(result.left, key=lambda each: (-each.frames, each.first))[:MOST_LEFT]
+def _told_stretches(result: "Result") -> list[str]:
+    """Say who was in sight and not swapped, and who was and is not meant, when and why: the longest stretches."""
+    books = (("in sight and not swapped", result.left), ("swapped and not meant", result.unmeant))
+    return [f"{what}: {_told_longest(result, stretches)}" for what, stretches in books if stretches]
+
+
+def _told_longest(result: "Result", stretches: "Sequence[Left]") -> str:
+    longest = sorted(stretches, key=lambda each: (-each.frames, each.first))[:MOST_LEFT]
     told = [_told_stretch(result, each) for each in sorted(longest, key=lambda each: each.first)]
-    more = len(result.left) - len(told)
-    return f"in sight and not swapped: {'; '.join(told)}" + (f"; and {more} more" if more else "")
+    more = len(stretches) - len(told)
+    return "; ".join(told) + (f"; and {more} more" if more else "")
 
 
 def _told_stretch(result: "Result", left: "Left") -> str:

@@ -115,6 +115,12 @@ class SegmentStore:
         write_atomically(self._manifest, b"".join(map(_line, lines)))
         self._is_ours = True
 
+    def begin_anew(self) -> None:
+        """Drop the finished stretches, and keep where faces are."""
+        self.finished, self.discarded = [], True
+        write_atomically(self._manifest, _line(self._heading))
+        self._drop_strangers()
+
     def add(self, segment: Segment, written: Path) -> None:
         """Count a stretch as finished: its file gets its name, then the manifest one more line."""
         os.replace(written, self.path(segment))

@@ -90,22 +90,35 @@ class ClipWriter:
         self.store = SegmentStore(plan.work_folder, plan.fingerprint)
         self._stretches: Stretches | None = None
         self._resumed_frames = 0
+        self._why_afresh = OTHER_WORK
 
     def __enter__(self) -> Self:
         open_encoder(self.plan)  # refuses before any work what it would refuse at the first frame
         try_mux(self.plan)  # and what it would refuse behind the last one
         try:  # to the end: Ctrl-C in here finds no `__exit__` that would clear the folder away
             self.store.open()
-            self._resumed_frames = self.store.resumed_frames
-            beginning = self.store.beginning
-            clock = OutputClock(self.plan, beginning[-1].last_pts if beginning else None)
-            self._stretches = Stretches(self.plan, clock, self.store.add)
+            self._go_on()
         except BaseException as error:
             self.store.close()
             if isinstance(error, OSError) and not isinstance(error, FaceSwapError):
                 raise refused(self.plan, error) from error
             raise
         return self
+
+    def _go_on(self) -> None:
+        beginning = self.store.beginning
+        clock = OutputClock(self.plan, beginning[-1].last_pts if beginning else None)
+        self._resumed_frames = self.store.resumed_frames
+        self._stretches = Stretches(self.plan, clock, self.store.add)
+
+    def begin_anew(self, why: str) -> None:
+        """Drop what an earlier run finished, before anything is written: `why` says what it is, for people."""
+        self._why_afresh = why
+        try:
+            self.store.begin_anew()
+        except OSError as error:
+            raise refused(self.plan, error) from error
+        self._go_on()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -200,7 +213,7 @@ class ClipWriter:
         )
 
     def _beginning(self) -> list[str]:
-        return [f"{OTHER_WORK}: it was dropped, and all was done afresh"] if self.started_afresh else []
+        return [f"{self._why_afresh}: it was dropped, and all was done afresh"] if self.started_afresh else []
 
 
 def refused(plan: WritePlan, error: BaseException) -> OutputError:

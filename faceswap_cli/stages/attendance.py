@@ -1,4 +1,4 @@
-"""Keep the books of who was in sight and not swapped: when, and why.
+"""Keep the books of who was in sight and not swapped, or swapped and not meant: when, and why.
 
 Somebody whose track goes on after a gap, or begins anew in the same place, was in sight in it, unless they went and
 came over the picture's edge. Times are seconds after the clip's first picture.
@@ -14,27 +14,14 @@ import numpy as np
 from ..types import BELOW_THRESHOLD, TOO_SMALL, TURNED, Face, Frame, PassedOver, Swapped
 from .choice import PATIENCE
 from .doubles import overlap
+from .hindsight import LATE, Hindsight, Left
 from .merit import facing
 from .track import Located
 
 COVERED = "covered or not found"
-LATE = "recognised only later"
 _TURNED = 0.35  # `facing` below which a face that is lost was turning away
 _EDGE = 0.1  # of a face's width from the picture's edge is at it
 _SAME_PLACE = 0.2  # overlap (IoU) from which what was passed over lies where somebody is
-
-
-@dataclass(slots=True, eq=False)
-class Left:
-    """Somebody in sight who was not swapped, for one stretch of frames."""
-
-    role: int
-    track: int
-    first: float  # seconds
-    last: float  # seconds, of its last frame
-    frames: int
-    why: str
-    number: int = 0  # of its last frame
 
 
 @dataclass(slots=True, eq=False)
@@ -68,11 +55,11 @@ class Attendance:
     """What is known of everybody who was chosen in a run."""
 
     left: list[Left] = field(default_factory=list)
+    unmeant: list[Left] = field(default_factory=list)  # swapped before it was known that they are not to be
     _tracks: dict[tuple[int, int], _Track] = field(default_factory=dict)  # by role and track
     _open: dict[int, Left] = field(default_factory=dict)  # by track, the last one
     _recent: deque[_Moment] = field(default_factory=deque)  # of the last PATIENCE seconds
-    _waiting: dict[int, list[tuple[int | None, Left]]] = field(default_factory=dict)  # see `_wait`; of this shot
-    _shot: int = 0
+    _hindsight: Hindsight = field(default_factory=Hindsight)
     _passed: dict[int, Sequence[PassedOver]] = field(default_factory=dict)  # by pts, of frames that are to come
     _frames: int = 0
 
@@ -88,7 +75,8 @@ class Attendance:
         """Note who is in sight, and who was in the frames before in which they were not found."""
         now = float(located.frame.shown)
         passed = self._passed.pop(located.frame.pts, [])
-        self._wait(located, now)
+        for each in self._hindsight.add(located, self._frames, now):
+            (self.left if each.why == LATE else self.unmeant).append(each)
         for face in located.faces:
             known = self._tracks.get((face.role, face.track))
             before = known or self._lost(face, located)
@@ -110,10 +98,11 @@ class Attendance:
         for each in swapped.missed:
             role, track = each.face.role, each.face.track
             self._tracks[role, track].frames -= 1
+            self._hindsight.miss(track)
             self._note(role, track, (number, float(swapped.frame.shown)), each.why)
 
     def report(self, names: Sequence[str | None]) -> list[dict[str, Any]]:
-        """Return for each role, called by name, when they were swapped, and when and why not."""
+        """Return for each role, called by name, when they were swapped, when and why not, and when others were."""
         return [
             {
                 "who": name,
@@ -124,25 +113,10 @@ class Attendance:
                     if own == role
                 ],
                 "left": [_record(each) for each in self.left if each.role == role],
+                "unmeant": [_record(each) for each in self.unmeant if each.role == role],
             }
             for role, name in enumerate(names)
         ]
-
-    def _wait(self, located: Located, now: float) -> None:
-        """Note who is in sight and not chosen, and of those chosen when they were not as nobody knew who they are."""
-        if located.shot != self._shot:
-            self._shot = located.shot
-            self._waiting.clear()
-        for face in located.faces:
-            for known, left in self._waiting.pop(face.track, []):
-                if known != located.known.get(face.track):
-                    self.left.append(replace(left, role=face.role))
-        for track in located.tracks - {face.track for face in located.faces}:
-            stretches, known = self._waiting.setdefault(track, []), located.known.get(track)
-            if not stretches or stretches[-1][0] != known or stretches[-1][1].number != self._frames - 1:
-                stretches.append((known, Left(0, track, now, now, 0, LATE)))
-            left = stretches[-1][1]
-            left.last, left.number, left.frames = now, self._frames, left.frames + 1
 
     def _lost(self, face: Face, located: Located) -> _Track | None:
         """Return whoever was lost where a new track of the same role begins: it may be theirs."""
