@@ -77,6 +77,13 @@ def test_who_comes_back_after_long_and_is_not_known_yet_was_meant() -> None:
     assert unmeant(kept([chosen(0), *(located(index) for index in range(1, late)), unchosen(late)])) == []
 
 
+def test_a_photos_face_of_whose_swap_nothing_is_seen_is_noted_without_a_track() -> None:
+    attendance, (face,) = Attendance(), located(0, replace(seen(), track=-1)).faces
+    attendance.add(Located(located(0).frame, (face,), 1))
+    attendance.miss(Swapped(located(0).frame, (), 1, None, (PassedOver(face, EMPTY),)))
+    assert left(attendance) == [(0.0, 0.0, 1, EMPTY)]
+
+
 def test_a_swap_of_which_nothing_is_seen_is_none_of_somebody_who_is_not_meant() -> None:
     attendance = Attendance()
     for each in (chosen(0, None), chosen(1, None), unchosen(2, 1)):

@@ -55,8 +55,9 @@ class Hindsight:
             self._go_on(track, role, known, (number, now))
 
     def miss(self, track: int) -> None:
-        """Note that the swap of a track in the last frame left nothing to be seen."""
-        self._stretches[track][-1].done.frames -= 1
+        """Note that the swap of a track in the last frame left nothing to be seen; a photo's face has no track."""
+        if track in self._stretches:
+            self._stretches[track][-1].done.frames -= 1
 
     def _settled(self, track: int, role: int | None, known: int | None, now: float) -> Iterator[Left]:
         """Yield the stretches of a track that were decided otherwise, as it was taken for another then."""
@@ -66,9 +67,9 @@ class Hindsight:
             forgotten = known is None and now - each.done.last > PATIENCE
             if each.role == role or each.known == known or not each.done.frames:
                 continue
-            if each.role is None:
+            if role is not None and each.role is None:
                 yield replace(each.done, role=role)
-            elif not forgotten:
+            elif each.role is not None and not forgotten:
                 yield each.done
 
     def _go_on(self, track: int, role: int | None, known: int | None, moment: tuple[int, float]) -> None:
