@@ -312,6 +312,25 @@ def test_the_face_behind_a_targets_clear_lenses_is_swapped_and_the_rims_are_not(
     assert mask[y - 8 : y + 8, x - 8 : x + 8].min() > 0.9
 
 
+def clear_rim(seen: bool) -> Crop:
+    """A crop with glasses, of which a rim on the left stands out from the skin or does not."""
+    labels = eyes_behind(32)
+    x, y = np.rint(TEMPLATES["simswap-frontal"][0][0] * SIZE).astype(int)
+    rims = np.maximum(np.abs(XX - x), np.abs(YY - y)) == 16
+    one = replace(crop(), image=np.where((rims & seen)[..., None], 40, crop().image).astype(np.uint8))
+    return seen_by(Labels(labels), one)[0]
+
+
+def test_a_clear_rim_that_is_found_in_every_second_frame_is_half_in_front_and_steady() -> None:
+    x, y = np.rint(TEMPLATES["simswap-frontal"][0][0] * SIZE).astype(int)
+    y += 16  # a rim
+    masker, history = ParsedMask(0.0, keeps_glasses=True), History()
+    weights = [masker.mask([clear_rim(number % 2 == 0)], history)[0][y, x] for number in range(2 * GLASSES_BACK)]
+    alone = [masker.mask([clear_rim(seen)])[0][y, x] for seen in (True, False)]
+    assert alone == pytest.approx([0, 1], abs=0.05), "a photo shows what it shows"
+    assert weights[GLASSES_BACK:] == pytest.approx([0.5] * GLASSES_BACK, abs=0.06)
+
+
 def test_shares_of_a_large_parser_are_averaged_to_the_side_that_is_reckoned_with() -> None:
     shares = np.zeros((19, 4, 4), np.float32)
     shares[3, :, :3], shares[8, :, 3:] = 1, 1
