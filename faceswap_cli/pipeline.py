@@ -26,6 +26,7 @@ from .shelf import Shelf
 from .stages.ahead import ahead
 from .stages.align import crop_face
 from .stages.bundle import Bundle, find_bundle
+from .stages.hands import told_hands
 from .stages.likeness import MOST_FACES
 from .stages.locator import Locator
 from .stages.paste import overlaid
@@ -95,7 +96,7 @@ class Swapper:
         for role, stages in enumerate(self.equipment.of_roles):
             history = None if histories is None else histories[role]
             own, others = parted([crop for crop in crops if crop.face.role == role], history)
-            patches = self._put_in(stages, located.frame, own, history)
+            patches = self._put_in(stages, located.frame, told_hands(own, history), history)
             put += zip([crop.face for crop in own], patches, strict=True)
             put += [(crop.face, NO_FACE) for crop in others]
         seen = tuple(patch for _, patch in put if not isinstance(patch, str))

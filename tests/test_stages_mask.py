@@ -11,7 +11,7 @@ from faceswap_cli.stages.align import TEMPLATES, similarity, transform
 from faceswap_cli.stages.glasses import _brightness, _sides
 from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, _worn, soften
 from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, HAIR, Parser, averaged
-from faceswap_cli.stages.visible import _eyes, _within, covered, face_probability, visible_face, visible_share
+from faceswap_cli.stages.visible import _eyes, covered, face_probability, visible_face, visible_share, within_face
 from faceswap_cli.store.models import entry
 from faceswap_cli.types import Crop, Face
 
@@ -387,7 +387,7 @@ def test_what_is_within_a_face_that_leans_is_an_ellipse_that_leans() -> None:
     """From eyes around (50, 50) to a mouth around (70, 70) it is 28.3: half-axes of 31.1 that way, 24.0 across."""
     points = np.array([(40, 60), (60, 40), (60, 60), (62, 78), (78, 62)], np.float32)
     leaning = replace(crop(), to_crop=np.eye(2, 3), face=replace(crop().face, points=points))
-    within = _within(leaning, SIZE)
+    within = within_face(leaning, SIZE)
     middle = np.array([59, 59])  # 0.45 of the way
     for way, inside, outside in (((1, 1), 19, 23), ((-1, -1), 19, 23), ((1, -1), 15, 18), ((-1, 1), 15, 18)):
         (x, y), (far_x, far_y) = middle + inside * np.array(way), middle + outside * np.array(way)
