@@ -26,6 +26,7 @@ from .shelf import Shelf
 from .stages.ahead import ahead
 from .stages.align import crop_face
 from .stages.bundle import Bundle, find_bundle
+from .stages.hands import told_hands
 from .stages.likeness import MOST_FACES
 from .stages.locator import Locator
 from .stages.paste import overlaid
@@ -101,6 +102,7 @@ class Swapper:
         crops, fitted = self._cut(located), list[FittedRole]()
         for role, (stages, history) in enumerate(zip(self.equipment.of_roles, histories, strict=True)):
             own, others = parted([crop for crop in crops if crop.face.role == role], history)
+            own = told_hands(own, history)
             faces = self._shown(stages, located.frame, own, history)
             fitted.append(FittedRole([face.crop for face in faces] or own, faces, others))
         return FittedFrame(located, tuple(fitted))

@@ -47,6 +47,7 @@ SEPIA = "../faces/congress/vv_001204/manual.jpg"
 # source and target whose swap each correction changes; a clip for what needs earlier frames
 CHANGED = {
     "glasses": (GLASSES, OBAMA),
+    "lip_colour": (SEPIA, OBAMA),
     "source_beard": (BEARDED, OBAMA),
     "shape": (OBAMA, BEARDED),
     "eyelids": (OBAMA, BEARDED),

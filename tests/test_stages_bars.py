@@ -61,10 +61,28 @@ def test_a_vignette_a_dark_scene_and_a_black_frame_have_no_bars() -> None:
     assert picture_area(np.zeros((HEIGHT, WIDTH, 3), np.uint8)) == whole
 
 
-def test_a_bar_that_is_written_in_is_picture() -> None:
+def test_a_subtitle_in_a_bar_is_bar() -> None:
+    """Letters above and below the picture, of whose fullest rows 42 % are light."""
+    area = Area(0, 30, WIDTH, HEIGHT - 40)
+    rgb = barred(scene(), area)
+    for top in (6, HEIGHT - 30, HEIGHT - 16):
+        for left in range(60, 260, 9):
+            rgb[top : top + 10, left : left + 3] = 235
+            rgb[top + 4 : top + 6, left : left + 6] = 235
+    assert picture_area(rgb) == area
+
+
+def test_a_bar_that_is_written_in_up_to_its_edge_is_picture() -> None:
     rgb = barred(scene(), Area(0, 30, WIDTH, HEIGHT))
-    rgb[10:20, 100:200] = 255
+    rgb[10:30, 100:140] = 255
     assert picture_area(rgb).top == 0
+
+
+def test_a_sign_on_a_dark_wall_makes_no_bar_of_it() -> None:
+    rgb = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    rgb[10:20, 100:200] = 255
+    rgb[100:, 120:260] = 180  # 44 % of either side
+    assert picture_area(rgb) == Area(0, 0, WIDTH, HEIGHT)
 
 
 def test_what_is_picture_in_one_frame_is_picture() -> None:

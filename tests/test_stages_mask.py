@@ -11,7 +11,7 @@ from faceswap_cli.stages.align import TEMPLATES, similarity, transform
 from faceswap_cli.stages.glasses import _brightness, _sides
 from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, _worn, soften
 from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, HAIR, Parser, averaged
-from faceswap_cli.stages.visible import _eyes, _within, covered, face_probability, visible_face, visible_share
+from faceswap_cli.stages.visible import _eyes, covered, face_probability, visible_face, visible_share, within_face
 from faceswap_cli.store.models import entry
 from faceswap_cli.types import Crop, Face
 
@@ -312,6 +312,25 @@ def test_the_face_behind_a_targets_clear_lenses_is_swapped_and_the_rims_are_not(
     assert mask[y - 8 : y + 8, x - 8 : x + 8].min() > 0.9
 
 
+def clear_rim(seen: bool) -> Crop:
+    """A crop with glasses, of which a rim on the left stands out from the skin or does not."""
+    labels = eyes_behind(32)
+    x, y = np.rint(TEMPLATES["simswap-frontal"][0][0] * SIZE).astype(int)
+    rims = np.maximum(np.abs(XX - x), np.abs(YY - y)) == 16
+    one = replace(crop(), image=np.where((rims & seen)[..., None], 40, crop().image).astype(np.uint8))
+    return seen_by(Labels(labels), one)[0]
+
+
+def test_a_clear_rim_that_is_found_in_every_second_frame_is_half_in_front_and_steady() -> None:
+    x, y = np.rint(TEMPLATES["simswap-frontal"][0][0] * SIZE).astype(int)
+    y += 16  # a rim
+    masker, history = ParsedMask(0.0, keeps_glasses=True), History()
+    weights = [masker.mask([clear_rim(number % 2 == 0)], history)[0][y, x] for number in range(2 * GLASSES_BACK)]
+    alone = [masker.mask([clear_rim(seen)])[0][y, x] for seen in (True, False)]
+    assert alone == pytest.approx([0, 1], abs=0.05), "a photo shows what it shows"
+    assert weights[GLASSES_BACK:] == pytest.approx([0.5] * GLASSES_BACK, abs=0.06)
+
+
 def test_shares_of_a_large_parser_are_averaged_to_the_side_that_is_reckoned_with() -> None:
     shares = np.zeros((19, 4, 4), np.float32)
     shares[3, :, :3], shares[8, :, 3:] = 1, 1
@@ -368,7 +387,7 @@ def test_what_is_within_a_face_that_leans_is_an_ellipse_that_leans() -> None:
     """From eyes around (50, 50) to a mouth around (70, 70) it is 28.3: half-axes of 31.1 that way, 24.0 across."""
     points = np.array([(40, 60), (60, 40), (60, 60), (62, 78), (78, 62)], np.float32)
     leaning = replace(crop(), to_crop=np.eye(2, 3), face=replace(crop().face, points=points))
-    within = _within(leaning, SIZE)
+    within = within_face(leaning, SIZE)
     middle = np.array([59, 59])  # 0.45 of the way
     for way, inside, outside in (((1, 1), 19, 23), ((-1, -1), 19, 23), ((1, -1), 15, 18), ((-1, 1), 15, 18)):
         (x, y), (far_x, far_y) = middle + inside * np.array(way), middle + outside * np.array(way)

@@ -7,7 +7,7 @@ a clip of one frame. Only numbers are kept, so memory does not depend on the pic
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
@@ -151,6 +151,23 @@ class Examiner:
         return one, other
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moment:
+    """A frame of the target and of the swap, and the target's face there."""
+
+    target: np.ndarray  # (H, W, 3)
+    swap: np.ndarray
+    face: Face
+
+    def crops(self) -> tuple[np.ndarray, np.ndarray]:
+        """Cut both to the face, small."""
+        to_crop, size = similarity(self.face.points, CROP_TEMPLATE, FLICKER_SIZE), (FLICKER_SIZE,) * 2
+        return (
+            warp(self.target, to_crop, size, cv2.BORDER_REFLECT_101),
+            warp(self.swap, to_crop, size, cv2.BORDER_REFLECT_101),
+        )
+
+
 class _Pair:
     """One target and one swap on their way."""
 
@@ -159,7 +176,7 @@ class _Pair:
         self._orientation = orientation
         self._watch = Watch(examiner.detector)
         self._times: list[tuple[Fraction, Fraction]] = []
-        self._before = deque[tuple[np.ndarray, np.ndarray]](maxlen=POP_FRAMES)  # the last pairs that showed the face
+        self._before = deque[_Moment](maxlen=POP_FRAMES)  # the last that showed the face
         self._middle = sum(map(bool, target.faces)) // 2
 
     def judge(self, one: Frame, other: Frame, consecutive: bool) -> None:
@@ -174,11 +191,11 @@ class _Pair:
             self._before.clear()
             return
         self._compare_pixels(one, other, faces)
-        now = (one.rgb, other.rgb)
+        now = _Moment(one.rgb, other.rgb, faces[0])
         if consecutive and self._before:
-            self._compared.flicker.append(_flicker(self._before[-1], now, faces[0]))
+            self._compared.flicker.append(_flicker(replace(self._before[-1], face=now.face), now))
         if consecutive and len(self._before) == POP_FRAMES:
-            self._compared.pops.append(pop(*_along(self._before[0], now, faces[0])))
+            self._compared.pops.append(pop(*_along(self._before[0], now)))
         self._before.append(now)
 
     def timestamps_equal(self) -> bool:
@@ -268,23 +285,21 @@ def thumbnail(rgb: np.ndarray, face: Face, size: int = THUMBNAIL_SIZE, share: fl
     return warp(rgb, to_crop, (size, size), cv2.BORDER_CONSTANT)
 
 
-def _flicker(
-    before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray], face: Face
-) -> tuple[float, float]:
+def _flicker(before: _Moment, now: _Moment) -> tuple[float, float]:
     """Return the motion error of target and swap in the face's crop, both along the target's motion."""
-    first, second, flow = _along(before, now, face)
+    first, second, flow = _along(before, now)
     return motion_error(first[0], second[0], flow), motion_error(first[1], second[1], flow)
 
 
 def _along(
-    before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray], face: Face
+    before: _Moment, now: _Moment
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Return target and swap in the face's crop, before and now, and the target's motion from one to the other."""
-    to_crop = similarity(face.points, CROP_TEMPLATE, FLICKER_SIZE)
-    first, second = (
-        tuple(warp(rgb, to_crop, (FLICKER_SIZE,) * 2, cv2.BORDER_REFLECT_101) for rgb in pair) for pair in (before, now)
-    )
-    return (first[0], first[1]), (second[0], second[1]), motion(first[0], second[0])
+    """Return target and swap in the face's crop, before and now, and the target's motion from one to the other.
+
+    Each is cut where its own face lies: a flow alone loses a head that moves by a good part of itself.
+    """
+    first, second = before.crops(), now.crops()
+    return first, second, motion(first[0], second[0])
 
 
 def _orientation(path: Path) -> Orientation:

@@ -14,6 +14,7 @@ from ..stages.bridge import parsers_consent
 from ..stages.bundle import Bundle
 from ..stages.cast import Cast, find_cast, roles_of
 from ..stages.detect import Detect
+from ..stages.hands import HANDS_BACK
 from ..stages.likeness import Likeness
 from ..stages.locator import Locator
 from ..stages.mask import Mask
@@ -98,7 +99,7 @@ def equip(
         finisher=opened.finisher(),
         masker=opened.masker,
         paste=opened.paste,
-        reach=FEATURES_BACK + opened.recipe.reach(opened.masker.history),
+        reach=FEATURES_BACK + HANDS_BACK + opened.recipe.reach(opened.masker.history),
         likeness=Likeness(opened.encoder, [source.identity for source in known]),
         corrections=opened.recipe.corrections if opened.landmarks else (),
         notes=opened.notes + cast_notes,

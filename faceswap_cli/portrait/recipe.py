@@ -39,6 +39,7 @@ from .corrections.source_eyes import SourceEyes
 from .corrections.source_folds import SmoothFolds
 from .corrections.source_glasses import TakeOffGlasses
 from .corrections.source_landmarks import SourceEyelids, SourceOpenLips
+from .corrections.source_lip_colour import LipColour
 from .corrections.source_mask import ValidMask
 from .corrections.source_mirror import Mirror, PlainView
 from .corrections.source_mouth import ClosedMouth, Mouthless, SourceLips
@@ -52,6 +53,7 @@ STEPS: tuple[Step, ...] = (
     # what the source's photo shows
     ValidMask(),
     TakeOffGlasses(),
+    LipColour(),
     SourceBeard(),
     SourceShape(),
     SourceEyelids(),

@@ -1,7 +1,8 @@
 """Tell where the picture ends in a frame with bars: a letterbox, a pillarbox, a screenshot's border.
 
 A bar is columns or rows of one colour along an edge of the frame, with a straight edge of its own: the picture beside
-it differs along most of it. A plain backdrop has none, nor has a dark scene beside a dark bar, which is left as it is.
+it differs along most of it. What is written in a bar, a subtitle, keeps off that edge and is bar. A plain backdrop has
+none, nor has a dark scene beside a dark bar, which is left as it is.
 """
 
 from typing import NamedTuple
@@ -44,9 +45,10 @@ def _bar(lines: np.ndarray) -> int:
     colour = np.median(lines[:, 0], axis=0)
     if np.abs(lines[:, 0] - colour).max() > _ALIKE:
         return 0  # as in most frames
-    away = np.abs(lines[:, : round(_WIDEST * lines.shape[1]) + _BLURRED] - colour).max(axis=2)
-    ends = np.flatnonzero(away.max(axis=0) > _ALIKE)
-    if not ends.size or ends[0] + _BLURRED >= away.shape[1]:
-        return 0
-    beyond = away[:, ends[0] : ends[0] + _BLURRED + 1].max(axis=1)
-    return int(ends[0]) if (beyond > _APART).mean() >= _MOST else 0
+    away = np.abs(lines[:, : round(_WIDEST * lines.shape[1]) + _BLURRED + 1] - colour).max(axis=2)
+    plain = away.max(axis=0) <= _ALIKE
+    for end in np.flatnonzero(plain[:-1] & ~plain[1:]) + 1:  # where something begins: a text, or the picture
+        beyond = away[:, end : end + _BLURRED + 1]
+        if beyond.shape[1] > _BLURRED and (beyond.max(axis=1) > _APART).mean() >= _MOST:
+            return int(end)
+    return 0

@@ -22,7 +22,7 @@ from .parse import GLASSES, class_share, disc
 from .visible import classes_of, visible_face
 
 MASKS_BACK = 4  # frames that masks are steadied by
-GLASSES_BACK = 12  # frames over which it is told whether glasses are worn
+GLASSES_BACK = 12  # frames over which it is told whether glasses are worn, and where their rims are
 
 _TWO_THINGS = 1.0  # difference of two frames' weights from which they show two things and not one that trembles
 
@@ -76,10 +76,8 @@ class ParsedMask:
         """Return the softened weights, one array per crop a parser has looked at; steadied where there is a history."""
         faces = [visible_face(crop) for crop in crops]
         if self._keeps_glasses:
-            faces = [
-                face * (1 - worn * _glasses(crop)) if worn > 0 else face
-                for crop, face, worn in zip(crops, faces, _worn(crops, history), strict=True)
-            ]
+            worn, fronts = _worn(crops, history), _fronts(crops, history)
+            faces = [face * (1 - sure * front) for face, sure, front in zip(faces, worn, fronts, strict=True)]
         if history is not None:
             frames = history.frames("masks", MASKS_BACK)
             seen = {crop.face.track: _Seen(face, _to_seen(crop, face)) for crop, face in zip(crops, faces, strict=True)}
@@ -109,6 +107,8 @@ class OvalMask:
 def _glasses(crop: Crop) -> np.ndarray:
     """Return (P, P) float32 in [0, 1]: what of the target's glasses is in front of the face; clear lenses are not."""
     classes = classes_of(crop)
+    if classes[GLASSES].max() <= 0.5:
+        return np.zeros(classes.shape[1:], np.float32)  # as of most faces, without a look
     image = cv2.resize(crop.image, (_LOOKED_AT, _LOOKED_AT), interpolation=cv2.INTER_AREA)
     eyes = (transform(crop.face.points[:2].astype(np.float64), crop.to_crop) + 0.5) / crop.image.shape[0]
     glasses = find_glasses(image, classes, eyes)
@@ -116,6 +116,21 @@ def _glasses(crop: Crop) -> np.ndarray:
         return np.zeros(classes.shape[1:], np.float32)
     front = cv2.dilate((glasses.rims | glasses.opaque).astype(np.float32), disc(1))
     return cv2.resize(front, classes.shape[:0:-1], interpolation=cv2.INTER_AREA)
+
+
+def _fronts(crops: list[Crop], history: Remember | None) -> list[np.ndarray]:
+    """Return (P, P) float32 in [0, 1] for each face: what of its glasses is in front, in a clip the mean of its frames.
+
+    A clear rim hardly stands out from skin: it is found in one frame and not in the next. In the template it stays
+    where it is, so the frames before say how much of it is seen, and nothing comes or goes at once.
+    """
+    fronts = [_glasses(crop) for crop in crops]
+    if history is None:
+        return fronts
+    frames = history.frames("rims", GLASSES_BACK)
+    tracks = [crop.face.track for crop in crops]
+    frames.append(dict(zip(tracks, fronts, strict=True)))
+    return [np.mean([seen[track] for seen in frames if track in seen], axis=0) for track in tracks]
 
 
 def _worn(crops: list[Crop], history: Remember | None) -> list[float]:

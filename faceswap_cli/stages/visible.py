@@ -34,7 +34,7 @@ def visible_face(crop: Crop) -> np.ndarray:
     """Return (P, P) float32: the share of each pixel that is face."""
     face = face_probability(classes_of(crop))
     eyes = _eyes(crop, classes_of(crop), face)
-    return main_part(np.maximum(face, eyes)) * (1 - _within(crop, len(face)) * _covers(classes_of(crop), eyes))
+    return main_part(np.maximum(face, eyes)) * (1 - within_face(crop, len(face)) * _covers(classes_of(crop), eyes))
 
 
 def covered(crop: Crop) -> np.ndarray:
@@ -50,6 +50,18 @@ def visible_share(crop: Crop) -> float:
     between = np.zeros_like(seen)
     cv2.fillConvexPoly(between, cv2.convexHull(np.rint(corners).astype(np.int32)), 1.0)
     return float((between * seen).sum() / max(float(between.sum()), 1.0))
+
+
+def within_face(crop: Crop, size: int) -> np.ndarray:
+    """Return (size, size) float32: 1 within a face, 0 along its outline, where there is always some doubt."""
+    eyes, up = _upright(crop, size)
+    rows, columns = np.ogrid[:size, :size]
+    x, y = eyes.mean(axis=0) - _MIDDLE * up
+    length = max(float(np.linalg.norm(up)), 1.0)
+    right, down = up / length
+    along, across = (columns - x) * right + (rows - y) * down, (rows - y) * right - (columns - x) * down
+    distance = np.sqrt((along / _HALF[0]) ** 2 + (across / _HALF[1]) ** 2) / length
+    return np.clip((1 - distance) / _RIM, 0, 1).astype(np.float32)
 
 
 def _covers(class_probs: np.ndarray, eyes: np.ndarray) -> np.ndarray:
@@ -89,18 +101,6 @@ def _eyes(crop: Crop, class_probs: np.ndarray, face: np.ndarray) -> np.ndarray:
         near, surrounded = (np.clip((around - low) / (high - low), 0, 1) for low, high in (_ALONE, _SURROUNDED))
         free = np.maximum(free, (distance <= 1) * np.maximum(near * doubtful, surrounded))
     return free.astype(np.float32)
-
-
-def _within(crop: Crop, size: int) -> np.ndarray:
-    """Return (size, size) float32: 1 within a face, 0 along its outline, where there is always some doubt."""
-    eyes, up = _upright(crop, size)
-    rows, columns = np.ogrid[:size, :size]
-    x, y = eyes.mean(axis=0) - _MIDDLE * up
-    length = max(float(np.linalg.norm(up)), 1.0)
-    right, down = up / length
-    along, across = (columns - x) * right + (rows - y) * down, (rows - y) * right - (columns - x) * down
-    distance = np.sqrt((along / _HALF[0]) ** 2 + (across / _HALF[1]) ** 2) / length
-    return np.clip((1 - distance) / _RIM, 0, 1).astype(np.float32)
 
 
 def _upright(crop: Crop, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from ..history import History
 from ..protocols import FrameStep, Phase
 from ..records import FaceState
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 
 Line = tuple[np.ndarray, np.ndarray]  # colours (3,) at brightness 0, and by how much they change with it
 
@@ -56,10 +56,12 @@ class OneTone(FrameStep):
 
     def told(self, crop: Crop) -> tuple[float, Line | None]:
         """Return how surely a crop's face is of one tone, 0..1, and the line of its skin if enough of it is seen."""
-        if crop.class_probs is None:
-            return 0.0, None
-        small = cv2.resize(crop.image, crop.class_probs.shape[:0:-1], interpolation=cv2.INTER_AREA).astype(np.float32)
-        skin, lips = (small[class_share(crop.class_probs, part) > self.settings.sure] for part in (SKIN, LIPS))
+        return (0.0, None) if crop.class_probs is None else self.tone(crop.image, crop.class_probs)
+
+    def tone(self, image: np.ndarray, class_probs: np.ndarray) -> tuple[float, Line | None]:
+        """Return the same of a picture (S, S, 3) uint8 and its class probabilities (19, P, P)."""
+        small = cv2.resize(image, class_probs.shape[:0:-1], interpolation=cv2.INTER_AREA).astype(np.float32)
+        skin, lips = (small[class_share(class_probs, part) > self.settings.sure] for part in (SKIN, LIPS))
         if len(skin) < self.settings.fewest:
             return 0.0, None
         line = line_of(skin)
@@ -71,7 +73,7 @@ class OneTone(FrameStep):
 
 def line_of(colours: np.ndarray) -> Line:
     """Return the line of colour over brightness through colours (N, 3), by least squares."""
-    brightness = colours @ _LUMA
+    brightness = colours @ LUMA
     middle, change = colours.mean(axis=0), brightness - brightness.mean()
     slope = (change[:, None] * (colours - middle)).mean(axis=0) / max(float(np.square(change).mean()), 1e-6)
     return middle - slope * brightness.mean(), slope
@@ -80,11 +82,11 @@ def line_of(colours: np.ndarray) -> Line:
 def _away(colours: np.ndarray, line: Line) -> float:
     """Return how far colours (N, 3) are from a line, on average."""
     base, slope = line
-    return float(np.linalg.norm(colours - base - slope * (colours @ _LUMA)[:, None], axis=1).mean())
+    return float(np.linalg.norm(colours - base - slope * (colours @ LUMA)[:, None], axis=1).mean())
 
 
 def toned(image: np.ndarray, line: Line, share: float) -> np.ndarray:
     """Return a picture (S, S, 3) uint8 with so much of its colours, 0..1, put on a line."""
     base, slope = line
-    wanted = base + slope * (image @ _LUMA)[..., None]
+    wanted = base + slope * (image @ LUMA)[..., None]
     return np.clip(np.rint(image + np.float32(share) * (wanted - image)), 0, 255).astype(np.uint8)
