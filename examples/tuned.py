@@ -1,8 +1,8 @@
 """The numbers a portrait is warped by: where the code has them, and what `portrait/tuning.toml` says of each.
 
 A number is a default of a class's field, a constant, or how many frames a step looks back, in a file of `portrait/` or
-in `stages/glasses.py`, `mask.py` and `visible.py`. It is called by its file and name: `geometry.BROWS_UP`,
-`eyelids.open`; by its class too where that is not `Settings`: `own_lips.PaintSettings.depth`. The record says of each
+in `stages/glasses.py`, `mask.py`, `soft.py` and `visible.py`. It is called by its file and name: `geometry.BROWS_UP`,
+`beard.under`; by its class too where that is not `Settings`: `own_lips.PaintSettings.depth`. The record says of each
 whether it was chosen, and how; that nobody wrote down how; or from what it follows.
 """
 
@@ -19,7 +19,8 @@ from typing import Any
 from faceswap_cli.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("faceswap_cli/portrait", *(f"faceswap_cli/stages/{name}.py" for name in ("glasses", "mask", "visible")))
+STAGES = ("glasses", "mask", "soft", "visible")
+ROOMS = ("faceswap_cli/portrait", *(f"faceswap_cli/stages/{name}.py" for name in STAGES))
 RECORD = "faceswap_cli/portrait/tuning.toml"
 NO_NUMBERS = ("records", "protocols")  # their defaults say that nothing is known yet
 UNKNOWN = "not recorded"

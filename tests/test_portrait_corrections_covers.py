@@ -39,7 +39,7 @@ def crop_of(swapper: Swapper, rgb: np.ndarray) -> Crop:
 
 
 def test_covers_reach_a_little_further_than_they_are_seen() -> None:
-    """By 3 of 150 pixels and a bell of 1.8 more."""
+    """By 3 of 150 pixels and a bell of 1.5 more."""
     cover = np.zeros((150, 150), np.float32)
     cover[:, :50] = 1
     around = Covers().around(cover, 150)[75]

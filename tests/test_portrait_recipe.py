@@ -16,7 +16,7 @@ from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.options import Options
 from faceswap_cli.portrait import recipe as module
-from faceswap_cli.portrait.corrections.eyelids import Eyelids
+from faceswap_cli.portrait.corrections.coverage import Coverage
 from faceswap_cli.portrait.finisher import Finisher
 from faceswap_cli.portrait.fitter import Fitter
 from faceswap_cli.portrait.geometry import fit_pose
@@ -30,7 +30,8 @@ from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.bundle import find_bundle
 from faceswap_cli.stages.constants import constants_of
 from faceswap_cli.stages.detect import Detect, open_detector
-from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK
+from faceswap_cli.stages.mask import MASKS_BACK
+from faceswap_cli.stages.soft import HISTORY
 from faceswap_cli.types import Crop
 
 OPTIONS = Options(device="cpu", threads=1)
@@ -216,14 +217,14 @@ def test_a_name_that_is_none_is_refused_with_those_that_are() -> None:
 
 
 def test_a_changed_number_makes_another_recipe() -> None:
-    finer = replace(Eyelids().settings, open=0.07)
-    steps = tuple(replace(step, settings=finer) if isinstance(step, Eyelids) else step for step in RECIPE.steps)
+    wider = replace(Coverage().settings, lashes=0.014)
+    steps = tuple(replace(step, settings=wider) if isinstance(step, Coverage) else step for step in RECIPE.steps)
     digests = [RECIPE.digest, Recipe().digest, Recipe(steps).digest, RECIPE.without(("eyelids",)).digest]
     assert digests[0] == digests[1]
     assert len(set(digests)) == 3
 
 
-@pytest.mark.parametrize(("number", "value"), [("geometry.GAIN", 2.3), ("bending._MOVED", (0.1, 0.6))])
+@pytest.mark.parametrize(("number", "value"), [("geometry.GAIN", 2.3), ("bending._MOVED", 0.6)])
 def test_a_constant_beside_the_steps_makes_another_recipe_too(
     number: str, value: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,8 +267,8 @@ def test_a_clip_made_with_other_corrections_or_numbers_is_not_gone_on_with(
     assert recipe_of({None: [portrait]}, bundle, planned) == usual
     assert recipe_of({named: [portrait]}, bundle, planned) != recipe_of({named: [portrait]}, bundle, OPTIONS)
     assert recipe_of({"left": [portrait]}, bundle, planned) == recipe_of({"left": [portrait]}, bundle, OPTIONS)
-    finer = replace(Eyelids().settings, open=0.07)
-    steps = tuple(replace(step, settings=finer) if isinstance(step, Eyelids) else step for step in module.STEPS)
+    wider = replace(Coverage().settings, lashes=0.014)
+    steps = tuple(replace(step, settings=wider) if isinstance(step, Coverage) else step for step in module.STEPS)
     monkeypatch.setattr("faceswap_cli.app.swap.RECIPE", Recipe(steps))
     assert recipe_of({None: [portrait]}, bundle, OPTIONS) != usual
 
@@ -310,7 +311,7 @@ def test_how_far_back_a_frame_depends_is_added_up_along_what_is_read() -> None:
     assert reach([shape, steady, beard], 4) == 12
     assert reach([shape, steady, beard], 16) == 5 + 16  # the mask is steadied over what the shape moved
     assert reach([steady, Needs(("landmarks",), ("warped",), 3)], 0) == 2 + 3
-    assert MASKS_BACK + GLASSES_BACK == 16
+    assert MASKS_BACK + HISTORY == 16
     told = 2 + 12 + 12  # landmarks, the beard by them, and the tone of a crop from which its brows were taken
     assert RECIPE.shaped(0.0).reach(16) == told
     assert RECIPE.reach(16) == 24 + told

@@ -16,7 +16,7 @@ from faceswap_cli.evaluation.score import Pair, Row
 from faceswap_cli.evaluation.splits import part_of, read_identities
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("tuned", "retune_trials", "retune")
+NAMES = ("tuned", "retune_trials", "retune", "sensitivity")
 
 NOSE = '''"""Made."""
 
@@ -84,8 +84,8 @@ def root(tuned: ModuleType, tmp_path: Path) -> Path:
 def test_every_number_of_the_code_is_written_down_as_it_is(tuned: ModuleType) -> None:
     numbers, record = tuned.numbers_of(), tuned.read_record()
     assert tuned.disagreements(numbers, record) == []
-    assert len(numbers) > 150
-    assert {"geometry.BROWS_UP", "eyelids.open", "own_lips.PaintSettings.depth", "beard.history"} < numbers.keys()
+    assert len(numbers) > 100
+    assert {"geometry.BROWS_UP", "beard.under", "own_lips.PaintSettings.depth", "steadying.history"} < numbers.keys()
 
 
 def test_the_record_reads_as_the_program_writes_it(tuned: ModuleType) -> None:
@@ -256,6 +256,39 @@ def test_a_value_is_kept_in_code_and_record_alike(
     assert (entry["before"], entry["after"]) == (before, f"{value}: cosine {value / 2:.3f}, pose -, moved 1.00")
     others = [0.2] if value == 0.4 else [0.2, 0.4]
     assert entry["tried"] == [f"{each}: cosine {each / 2:.3f}, pose -, moved 1.00" for each in others]
+
+
+@pytest.mark.parametrize(
+    ("value", "ends", "tried"),
+    [
+        (0.3, [0, 0.5], [0.15, 0.5]),  # twice it is beyond its range
+        (3, [1, 8], [1, 6]),  # a whole number stays one
+        ((0.2, 0.4), [0, 1], [(0.1, 0.2), (0.4, 0.8)]),
+        (1.0, [0, 1], [0.5]),
+    ],
+)
+def test_a_number_is_halved_and_doubled_within_its_range(
+    examples: dict[str, ModuleType], value: Any, ends: list[float], tried: list[Any]
+) -> None:
+    assert examples["sensitivity"].scaled(value, ends) == tried
+
+
+def test_swaps_are_compared_where_either_changed_the_target(examples: dict[str, ModuleType]) -> None:
+    """Of 100 pixels one swap changes two and the other one of these: they differ by 4 and by 10, 7 in the mean."""
+    target = np.full((10, 10, 3), 100, np.uint8)
+    one, other = target.copy(), target.copy()
+    one[0, 0], one[0, 1] = 104, 120
+    other[0, 1] = 110
+    mean, top = examples["sensitivity"].difference(target, one, other)
+    assert mean == pytest.approx(7)
+    assert top == pytest.approx(10, abs=0.01)
+    assert examples["sensitivity"].difference(target, target, target) == (0, 0)
+
+
+def test_what_a_single_photo_cannot_tell_is_not_tried(examples: dict[str, ModuleType]) -> None:
+    names = examples["sensitivity"].with_a_range()
+    assert "geometry.GAIN" in names
+    assert not {"steadying.history", "landmarks.CHIN"} & set(names)
 
 
 def test_a_value_outside_of_its_range_is_refused(examples: dict[str, ModuleType]) -> None:

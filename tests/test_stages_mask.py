@@ -9,8 +9,9 @@ from faceswap_cli.options import MOST_BLUR
 from faceswap_cli.portrait.history import History
 from faceswap_cli.stages.align import TEMPLATES, similarity, transform
 from faceswap_cli.stages.glasses import _brightness, _sides
-from faceswap_cli.stages.mask import GLASSES_BACK, MASKS_BACK, OvalMask, ParsedMask, _worn, soften
+from faceswap_cli.stages.mask import MASKS_BACK, OvalMask, ParsedMask, _worn, soften
 from faceswap_cli.stages.parse import FACE_CLASSES, GLASSES, HAIR, Parser, averaged
+from faceswap_cli.stages.soft import HISTORY
 from faceswap_cli.stages.visible import _eyes, covered, face_probability, visible_face, visible_share, within_face
 from faceswap_cli.store.models import entry
 from faceswap_cli.types import Crop, Face
@@ -113,14 +114,14 @@ def shown(foreign: np.ndarray, rest: int = 1) -> Crop:
 
 
 def test_what_is_half_a_thing_beside_one_is_that_thing_and_doubt_alone_is_none() -> None:
-    """A strip of share 0.3 lies half way between the doubts 0.15 and 0.45: half of it is left."""
+    """A strip of share 0.3 lies between doubt, 0.15, and certainty, 0.5: (0.3 - 0.15) / (0.5 - 0.15) is 3/7."""
     doubted = np.where((YY > 90) & (XX > 60) & (XX < 80), 0.3, 0.0)
     beside = np.where((YY > 90) & (XX >= 80), 0.95, doubted)
-    assert covered(shown(beside))[110, 70] == pytest.approx(0.5, abs=1e-3)
+    assert covered(shown(beside))[110, 70] == pytest.approx(3 / 7, abs=1e-3)
     assert covered(shown(beside))[110, 100] == 1
     assert not covered(shown(doubted)).any()
     weights = [ParsedMask(0.0).mask([shown(foreign)])[0][110, 70] for foreign in (doubted, beside)]
-    assert weights == pytest.approx([1.0, 0.5], abs=0.02), "in the midst of a face doubt is filled, a thing is not"
+    assert weights == pytest.approx([1.0, 4 / 7], abs=0.02), "in the midst of a face doubt is filled, a thing is not"
 
 
 def test_a_fingertip_that_stands_alone_in_a_face_stays_in_front() -> None:
@@ -266,7 +267,7 @@ def test_glasses_seen_for_a_moment_are_none_and_those_lost_for_a_moment_stay() -
     x, y = np.rint(TEMPLATES["simswap-frontal"][0][0] * SIZE).astype(int)
     for usual, once, seen in ((bare, worn, False), (worn, bare, True)):
         history, masker = History(), ParsedMask(0.0, keeps_glasses=True)
-        for labels in [usual] * GLASSES_BACK + [once]:
+        for labels in [usual] * HISTORY + [once]:
             masker.mask(seen_by(Labels(labels), dark_where(labels)), history)
         (after,) = masker.mask(seen_by(Labels(usual), dark_where(usual)), history)
         assert (after[y, x] < 0.2) == seen
@@ -325,10 +326,10 @@ def test_a_clear_rim_that_is_found_in_every_second_frame_is_half_in_front_and_st
     x, y = np.rint(TEMPLATES["simswap-frontal"][0][0] * SIZE).astype(int)
     y += 16  # a rim
     masker, history = ParsedMask(0.0, keeps_glasses=True), History()
-    weights = [masker.mask([clear_rim(number % 2 == 0)], history)[0][y, x] for number in range(2 * GLASSES_BACK)]
+    weights = [masker.mask([clear_rim(number % 2 == 0)], history)[0][y, x] for number in range(2 * HISTORY)]
     alone = [masker.mask([clear_rim(seen)])[0][y, x] for seen in (True, False)]
     assert alone == pytest.approx([0, 1], abs=0.05), "a photo shows what it shows"
-    assert weights[GLASSES_BACK:] == pytest.approx([0.5] * GLASSES_BACK, abs=0.06)
+    assert weights[HISTORY:] == pytest.approx([0.5] * HISTORY, abs=0.06)
 
 
 def test_shares_of_a_large_parser_are_averaged_to_the_side_that_is_reckoned_with() -> None:
@@ -345,12 +346,12 @@ def test_doubt_along_the_outline_is_no_cover_and_within_it_is() -> None:
     shares = np.zeros((19, SIZE, SIZE), np.float32)
     shares[1] = disc(48)
     shares[1, 100:, 60:68] = 0  # something before the chin
-    shares[1, 60:68, 16:19] *= 0.7  # 0.3 of doubt, of which half is a cover: (0.3 - 0.15) / (0.45 - 0.15)
+    shares[1, 60:68, 16:19] *= 0.7  # 0.3 of doubt, of which 3/7 is a cover: (0.3 - 0.15) / (0.5 - 0.15)
     shares[1, 92:100, 60:68] = 0.7
     shares[0] = 1 - shares[1]
     seen = visible_face(replace(crop(), class_probs=shares))
     assert seen[64, 18] == pytest.approx(0.7, abs=1e-3)
-    assert seen[96, 64] == pytest.approx(0.5, abs=0.01)
+    assert seen[96, 64] == pytest.approx(4 / 7, abs=0.01)
 
 
 def test_an_uncovered_eye_is_face_in_a_disc_around_it_and_its_brow() -> None:

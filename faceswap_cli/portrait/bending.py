@@ -18,9 +18,10 @@ from .landmarks import with_forehead
 
 _STIFFNESS = 1e-6  # how far the spline may pass a point by
 _NODES = 64  # a side, at which the move is worked out; between them it is all but straight
-_RING = 24  # points that stand still
-_AWAY, _FADE = 0.30, 0.12  # shares of the side: how far from the face they lie, and over how much of it the move fades
-_MOVED = (0.1, 0.5)  # pixels: one that moved less is the frame's own, from the second on it is wholly the warped one's
+_RING = _NODES // 2  # points that stand still
+_AWAY = 0.3  # share of the side: how far from the face they lie
+_FADE = _AWAY / 2  # over the outer part of it the move fades
+_MOVED = 0.5  # pixels by which one has moved noticeably; up to a fifth of that it is the frame's own
 
 
 class Field:
@@ -103,9 +104,8 @@ class FrameWarp:
 
     def changed(self) -> np.ndarray:
         """Return (h, w) float32 in [0, 1]: 1 where pixels moved noticeably, 0 where the frame's own stay."""
-        low, high = _MOVED
         length = np.sqrt(self.moves[..., 0] ** 2 + self.moves[..., 1] ** 2)
-        share: np.ndarray = np.clip((length - low) / (high - low), 0, 1)
+        share: np.ndarray = np.clip((length - _MOVED / 5) / (_MOVED - _MOVED / 5), 0, 1)
         return share
 
 

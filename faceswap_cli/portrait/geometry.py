@@ -1,8 +1,8 @@
 """Say where the points of a target's face go so that it has the source's proportions.
 
-A mean face in 3-D is fitted to 66 points by weak perspective; what they deviate from it by is a face's own shape. It is
-taken as if faces were symmetric, so that yaw and roll leave nothing in it, and a filter learnt from people seen several
-times keeps what tells people apart and drops what expressions do. Lengths are in distances of the eyes, x to the
+A mean face in 3-D is fitted to 66 points by weak perspective; a face's own shape is how its points deviate from it,
+averaged over both halves, so that yaw and roll cancel out. A filter learnt from people seen several times keeps what
+tells people apart and drops what expressions do. Lengths are in distances of the eyes, x to the
 picture's right, y down, z away from the camera, the origin is the bridge of the nose.
 """
 

@@ -7,10 +7,10 @@ import numpy as np
 
 
 class History:
-    """What was seen in a run through a clip, by track: a few frames and no more, so a resumed run has it too.
+    """What was seen in the last few frames of a clip, by track; a resumed run fills it again from these alone.
 
-    Each step reads and appends its own, under its name; what is kept stands still in the frame rather than in the crop,
-    which hangs on points that tremble themselves.
+    Each step reads and appends its own, under its name. Places are kept in coordinates of the frame, since crops are
+    cut by points that tremble.
     """
 
     def __init__(self) -> None:

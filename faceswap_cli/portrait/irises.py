@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..stages.parse import EYES
-from .regions import ramp
+from ..stages.soft import soft_step
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 
@@ -34,12 +34,11 @@ class IrisFinder:
     """Finds the irises of open eyes."""
 
     radius: float = 0.21  # of an iris, over an eye's width: 11.7 mm across in an opening of 28 to 30
-    least: int = 12  # pixels: of a narrower eye no colour is seen
     middle: float = 0.55  # share of an eye's height that is looked at: the rest is lashes and their shadow
-    iris: tuple[float, float] = (0.45, 0.9)  # distances from its centre, in its radii, of what is iris
-    white: tuple[float, float] = (1.25, 2.1)  # and of what is white
-    darker: tuple[float, float] = (12.0, 32.0)  # levels darker than the white: from the second on surely an iris
-    open: tuple[float, float] = (0.15, 0.25)  # height over width of an eye: from the second on it is open, surely
+    pupil: float = 0.45  # radius of the pupil, in the iris's: the ring up to twice as far from the centre is iris
+    white: float = 1.2  # distance from the centre, in the iris's radii, from which and up to 2 it is white
+    darker: float = 0.09  # of full brightness: an iris is darker than the white by so much
+    open: float = 0.2  # height over width of an open eye
 
     def find(self, image: np.ndarray, class_probs: np.ndarray) -> list[Eye]:
         """Return the open eyes of a picture (S, S, 3) uint8 of class probabilities (19, P, P)."""
@@ -50,7 +49,7 @@ class IrisFinder:
         size = image.shape[0]
         opening = cv2.resize(share, (size, size), interpolation=cv2.INTER_LINEAR)
         left, top, width, height = cv2.boundingRect((opening > 0.5).astype(np.uint8))
-        if width < self.least or height < self.open[0] * width:
+        if soft_step(height / max(width, 1), self.open) == 0:
             return None
         margin = round(0.3 * width)
         place = (
@@ -66,9 +65,10 @@ class IrisFinder:
         rows, columns = np.indices(opening.shape, dtype=np.float32)
         distance = np.hypot(columns - x, rows - y) / radius
         iris, white = (
-            part[(distance > low) & (distance < high) & (opening > 0.7)] for low, high in (self.iris, self.white)
+            part[(distance > low) & (distance < high) & (opening > 0.7)]
+            for low, high in ((self.pupil, 2 * self.pupil), (self.white, 2))
         )
-        trust = ramp(darker, self.darker) * ramp(height / width, self.open)
+        trust = soft_step(darker / 255, self.darker) * soft_step(height / width, self.open)
         if min(len(iris), len(white)) < 4 or trust == 0:
             return None
         # without highlights, without lids
@@ -86,7 +86,7 @@ class IrisFinder:
         looked_at = opening * np.clip((self.middle * total / 2 - np.abs(rows - middle)) / 2 + 0.5, 0, 1)
         weight, light = looked_at.sum(axis=0), (looked_at * brightness).sum(axis=0)
         across = np.abs(np.arange(count)[:, None] - np.arange(count)) / radius
-        disc, beside = np.sqrt(np.clip(1 - across**2, 0, 1)), ((across > 1.15) & (across < 2)).astype(np.float32)
+        disc, beside = np.sqrt(np.clip(1 - across**2, 0, 1)), ((across > self.white) & (across < 2)).astype(np.float32)
         inside, outside = disc @ weight, beside @ weight
         darker = (beside @ light) / np.maximum(outside, 1) - (disc @ light) / np.maximum(inside, 1)
         darker = darker * np.clip(4 * outside / np.maximum(inside, 1), 0, 1)  # an iris has white beside it

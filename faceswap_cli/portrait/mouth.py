@@ -5,17 +5,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..stages.parse import LIPS, MOUTH, class_share
+from ..stages.soft import soft_step
 from .landmarks import EYES, INNER_LIPS, MOUTH_CORNERS
 from .records import Mouth
-from .regions import column
+from .regions import REACH, column
+
+SHUT = 0.05  # aspect ratio of a mouth, or an eye, below which it is shut
+OPEN = 0.125  # aspect ratio of a mouth from which it is open
+SMILE = 0.075  # by which a mouth must be wider than another, in distances of the eyes, to smile where that does not
+SEEN = 0.5  # share of the width between its corners: a mouth of which less is seen is covered
 
 
 @dataclass(frozen=True, slots=True)
 class MouthGauge:
-    """Measures mouths; its numbers are shares of the width between the corners."""
+    """Measures mouths."""
 
-    reach: float = 0.7  # how far from its landmarks lips are looked for
-    thick: float = 0.03  # a column of lips of that height lies within the mouth
+    thick: float = 0.03  # share of the width between the corners: where lips are as high lies within the mouth
 
     def measure(self, landmarks: np.ndarray, class_probs: np.ndarray) -> Mouth:
         """Return width and aspect ratio of a mouth, by landmarks (66, 2) and class probabilities (19, P, P)."""
@@ -25,7 +30,7 @@ class MouthGauge:
         """Return how high the opening of a mouth is by its class, over the width between the corners."""
         width, opening = corner_distance(landmarks), class_share(class_probs, (MOUTH,))
         pairs = INNER_LIPS[1:-1]
-        gap = max(column(opening, landmarks[list(pair)].mean(axis=0), self.reach * width)[0] for pair in pairs)
+        gap = max(column(opening, landmarks[list(pair)].mean(axis=0), REACH * width)[0] for pair in pairs)
         return gap / max(width, 1e-6)
 
     def width(self, landmarks: np.ndarray, class_probs: np.ndarray) -> float:
@@ -37,10 +42,15 @@ class MouthGauge:
         size, width = len(lips), corner_distance(landmarks)
         places = (np.arange(size) + 0.5) / size
         middle = landmarks[list(MOUTH_CORNERS)].mean(axis=0)
-        around = np.abs(places - middle[1])[:, None] <= self.reach * width
-        around = around & (np.abs(places - middle[0]) <= self.reach * width)
+        around = np.abs(places - middle[1])[:, None] <= REACH * width
+        around = around & (np.abs(places - middle[0]) <= REACH * width)
         heights = (lips * around).sum(axis=0) / size
         return around, np.clip(heights / max(self.thick * width, 1e-6), 0, 1)
+
+
+def shut_share(aspect_ratio: float) -> float:
+    """Return how far, in [0, 1], a mouth of such an opening is shut."""
+    return 1 - soft_step(aspect_ratio, SHUT)
 
 
 def corner_distance(landmarks: np.ndarray) -> float:

@@ -4,6 +4,7 @@ A correction is one name with one or more steps, each a frozen dataclass with a 
 step that runs once per source and one that runs for every frame never share a class, nor a file.
 """
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Protocol
 
@@ -32,6 +33,11 @@ class Phase(Enum):
         return self in (Phase.OBSERVE, Phase.REPAIR, Phase.VARIANTS)
 
 
+@dataclass(frozen=True, slots=True)
+class NoSettings:
+    """The settings of a step that has no numbers of its own."""
+
+
 class Step(Protocol):
     """What every step declares.
 
@@ -45,7 +51,7 @@ class Step(Protocol):
     writes: ClassVar[tuple[str, ...]]
     history: ClassVar[int] = 0  # earlier frames it looks at
     switchable: ClassVar[bool] = True  # False: without it nothing can be warped
-    settings: Any  # its numbers, a frozen dataclass
+    settings: Any = NoSettings()  # its numbers, a frozen dataclass
 
 
 class SourceStep(Step, Protocol):

@@ -10,20 +10,20 @@ import cv2
 import numpy as np
 
 from ..stages.glasses import find_glasses
+from ..stages.mask import WORN
 from ..stages.parse import EYES as EYE_CLASSES
 from ..stages.parse import GLASSES, SKIN, class_share, disc
+from ..stages.soft import SURE, UNSURE
 from ..stages.visible import visible_share
 from ..types import Crop
 from .geometry import fit_pose
 from .landmarks import BRIDGE, CHIN, EYES, frontality
 from .mouth import MouthGauge
 from .quality import Quality
+from .regions import FEWEST
 from .softness import SharpnessGauge
 
 _AROUND_EYE = 0.2  # radius of what of an eye lenses may hide, in distances of the eyes
-_WORN = 0.01  # share of a crop taken for glasses from which a parser sees less of the eyes behind them
-_SKIN, _EDGE = 0.8, 2  # share of the skin's classes from which it surely is skin, and pixels of its edge left out
-_LEAST_SKIN = 30  # pixels of the parser's in either half of a face: of fewer no light is told
 
 
 def quality_of(crop: Crop, landmarks: np.ndarray) -> Quality:
@@ -62,7 +62,7 @@ def _lenses(image: np.ndarray, class_probs: np.ndarray, landmarks: np.ndarray) -
 
 def _eyes(class_probs: np.ndarray, landmarks: np.ndarray) -> float | None:
     """Return the area of the larger eye over the squared distance of both; None where glasses are worn."""
-    if class_share(class_probs, (GLASSES,)).mean() > _WORN:
+    if class_share(class_probs, (GLASSES,)).mean() > WORN:
         return None
     areas = class_probs[list(EYE_CLASSES)].mean(axis=(1, 2))
     return float(areas.max()) / _centres(landmarks)[1] ** 2
@@ -75,13 +75,13 @@ def _colours(image: np.ndarray, class_probs: np.ndarray, landmarks: np.ndarray) 
     colours = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)[..., 1:]
     face = cv2.convexHull(np.rint(landmarks * side - 0.5).astype(np.int32))
     inside = cv2.fillConvexPoly(np.zeros((side, side), np.uint8), face, 1)
-    surely = (class_share(class_probs, SKIN) > _SKIN) & (inside > 0)
-    skin = cv2.erode(surely.astype(np.uint8), disc(_EDGE)) > 0
+    surely = (class_share(class_probs, SKIN) > SURE) & (inside > 0)
+    skin = cv2.erode(surely.astype(np.uint8), disc(UNSURE)) > 0
     (left, top), (across, down) = landmarks[BRIDGE], landmarks[CHIN] - landmarks[BRIDGE]
     rows, columns = (np.mgrid[:side, :side] + 0.5) / side
     is_right = (columns - left) * down - (rows - top) * across > 0
     halves = [colours[skin & half] for half in (is_right, ~is_right)]
-    if min(map(len, halves)) < _LEAST_SKIN:
+    if min(map(len, halves)) < FEWEST:
         return 0.0
     one, other = (np.median(half, axis=0) for half in halves)
     return float(np.linalg.norm(one - other))

@@ -1,16 +1,14 @@
-"""Regions of a crop: polygons and ramps between places, what shows some of a class, columns of it, fillings."""
+"""Regions of a crop: polygons, what shows some of a class, columns of it, fillings."""
 
 import cv2
 import numpy as np
 
-DRAWN = 224  # side at which soft masks and fillings are drawn: a larger one is enlarged from it
 FRACTION = 4  # bits of a pixel that OpenCV draws to
-_NOTHING = 0.02  # a share up to which a pixel shows nothing
-
-
-def ramp(value: float, ends: tuple[float, float]) -> float:
-    """Return 0 up to the first end, 1 from the second on, and in between what lies between."""
-    return float(np.clip((value - ends[0]) / (ends[1] - ends[0]), 0, 1))
+_NOTHING = 1 / 255  # a share of a pixel that changes it by less than a level
+REACH = 0.7  # of a part's width: how far above and below its landmarks a parser is asked for it
+LEAST = 1e-4  # share of a picture: what shows of less of it has no colour, and is not worth a step
+FEWEST = 40  # pixels of a parser: of fewer no colour and no light is told
+BLACK = 4.0  # levels of 255 that are added to brightnesses which are divided by: black has no tone
 
 
 def polygon(corners: np.ndarray, size: int) -> np.ndarray:
@@ -48,9 +46,9 @@ def column(share: np.ndarray, place: np.ndarray, reach: float) -> tuple[float, f
 
 
 def inpainted(image: np.ndarray, where: np.ndarray, reach: float) -> np.ndarray:
-    """Return a picture (S, S, 3) uint8, as fine as `where` (P, P) uint8, filled where that is 1 by what is around.
+    """Return a picture (S, S, 3) uint8 with the pixels that `where` (P, P) uint8 marks by 1 filled from around them.
 
-    `reach` is the share of the side from which colours are taken.
+    `reach` is the share of the side from which colours are taken; all of the result is only as sharp as P pixels.
     """
     small = cv2.resize(image, where.shape[::-1], interpolation=cv2.INTER_AREA)
     filled = cv2.inpaint(small, where, reach * len(where), cv2.INPAINT_TELEA)

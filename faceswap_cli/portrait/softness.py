@@ -10,16 +10,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..stages.soft import DRAWN
 from .landmarks import JAW
-from .regions import DRAWN
 
 
 @dataclass(frozen=True, slots=True)
 class SharpnessGauge:
     """Measures sharpness in a crop of 224."""
 
-    fine: float = 0.6  # pixels: deviation of the fine look
-    coarse: float = 1.8  # and of the coarse one
+    fine: float = 0.6  # pixels: deviation of the fine look; that of the coarse one is three times as much
     strong: float = 0.99  # quantile of the gradients that is the strongest edges
     blurs: tuple[float, ...] = (0.0, 0.4, 0.6, 0.8, 1.1, 1.5, 2.0, 3.0, 4.5)  # pixels: that are tried on a portrait
 
@@ -33,7 +32,7 @@ class SharpnessGauge:
         left, top = np.clip(np.floor(inner.min(axis=0)).astype(int) - 2, 0, DRAWN - 8)
         right, bottom = np.clip(np.ceil(inner.max(axis=0)).astype(int) + 2, (left + 8, top + 8), DRAWN)
         grey = cv2.cvtColor(small[top:bottom, left:right], cv2.COLOR_RGB2GRAY).astype(np.float32)
-        fine, coarse = (self._strongest(cv2.GaussianBlur(grey, (0, 0), each)) for each in (self.fine, self.coarse))
+        fine, coarse = (self._strongest(cv2.GaussianBlur(grey, (0, 0), each)) for each in (self.fine, 3 * self.fine))
         return fine / (coarse + 1e-3)
 
     def _strongest(self, grey: np.ndarray) -> np.ndarray:

@@ -12,17 +12,16 @@ import numpy as np
 
 from .parse import GLASSES, SKIN, class_share, disc
 
-# shares of the side
-OUTSIDE, INSIDE = 0.012, 0.024  # how far outside the outline of the class a rim may lie, and how far inside
-THICK = 0.05  # the same inside for what is dark and touches a rim: heavy frames, bridges, temples
-LINE = 0.01  # lines up to twice as broad stand out from what is on both sides of them
-MARGIN = 0.004  # by which a rim is larger than what was found of it
-SPECK = 0.012  # what cannot be seen through and is smaller than that is grain
-GRAIN, AROUND = 0.003, 0.1  # over which pixels are averaged, and the brightness of skin
+RIM = 0.012  # breadth of a usual rim, share of the side: one may lie so far outside the outline of the class,
+INSIDE = 2 * RIM  # and so far inside
+THICK = 4 * RIM  # the same inside for what is dark and touches a rim: heavy frames, bridges, temples
+LINE = 0.01  # share of the side: lines up to twice as broad stand out from what is on both sides of them
+MARGIN = RIM / 3  # by which a rim is larger than what was found of it
+GRAIN, AROUND = RIM / 4, 0.1  # shares of the side over which pixels are averaged, and the brightness of skin
 
 FAINT = 18.0  # levels of 255 from which a line stands out
-DARK = 0.5  # brightness, as a share of that of the skin around, up to which what touches a rim is one
-THROUGH = (0.5, 1.35)  # the same of what is seen through a lens
+DARK = 0.5  # brightness, as a share of that of the skin around, up to which frames and tinted lenses are
+GLARE = 1.35  # the same from which what is white, too, is a reflection
 WHITE = 210  # level of 255 from which all colours of a reflection are
 TINTED = 0.6  # share of a lens that is darker from which it is tinted
 EYE = (0.17, 0.05)  # half-axes of an eye, in distances of the eyes: no rim is there
@@ -47,12 +46,12 @@ def find_glasses(image: np.ndarray, class_probs: np.ndarray, eyes: np.ndarray) -
         return None
     brightness = _brightness(image, _sized(class_share(class_probs, SKIN), size))
     rims = _rims(image, brightness, worn, _ellipses(eyes, size))
-    glare = ((image.min(axis=2) >= WHITE) & (brightness > THROUGH[1])).astype(np.uint8)
+    glare = ((image.min(axis=2) >= WHITE) & (brightness > GLARE)).astype(np.uint8)
     return Glasses(rims, _opaque(brightness, glare, worn, eyes))
 
 
 def _rims(image: np.ndarray, brightness: np.ndarray, worn: np.ndarray, eyes: np.ndarray) -> np.ndarray:
-    near = _wider(worn, OUTSIDE)
+    near = _wider(worn, RIM)
     lines = near & (1 - _narrower(worn, INSIDE)) & (_prominence(image, disc(LINE * len(worn))) > FAINT)
     frame = _wider(near, MARGIN) & (1 - _narrower(worn, THICK)) & (brightness < DARK)
     found = _touching((lines | frame) & (1 - eyes), lines)
@@ -65,11 +64,11 @@ def _opaque(brightness: np.ndarray, glare: np.ndarray, worn: np.ndarray, eyes: n
     lens = _narrower(worn, INSIDE)
     hidden = lens & glare
     for side in _sides(eyes, size):
-        dark = (lens & side & (brightness < THROUGH[0])).sum()
+        dark = (lens & side & (brightness < DARK)).sum()
         if dark > TINTED * max(int((lens & side).sum()), 1):
             hidden |= lens & side
-    hidden = cv2.morphologyEx(hidden, cv2.MORPH_OPEN, disc(SPECK * size))
-    return _wider(hidden, INSIDE + OUTSIDE) & _wider(worn, OUTSIDE)
+    hidden = cv2.morphologyEx(hidden, cv2.MORPH_OPEN, disc(RIM * size))
+    return _wider(hidden, INSIDE + RIM) & _wider(worn, RIM)
 
 
 def _wider(mask: np.ndarray, share: float) -> np.ndarray:

@@ -1,9 +1,8 @@
 """Say which pixels of a crop are the face, from what its pixels are.
 
-Hair, hats and hands lie outside the face's classes and so stay in front; what a parser half takes for a thing, beside
-one that it is sure of, is that thing (a hand is half skin to it). Without a parser an oval through the
-template's place for the face serves. Either edge is softened in proportion to the crop and is zero on the crop's
-border, so that no square can show. In a clip a parsed mask is steadied by those of the frames just before it.
+Hair, hats and hands are none of the face's classes and so stay in front (`visible.py`). Without a parser the mask is an
+oval placed by the five points. Either mask has soft edges, in proportion to the crop, and is zero on the crop's border,
+so that no square can show. In a clip a parsed mask is averaged with those of the frames just before it.
 """
 
 from collections import deque
@@ -19,16 +18,13 @@ from ..types import Crop
 from .align import inverse, transform
 from .glasses import find_glasses
 from .parse import GLASSES, class_share, disc
-from .visible import classes_of, visible_face
+from .soft import BAND, DRAWN, FEATHER, HISTORY
+from .visible import HALF, MIDDLE, classes_of, visible_face
 
 MASKS_BACK = 4  # frames that masks are steadied by
-GLASSES_BACK = 12  # frames over which it is told whether glasses are worn, and where their rims are
 
-_TWO_THINGS = 1.0  # difference of two frames' weights from which they show two things and not one that trembles
-
-_GLINT = 0.03  # share of a crop taken for glasses up to which none are worn; twice that is a pair (0.06 in clips)
-_LOOKED_AT = 224  # side at which glasses are looked for
-_BORDER = 0.04  # share of the crop's side over which the mask falls to zero at its border
+WORN = 0.03  # share of a crop taken for glasses up to which none are worn; twice that is a pair (0.06 in clips)
+_BORDER = 2 * FEATHER  # share of the crop's side over which the mask falls to zero at its border
 _INVISIBLE = 1 / 512  # weights below this change no 8-bit sample
 
 
@@ -70,7 +66,7 @@ class ParsedMask:
 
     def __init__(self, blur: float, *, keeps_glasses: bool = False) -> None:
         self._blur, self._keeps_glasses = blur, keeps_glasses
-        self.history = MASKS_BACK + (GLASSES_BACK if keeps_glasses else 0)
+        self.history = MASKS_BACK + (HISTORY if keeps_glasses else 0)
 
     def mask(self, crops: list[Crop], history: Remember | None = None) -> list[np.ndarray]:
         """Return the softened weights, one array per crop a parser has looked at; steadied where there is a history."""
@@ -109,7 +105,7 @@ def _glasses(crop: Crop) -> np.ndarray:
     classes = classes_of(crop)
     if classes[GLASSES].max() <= 0.5:
         return np.zeros(classes.shape[1:], np.float32)  # as of most faces, without a look
-    image = cv2.resize(crop.image, (_LOOKED_AT, _LOOKED_AT), interpolation=cv2.INTER_AREA)
+    image = cv2.resize(crop.image, (DRAWN, DRAWN), interpolation=cv2.INTER_AREA)
     eyes = (transform(crop.face.points[:2].astype(np.float64), crop.to_crop) + 0.5) / crop.image.shape[0]
     glasses = find_glasses(image, classes, eyes)
     if glasses is None:
@@ -127,22 +123,22 @@ def _fronts(crops: list[Crop], history: Remember | None) -> list[np.ndarray]:
     fronts = [_glasses(crop) for crop in crops]
     if history is None:
         return fronts
-    frames = history.frames("rims", GLASSES_BACK)
+    frames = history.frames("rims", HISTORY)
     tracks = [crop.face.track for crop in crops]
     frames.append(dict(zip(tracks, fronts, strict=True)))
     return [np.mean([seen[track] for seen in frames if track in seen], axis=0) for track in tracks]
 
 
 def _worn(crops: list[Crop], history: Remember | None) -> list[float]:
-    """Return how surely each face wears glasses, in [0, 1]: by how many the parser sees now and in the frames before.
+    """Return how surely each face wears glasses, in [0, 1]: by the mean share of them now and in the frames before.
 
-    Dark sockets of a blurred face look like glasses for a moment, and what comes and goes is seen more than either.
+    Dark sockets of a blurred face are taken for glasses in single frames, and rims that come and go would be seen.
     """
     shares = [float(class_share(classes_of(crop), (GLASSES,)).mean()) for crop in crops]
     if history is not None:
         seen = dict(zip([crop.face.track for crop in crops], shares, strict=True))
-        shares = list(history.running_mean("glasses", GLASSES_BACK, seen).values())
-    return [float(np.clip((share - _GLINT) / _GLINT, 0, 1)) for share in shares]
+        shares = list(history.running_mean("glasses", HISTORY, seen).values())
+    return [float(np.clip((share - WORN) / WORN, 0, 1)) for share in shares]
 
 
 def soften(mask: np.ndarray, blur: float) -> np.ndarray:
@@ -160,17 +156,17 @@ def soften(mask: np.ndarray, blur: float) -> np.ndarray:
 
 
 def _steadied(now: _Seen, before: Iterable[_Seen]) -> np.ndarray:
-    """Return the mean of a face and of what the frames before say of it, laid over it as it was in the frame.
+    """Return the mean of a face's mask and of those of the frames before, each aligned to it in the frame.
 
-    A parser's edge trembles where the picture hardly changes. Where two frames differ much the face has moved or
-    something has come before it, and what is seen now stays (a bilateral filter over time with Tukey's weights): no
-    weight is changed by more than 0.38.
+    A parser's edges tremble where the picture hardly changes. Where two masks differ much, the face has moved or
+    something has come before it, so a mask counts the less the more it differs (a bilateral filter over time with
+    Tukey's weights). No weight is changed by more than 0.38.
     """
     total, weights = now.face.copy(), np.ones_like(now.face)
     for each in before:
         moved = _follow(inverse(each.to_seen), now.to_seen)
         face = cv2.warpAffine(each.face, moved, now.face.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
-        weight = np.maximum(1 - ((face - now.face) / _TWO_THINGS) ** 2, 0) ** 2
+        weight = np.maximum(1 - (face - now.face) ** 2, 0) ** 2
         total, weights = total + weight * face, weights + weight
     return total / weights
 
@@ -194,9 +190,9 @@ def _oval(crop: Crop) -> np.ndarray:
     eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
     down = mouth - eyes
     length = max(float(np.linalg.norm(down)), 1.0)
-    # Shares of the way from the eyes to the mouth: an oval from above the brows to the chin, which in SimSwap's frontal
-    # template lies just above the crop's border.
-    centre, half_height, half_width = eyes + 0.45 * down, 1.22 * length, 0.95 * length
+    # An oval from above the brows to the chin, which in SimSwap's frontal template lies just above the crop's border:
+    # what lies within it for certain (`visible.HALF`), and the band along its outline.
+    centre, (half_height, half_width) = eyes + MIDDLE * down, np.array(HALF) * length / (1 - BAND)
     angle = float(np.degrees(np.arctan2(-down[0], down[1])))
     mask = np.zeros(crop.image.shape[:2], np.float32)
     cv2.ellipse(mask, (tuple(map(float, centre)), (2 * half_width, 2 * half_height), angle), 1.0, cv2.FILLED)

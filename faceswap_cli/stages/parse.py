@@ -79,8 +79,8 @@ def class_share(class_probs: np.ndarray, classes: tuple[int, ...]) -> np.ndarray
 def main_part(face: np.ndarray) -> np.ndarray:
     """Keep the largest connected part of a face (P, P), without holes.
 
-    Other people's skin is none of ours, and what a parser takes for no face in the midst of one is a glint on glasses
-    or a deep shadow: hands and hair come in from the edge.
+    Other parts are other people's skin. Holes are glints on glasses or deep shadows: what really covers a face, hands
+    and hair, reaches in from its edge.
     """
     whole = (face > 0.5).astype(np.uint8)
     contours, _ = cv2.findContours(whole, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)

@@ -1,7 +1,7 @@
 """Leave a target its beard: hair stays the target's, and half a beard is the first thing seen in a swap.
 
-A portrait ends in the midst of a beard, smooth or with one of another shape and colour. Of the lower face of somebody
-who wears one, only the lips are covered.
+A portrait's outline runs through the beard, which would be cut there. Of the lower face of a bearded target only the
+lips are covered.
 """
 
 from dataclasses import dataclass, replace
@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 
 from ...stages.parse import disc
+from ...stages.soft import DRAWN, FEATHER, HISTORY, PART_FEATHER, feathered, soft_step
 from ..history import History
 from ..landmarks import JAW, LIPS, NOSE_TIP
 from ..protocols import FrameStep, Phase
 from ..records import FaceState
-from ..regions import DRAWN, polygon, ramp
+from ..regions import polygon
 
 _EARS = slice(JAW.start + 2, JAW.stop - 2)  # landmarks of the jaw from below one ear to below the other
 _WINGS = (35, 33, 31)  # of the nose, and its root between them, from the picture's right
@@ -23,14 +24,10 @@ _WINGS = (35, 33, 31)  # of the nose, and its root between them, from the pictur
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Shares of the side, where nothing else is said."""
+    """Who is bearded, and where."""
 
-    sure: tuple[float, float] = (0.75, 0.95)  # probabilities: up to the first smooth, from the second on bearded
+    sure: float = 0.85  # probability from which a target is bearded
     under: float = 0.2  # of the way from the nose's root to its tip: a moustache reaches under it
-    cheek: float = 0.5  # of the way from the jaw to the nose's wing: how high a beard grows on a cheek there
-    soft: float = 0.025  # how soft the edge is
-    lips: float = 0.008  # by how much lips are larger than their landmarks,
-    lips_soft: float = 0.01  # and how soft
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Beard(FrameStep):
     phase: ClassVar[Phase] = Phase.COVER
     reads: ClassVar[tuple[str, ...]] = ("crop.face", "beard_prob", "landmarks", "coverage")
     writes: ClassVar[tuple[str, ...]] = ("coverage",)
-    history: ClassVar[int] = 12
+    history: ClassVar[int] = HISTORY
     settings: Settings = Settings()
 
     def over(self, faces: list[FaceState], history: History | None) -> list[FaceState]:
@@ -57,7 +54,7 @@ class Beard(FrameStep):
         if history is not None:
             seen = {face.crop.face.track: face.beard_prob for face in faces}
             probs = list(history.running_mean(self.name, self.history, seen).values())
-        return [ramp(prob, self.settings.sure) for prob in probs]
+        return [soft_step(prob, self.settings.sure) for prob in probs]
 
     def _uncovered(self, face: FaceState, beard: float) -> FaceState:
         if beard <= 0:
@@ -69,9 +66,8 @@ class Beard(FrameStep):
         settings = self.settings
         nose = landmarks[list(_WINGS)] + settings.under * (landmarks[NOSE_TIP] - landmarks[_WINGS[1]])
         jaw = landmarks[_EARS]
-        cheeks = [end + settings.cheek * (wing - end) for end, wing in ((jaw[-1], nose[0]), (jaw[0], nose[-1]))]
+        cheeks = [(end + wing) / 2 for end, wing in ((jaw[-1], nose[0]), (jaw[0], nose[-1]))]
         beard = polygon(np.vstack([jaw, cheeks[:1], nose, cheeks[1:]]), DRAWN)
-        lips = cv2.dilate(polygon(cv2.convexHull(landmarks[LIPS]), DRAWN), disc(settings.lips * DRAWN))
-        free = 1 - cv2.GaussianBlur(lips, (0, 0), settings.lips_soft * DRAWN)
-        soft = cv2.GaussianBlur(beard, (0, 0), settings.soft * DRAWN) * free
+        lips = cv2.dilate(polygon(cv2.convexHull(landmarks[LIPS]), DRAWN), disc(PART_FEATHER * DRAWN))
+        soft = feathered(beard, FEATHER) * (1 - feathered(lips, PART_FEATHER))
         return cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR)

@@ -9,24 +9,12 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
+from ...stages.soft import DRAWN, LINE_FEATHER, feathered
 from ..landmarks import INNER_LIPS
+from ..mouth import shut_share
 from ..protocols import FaceStep, Phase
-from ..records import FaceState, Mouth
-from ..regions import DRAWN, FRACTION, fixed_point, ramp
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """When a target's mouth is shut."""
-
-    shut: tuple[float, float] = (0.08, 0.02)  # aspect ratios: from the first down it shuts, at the second it is
-
-
-@dataclass(frozen=True, slots=True)
-class LineSettings:
-    """Where shut lips meet."""
-
-    deviation: float = 0.006  # share of the side: of the bell across the line
+from ..records import FaceState
+from ..regions import FRACTION, fixed_point
 
 
 @dataclass(frozen=True)
@@ -37,17 +25,12 @@ class CloseMouth(FaceStep):
     phase: ClassVar[Phase] = Phase.EXPRESSION
     reads: ClassVar[tuple[str, ...]] = ("source.views", "mouth")
     writes: ClassVar[tuple[str, ...]] = ("closing",)
-    settings: Settings = Settings()
 
     def apply(self, face: FaceState) -> FaceState:
         """Write it, where the portrait's mouth is open and it is known what the target's does."""
         if face.mouth is None or face.source.views[0].closed is None:
             return face
-        return replace(face, closing=self.closing(face.mouth))
-
-    def closing(self, mouth: Mouth) -> float:
-        """Return how far, in [0, 1], a target's mouth is shut."""
-        return ramp(mouth.aspect_ratio, self.settings.shut)
+        return replace(face, closing=shut_share(face.mouth.aspect_ratio))
 
 
 @dataclass(frozen=True)
@@ -58,7 +41,6 @@ class LipLine(FaceStep):
     phase: ClassVar[Phase] = Phase.COVER
     reads: ClassVar[tuple[str, ...]] = ("closing", "own_lips", "landmarks", "coverage")
     writes: ClassVar[tuple[str, ...]] = ("coverage",)
-    settings: LineSettings = LineSettings()
 
     def apply(self, face: FaceState) -> FaceState:
         """Uncover it as far as the portrait's mouth was shut."""
@@ -72,6 +54,6 @@ class LipLine(FaceStep):
         middles = np.array([landmarks[list(pair)].mean(axis=0) for pair in INNER_LIPS])
         drawn = np.zeros((DRAWN, DRAWN), np.float32)
         cv2.polylines(drawn, [fixed_point(middles * DRAWN - 0.5)], False, 1.0, 1, cv2.LINE_8, FRACTION)
-        deviation = self.settings.deviation * DRAWN
-        drawn = np.minimum(cv2.GaussianBlur(drawn, (0, 0), deviation) * deviation * np.sqrt(2 * np.pi), 1)
+        highest = 1 / (LINE_FEATHER * DRAWN * np.sqrt(2 * np.pi))  # of the bell across a line that is a pixel thick
+        drawn = np.minimum(feathered(drawn, LINE_FEATHER) / highest, 1)
         return cv2.resize(drawn.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)

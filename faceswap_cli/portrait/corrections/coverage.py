@@ -4,28 +4,25 @@ That is the face without its eyeballs and without what shows between open lips: 
 target's. Edges are soft, in proportion to the side.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import cv2
 import numpy as np
 
 from ...stages.parse import disc
+from ...stages.soft import DRAWN, FEATHER, LINE_FEATHER, RIM, feathered
 from ..landmarks import EYES, OPENING, with_forehead
 from ..protocols import FaceStep, Phase
 from ..records import FaceState
-from ..regions import DRAWN, polygon
-from .source_mirror import NoSettings
+from ..regions import polygon
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Shares of the side."""
+    """What is left out."""
 
-    rim: float = 0.03  # by which the face is drawn in,
-    soft: float = 0.022  # and how soft its edge is
-    lashes: float = 0.013  # by which an eye is larger than its landmarks: lids, lashes, a blink stay the target's
-    edge: float = 0.006  # how soft the edges of eyes and mouth are
+    lashes: float = 0.013  # share of the side by which an eye is larger than its landmarks, for lids, lashes, a blink
 
 
 @dataclass(frozen=True)
@@ -45,14 +42,13 @@ class Coverage(FaceStep):
 
     def mask(self, landmarks: np.ndarray, size: int) -> np.ndarray:
         """Return (size, size) float32 in [0, 1]: where a portrait may cover a face with these landmarks (66, 2)."""
-        small, settings = min(size, DRAWN), self.settings
+        small = min(size, DRAWN)
         face = polygon(cv2.convexHull(with_forehead(landmarks)), small)
-        face = cv2.erode(face, disc(settings.rim * small), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-        face = cv2.GaussianBlur(face, (0, 0), settings.soft * small)
+        face = cv2.erode(face, disc(RIM * small), borderType=cv2.BORDER_CONSTANT, borderValue=0)
         kept = polygon(landmarks[OPENING], small)
         for eye in EYES:
-            kept = np.maximum(kept, cv2.dilate(polygon(landmarks[eye], small), disc(settings.lashes * small)))
-        face = face * (1 - cv2.GaussianBlur(kept, (0, 0), settings.edge * small))
+            kept = np.maximum(kept, cv2.dilate(polygon(landmarks[eye], small), disc(self.settings.lashes * small)))
+        face = feathered(face, FEATHER) * (1 - feathered(kept, LINE_FEATHER))
         return cv2.resize(face, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
@@ -65,7 +61,6 @@ class Cover(FaceStep):
     reads: ClassVar[tuple[str, ...]] = ("coverage", "warped")
     writes: ClassVar[tuple[str, ...]] = ("warped",)
     switchable: ClassVar[bool] = False
-    settings: NoSettings = field(default_factory=NoSettings)
 
     def apply(self, face: FaceState) -> FaceState:
         """Apply the coverage mask."""

@@ -13,19 +13,12 @@ import numpy as np
 from ...stages.parse import EYES as EYE_CLASSES
 from ...stages.parse import class_share
 from ..landmarks import EYES
+from ..mouth import SHUT
 from ..protocols import FaceStep, Phase
 from ..records import FaceState
-from ..regions import column
+from ..regions import REACH, column
 
 _LIDS = ((1, 5), (2, 4))  # of an eye's six landmarks: those of the upper lid, and below each that of the lower
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Shares of the eye's width."""
-
-    reach: float = 0.5  # how far above and below its landmarks the eye is looked for
-    open: float = 0.06  # a gap from which the parser alone is believed; below it sees no eye, or a shut one
 
 
 @dataclass(frozen=True)
@@ -36,7 +29,6 @@ class Eyelids(FaceStep):
     phase: ClassVar[Phase] = Phase.LANDMARKS
     reads: ClassVar[tuple[str, ...]] = ("landmarks", "crop.class_probs")
     writes: ClassVar[tuple[str, ...]] = ("landmarks",)
-    settings: Settings = Settings()
 
     def apply(self, face: FaceState) -> FaceState:
         """Move them."""
@@ -52,8 +44,8 @@ class Eyelids(FaceStep):
             width = float(np.linalg.norm(landmarks[eye][0] - landmarks[eye][3]))
             for pair in _LIDS:
                 lids = [eye.start + number for number in pair]
-                height, middle = column(share, landmarks[lids].mean(axis=0), self.settings.reach * width)
-                trust = min(height / max(self.settings.open * width, 1e-6), 1.0)
+                height, middle = column(share, landmarks[lids].mean(axis=0), REACH * width)
+                trust = min(height / max(SHUT * width, 1e-6), 1.0)  # of a shut eye it sees none
                 edges = np.array([middle - height / 2, middle + height / 2])
                 moved[lids, 1] += trust * (edges - landmarks[lids, 1])
         return moved

@@ -10,6 +10,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
+from ...stages.soft import FEATHER, feathered
 from ..protocols import FaceStep, Phase
 from ..records import FaceState
 from ..warp import magnification
@@ -18,11 +19,10 @@ from .coverage import Coverage, faded
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Magnifications over a face's median that are covered by nothing, and wholly."""
+    """Magnifications over a face's median."""
 
-    folded: tuple[float, float] = (0.05, 0.3)
-    squeezed: tuple[float, float] = (4.0, 2.0)
-    soft: float = 0.02  # share of the side: how soft the edge is
+    folded: float = 0.3  # from which a face is wholly covered; at a fold, 0, it is not
+    squeezed: float = 2.0  # up to which it is; from twice as much on it is not
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class FoldGuard(FaceStep):
         if of_face.size == 0:  # landmarks in a heap, which are no face and are covered by nothing
             return np.ones((cells, cells), np.float32)
         stretch = shown / max(float(np.median(of_face)), 1e-3)
-        fold, squeeze = ((stretch - low) / (high - low) for low, high in (settings.folded, settings.squeezed))
+        fold, squeeze = stretch / settings.folded, 2 - stretch / settings.squeezed
         covered: np.ndarray = np.clip(np.minimum(fold, squeeze), 0, 1).astype(np.float32)
         if covered.min() == 1:
             return covered
-        return cv2.GaussianBlur(cv2.erode(covered, np.ones((3, 3), np.uint8)), (0, 0), settings.soft * cells)
+        return feathered(cv2.erode(covered, np.ones((3, 3), np.uint8)), FEATHER)

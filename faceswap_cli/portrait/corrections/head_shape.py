@@ -13,6 +13,7 @@ import numpy as np
 
 from ...stages.align import inverse, transform, warp
 from ...stages.bars import Area, common_area, picture_area
+from ...stages.soft import HISTORY
 from ...types import Patch
 from ..bending import Field, FrameWarp, frame_warp, warped_classes
 from ..geometry import change, goal, shape_of, usual_shape
@@ -39,7 +40,7 @@ class HeadShape(FrameStep):
         *("landmarks", "pose", "source.shape"),
     )
     writes: ClassVar[tuple[str, ...]] = ("reshaped", "crop.image", "crop.class_probs", "crop.face", "landmarks")
-    history: ClassVar[int] = 24  # frames over which a face's own shape is averaged
+    history: ClassVar[int] = 2 * HISTORY  # frames over which a face's own shape is averaged
     settings: Settings = Settings()
 
     def over(self, faces: list[FaceState], history: History | None) -> list[FaceState]:

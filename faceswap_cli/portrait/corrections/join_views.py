@@ -1,7 +1,7 @@
 """Show the half of a face that a turned portrait hides: the other half, mirrored.
 
-Laid over a face that looks ahead, the far half of a turned portrait is a few columns of pixels drawn wide. Faces are
-nearly alike on both sides, so there the mirror image serves, which has many pixels for it.
+Warped to a face that looks ahead, the far half of a turned portrait is a few columns of pixels drawn wide. Faces are
+nearly symmetric, so the mirror image, which has many pixels for that half, is used there.
 """
 
 from dataclasses import dataclass, replace
@@ -10,6 +10,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
+from ...stages.soft import FEATHER, feathered
 from ..protocols import FaceStep, Phase
 from ..records import FaceState
 from ..warp import magnification
@@ -21,7 +22,6 @@ class Settings:
 
     better: float = 2.0  # times as many pixels from which the mirror image is taken by half: sides are not quite alike
     power: int = 3  # of that ratio: from one to the other over a part of the face, not along a line
-    soft: float = 0.03  # share of the side over which the choice is smoothed
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,7 @@ class JoinViews(FaceStep):
         pixels, others = _density(grid), _density(other_grid)
         share: np.ndarray = pixels**settings.power
         share = share / (share + (others / settings.better) ** settings.power)
-        share = cv2.GaussianBlur(share, (0, 0), settings.soft * len(grid))
-        share = cv2.resize(share, warped.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        share = cv2.resize(feathered(share, FEATHER), warped.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         own, theirs = share * warped[..., 3], (1 - share) * other[..., 3]
         valid = own + theirs
         part = (own / np.maximum(valid, 1e-3))[..., None]

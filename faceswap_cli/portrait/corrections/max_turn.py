@@ -1,7 +1,7 @@
 """Leave faces whole that are turned further aside than a portrait can be laid on.
 
-In a clip a swap fades out around the limit: what is turned past it is neither smeared nor does it blink, as one turn
-leads through all the degrees between. Points tremble, so the mean of a few frames counts. A photo is swapped or not.
+In a clip a swap fades out over a few degrees around the limit, so that it does not blink when a head turns. Landmarks
+tremble, so the mean of a few frames counts. In a photo a face is swapped or left.
 """
 
 from dataclasses import dataclass, replace
@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ...stages.soft import HISTORY
 from ..geometry import fit_pose
 from ..history import History
 from ..protocols import FrameStep, Phase
@@ -31,7 +32,7 @@ class MaxTurn(FrameStep):
     phase: ClassVar[Phase] = Phase.GEOMETRY
     reads: ClassVar[tuple[str, ...]] = ("landmarks", "pose", "crop.face")
     writes: ClassVar[tuple[str, ...]] = ("opacity",)
-    history: ClassVar[int] = 6  # frames over which a turn is averaged
+    history: ClassVar[int] = HISTORY // 2  # frames over which a turn is averaged
     switchable: ClassVar[bool] = False
     settings: Settings = Settings()
 

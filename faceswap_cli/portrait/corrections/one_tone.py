@@ -1,7 +1,8 @@
 """Keep a target of one tone (black and white, sepia, a tinted print) of one tone, after the generator.
 
-Its lips have the colour that its skin has where it is as bright, on a line of colour over brightness; in a colour photo
-they are redder. The colours of such a swap, a source's lips and irises, are put on that line, its brightness is kept.
+In such a picture colour is a linear function of brightness: lips have the colour of skin that is as bright, while in a
+colour photo they are redder. That line is fitted to the skin, and every pixel of the swap gets the line's colour at its
+own brightness.
 """
 
 from dataclasses import dataclass, replace
@@ -11,10 +12,12 @@ import cv2
 import numpy as np
 
 from ...stages.parse import LIPS, SKIN, class_share
+from ...stages.soft import HISTORY, SURE
 from ...types import Crop
 from ..history import History
 from ..protocols import FrameStep, Phase
 from ..records import FaceState
+from ..regions import FEWEST
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 
@@ -25,10 +28,7 @@ Line = tuple[np.ndarray, np.ndarray]  # colours (3,) at brightness 0, and by how
 class Settings:
     """Levels are of 255."""
 
-    # skin from its line, and lips from that, together: up to one a face is of one tone, from the other of several
-    apart: tuple[float, float] = (4.3, 5.5)
-    sure: float = 0.8  # share of skin and lips from which they are measured
-    fewest: int = 40  # pixels of the parser's of either; from fewer nothing is told
+    apart: float = 5.0  # skin from its line, and lips from that, together: a face of one tone is less; told by a level
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class OneTone(FrameStep):
     phase: ClassVar[Phase] = Phase.FINISH
     reads: ClassVar[tuple[str, ...]] = ("image", "crop.image", "crop.class_probs", "crop.face")
     writes: ClassVar[tuple[str, ...]] = ("image",)
-    history: ClassVar[int] = 12  # frames over which it is told whether a face is of one tone
+    history: ClassVar[int] = HISTORY  # frames over which it is told whether a face is of one tone
     settings: Settings = Settings()
 
     def over(self, faces: list[FaceState], history: History | None) -> list[FaceState]:
@@ -61,14 +61,14 @@ class OneTone(FrameStep):
     def tone(self, image: np.ndarray, class_probs: np.ndarray) -> tuple[float, Line | None]:
         """Return the same of a picture (S, S, 3) uint8 and its class probabilities (19, P, P)."""
         small = cv2.resize(image, class_probs.shape[:0:-1], interpolation=cv2.INTER_AREA).astype(np.float32)
-        skin, lips = (small[class_share(class_probs, part) > self.settings.sure] for part in (SKIN, LIPS))
-        if len(skin) < self.settings.fewest:
+        skin, lips = (small[class_share(class_probs, part) > SURE] for part in (SKIN, LIPS))
+        if len(skin) < FEWEST:
             return 0.0, None
         line = line_of(skin)
-        if len(lips) < self.settings.fewest:
+        if len(lips) < FEWEST:
             return 0.0, line
-        apart, (low, high) = _away(skin, line) + _away(lips.mean(axis=0, keepdims=True), line), self.settings.apart
-        return float(np.clip((high - apart) / (high - low), 0, 1)), line
+        apart = _away(skin, line) + _away(lips.mean(axis=0, keepdims=True), line)
+        return float(np.clip(self.settings.apart - apart + 0.5, 0, 1)), line
 
 
 def line_of(colours: np.ndarray) -> Line:

@@ -11,23 +11,15 @@ from typing import ClassVar
 import numpy as np
 
 from ...stages.parse import LIPS, MOUTH, class_share
+from ...stages.soft import PART_FEATHER, soft_step
 from ..landmarks import INNER_LIPS, MOUTH_CORNERS, OPENING
-from ..mouth import MouthGauge, corner_distance
+from ..mouth import OPEN, SEEN, MouthGauge, corner_distance
 from ..protocols import FaceStep, Phase
 from ..records import FaceState
-from ..regions import column, ramp
+from ..regions import REACH, column
 
 _OUTER = ((48, 57), (49, 56), (50, 55), (51, 54), (52, 53))  # on the upper lip's edge, and below each the lower's
 _INNER = INNER_LIPS[1:-1]  # the same of the edge between which teeth show
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Shares of the width between the corners of the mouth."""
-
-    parted: tuple[float, float] = (0.1, 0.25)  # openings: up to the first landmarks are believed, from the second not
-    seen: float = 0.4  # lips of which less is seen are covered
-    corner: float = 0.04  # over which the height of a corner is averaged
 
 
 @dataclass(frozen=True)
@@ -38,7 +30,6 @@ class OpenLips(FaceStep):
     phase: ClassVar[Phase] = Phase.LANDMARKS
     reads: ClassVar[tuple[str, ...]] = ("landmarks", "crop.class_probs")
     writes: ClassVar[tuple[str, ...]] = ("landmarks",)
-    settings: Settings = Settings()
     gauge: MouthGauge = field(default_factory=MouthGauge)
 
     def apply(self, face: FaceState) -> FaceState:
@@ -50,13 +41,13 @@ class OpenLips(FaceStep):
     def moved(self, landmarks: np.ndarray, class_probs: np.ndarray) -> np.ndarray:
         """Return landmarks (66, 2) with the lips of an open mouth at those of class probabilities (19, P, P)."""
         # by the landmarks as they are: `FaceState.mouth` is measured by those that this step moves
-        trust = np.float64(ramp(self.gauge.aspect_ratio(landmarks, class_probs), self.settings.parted))
+        trust = np.float64(soft_step(self.gauge.aspect_ratio(landmarks, class_probs), OPEN))
         if trust == 0:
             return landmarks
         width = corner_distance(landmarks)
         upper, lower = (class_share(class_probs, (label,)) for label in LIPS)
         lips = upper + class_share(class_probs, (MOUTH,)) + lower
-        moved, reach = self._stretched(landmarks, lips, width), self.gauge.reach * width
+        moved, reach = self._stretched(landmarks, lips, width), REACH * width
         for pairs in (_OUTER, _INNER):
             for pair in map(list, pairs):
                 place = np.array([moved[pair, 0].mean(), landmarks[pair, 1].mean()])
@@ -77,13 +68,13 @@ class OpenLips(FaceStep):
         around, present = self.gauge.present(landmarks, lips)
         found = float(present.mean())
         moved = landmarks.copy()
-        if found < self.settings.seen * width:
+        if found < SEEN * width:
             return moved
         centre = float((present * places).sum() / present.sum())
         mouth = slice(min(_OUTER[0]), OPENING.stop)
         moved[mouth, 0] = centre + (landmarks[mouth, 0] - middle[0]) * found / width
         for corner in MOUTH_CORNERS:
-            bell = np.exp(-0.5 * ((places - moved[corner, 0]) / (self.settings.corner * width)) ** 2)
+            bell = np.exp(-0.5 * ((places - moved[corner, 0]) / PART_FEATHER) ** 2)
             near = lips * around * bell
             if near.sum() > 0:
                 moved[corner, 1] = (near.sum(axis=1) * places).sum() / near.sum()

@@ -13,32 +13,19 @@ import cv2
 import numpy as np
 
 from ...stages.parse import LIPS, class_share
+from ...stages.soft import LINE_FEATHER, soft_step
 from ...types import Crop
-from ..mouth import corner_distance, over_eyes
+from ..mouth import OPEN, SEEN, SMILE, corner_distance, over_eyes, shut_share
 from ..protocols import FaceStep, Phase
 from ..records import FaceState, Lips, Mouth
-from ..regions import around_share, ramp
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Ramps: up to the first the source's lips serve, from the second on the target's; openings are aspect ratios."""
-
-    laughs: tuple[float, float] = (0.06, 0.15)  # openings of the source's mouth where the target's is shut
-    wider: tuple[float, float] = (0.08, 0.23)  # width, over the distance of the eyes, beyond the target's
-    gapes: tuple[float, float] = (0.2, 0.3)  # openings of the target's mouth beyond the source's
-    shut: tuple[float, float] = (0.08, 0.02)  # openings of the target's: from the first on it shuts
-    seen: tuple[float, float] = (0.5, 0.8)  # width over the corners' distance: less is seen of lips that are covered
+from ..regions import BLACK, LEAST, around_share
 
 
 @dataclass(frozen=True, slots=True)
 class PaintSettings:
     """How lips are painted."""
 
-    least: float = 1e-4  # share of the picture: lips of fewer pixels are none
-    edge: float = 0.004  # share of the side: how soft their edges are
     depth: float = 0.6  # power of the brightness of the target's lips: what is in shade is not black on paler ones
-    dark: float = 4.0  # levels of 255 added to brightness, so that black lips have some
 
 
 @dataclass(frozen=True)
@@ -49,7 +36,6 @@ class OwnLips(FaceStep):
     phase: ClassVar[Phase] = Phase.EXPRESSION
     reads: ClassVar[tuple[str, ...]] = ("source.lips", "landmarks", "mouth")
     writes: ClassVar[tuple[str, ...]] = ("own_lips",)
-    settings: Settings = Settings()
 
     def apply(self, face: FaceState) -> FaceState:
         """Write it, where both mouths are seen."""
@@ -59,12 +45,10 @@ class OwnLips(FaceStep):
 
     def weight(self, lips: Lips, landmarks: np.ndarray, mouth: Mouth) -> float:
         """Return how far, in [0, 1], a target's mouth of landmarks (66, 2) serves better than a source's lips."""
-        settings = self.settings
-        shut = ramp(lips.aspect_ratio, settings.laughs) * ramp(mouth.aspect_ratio, settings.shut)
-        wider = ramp(lips.width - over_eyes(mouth.width, landmarks), settings.wider)
-        gapes = ramp(mouth.aspect_ratio - lips.aspect_ratio, settings.gapes)
-        corners = corner_distance(landmarks)
-        return ramp(mouth.width / max(corners, 1e-6), settings.seen) * max(shut, wider, gapes)
+        laughs = soft_step(lips.aspect_ratio, OPEN) * shut_share(mouth.aspect_ratio)
+        wider = soft_step(lips.width - over_eyes(mouth.width, landmarks), 2 * SMILE)
+        gapes = soft_step(mouth.aspect_ratio - lips.aspect_ratio, 2 * OPEN)
+        return soft_step(mouth.width / max(corner_distance(landmarks), 1e-6), SEEN) * max(laughs, wider, gapes)
 
 
 @dataclass(frozen=True)
@@ -86,18 +70,18 @@ class OwnLipsPainted(FaceStep):
     def painted(self, warped: np.ndarray, crop: Crop, lips: Lips, share: float) -> np.ndarray:
         """Return a portrait warped to a parsed crop, (S, S, 4) uint8, with so much of its lips in another's colour."""
         assert crop.class_probs is not None
-        size, settings = crop.image.shape[0], self.settings
+        size = crop.image.shape[0]
         where = cv2.resize(class_share(crop.class_probs, LIPS), (size, size), interpolation=cv2.INTER_LINEAR)
-        if np.clip(2 * where - 1, 0, 1).mean() < settings.least:
+        if np.clip(2 * where - 1, 0, 1).mean() < LEAST:
             return warped
-        around = around_share(where, math.ceil(3 * settings.edge * size))
+        around = around_share(where, math.ceil(3 * LINE_FEATHER * size))
         result = warped.copy()
         part, where = result[around], where[around]
         inside = np.clip(2 * where - 1, 0, 1)
         grey = cv2.cvtColor(crop.image[around], cv2.COLOR_RGB2GRAY)
-        brightness = grey.astype(np.float32) + np.float32(settings.dark)
+        brightness = grey.astype(np.float32) + np.float32(BLACK)
         usual = float((inside * brightness).sum() / inside.sum())
-        coloured = np.minimum(((brightness / usual) ** settings.depth)[..., None] * lips.colour, 255)
-        weight = share * cv2.GaussianBlur(where, (0, 0), settings.edge * size)[..., None]
+        coloured = np.minimum(((brightness / usual) ** self.settings.depth)[..., None] * lips.colour, 255)
+        weight = share * cv2.GaussianBlur(where, (0, 0), LINE_FEATHER * size)[..., None]
         part[..., :3] = np.rint(part[..., :3] + weight * (coloured - part[..., :3]))
         return result

@@ -5,19 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..mouth import corner_distance, over_eyes
+from ...stages.soft import soft_step
+from ..mouth import SMILE, corner_distance, over_eyes
 from ..protocols import FaceStep, Phase
 from ..records import FaceState
-from ..regions import ramp
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """When a smile is too much."""
-
-    # mouth's width over the distance of the eyes: up to the first more than the target's folds stay, from the second
-    # on all go
-    smile: tuple[float, float] = (0.0, 0.15)
 
 
 @dataclass(frozen=True)
@@ -28,7 +19,6 @@ class SmileFolds(FaceStep):
     phase: ClassVar[Phase] = Phase.EXPRESSION
     reads: ClassVar[tuple[str, ...]] = ("source.views", "landmarks", "own_lips")
     writes: ClassVar[tuple[str, ...]] = ("smoothing",)
-    settings: Settings = Settings()
 
     def apply(self, face: FaceState) -> FaceState:
         """Write it; where the source's lips cannot follow the target's, its folds cannot either."""
@@ -37,7 +27,7 @@ class SmileFolds(FaceStep):
 
     def excess(self, portrait: np.ndarray, target: np.ndarray) -> float:
         """Return how much more a face smiles than another, in [0, 1], by landmarks (66, 2) of both."""
-        return ramp(_smile(portrait) - _smile(target), self.settings.smile)
+        return soft_step(_smile(portrait) - _smile(target), SMILE)
 
 
 def _smile(landmarks: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Leave a source's beard behind, once per source: like hair it stays what it is on the target.
+"""Leave a source's beard out, once per source: like hair, a beard is not swapped.
 
 A beard ends where the portrait does, in the midst of cheeks and throat, and on a smooth face it looks glued on. Of the
 lower face of somebody who wears one only the lips are valid; around them the target's own skin shows.
@@ -7,9 +7,9 @@ lower face of somebody who wears one only the lips are valid; around them the ta
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from ...stages.soft import soft_step
 from ..protocols import Phase, SourceStep
 from ..records import Portrait
-from ..regions import ramp
 from .beard import Beard
 
 
@@ -17,7 +17,7 @@ from .beard import Beard
 class Settings:
     """When a source counts as bearded."""
 
-    sure: tuple[float, float] = (0.5, 0.6)  # probabilities: up to the first smooth, from the second on bearded
+    sure: float = 0.55  # probability from which a source is bearded
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SourceBeard(SourceStep):
 
     def apply(self, portrait: Portrait) -> Portrait:
         """Take the beard out of the valid mask."""
-        bearded = ramp(portrait.beard_prob, self.settings.sure)
+        bearded = soft_step(portrait.beard_prob, self.settings.sure)
         if bearded <= 0:
             return portrait
         smooth = 1 - bearded * Beard().grown(portrait.landmarks, len(portrait.valid_mask))

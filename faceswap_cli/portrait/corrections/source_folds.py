@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from ...stages.parse import disc
+from ...stages.soft import FEATHER, LINE_FEATHER, PART_FEATHER, RIM, feathered
 from ..landmarks import MOUTH_CORNERS, NOSE
 from ..protocols import Phase, SourceStep
 from ..records import Portrait, Variant, View
@@ -23,18 +24,11 @@ _OUTWARDS = (-1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Lengths are shares of the side."""
+    """How deep folds are, and where; lengths are shares of the side."""
 
-    share: float = 0.95  # of a fold's depth that is filled: some of it is the face's own
-    wide: float = 0.03  # half the widest fold
-    fine: float = 0.004  # pores finer than this stay
-    even: float = 0.008  # the filling is as even as this
     deep: float = 8.0  # levels of 255 beyond the usual depth from which skin is wholly a fold
     rough: float = 2.0  # times the usual depth of pores: a fine line in a fold is no deeper
-    around: tuple[float, float] = (0.006, 0.004)  # by which a fold's line is widened, and how softly
-    zone: float = 0.12  # how wide the zone of a fold is,
-    soft: float = 0.02  # and how soft its edge
-    nostril: float = 0.012  # by which the nose is larger than its landmarks
+    zone: float = 0.12  # how wide the zone of a fold is
     away: float = 0.045  # by which folds lie outside of nose and mouth
 
 
@@ -69,9 +63,9 @@ class SmoothFolds(SourceStep):
         """Return a picture (S, S, 3) uint8 of a face of landmarks (66, 2) without the folds of its smile."""
         size, settings = image.shape[0], self.settings
         picture = image.astype(np.float32)
-        seen = cv2.GaussianBlur(picture, (0, 0), settings.fine * size)
-        filled = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, disc(settings.wide * size))
-        depth = np.maximum(cv2.GaussianBlur(filled, (0, 0), settings.even * size) - seen, 0)
+        seen = feathered(picture, LINE_FEATHER)  # without pores, which stay
+        filled = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, disc(RIM * size))  # the widest fold is twice that
+        depth = np.maximum(feathered(filled, PART_FEATHER) - seen, 0)
         zone = self._zone(landmarks, size)
         if not (zone > 0.5).any():  # landmarks in a heap, which are no face
             return image
@@ -80,14 +74,13 @@ class SmoothFolds(SourceStep):
         least = -settings.rough * np.median(np.abs(fine[zone > 0.5]), axis=0)
         smoother = np.clip(2 * zone - 0.3, 0, 1) * self._lines(deeper.mean(axis=2), size)
         pores = smoother[..., None] * np.maximum(least - fine, 0)
-        lighter = picture + pores + settings.share * zone[..., None] * deeper
+        lighter = picture + pores + zone[..., None] * deeper
         return np.rint(np.minimum(lighter, 255)).astype(np.uint8)
 
     def _lines(self, depth: np.ndarray, size: int) -> np.ndarray:
         """Return (size, size) float32 in [0, 1]: how surely each pixel lies in a fold or close to one, by its depth."""
-        wider, softly = self.settings.around
-        there = cv2.dilate(np.clip(depth / self.settings.deep, 0, 1), disc(wider * size))
-        return cv2.GaussianBlur(there, (0, 0), softly * size)
+        there = cv2.dilate(np.clip(depth / self.settings.deep, 0, 1), disc(LINE_FEATHER * size))
+        return feathered(there, LINE_FEATHER)
 
     def _zone(self, landmarks: np.ndarray, size: int) -> np.ndarray:
         """Return (size, size) float32 in [0, 1]: along both folds, from above the nose's wings to below the mouth.
@@ -102,6 +95,5 @@ class SmoothFolds(SourceStep):
             path = np.array([nose - 0.1 * down + 0.6 * out, nose + 0.5 * down + 1.6 * out, mouth + 1.4 * out, below])
             thickness = round(settings.zone * size)
             cv2.polylines(zone, [fixed_point(path * size)], False, 1.0, thickness, cv2.LINE_8, FRACTION)
-        nose = cv2.dilate(polygon(cv2.convexHull(landmarks[NOSE]), size), disc(settings.nostril * size))
-        soft_nose = cv2.GaussianBlur(nose, (0, 0), settings.nostril / 2 * size)
-        return cv2.GaussianBlur(zone, (0, 0), settings.soft * size) * (1 - soft_nose)
+        nose = cv2.dilate(polygon(cv2.convexHull(landmarks[NOSE]), size), disc(RIM / 2 * size))
+        return feathered(zone, FEATHER) * (1 - feathered(nose, LINE_FEATHER))

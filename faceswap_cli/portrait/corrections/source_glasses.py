@@ -11,17 +11,10 @@ import numpy as np
 
 from ...stages.glasses import find_glasses
 from ...stages.parse import FACE_CLASSES, class_share, disc
+from ...stages.soft import FEATHER, LINE_FEATHER, feathered
 from ..landmarks import EYES
 from ..protocols import Phase, SourceStep
 from ..records import Portrait
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Shares of the side."""
-
-    reach: float = 0.016  # from how far skin is taken
-    soft: float = 0.006  # over which a lens ends
 
 
 @dataclass(frozen=True)
@@ -32,7 +25,6 @@ class TakeOffGlasses(SourceStep):
     phase: ClassVar[Phase] = Phase.OBSERVE
     reads: ClassVar[tuple[str, ...]] = ("image", "class_probs", "landmarks", "valid_mask")
     writes: ClassVar[tuple[str, ...]] = ("image", "valid_mask")
-    settings: Settings = Settings()
 
     def apply(self, portrait: Portrait) -> Portrait:
         """Repaint rims, and take lenses that hide something out of the valid mask."""
@@ -42,14 +34,13 @@ class TakeOffGlasses(SourceStep):
         glasses = find_glasses(portrait.image, portrait.class_probs, eyes)
         if glasses is None:
             return portrait
-        size = portrait.image.shape[0]
         image = self._repainted(portrait.image, glasses.rims, portrait.class_probs)
-        hidden = cv2.GaussianBlur(glasses.opaque.astype(np.float32), (0, 0), self.settings.soft * size)
+        hidden = feathered(glasses.opaque.astype(np.float32), LINE_FEATHER)
         return replace(portrait, image=image, valid_mask=portrait.valid_mask * (1 - hidden))
 
     def _repainted(self, image: np.ndarray, rims: np.ndarray, class_probs: np.ndarray) -> np.ndarray:
         """Return a picture (S, S, 3) uint8 whose rims show the face around them; hair beside a temple lends nothing."""
-        size, reach = len(image), self.settings.reach * len(image)
+        size, reach = len(image), FEATHER * len(image)
         face = cv2.resize(class_share(class_probs, FACE_CLASSES), (size, size), interpolation=cv2.INTER_LINEAR)
         beside = cv2.bitwise_and((face < 0.5).astype(np.uint8), cv2.dilate(rims, disc(2 * reach)))
         filled = cv2.inpaint(image, cv2.bitwise_or(rims, beside), reach, cv2.INPAINT_TELEA)

@@ -10,18 +10,11 @@ import cv2
 import numpy as np
 
 from ...stages.parse import EYES, FACE_CLASSES, HAIR, MOUTH, class_share, disc, main_part
+from ...stages.soft import LINE_FEATHER, PART_FEATHER, RIM, feathered
 from ..protocols import Phase, SourceStep
 from ..records import Portrait
 
 _NEVER = (MOUTH, HAIR)  # not even in the midst of a face
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Shares of the side."""
-
-    rim: float = 0.015  # by which the mask is drawn in, so that no hair or background comes along
-    lids: float = 0.004  # over which it ends at the eyes: lids come along, what they show does not
 
 
 @dataclass(frozen=True)
@@ -33,7 +26,6 @@ class ValidMask(SourceStep):
     reads: ClassVar[tuple[str, ...]] = ("class_probs", "image")
     writes: ClassVar[tuple[str, ...]] = ("valid_mask",)
     switchable: ClassVar[bool] = False
-    settings: Settings = Settings()
 
     def apply(self, portrait: Portrait) -> Portrait:
         """Write the mask."""
@@ -48,6 +40,6 @@ class ValidMask(SourceStep):
             cv2.resize(each, (size, size), interpolation=cv2.INTER_LINEAR)
             for each in (parsed, class_share(class_probs, EYES))
         )
-        drawn_in = cv2.erode(face, disc(self.settings.rim * size))
-        lids = cv2.GaussianBlur(eyes, (0, 0), self.settings.lids * size)
-        return cv2.GaussianBlur(drawn_in, (0, 0), self.settings.rim * size / 2) * (1 - lids)
+        drawn_in = cv2.erode(face, disc(RIM / 2 * size))  # so that no hair or background comes along
+        # lids come along, what they show does not
+        return feathered(drawn_in, PART_FEATHER) * (1 - feathered(eyes, LINE_FEATHER))

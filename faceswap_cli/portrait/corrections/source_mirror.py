@@ -12,11 +12,6 @@ from ..warp import mirrored
 
 
 @dataclass(frozen=True, slots=True)
-class NoSettings:
-    """Nothing to choose."""
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """When a portrait is turned."""
 
@@ -32,7 +27,6 @@ class PlainView(SourceStep):
     reads: ClassVar[tuple[str, ...]] = ("image", "valid_mask", "landmarks")
     writes: ClassVar[tuple[str, ...]] = ("views",)
     switchable: ClassVar[bool] = False
-    settings: NoSettings = NoSettings()
 
     def apply(self, portrait: Portrait) -> Portrait:
         """Make it the first view."""

@@ -12,38 +12,13 @@ import cv2
 import numpy as np
 
 from ...stages.parse import LIPS, class_share, disc
+from ...stages.soft import DRAWN, FEATHER, LINE_FEATHER, PART_FEATHER, feathered
 from ..landmarks import LIPS as LIP_LANDMARKS
 from ..mouth import MouthGauge, over_eyes
 from ..protocols import Phase, SourceStep
 from ..records import Lips, Portrait, Variant
-from ..regions import DRAWN, inpainted, polygon
+from ..regions import LEAST, inpainted, polygon
 from .source_mirror import variant_of
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedSettings:
-    """Shares of the side."""
-
-    least: float = 2e-4  # of the picture: of a smaller opening it is not worth it
-    rim: float = 0.006  # around teeth that is filled too: their edge is as pale
-    soft: float = 0.005  # over which the filling begins
-    reach: float = 0.02  # from which its colours are taken
-
-
-@dataclass(frozen=True, slots=True)
-class LipsSettings:
-    """When lips have a colour."""
-
-    least: float = 1e-4  # share of the picture: lips of fewer pixels have none
-
-
-@dataclass(frozen=True, slots=True)
-class MouthlessSettings:
-    """Shares of the side."""
-
-    rim: float = 0.012  # around a mouth that is skin no more
-    soft: float = 0.005  # how soft the edge of the filled skin is
-    reach: float = 0.02  # from which its colours are taken
 
 
 @dataclass(frozen=True)
@@ -54,7 +29,6 @@ class SourceLips(SourceStep):
     phase: ClassVar[Phase] = Phase.OBSERVE
     reads: ClassVar[tuple[str, ...]] = ("image", "landmarks", "class_probs")
     writes: ClassVar[tuple[str, ...]] = ("lips",)
-    settings: LipsSettings = LipsSettings()
     gauge: MouthGauge = field(default_factory=MouthGauge)
 
     def apply(self, portrait: Portrait) -> Portrait:
@@ -66,7 +40,7 @@ class SourceLips(SourceStep):
         assert portrait.class_probs is not None
         lips = class_share(portrait.class_probs, LIPS)
         inside = np.clip(2 * lips - 1, 0, 1)
-        if inside.mean() < self.settings.least:
+        if inside.mean() < LEAST:
             return None
         small = cv2.resize(portrait.image, lips.shape[::-1], interpolation=cv2.INTER_AREA)
         colour = (inside[..., None] * small).sum(axis=(0, 1)) / inside.sum()
@@ -82,7 +56,6 @@ class ClosedMouth(SourceStep):
     phase: ClassVar[Phase] = Phase.VARIANTS
     reads: ClassVar[tuple[str, ...]] = ("views",)
     writes: ClassVar[tuple[str, ...]] = ("views",)
-    settings: ClosedSettings = ClosedSettings()
 
     def apply(self, portrait: Portrait) -> Portrait:
         """Add it to each view."""
@@ -91,15 +64,16 @@ class ClosedMouth(SourceStep):
 
     def closed(self, portrait: Portrait) -> Variant | None:
         """Return the portrait with lips where its mouth is open; None for one whose mouth is shut."""
-        size, settings = portrait.image.shape[0], self.settings
+        size = portrait.image.shape[0]
         mouth = polygon(cv2.convexHull(portrait.landmarks[LIP_LANDMARKS]), size)
         gap = mouth * np.clip(2 * (1 - portrait.valid_mask), 0, 1)
-        if gap.mean() < settings.least:
+        if gap.mean() < LEAST:
             return None
-        filled = (cv2.dilate(gap, disc(settings.rim * size)) * mouth > 0.1).astype(np.uint8)
+        # around teeth too: their edge is as pale
+        filled = (cv2.dilate(gap, disc(LINE_FEATHER * size)) * mouth > 0.1).astype(np.uint8)
         small = cv2.resize(filled, (DRAWN, DRAWN), interpolation=cv2.INTER_NEAREST)
-        lips = inpainted(portrait.image, small, settings.reach)
-        share = cv2.GaussianBlur(filled.astype(np.float32), (0, 0), settings.soft * size)
+        lips = inpainted(portrait.image, small, FEATHER)
+        share = feathered(filled.astype(np.float32), LINE_FEATHER)
         image = portrait.image + share[..., None] * (lips.astype(np.float32) - portrait.image)
         valid = np.maximum(portrait.valid_mask, np.maximum(share * mouth, gap))
         return variant_of(np.rint(image).astype(np.uint8), valid)
@@ -113,7 +87,6 @@ class Mouthless(SourceStep):
     phase: ClassVar[Phase] = Phase.VARIANTS
     reads: ClassVar[tuple[str, ...]] = ("lips", "views")
     writes: ClassVar[tuple[str, ...]] = ("views",)
-    settings: MouthlessSettings = MouthlessSettings()
 
     def apply(self, portrait: Portrait) -> Portrait:
         """Add it to each view, where the source's lips are seen."""
@@ -126,9 +99,9 @@ class Mouthless(SourceStep):
         """Return the portrait without its mouth."""
         size = portrait.image.shape[0]
         hull = polygon(cv2.convexHull(portrait.landmarks[LIP_LANDMARKS]), size)
-        mouth = cv2.dilate(hull, disc(self.settings.rim * size))
+        mouth = cv2.dilate(hull, disc(PART_FEATHER * size))
         small = cv2.resize(mouth, (DRAWN, DRAWN), interpolation=cv2.INTER_LINEAR)
-        skin = inpainted(portrait.image, (small > 0).astype(np.uint8), self.settings.reach)
-        share = cv2.GaussianBlur(mouth, (0, 0), self.settings.soft * size)
+        skin = inpainted(portrait.image, (small > 0).astype(np.uint8), FEATHER)
+        share = feathered(mouth, LINE_FEATHER)
         image = portrait.image + share[..., None] * (skin.astype(np.float32) - portrait.image)
         return variant_of(np.rint(image).astype(np.uint8), np.maximum(portrait.valid_mask, share))

@@ -8,11 +8,6 @@ from ..protocols import Phase, SourceStep
 from ..records import Portrait
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Nothing to be set."""
-
-
 @dataclass(frozen=True)
 class SourceShape(SourceStep):
     """The source's shape."""
@@ -21,7 +16,6 @@ class SourceShape(SourceStep):
     phase: ClassVar[Phase] = Phase.OBSERVE
     reads: ClassVar[tuple[str, ...]] = ("landmarks",)
     writes: ClassVar[tuple[str, ...]] = ("shape",)
-    settings: Settings = Settings()
 
     def apply(self, portrait: Portrait) -> Portrait:
         """Return the portrait with its shape."""

@@ -12,7 +12,7 @@ from ..softness import SharpnessGauge, blurred
 
 @dataclass(frozen=True)
 class Softness(SourceStep):
-    """How sharp each of `the blurs that are tried` leaves the portrait."""
+    """How sharp each of the blurs that are tried leaves the portrait."""
 
     name: ClassVar[str] = "sharpness"
     phase: ClassVar[Phase] = Phase.VARIANTS

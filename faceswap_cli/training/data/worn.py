@@ -12,8 +12,9 @@ from numpy.random import Generator
 
 from ...portrait.corrections.beard import Beard
 from ...portrait.landmarks import NOSE
-from ...portrait.regions import DRAWN, polygon
+from ...portrait.regions import polygon
 from ...portrait.warp import SPLINE, warped
+from ...stages.soft import DRAWN
 from .eyewear import wear_glasses
 from .occluders import face_free_pictures, occlude
 from .relight import strands
