@@ -44,7 +44,7 @@ class PainterSettings:
     steepest_expression: float = 0.15  # norm to which its gradient is held in each picture
     light: float = 6.0  # L1 to the target after strong averaging, where there is no answer
     natural: float = 6.0  # edges against the composite's, brows and eyes above all, where there is no answer
-    adversarial: float = 0.3  # hinge, generator's side, on greys
+    adversarial: float = 0.15  # hinge, generator's side, on greys; with 0.3 shading is harsh
     adversarial_from: float = 0.35  # share of the run from which the adversary counts
     discriminator_width: int = 24
     discriminator_rate: float = 3e-4
