@@ -38,12 +38,12 @@ def test_a_batch_of_sources_is_as_each_alone() -> None:
 
 
 def test_it_multiplies_a_tenth_of_what_the_painter_does() -> None:
-    """0.24 G, of which 0.16 G are of its first and last convolutions at half the working size."""
+    """0.28 G, of which 0.16 G are of its first and last convolutions at half the working size."""
     config = MobilePainterConfig()
     network = MobilePainter(config).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(*inputs(config))
     # stem 64^2 * 9 * 40 * 32, mix 64^2 * 9 * 64 * 32, paint 64^2 * 9 * 32 * 24, colour 16^2 * 9 * 256 * 12
     first_and_last = 64**2 * 9 * (40 * 32 + 64 * 32 + 32 * 24) + 16**2 * 9 * 256 * 12
-    assert 0.6 < first_and_last / (counter.get_total_flops() / 2) < 0.7
-    assert 0.2e9 < counter.get_total_flops() / 2 < 0.25e9
+    assert 0.5 < first_and_last / (counter.get_total_flops() / 2) < 0.6
+    assert 0.25e9 < counter.get_total_flops() / 2 < 0.3e9

@@ -4,6 +4,7 @@ import importlib.util
 import math
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,19 @@ def test_a_run_told_its_steps_goes_by_them_whatever_its_minutes(tmp_path: Path) 
     assert Run(TrainOptions(data=(), output=tmp_path / "usual")).progress(50, 5000) == 0.01
 
 
+@pytest.fixture
+def usual_signals() -> Iterator[None]:
+    """SIGINT and SIGTERM as a terminal's process has them: not so behind `&`, nor once Ray was used."""
+    before = {
+        number: signal.signal(number, usual)
+        for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL))
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("usual_signals")
 def test_ctrl_c_waits_for_the_step_at_work_and_acts_at_once_the_second_time(tmp_path: Path) -> None:
     run, done = Run(TrainOptions(data=(), output=tmp_path)), []
     with pytest.raises(KeyboardInterrupt), run.steps_from(0, 16):
@@ -139,6 +153,7 @@ def test_ctrl_c_waits_for_the_step_at_work_and_acts_at_once_the_second_time(tmp_
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_ctrl_c_stays_ignored_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as nohup does
     try:
