@@ -18,6 +18,7 @@ from faceswap_cli.media.reader import Clip, ResumePoint
 from faceswap_cli.parts.trail import Trail, _Mark, _read, _row
 from faceswap_cli.portrait.recipe import Recipe
 from faceswap_cli.stages.detect import InsightDetect
+from faceswap_cli.stages.hands import HANDS_BACK
 from faceswap_cli.stages.mask import MASKS_BACK
 from faceswap_cli.stages.presence import FEATURES_BACK
 from faceswap_cli.stages.tally import Tally
@@ -29,14 +30,14 @@ from .test_parts_bench import Clip as ToldClip
 from .test_parts_film import COUNTED, pictures
 
 pytestmark = pytest.mark.usefixtures("kept_looks")
-LENGTH, KNOWN, DONE = 36, 25, 20  # frames: of the film, by which the run is broken off, finished by then
+LENGTH, KNOWN, DONE = 72, 55, 50  # frames: of the film, by which the run is broken off, finished by then
 
 
 @pytest.fixture(scope="module")
 def film(short_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """36 frames of 7.2 seconds, four stretches of the output."""
+    """72 frames of 14.4 seconds, eight stretches of the output."""
     views = pictures(short_clip)
-    return write_clip(tmp_path_factory.mktemp("film") / "film.mp4", [*views, *views[::-1], *views], rate=5)
+    return write_clip(tmp_path_factory.mktemp("film") / "film.mp4", 3 * [*views, *views[::-1]], rate=5)
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +119,8 @@ def test_it_goes_on_to_the_same_file_and_looks_at_no_known_frame(
     assert result.output.read_bytes() == whole.output.read_bytes()
     names = set(COUNTED) - {"likeness"}
     assert {name: result.report[name] for name in names} == {name: whole.report[name] for name in names}
-    assert work.looked_at <= LENGTH - 30  # 21 frames were located and 30 looked at when a stretch began at the latest
-    begun = DONE - FEATURES_BACK - MASKS_BACK
+    assert work.looked_at <= LENGTH - 60  # 51 frames were located and 60 looked at when a stretch began at the latest
+    begun = DONE - FEATURES_BACK - HANDS_BACK - MASKS_BACK
     assert (work.begun, work.read) == ([begun], LENGTH - begun)
 
 
@@ -180,7 +181,7 @@ def test_a_run_broken_off_while_its_plan_is_made_goes_on_locating(
     work = Work(monkeypatch)
     swap_video(portrait, film, output, replace(asked, **then))
     assert output.read_bytes() == whole.output.read_bytes()
-    assert work.looked_at <= LENGTH - 20  # 11 frames were located and 20 looked at when a stretch began at the latest
+    assert work.looked_at <= LENGTH - 50  # 41 frames were located and 50 looked at when a stretch began at the latest
     if "plan" not in then:
         assert work.begun[0] > 0
         assert asked.plan.read_bytes() == planned

@@ -59,7 +59,7 @@ def enlarged(fields: Sequence[Tensor], like: Tensor) -> list[Tensor]:
     sides = {field.shape[-1] for field in fields}
     spread = {cells: torch.tensor(_spread(cells, like.shape[-1]), dtype=like.dtype) for cells in sides}
     with torch.autocast(like.device.type, enabled=False):
-        return [spread[field.shape[-1]] @ field @ spread[field.shape[-1]].T for field in fields]
+        return [spread[field.shape[-1]] @ field.to(like.dtype) @ spread[field.shape[-1]].T for field in fields]
 
 
 def _spread(cells: int, size: int) -> list[list[float]]:
