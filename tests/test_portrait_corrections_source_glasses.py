@@ -38,11 +38,15 @@ def classes(*, worn: bool) -> np.ndarray:
     return np.eye(19, dtype=np.float32)[label].transpose(2, 0, 1)
 
 
+def from_lenses() -> np.ndarray:
+    """How far each pixel lies from the nearer lens's centre."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    return np.min([np.hypot(x - across, y - down) for across, down in LENSES], axis=0)
+
+
 def ring(inner: float, outer: float) -> np.ndarray:
     """The pixels that lie so far from the nearer lens's centre."""
-    y, x = np.mgrid[:SIZE, :SIZE]
-    distance = np.min([np.hypot(x - across, y - down) for across, down in LENSES], axis=0)
-    return (distance >= inner) & (distance <= outer)
+    return (from_lenses() >= inner) & (from_lenses() <= outer)
 
 
 def off(image: np.ndarray, *, worn: bool = True) -> Portrait:
@@ -107,9 +111,7 @@ def test_clear_lenses_without_rims_hide_nothing() -> None:
 
 def test_a_soft_fold_beside_a_thin_rim_stays() -> None:
     """A fold some 20 pixels broad and 40 levels deep along the inside of a rim: no rim is so broad and so soft."""
-    y, x = np.mgrid[:SIZE, :SIZE]
-    distance = np.min([np.hypot(x - across, y - down) for across, down in LENSES], axis=0)
-    fold = 40 * np.exp(-(((distance - RADIUS + 16) / 8) ** 2))
+    fold = 40 * np.exp(-(((from_lenses() - RADIUS + 16) / 8) ** 2))
     creased = (face(5) - fold[..., None]).clip(0, 255).astype(np.uint8)
     assert (off(creased).image != creased)[ring(RADIUS - 20, RADIUS - 11)].mean() < 0.1
 

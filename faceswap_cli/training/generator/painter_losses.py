@@ -37,8 +37,8 @@ def broad_distance(image: Tensor, answer: Tensor) -> Tensor:
 
 def edge_distance(image: Tensor, answer: Tensor) -> Tensor:
     """Return the L1 distance (N,) of the differences between neighbours, across and down, summed."""
-    difference = image - answer
-    return sum((difference.diff(dim=axis).abs().mean(dim=(1, 2, 3)) for axis in (2, 3)), torch.zeros(()))
+    down, across = _edges(image - answer)
+    return down.mean(dim=(1, 2, 3)) + across.mean(dim=(1, 2, 3))
 
 
 def natural_distance(image: Tensor, composite: Tensor) -> Tensor:
@@ -46,9 +46,8 @@ def natural_distance(image: Tensor, composite: Tensor) -> Tensor:
 
     A brow drawn black is what an encoder likes best, and a tenth of the rows.
     """
-    difference, weight = image - composite, _band_weight(image.shape[-2]).to(image)
-    down, across = difference.diff(dim=2).abs() * weight[1:], difference.diff(dim=3).abs() * weight
-    return down.mean(dim=(1, 2, 3)) + across.mean(dim=(1, 2, 3))
+    (down, across), weight = _edges(image - composite), _band_weight(image.shape[-2]).to(image)
+    return (down * weight[1:]).mean(dim=(1, 2, 3)) + (across * weight).mean(dim=(1, 2, 3))
 
 
 def texture_distance(image: Tensor, answer: Tensor, mask: Tensor) -> Tensor:
@@ -107,6 +106,11 @@ class _Held(torch.autograd.Function):
         (gradient,) = gradients
         norms = gradient.flatten(1).norm(dim=1).clamp(min=context.most)
         return gradient * (context.most / norms)[:, None, None, None], None
+
+
+def _edges(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how far each pixel of a picture (N, 3, S, S) is from the one above it, and from the one on its left."""
+    return picture.diff(dim=2).abs(), picture.diff(dim=3).abs()
 
 
 def _band_weight(side: int) -> Tensor:
