@@ -9,7 +9,7 @@ import pytest
 from faceswap_cli.engines.select import open_network
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.options import Options
-from faceswap_cli.portrait.corrections.beard import Beard
+from faceswap_cli.portrait.corrections.beard import Beard, OwnBeard
 from faceswap_cli.portrait.fitter import Fitter
 from faceswap_cli.portrait.history import History
 from faceswap_cli.portrait.landmarks import LandmarkFinder
@@ -58,6 +58,26 @@ def test_another_face_has_a_history_of_its_own() -> None:
     other = replace(crop(), face=replace(NOBODY, track=4))
     assert bearded([other], [0.0], history) == [0]
     assert bearded([crop()], [1.0], history) == [1]
+
+
+def finished(beard: float) -> np.ndarray:
+    """What is left of a swap, all white, over a black target."""
+    nobody = Portrait(crop().image, np.ones((SIZE, SIZE), np.float32), face_points())
+    face = FaceState(nobody, crop(), face_points(), bearded=beard)
+    return OwnBeard().apply(replace(face, image=np.full((SIZE, SIZE, 3), 255, np.uint8))).image
+
+
+def test_what_is_painted_on_a_beard_is_not_taken() -> None:
+    swap = finished(1.0)
+    at = lambda x, y: int(swap[round(y * SIZE), round(x * SIZE), 0])  # noqa: E731
+    assert at(0.5, 0.86) < 12  # the chin is the target's
+    assert at(0.5, 0.76) > 243  # lips and nose are the swap's
+    assert at(0.5, 0.55) > 243
+
+
+def test_half_a_beard_is_half_taken_and_none_not_at_all() -> None:
+    assert 120 < int(finished(0.5)[round(0.86 * SIZE), SIZE // 2, 0]) < 134
+    assert finished(0.0).min() == 255
 
 
 def test_a_beard_grows_on_chin_and_upper_lip_not_on_lips_nose_and_eyes() -> None:

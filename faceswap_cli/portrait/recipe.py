@@ -13,7 +13,7 @@ from typing import cast
 from ..errors import UsageError
 from ..stages.constants import constants_of
 from ..store.models import sha256_of
-from .corrections.beard import Beard
+from .corrections.beard import Beard, OwnBeard
 from .corrections.close_mouth import CloseMouth, LipLine
 from .corrections.coverage import Cover, Coverage
 from .corrections.covers import Covers
@@ -98,6 +98,7 @@ STEPS: tuple[Step, ...] = (
     EraseBrow(),
     IrisColour(),
     # after the generator
+    OwnBeard(),
     OneTone(),
     Grain(),
 )

@@ -98,6 +98,7 @@ class FaceState:
     beard_prob: float = 0.0  # how surely the face has a beard, 0..1
     pose: Pose | None = None  # of the landmarks as they were found; None where nobody fitted it
     opacity: float = 1.0  # how far the swap is seen, 0..1
+    bearded: float = 0.0  # how far the target keeps a beard, 0..1
     mouth: Mouth | None = None  # None where the crop was not parsed
     closing: float = 0.0  # how far the portrait's open mouth is shut, 0..1
     own_lips: float = 0.0  # how far the target keeps its own lips, 0..1

@@ -1,10 +1,10 @@
 """Leave a target its beard: hair stays the target's, and half a beard is the first thing seen in a swap.
 
 A portrait's outline runs through the beard, which would be cut there. Of the lower face of a bearded target only the
-lips are covered.
+lips are covered, and what a generator paints on the rest is not taken.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import cv2
@@ -14,7 +14,7 @@ from ...stages.parse import disc
 from ...stages.soft import DRAWN, FEATHER, HISTORY, PART_FEATHER, feathered, soft_step
 from ..history import History
 from ..landmarks import JAW, LIPS, NOSE_TIP
-from ..protocols import FrameStep, Phase
+from ..protocols import FaceStep, FrameStep, Phase
 from ..records import FaceState
 from ..regions import polygon
 
@@ -37,7 +37,7 @@ class Beard(FrameStep):
     name: ClassVar[str] = "beard"
     phase: ClassVar[Phase] = Phase.COVER
     reads: ClassVar[tuple[str, ...]] = ("crop.face", "beard_prob", "landmarks", "coverage")
-    writes: ClassVar[tuple[str, ...]] = ("coverage",)
+    writes: ClassVar[tuple[str, ...]] = ("bearded", "coverage")
     history: ClassVar[int] = HISTORY
     settings: Settings = Settings()
 
@@ -59,7 +59,8 @@ class Beard(FrameStep):
     def _uncovered(self, face: FaceState, beard: float) -> FaceState:
         if beard <= 0:
             return face
-        return replace(face, coverage=face.coverage * (1 - beard * self.grown(face.landmarks, len(face.coverage))))
+        coverage = face.coverage * (1 - beard * self.grown(face.landmarks, len(face.coverage)))
+        return replace(face, bearded=beard, coverage=coverage)
 
     def grown(self, landmarks: np.ndarray, size: int) -> np.ndarray:
         """Return (size, size) float32 in [0, 1]: where a face of landmarks (66, 2) would have a beard; no lips."""
@@ -71,3 +72,24 @@ class Beard(FrameStep):
         lips = cv2.dilate(polygon(cv2.convexHull(landmarks[LIPS]), DRAWN), disc(PART_FEATHER * DRAWN))
         soft = feathered(beard, FEATHER) * (1 - feathered(lips, PART_FEATHER))
         return cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR)
+
+
+@dataclass(frozen=True)
+class OwnBeard(FaceStep):
+    """The swap with the target's beard as it was."""
+
+    name: ClassVar[str] = Beard.name
+    phase: ClassVar[Phase] = Phase.FINISH
+    reads: ClassVar[tuple[str, ...]] = ("bearded", "crop.image", "landmarks", "image")
+    writes: ClassVar[tuple[str, ...]] = ("image",)
+    beard: Beard = field(default_factory=Beard)
+
+    def apply(self, face: FaceState) -> FaceState:
+        """Put it back."""
+        if face.bearded <= 0:
+            return face
+        share = face.bearded * self.beard.grown(face.landmarks, face.image.shape[0])[..., None]
+        target = cv2.resize(face.crop.image, face.image.shape[1::-1], interpolation=cv2.INTER_AREA)
+        return replace(
+            face, image=np.rint(face.image + share * (target.astype(np.float32) - face.image)).astype(np.uint8)
+        )
