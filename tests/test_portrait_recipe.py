@@ -65,6 +65,7 @@ CHANGED = {
     "covers": (OBAMA, PROFILE),
     "beard": (OBAMA, BEARDED),
     "erase_brow": (FRINGE, OBAMA),
+    "brow_tone": (OBAMA, BEARDED),
     "one_tone": (OBAMA, SEPIA),
     "grain": (OBAMA, BEARDED),
 }
@@ -312,6 +313,7 @@ def test_how_far_back_a_frame_depends_is_added_up_along_what_is_read() -> None:
     assert reach([shape, steady, beard], 16) == 5 + 16  # the mask is steadied over what the shape moved
     assert reach([steady, Needs(("landmarks",), ("warped",), 3)], 0) == 2 + 3
     assert MASKS_BACK + HISTORY == 16
-    told = 2 + 12 + 12  # landmarks, the beard by them, and the tone of a crop from which its brows were taken
+    # landmarks, the beard by them, brows by what it left covered, and the tone of the crop
+    told = 2 + 12 + 12 + 12
     assert RECIPE.shaped(0.0).reach(16) == told
     assert RECIPE.reach(16) == 24 + told

@@ -16,6 +16,7 @@ from ..store import models
 from ..store.models import Entry
 
 JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)
+BROW_HALVES = (slice(17, 22), slice(22, 27))
 EYES = (slice(36, 42), slice(42, 48))
 OPENING = slice(58, 66)  # the inner edge of the lips
 LIPS = slice(48, 66)

@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..stages.constants import constants_of
 from ..store.models import sha256_of
 from .corrections.beard import Beard, OwnBeard
+from .corrections.brow_tone import BrowTone
 from .corrections.close_mouth import CloseMouth, LipLine
 from .corrections.coverage import Cover, Coverage
 from .corrections.covers import Covers
@@ -99,6 +100,7 @@ STEPS: tuple[Step, ...] = (
     IrisColour(),
     # after the generator
     OwnBeard(),
+    BrowTone(),
     OneTone(),
     Grain(),
 )

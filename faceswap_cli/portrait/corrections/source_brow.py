@@ -11,12 +11,10 @@ import cv2
 import numpy as np
 
 from ...stages.parse import disc
-from ..landmarks import BROWS, frontality
+from ..landmarks import BROW_HALVES, frontality
 from ..protocols import Phase, SourceStep
 from ..records import Portrait
 from ..warp import mirrored_onto
-
-_HALVES = (slice(BROWS.start, BROWS.start + 5), slice(BROWS.start + 5, BROWS.stop))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Brow(SourceStep):
         """Draw a brow that is hidden from its mirror image where that shows it."""
         if frontality(portrait.landmarks) < self.settings.frontality:
             return portrait
-        bands = [self._band(portrait.landmarks[half], portrait.image.shape[0]) for half in _HALVES]
+        bands = [self._band(portrait.landmarks[half], portrait.image.shape[0]) for half in BROW_HALVES]
         seen = [float((portrait.valid_mask * band).sum() / max(float(band.sum()), 1.0)) for band in bands]
         hidden = int(np.argmin(seen))
         if seen[hidden] >= self.settings.hidden or seen[1 - hidden] < self.settings.seen:

@@ -1,0 +1,128 @@
+"""Let brows go with the target's hair: their shape is the source's, their colour and some of their hairs the target's.
+
+A brow from a photo has that photo's hair colour and sharpness: grey under black hair it looks lost, black under blond
+hair drawn on, and from a small photo it is a smear. So brows darker than the target's, beside the skin around them, are
+paled most of the way; colour follows brightness as in the target's brows; and a share of those is mixed in, the larger
+the paler the source's are. Recognisers go by brows as people do: all of the target's would be much of the target.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import cv2
+import numpy as np
+
+from ...stages.parse import BROWS, class_share, disc
+from ...stages.soft import DRAWN, HISTORY, PART_FEATHER, feathered
+from ..history import History
+from ..landmarks import BROW_HALVES
+from ..protocols import FrameStep, Phase
+from ..records import FaceState
+from ..regions import BLACK, FEWEST, around_share
+from .one_tone import LUMA, line_of, toned
+
+_FAINT = 0.02  # share of the skin's brightness: of brows no darker than that no ratio is told
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How far brows go with the target's."""
+
+    share: float = 0.7  # of the way to the target's darkness, by ratio
+    most: float = 2.5  # times as dark or as pale as they are
+    hairs: float = 0.3  # share of the target's brows that is mixed in, at least
+    darkest: float = 0.25  # share of a brow's pixels that tell how dark it is
+    height: float = 0.05  # share of the side that a brow is high
+
+
+@dataclass(frozen=True)
+class BrowTone(FrameStep):
+    """The swap with brows that go with the target's hair."""
+
+    name: ClassVar[str] = "brow_tone"
+    phase: ClassVar[Phase] = Phase.FINISH
+    reads: ClassVar[tuple[str, ...]] = (
+        *("crop.image", "crop.class_probs", "crop.face"),
+        *("landmarks", "warped", "image"),
+    )
+    writes: ClassVar[tuple[str, ...]] = ("image",)
+    history: ClassVar[int] = HISTORY  # frames over which it is told how dark brows are
+    settings: Settings = Settings()
+
+    def over(self, faces: list[FaceState], history: History | None) -> list[FaceState]:
+        """Write it for whoever's own brows are seen."""
+        gains = [self._gain(face) for face in faces]
+        if history is not None:
+            seen = {face.crop.face.track: gain for face, gain in zip(faces, gains, strict=True)}
+            gains = list(history.running_mean(self.name, self.history, seen).values())
+        return [self._mixed(face, gain) for face, gain in zip(faces, gains, strict=True)]
+
+    def gain(self, found: float, wanted: float) -> float:
+        """Return how many times darker brows are to be, by their darkness and the target's, as shares of their skin."""
+        ratio = max(wanted, _FAINT) / max(found, _FAINT)
+        return float(np.clip(ratio**self.settings.share, 1 / self.settings.most, self.settings.most))
+
+    def _gain(self, face: FaceState) -> float:
+        """Return the same of a face; 1 where its own brows are hidden."""
+        theirs, ours = _seen(face) > 0.5, self._band(face.landmarks) * _small(face.warped[..., 3]) > 255 / 2
+        if min(theirs.sum(), ours.sum()) < FEWEST:
+            return 1.0
+        count = max(int(self.settings.darkest * theirs.sum()), 1)  # of both alike: thin brows are not pale ones
+        found, wanted = (
+            float(np.sort(self._darkness(picture)[where])[-count:].mean())
+            for picture, where in ((face.image, ours), (face.crop.image, theirs))
+        )
+        return self.gain(found, wanted)
+
+    def _mixed(self, face: FaceState, gain: float) -> FaceState:
+        """Return a face whose brows are paled by a gain below 1, and mixed with the target's, the more the higher."""
+        theirs, band, size = _seen(face), self._band(face.landmarks), face.image.shape[0]
+        share = _soft(band, size) * (face.warped[..., 3] / np.float32(255))
+        if (theirs > 0.5).sum() < FEWEST or share.max() == 0:
+            return face
+        box, line = around_share(share, 0), line_of(_small(face.crop.image)[band > 0.5])
+        image, target = face.image[box], face.crop.image[box]
+        skin = cv2.resize(self._skin(_small(face.image) @ LUMA), (size, size))[box]
+        darker = np.maximum(skin - image @ LUMA, 0)[..., None]
+        own, bare = (toned(image + part * darker, line, 1.0) for part in (max(1 - gain, 0), 1))
+        hairs = _soft(theirs, size)[box][..., None]
+        mixed = own + max(1 - 1 / gain, self.settings.hairs) * (hairs * target + (1 - hairs) * bare - own)
+        result = face.image.copy()
+        result[box] = np.rint(image + share[box][..., None] * (mixed - image))
+        return replace(face, image=result)
+
+    def _band(self, landmarks: np.ndarray) -> np.ndarray:
+        """Return (DRAWN, DRAWN) float32: 1 on the brows of a face of landmarks (66, 2)."""
+        band = np.zeros((DRAWN, DRAWN), np.float32)
+        lines = [np.rint(landmarks[half] * DRAWN - 0.5).astype(np.int32) for half in BROW_HALVES]
+        cv2.polylines(band, lines, isClosed=False, color=1.0, thickness=round(self.settings.height * DRAWN))
+        return band
+
+    def _darkness(self, picture: np.ndarray) -> np.ndarray:
+        """Return (DRAWN, DRAWN): by how much pixels are darker than the skin around them, as a share of it."""
+        luma = _small(picture) @ LUMA
+        skin = self._skin(luma)
+        return (skin - luma) / (skin + BLACK)
+
+    def _skin(self, luma: np.ndarray) -> np.ndarray:
+        """Return (DRAWN, DRAWN): brightness without what is dark and no broader than a brow."""
+        height = self.settings.height
+        closed = cv2.morphologyEx(feathered(luma, PART_FEATHER / 2), cv2.MORPH_CLOSE, disc(height * DRAWN))
+        return feathered(closed, height / 2)
+
+
+def _seen(face: FaceState) -> np.ndarray:
+    """Return (DRAWN, DRAWN) float32 in [0, 1]: where the target's brows are seen; nowhere if nobody looked."""
+    if face.crop.class_probs is None:
+        return np.zeros((DRAWN, DRAWN), np.float32)
+    return cv2.resize(class_share(face.crop.class_probs, BROWS), (DRAWN, DRAWN))
+
+
+def _small(picture: np.ndarray) -> np.ndarray:
+    """Return a picture at DRAWN pixels a side, float32."""
+    return cv2.resize(picture, (DRAWN, DRAWN), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _soft(mask: np.ndarray, size: int) -> np.ndarray:
+    """Return a mask (DRAWN, DRAWN) at another size, grown by its soft edge."""
+    return cv2.resize(feathered(cv2.dilate(mask, disc(PART_FEATHER * DRAWN)), PART_FEATHER), (size, size))
