@@ -17,6 +17,7 @@ from faceswap_cli.portrait.records import FaceState, Portrait
 from faceswap_cli.portrait.source import prepared
 from faceswap_cli.stages.align import crop_face
 from faceswap_cli.stages.detect import open_detector
+from faceswap_cli.stages.parse import LIPS
 from faceswap_cli.store.models import entry, locate
 from faceswap_cli.types import Crop, Face
 from tests.test_portrait_fitter import SIZE, face_points
@@ -58,6 +59,16 @@ def test_another_face_has_a_history_of_its_own() -> None:
     other = replace(crop(), face=replace(NOBODY, track=4))
     assert bearded([other], [0.0], history) == [0]
     assert bearded([crop()], [1.0], history) == [1]
+
+
+def test_hairs_over_the_upper_lip_are_beard_though_landmarks_lie_above_them() -> None:
+    probs = np.zeros((19, SIZE, SIZE), np.float32)
+    probs[LIPS[1], round(0.78 * SIZE) :] = 1  # the parser sees no lip above
+    area = Beard().grown(face_points(), SIZE, probs)
+    at = lambda x, y: float(area[round(y * SIZE), round(x * SIZE)])  # noqa: E731
+    assert Beard().grown(face_points(), SIZE)[round(0.73 * SIZE), SIZE // 2] < 0.1
+    assert at(0.5, 0.73) > 0.9  # within the landmarks of the lips, but hair
+    assert at(0.5, 0.80) < 0.05  # the lower lip
 
 
 def finished(beard: float) -> np.ndarray:

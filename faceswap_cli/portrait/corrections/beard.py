@@ -10,7 +10,8 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from ...stages.parse import disc
+from ...stages.parse import LIPS as LIP_CLASSES
+from ...stages.parse import MOUTH, class_share, disc
 from ...stages.soft import DRAWN, FEATHER, HISTORY, PART_FEATHER, feathered, soft_step
 from ..history import History
 from ..landmarks import JAW, LIPS, NOSE_TIP
@@ -36,7 +37,7 @@ class Beard(FrameStep):
 
     name: ClassVar[str] = "beard"
     phase: ClassVar[Phase] = Phase.COVER
-    reads: ClassVar[tuple[str, ...]] = ("crop.face", "beard_prob", "landmarks", "coverage")
+    reads: ClassVar[tuple[str, ...]] = ("crop.face", "crop.class_probs", "beard_prob", "landmarks", "coverage")
     writes: ClassVar[tuple[str, ...]] = ("bearded", "coverage")
     history: ClassVar[int] = HISTORY
     settings: Settings = Settings()
@@ -59,17 +60,24 @@ class Beard(FrameStep):
     def _uncovered(self, face: FaceState, beard: float) -> FaceState:
         if beard <= 0:
             return face
-        coverage = face.coverage * (1 - beard * self.grown(face.landmarks, len(face.coverage)))
+        grown = self.grown(face.landmarks, len(face.coverage), face.crop.class_probs)
+        coverage = face.coverage * (1 - beard * grown)
         return replace(face, bearded=beard, coverage=coverage)
 
-    def grown(self, landmarks: np.ndarray, size: int) -> np.ndarray:
-        """Return (size, size) float32 in [0, 1]: where a face of landmarks (66, 2) would have a beard; no lips."""
+    def grown(self, landmarks: np.ndarray, size: int, class_probs: np.ndarray | None = None) -> np.ndarray:
+        """Return (size, size) float32 in [0, 1]: where a face of landmarks (66, 2) would have a beard; no lips.
+
+        A moustache hides where lips begin, and landmarks lie too high: class probabilities (19, P, P) know better.
+        """
         settings = self.settings
         nose = landmarks[list(_WINGS)] + settings.under * (landmarks[NOSE_TIP] - landmarks[_WINGS[1]])
         jaw = landmarks[_EARS]
         cheeks = [(end + wing) / 2 for end, wing in ((jaw[-1], nose[0]), (jaw[0], nose[-1]))]
         beard = polygon(np.vstack([jaw, cheeks[:1], nose, cheeks[1:]]), DRAWN)
-        lips = cv2.dilate(polygon(cv2.convexHull(landmarks[LIPS]), DRAWN), disc(PART_FEATHER * DRAWN))
+        lips = polygon(cv2.convexHull(landmarks[LIPS]), DRAWN)
+        if class_probs is not None:
+            lips = np.minimum(lips, cv2.resize(class_share(class_probs, (MOUTH, *LIP_CLASSES)), (DRAWN, DRAWN)) > 0.5)
+        lips = cv2.dilate(lips, disc(PART_FEATHER * DRAWN))
         soft = feathered(beard, FEATHER) * (1 - feathered(lips, PART_FEATHER))
         return cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR)
 
@@ -80,7 +88,7 @@ class OwnBeard(FaceStep):
 
     name: ClassVar[str] = Beard.name
     phase: ClassVar[Phase] = Phase.FINISH
-    reads: ClassVar[tuple[str, ...]] = ("bearded", "crop.image", "landmarks", "image")
+    reads: ClassVar[tuple[str, ...]] = ("bearded", "crop.image", "crop.class_probs", "landmarks", "image")
     writes: ClassVar[tuple[str, ...]] = ("image",)
     beard: Beard = field(default_factory=Beard)
 
@@ -88,7 +96,7 @@ class OwnBeard(FaceStep):
         """Put it back."""
         if face.bearded <= 0:
             return face
-        share = face.bearded * self.beard.grown(face.landmarks, face.image.shape[0])[..., None]
+        share = face.bearded * self.beard.grown(face.landmarks, face.image.shape[0], face.crop.class_probs)[..., None]
         target = cv2.resize(face.crop.image, face.image.shape[1::-1], interpolation=cv2.INTER_AREA)
         return replace(
             face, image=np.rint(face.image + share * (target.astype(np.float32) - face.image)).astype(np.uint8)
