@@ -80,9 +80,9 @@ class BrowTone(FrameStep):
         share = _soft(band, size) * (face.warped[..., 3] / np.float32(255))
         if (theirs > 0.5).sum() < FEWEST or share.max() == 0:
             return face
-        box, line = around_share(share, 0), line_of(_small(face.crop.image)[band > 0.5])
+        box, line = around_share(share, 0), line_of(_small(face.crop.image)[band > 0.5].astype(np.float32))
         image, target = face.image[box], face.crop.image[box]
-        skin = cv2.resize(self._skin(_small(face.image) @ LUMA), (size, size))[box]
+        skin = cv2.resize(self._skin(_grey(face.image)), (size, size))[box]
         darker = np.maximum(skin - image @ LUMA, 0)[..., None]
         own, bare = (toned(image + part * darker, line, 1.0) for part in (max(1 - gain, 0), 1))
         hairs = _soft(theirs, size)[box][..., None]
@@ -100,15 +100,15 @@ class BrowTone(FrameStep):
 
     def _darkness(self, picture: np.ndarray) -> np.ndarray:
         """Return (DRAWN, DRAWN): by how much pixels are darker than the skin around them, as a share of it."""
-        luma = _small(picture) @ LUMA
-        skin = self._skin(luma)
-        return (skin - luma) / (skin + BLACK)
+        grey = _grey(picture)
+        skin = self._skin(grey)
+        return (skin - grey) / (skin + BLACK)
 
-    def _skin(self, luma: np.ndarray) -> np.ndarray:
-        """Return (DRAWN, DRAWN): brightness without what is dark and no broader than a brow."""
+    def _skin(self, grey: np.ndarray) -> np.ndarray:
+        """Return (DRAWN, DRAWN) float32: brightness, uint8, without what is dark and no broader than a brow."""
         height = self.settings.height
-        closed = cv2.morphologyEx(feathered(luma, PART_FEATHER / 2), cv2.MORPH_CLOSE, disc(height * DRAWN))
-        return feathered(closed, height / 2)
+        closed = cv2.morphologyEx(feathered(grey, PART_FEATHER / 2), cv2.MORPH_CLOSE, disc(height * DRAWN))
+        return feathered(closed.astype(np.float32), height / 2)
 
 
 def _seen(face: FaceState) -> np.ndarray:
@@ -119,8 +119,13 @@ def _seen(face: FaceState) -> np.ndarray:
 
 
 def _small(picture: np.ndarray) -> np.ndarray:
-    """Return a picture at DRAWN pixels a side, float32."""
-    return cv2.resize(picture, (DRAWN, DRAWN), interpolation=cv2.INTER_AREA).astype(np.float32)
+    """Return a picture uint8 at DRAWN pixels a side."""
+    return cv2.resize(picture, (DRAWN, DRAWN), interpolation=cv2.INTER_AREA)
+
+
+def _grey(picture: np.ndarray) -> np.ndarray:
+    """Return the brightness (DRAWN, DRAWN) uint8 of a picture."""
+    return cv2.cvtColor(_small(picture), cv2.COLOR_RGB2GRAY)
 
 
 def _soft(mask: np.ndarray, size: int) -> np.ndarray:
