@@ -189,6 +189,17 @@ def test_a_dry_run_beside_a_run_at_work_is_refused_in_its_words(
     assert said[0] == said[1]
 
 
+def test_a_clip_that_ends_long_before_its_header_says_is_tried_from_its_beginning(
+    tmp_path: Path, portrait: Path, options: Options
+) -> None:
+    """None of the moments spread over 24 seconds holds one of the few pictures that are left."""
+    noise = np.random.default_rng(0).integers(0, 255, (24, 120, 160, 3), np.uint8)
+    clip = write_clip(tmp_path / "broken_off.mkv", list(noise), rate=1)
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 12])
+    told = plan_video(portrait, clip, tmp_path / "out.mkv", options)
+    assert told["estimate"]["from"].startswith(("1 frames", "2 frames"))
+
+
 def test_a_plan_without_a_face_in_the_frames_tried_says_so(
     tmp_path: Path, portrait: Path, wall: Path, options: Options
 ) -> None:

@@ -35,6 +35,17 @@ def test_every_time_is_the_oracles(clip_path: Path) -> None:
         assert [frame.time for frame in clip.frames()] == frame_times(clip_path)
 
 
+def test_a_clip_that_begins_late_lasts_as_long_as_its_pictures(tmp_path: Path) -> None:
+    """Matroska's header says when a file ends, 5 seconds behind how long it lasts: 2 seconds of 25 pictures here."""
+    early = make_clip(tmp_path / "early.mkv", seconds=2)
+    late = tmp_path / "late.mkv"
+    run_ffmpeg("-i", early, "-c", "copy", "-output_ts_offset", "5", late)
+    for path in (early, late):
+        with open_clip(path) as clip:
+            assert (round(clip.duration or 0), clip.frame_count_estimate) == (2, len(list(clip.frames())))
+            assert clip.estimated_frames(Fraction(1), None) == 25
+
+
 def test_irregular_times_are_read_as_they_are(tmp_path: Path) -> None:
     path = make_irregular(tmp_path / "irregular.mp4")
     with open_clip(path) as clip:

@@ -288,7 +288,7 @@ def _moments(clip: Clip, options: Options, count: int) -> list[Fraction]:
 
 
 def _openings(clip: Clip, options: Options, count: int) -> Iterator[Iterator[Frame]]:
-    """Yield the frames from each of evenly spread moments on; raise MediaError where no moment holds a picture."""
+    """Yield the frames from each of evenly spread moments on; from the first on where no moment holds a picture."""
     found = False
     for moment in _moments(clip, options, count):
         frames = clip.frames(moment, options.end)
@@ -297,7 +297,7 @@ def _openings(clip: Clip, options: Options, count: int) -> Iterator[Iterator[Fra
             found = True
             yield chain([first], frames)
     if not found:
-        raise MediaError(f"{clip.path.name}: no picture lies between the start and the end asked for")
+        yield clip.frames(options.start, options.end)
 
 
 def _tile(frame: Frame, swapper: Swapper) -> np.ndarray:

@@ -186,10 +186,17 @@ def frame_rates(stream: VideoStream) -> list[Fraction]:
 
 
 def duration_of(container: InputContainer, stream: VideoStream, time_base: Fraction) -> Fraction | None:
-    """Return the seconds the pictures last, or else the whole file; None where nothing tells."""
+    """Return the seconds the pictures last, or else the whole file; None where nothing tells.
+
+    Matroska's header tells when the file ends by its own clock, which need not begin at 0: FFmpeg's muxer writes that.
+    """
     if stream.duration:
         return stream.duration * time_base
-    return Fraction(container.duration, av.time_base) if container.duration else None
+    if not container.duration:
+        return None
+    begins = container.start_time or 0 if "matroska" in container.format.name.split(",") else 0
+    lasts = container.duration - begins if begins < container.duration else container.duration
+    return Fraction(lasts, av.time_base)
 
 
 @dataclass(frozen=True, slots=True)
