@@ -93,10 +93,14 @@ class InsightDetect:
         return self._settle(bgr, self._with_small(bgr, found, small), weak)
 
     def _whole(self, bgr: np.ndarray, sides: tuple[int, ...], turns: tuple[int, ...]) -> tuple[list[Face], list[Face]]:
-        """Return the faces of the whole picture, and what falls short of the threshold."""
+        """Return the faces of the whole picture, and what falls short of the threshold and stands as one of them does.
+
+        Beside an upright face a tie's knot may look a little like a face upside down.
+        """
         looks = {turn: [self._look(bgr, side, turn) for side in sides] for turn in turns}
         found = surest({turn: once([sure for sure, _ in by_side], []) for turn, by_side in looks.items()})
-        return found, [face for by_side in looks.values() for _, weak in by_side for face in weak]
+        stood = {turn_of(face) for face in found} or set(turns)
+        return found, [face for turn in stood.intersection(turns) for _, weak in looks[turn] for face in weak]
 
     def _with_small(self, bgr: np.ndarray, found: list[Face], in_tiles: list[list[Face]]) -> list[Face]:
         """Return all faces: those whose points jitter in the whole picture, or that it hides, as a tile shows them."""
