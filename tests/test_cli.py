@@ -101,6 +101,11 @@ def test_help_of_identity_save_shows_an_example() -> None:
     assert "faceswap identity save anna.jpg" in faceswap("identity", "save", "--help").stdout
 
 
+@pytest.mark.parametrize(("words", "usage"), [(("batch",), "[INPUT]..."), (("identity", "save"), "{PHOTO}...")])
+def test_help_says_once_that_a_word_may_be_repeated(words: tuple[str, ...], usage: str) -> None:
+    assert f"[OPTIONS] {usage}\n" in faceswap(*words, "--help").stdout
+
+
 def test_help_takes_little_more_work_than_any_program_of_the_same_library() -> None:
     """Counted in processor time, the best of three of each: how fast the machine is must not decide a test."""
     smallest = "import typer; app = typer.Typer(); app.command()(lambda: None); app(['--help'])"

@@ -22,8 +22,8 @@ Sources = Annotated[
         "--source",
         "-s",
         metavar="PATH",
-        help="Photo of the person to put in, me.jpg#2 for the second largest face in it; several photos of one person "
-        "average into one identity.",
+        help="Photo of the person to put in, me.jpg#2 for the second largest face in it, or a .face file of `faceswap "
+        "identity save`; several photos of one person average into one identity.",
     ),
 ]
 Map = Annotated[
@@ -162,7 +162,7 @@ SWAP_FLAGS: dict[str, Flag] = {
     "det_threshold": Flag("Confidence below which a face is ignored, 0..1; without it the detector's own.", float),
     "min_face": Flag("Shorter side in pixels below which a face is ignored.", int),
     "max_turn": Flag(
-        "Degrees a face may be turned aside; what is turned further is left whole, and 90 leaves nothing.", float
+        "Degrees a face may be turned aside; what is turned further is left whole, and with 90 nothing is.", float
     ),
     "shape": Flag("How much of the source's own outline the face gets, 0..1; 0 keeps the target's.", float),
     "mask_blur": Flag(f"Softness of the mask's edge as a share of the face crop, 0..{MOST_BLUR:g}.", float),

@@ -25,7 +25,7 @@ def batch(
     *,
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INPUT...", help="Photos, clips, globs, folders with all in them.", show_default=False),
+        typer.Argument(metavar="INPUT", help="Photos, clips, globs, folders with all in them.", show_default=False),
     ] = None,
     source: Annotated[
         list[Path] | None,

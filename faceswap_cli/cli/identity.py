@@ -23,7 +23,7 @@ def identity() -> None:
 @takes(Options, {name: SWAP_FLAGS[name] for name in NAMES})
 def save(
     *,
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Photos of one person.", show_default=False)],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photos of one person.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.face", help="File to write.")],
     options: Options,
     verbose: Verbose = False,

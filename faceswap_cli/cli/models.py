@@ -20,7 +20,7 @@ GROUPS: dict[str, tuple[models.Kind, ...]] = {
     "What those use": ("encoder", "detector", "parser", "points"),
 }
 
-app = typer.Typer(help="Show, fetch, check and import networks.", rich_markup_mode=None)
+app = typer.Typer(help="Show, fetch, check, import and remove networks.", rich_markup_mode=None)
 
 
 def fetchable_names() -> list[str]:
