@@ -231,6 +231,21 @@ def test_what_a_run_refuses_is_refused_in_the_same_words(
     assert len(set(said)) == 1, said
 
 
+def test_a_report_that_has_no_place_is_refused_before_any_work(
+    tmp_path: Path, portrait: Path, short_clip: Path, options: Options
+) -> None:
+    unplaced = replace(options, report=tmp_path / "no" / "report.json")
+    for act, given in (
+        (plan_image, portrait),
+        (plan_video, short_clip),
+        (swap_image, portrait),
+        (swap_video, short_clip),
+    ):
+        with pytest.raises(OutputError, match="in a folder that exists"):
+            act(portrait, given, tmp_path / f"out{given.suffix}", unplaced)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("kind", ["photo", "clip"])
 def test_a_result_that_is_there_is_a_note_of_a_dry_run_in_the_words_of_the_refusal(
     tmp_path: Path, portrait: Path, short_clip: Path, options: Options, kind: str

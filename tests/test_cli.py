@@ -375,7 +375,39 @@ CASES = {
     "a pack of no networks": ("models import {tmp}", 4, "no ONNX files"),
     "a checkpoint that is none": ("models import {face}", 4, "is a photo or clip, not a checkpoint"),
     "a clip as checkpoint": ("models import {clip}", 4, "is a photo or clip, not a checkpoint"),
-    "a run that is none": ("export {tmp}", 4, "checkpoint|run"),
+    "a run that is none": ("export {tmp}", 4, "give the folder of a run"),
+    "faces of no folder": ("prepare --input {tmp}/no --output {tmp}/aligned", 2, "not a folder"),
+    "a report into nowhere": (
+        "swap-image -s {face} -i {face} --report {tmp}/no/r.json",
+        6,
+        "in a folder",
+    ),
+    "a clip's report into nowhere": (
+        "swap-video -s {face} -i {clip} --report {tmp}/no/r",
+        6,
+        "in a folder",
+    ),
+    "a folder as report": (
+        "swap-image -s {face} -i {face} --report {tmp}",
+        6,
+        "give the name of a file",
+    ),
+    "the source as report": (
+        "swap-image -s {other} -i {face} --report {other} --force",
+        6,
+        "is the input, a source or the output",
+    ),
+    "the result as report": (
+        "swap-video -s {face} -i {clip} --report {tmp}/out.mp4",
+        6,
+        "is the input, a source or the output",
+    ),
+    "a photo as report": ("swap-image -s {face} -i {face} --report {wall}", 6, "and is no report"),
+    "a start beyond counting": (
+        "swap-video -s {face} -i {clip} --start 1e400",
+        5,
+        "no picture lies between",
+    ),
     "a training without a folder": ("train --data {tmp}/no", 2, "not a folder"),
 }
 

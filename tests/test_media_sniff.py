@@ -7,6 +7,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from faceswap_cli.errors import MediaError
+from faceswap_cli.media.reader import open_clip
 from faceswap_cli.media.sniff import kind_of
 
 from .media_oracle import make_clip, run_ffmpeg
@@ -55,6 +56,20 @@ def test_text_is_named_as_text(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(MediaError, match=r"words\.mp4 is a text file"):
         kind_of(path)
+
+
+def test_a_document_is_named_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "photo.pdf"
+    Image.new("RGB", (8, 8)).save(path)
+    with pytest.raises(MediaError, match=r"photo\.pdf is a PDF document"):
+        kind_of(path)
+
+
+def test_uncompressed_pictures_behind_a_line_of_text_are_a_clip(tmp_path: Path) -> None:
+    path = tmp_path / "clip.y4m"
+    path.write_bytes(b"YUV4MPEG2 W64 H64 F25:1 Ip A1:1 C420jpeg\n" + (b"FRAME\n" + b"p" * (64 * 64 * 3 // 2)) * 2)
+    with open_clip(path) as clip:
+        assert len(list(clip.frames())) == 2
 
 
 def test_missing_empty_and_odd_files_are_named(tmp_path: Path) -> None:

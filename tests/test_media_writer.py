@@ -723,12 +723,15 @@ def test_every_container_goes_into_every_other(
 @pytest.mark.parametrize("seconds", ["1", "0.08"])
 @pytest.mark.parametrize("before", [".mkv", ".mp4"])
 @pytest.mark.parametrize("after", [".mkv", ".mp4", ".mov"])
-def test_a_second_track_of_pictures_is_kept(tmp_path: Path, before: str, after: str, seconds: str) -> None:
+def test_a_second_track_of_pictures_is_kept_and_said_to_show_the_old_face(
+    tmp_path: Path, before: str, after: str, seconds: str
+) -> None:
     """Matroska does not tell when pictures that refer ahead are decoded."""
     path, output = tmp_path / f"in{before}", tmp_path / f"out{after}"
     shown = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1", "-f", "lavfi", "-i", f"testsrc=s=64x64:r=25:d={seconds}")
     run_ffmpeg(*shown, "-map", "0", "-map", "1", "-c:v", "libx264", "-bf", "3", "-pix_fmt", "yuv420p", path)
-    assert copy_clip(path, output, **quick()).notes == ()
+    said = "video track 1 is carried as it is: whoever is in it keeps the old face"
+    assert copy_clip(path, output, **quick()).notes == (said,)
     first, second = (
         run_ffmpeg("-i", each, "-map", "0:v:1", "-fps_mode", "passthrough", "-f", "framehash", "-")
         for each in (path, output)

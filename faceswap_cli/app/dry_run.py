@@ -41,7 +41,7 @@ from ..types import Frame, Patch, Swapped
 from .film import given_plan
 from .notes import no_face, told_likeness, told_others
 from .opening import label_for, open_swapper, read_roles
-from .report import SCHEMA_VERSION, Run
+from .report import SCHEMA_VERSION, Run, refuse_report
 from .source_photos import Source, cast_of
 from .swap import recipe_of
 
@@ -73,6 +73,7 @@ def plan_image(
     run = Run(cast_of(source), Path(input), options, began)
     photo = read_photo(run.input)
     target = photo_output_path(photo, Path(output) if output else None, force=True)
+    refuse_report(run, target)
     swapper, tally = open_swapper(run, read_roles(run), label=label_for(photo.frame, options)), Tally()
     swapped = swapper.photo(photo.frame, tally)
     if not swapped.patches:
@@ -109,6 +110,7 @@ def plan_video(
         bundle = find_bundle(options)
         recipe = recipe_of(run.cast, bundle, options, given_plan(run))
         plan = plan_output(clip, Path(output) if output else None, replace(options, force=True), recipe)
+        refuse_report(run, plan.output)
         earlier = look_at_earlier_work(plan)
         swapper = open_swapper(run, roles, bundle, label_for(clip, options))
         open_encoder(plan)

@@ -93,6 +93,24 @@ def network_files(swapper: Swapper) -> dict[str, dict[str, str]]:
     return {name: {"file": path.name, "sha256": sha256_of(path)} for name, path in files.items()}
 
 
+def refuse_report(run: Run, output: Path) -> None:
+    """Raise OutputError, before anything is swapped, where a report has no place or would replace something else."""
+    path = run.options.report
+    if path is None:
+        return
+    if path.resolve() in {each.resolve() for each in (output, run.input, *run.sources)}:
+        raise OutputError(f"report {path} is the input, a source or the output itself: give another name")
+    if path.is_dir() or not path.parent.is_dir():
+        raise OutputError(f"report {path} cannot be written: give the name of a file in a folder that exists")
+    if path.is_file() and not run.options.force and not _may_be_report(path):
+        raise OutputError(f"{path} exists and is no report: use --force to replace it, or another name")
+
+
+def _may_be_report(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(1) in (b"", b"{")
+
+
 def write_report(path: Path, report: dict[str, Any]) -> None:
     """Write the report as JSON; raise OutputError where it cannot be."""
     try:

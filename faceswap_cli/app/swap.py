@@ -35,7 +35,7 @@ from ..store.models import sha256_of
 from .film import bench_of, film_of, given_plan
 from .notes import no_face, told_absent, told_likeness, told_others
 from .opening import label_for, open_swapper, reached, read_roles
-from .report import Run, describe, skipped, write_report
+from .report import Run, describe, refuse_report, skipped, write_report
 from .source_photos import Cast, Source, cast_of, photo_and_face
 
 Progress = Callable[[int, int | None], None]  # frames done, frames in all (None when unknown)
@@ -78,6 +78,7 @@ def into_photo(run: Run, output: str | Path | None, progress: Progress | None, s
     """Do what `swap_image` does, with whatever an earlier swap left on the shelf."""
     photo = read_photo(run.input)
     target = photo_output_path(photo, Path(output) if output else None, run.options.force)
+    refuse_report(run, target)
     seal = _seal(run, target)
     label, tally = label_for(photo.frame, run.options), Tally()
     swapper = open_swapper(run, read_roles(run, shelf), label=label, shelf=shelf)
@@ -120,6 +121,7 @@ def _into_clip(run: Run, output: str | Path | None, progress: Progress | None, s
         bundle, tracks = find_bundle(run.options), given_plan(run)
         recipe = recipe_of(run.cast, bundle, run.options, tracks)
         plan = plan_output(clip, Path(output) if output else None, run.options, recipe)
+        refuse_report(run, plan.output)
         seal = _seal(run, plan.output)
         swapper = open_swapper(run, roles, bundle, label_for(clip, run.options), shelf)
         with ClipWriter(plan) as writer:

@@ -55,6 +55,7 @@ JOINED_FORMATS = frozenset({"mpegts", "mpeg"})
 # Without the exact roundings swscale's RGB is one step of 255 too dark on average, and transparency of YUVA at widths
 # that are no multiple of 8 is undefined in the last columns.
 EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+FURTHEST = 1 << 62  # a pts that no picture reaches and the library's 64 bits hold
 
 # What a picture may carry that no encoder here takes over.
 UNKEPT_SIDE_DATA = {
@@ -184,7 +185,7 @@ class Clip:
     def _pts_at(self, seconds: Fraction) -> int:
         """Give the first pts at or after `seconds` behind the clip's start."""
         exact = (seconds + self.start_time) / self.time_base
-        return -((-exact.numerator) // exact.denominator)
+        return min(-((-exact.numerator) // exact.denominator), FURTHEST)
 
     def _pictures(self, first_pts: int | None) -> Iterator[av.VideoFrame]:
         yield from self._from(self._strictly_increasing(self._read(first_pts)), first_pts)

@@ -20,6 +20,8 @@ PHOTO_SIGNATURES = (
 )  # fmt: skip
 GIF = (b"GIF87a", b"GIF89a")
 PNG = b"\x89PNG\r\n\x1a\n"
+PDF = b"%PDF-"
+Y4M = b"YUV4MPEG2 "  # uncompressed pictures behind a line of text
 NUMBERED_NAME = re.compile(r"(.*?)(\d+)(\.\w+)")
 NETPBM = re.compile(rb"P[1-7fF]\s")
 # Brands of the ISO file format that hold one picture (or several stills), ISO 23008-12.
@@ -44,7 +46,9 @@ def kind_of(path: Path) -> Kind:
         return "clip" if moves(path) else "photo"
     if _is_still(head) or (path.suffix.lower() in TGA_SUFFIXES and _is_tga(head)):
         return "photo"
-    if _looks_like_text(head):
+    if head.startswith(PDF):
+        raise MediaError(f"{path.name} is a PDF document, not a photo or clip: save its picture as a photo")
+    if _looks_like_text(head) and not head.startswith(Y4M):
         raise MediaError(f"{path.name} is a text file, not a photo or clip")
     return "clip"
 

@@ -120,6 +120,8 @@ def _add(out: OutputContainer, stream: Any, plan: WritePlan, cargo: Cargo, way: 
         return False
     cargo.carriers[stream.index] = way.open(out, stream)
     cargo.notes += [way.note] if way.note else []
+    if stream.type == "video":
+        cargo.notes.append(f"video track {stream.index} is carried as it is: whoever is in it keeps the old face")
     return True
 
 

@@ -32,7 +32,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
 def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint; raise WeightsError when it is missing or not one of ours."""
     if not path.is_file():
-        raise WeightsError(f"no checkpoint at {path}: start without --resume")
+        raise WeightsError(f"no checkpoint at {path}: give the folder of a run, or start without --resume")
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return state

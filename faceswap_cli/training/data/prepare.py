@@ -44,6 +44,8 @@ def prepare(
 
     Pictures are looked at in processes, one for each core; the pack is the same whatever their number.
     """
+    if not source.is_dir():
+        raise UsageError(f"{source} is not a folder: --input takes a folder of pictures, one folder per person")
     people, seen = People(source), Seen(_names_in(output))
     taken, total = _drawn(source, people, options.most)
     left = (path for path in taken if people.name(path) not in seen)
