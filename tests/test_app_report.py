@@ -17,6 +17,8 @@ from faceswap_cli.errors import LeftError, NoFaceError
 from faceswap_cli.media.photo import read_photo
 from faceswap_cli.media.reader import open_clip
 from faceswap_cli.pipeline import Swapper
+from faceswap_cli.portrait.five_points import LandmarkedDetect
+from faceswap_cli.portrait.landmarks import LandmarkFinder
 from faceswap_cli.stages.attendance import COVERED, Attendance
 from faceswap_cli.stages.detect import open_detector
 from faceswap_cli.stages.hindsight import LATE, UNMEANT, Left
@@ -156,13 +158,14 @@ def test_likeness_of_a_true_swap_rises_with_the_embedded_networks(data: Path, tm
     result = swap_image(faces / "obama.jpg", faces / "biden.jpg", tmp_path / "out.png", Options(device="cpu"))
     told = result.report["likeness"]
     assert told["after"] > told["before"] + 0.1
-    detector = open_detector(None, Options(device="cpu"))
+    landmarks = LandmarkFinder(open_network(locate("points"), "cpu"), entry("points"))
+    detector = LandmarkedDetect(open_detector(None, Options(device="cpu")), landmarks)
     encoder = Encoder(open_network(locate("encoder"), "cpu"), entry("encoder"), "arcface", 112)
     before, after, source = (
         read_photo(path).frame.rgb for path in (faces / "biden.jpg", result.output, faces / "obama.jpg")
     )
-    wanted = encoder.embed(source, detector.detect(source)[0])
-    assert float(wanted @ encoder.embed(after, detector.detect(before)[0])) == pytest.approx(told["after"], abs=0.01)
+    wanted = encoder.embed(source, detector.search(source)[0])
+    assert float(wanted @ encoder.embed(after, detector.search(before)[0])) == pytest.approx(told["after"], abs=0.01)
 
 
 def test_faces_are_skipped_for_a_reason(
