@@ -100,10 +100,16 @@ def test_light_that_grows_begins_none() -> None:
     assert shots(melting(HERE, 0.6 * HERE + 90, 9)) == [0] * 27
 
 
+def checks(level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Two pictures of a grey of 100 and one that much lighter, with squares of 10 levels up and down that differ."""
+    rows, columns = (np.mgrid[:90, :160] // np.array([15, 20])[:, None, None]) % 2 * 20.0 - 10
+    return (100 + np.dstack([rows] * 3)), (100 + level + np.dstack([columns] * 3))
+
+
 def test_a_dissolve_changes_the_picture_by_more_than_22_levels_and_takes_three_frames() -> None:
-    assert shots(melting(*flat(100, 121), 3)) == [0] * 21
-    assert shots(melting(*flat(100, 123), 3))[-1] == 1
-    assert shots(melting(*flat(100, 123), 2)) == [0] * 20
+    assert shots(melting(*checks(21), 3)) == [0] * 21
+    assert shots(melting(*checks(23), 3))[-1] == 1
+    assert shots(melting(*checks(23), 2)) == [0] * 20
 
 
 def flat(*levels: float) -> list[np.ndarray]:
