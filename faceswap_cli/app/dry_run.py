@@ -297,7 +297,7 @@ def _openings(clip: Clip, options: Options, count: int) -> Iterator[Iterator[Fra
             found = True
             yield chain([first], frames)
     if not found:
-        raise MediaError(f"{clip.path.name}: no picture lies between the start and the end asked for")
+        raise clip.nothing_shown(options.start, options.end)
 
 
 def _tile(frame: Frame, swapper: Swapper) -> np.ndarray:
