@@ -33,10 +33,24 @@ from faceswap_cli.stages.watch import Watch
 from faceswap_cli.types import Face, Frame
 
 from .conftest import write_clip
-from .crowd import COVERED, CUT, NAMES, RATE, There, crowd, lies_on, people, right_share, switches, wrong_faces
+from .crowd import (
+    FAST,
+    RATE,
+    TURNING,
+    USUAL,
+    Script,
+    There,
+    crowd,
+    lies_on,
+    people,
+    right_share,
+    switches,
+    wrong_faces,
+)
 
 pytestmark = pytest.mark.usefixtures("kept_looks")
 OPTIONS = Options(device="cpu", threads=1)
+NAMES, CUT, COVERED = sorted(USUAL.ways), USUAL.cut, USUAL.board[:2]
 
 
 @cache
@@ -51,7 +65,7 @@ class Scene:
 
     folder: Path
     clip: Path
-    truth: list[dict[str, There]]
+    truth: list[list[There]]
     sightings: list[tuple[Frame, list[Face]]]
     detector: Detect
     photos: dict[str, list[Path]]
@@ -63,7 +77,7 @@ class Scene:
 
     def _name(self, place: np.ndarray) -> str:
         face = Face(place[1:], np.zeros((5, 2), np.float32), 1.0)
-        return str(lies_on(face, self.truth[round(place[0] * RATE)]))
+        return lies_on(face, self.truth[round(place[0] * RATE)])[0]
 
     def followed(self, names: list[str], with_people: bool = True) -> list[Located]:
         """Follow the people that are named, each in a role of its own."""
@@ -134,6 +148,24 @@ def test_who_is_not_found_for_a_while_has_their_face_all_the_same(scene: Scene, 
     assert wrong_faces(located, scene.truth, list(NAMES)) == 0
     covered = {each.frame.index for each in located if not any(face.role == 1 for face in each.faces)}
     assert set(range(*COVERED)) <= covered, "a board stands before Ben"
+
+
+@pytest.mark.parametrize("script", [FAST, TURNING], ids=["fast", "turning"])
+def test_nobody_is_taken_for_another_when_two_pairs_cross_at_once_or_people_turn_over(
+    script: Script, data: Path
+) -> None:
+    """Two flashes, and a dissolve in place, after which one kept another's face; two change places behind a board."""
+    pictures, truth = crowd(data, script)
+    names, detector = sorted(script.ways), open_detector(None, OPTIONS)
+    watch = Watch(detector)
+    frames = [Frame(rgb, index, index, Fraction(1, RATE)) for index, rgb in enumerate(pictures)]
+    photos = [f"like:{shown[1]}" for shown in people(data, script).values()]
+    cast, _ = find_cast(photos, OPTIONS, None, opened().encoder, detector)
+    sightings = [(frame, watch.find(frame.rgb)) for frame in frames]
+    located = list(Track(1, cast.wanted, cast.recogniser).follow(sightings))
+    assert right_share(located, truth, names) >= 0.99
+    assert wrong_faces(located, truth, names) == 0
+    assert switches(located, truth) == 0
 
 
 def test_only_who_is_named_is_swapped_and_everybody_but_who_is_spared(scene: Scene) -> None:

@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from insightface.app.common import Face as InsightFace
+from insightface.model_zoo.attribute import Attribute
 from onnx import TensorProto, helper
+from onnxruntime import InferenceSession
 
 from faceswap_cli.evaluation.age_gender import Guess, open_age_gender
+from faceswap_cli.media.photo import read_photo
 from faceswap_cli.options import Options
 from faceswap_cli.types import Face
 from tests.warm import faceswap
@@ -67,6 +71,19 @@ def test_a_square_around_the_face_is_seen_that_is_half_as_large_again(tmp_path: 
         rgb[:, left : left + 30, 2] = 228
         # what is seen goes from 40 to 160
         assert guess(tmp_path, rgb, (80, 60, 120, 140)).age == pytest.approx(100 * (0.5 + 100 * share) / 128, abs=1)
+
+
+@pytest.mark.parametrize("normalises", [True, False])
+def test_insightface_shown_the_same_network_guesses_the_same(normalises: bool, portrait: Path, tmp_path: Path) -> None:
+    """Of boxes small and large, square and not, over the picture's edge too; its own class opens and reads the file."""
+    path, rgb = write_network(tmp_path / "genderage.onnx", normalises=normalises), read_photo(portrait).frame.rgb
+    reference = Attribute(str(path), InferenceSession(str(path), providers=["CPUExecutionProvider"]))
+    assert reference.taskname == "genderage"
+    bgr, boxes = np.ascontiguousarray(rgb[..., ::-1]), np.random.default_rng(2).uniform(-20, 260, (8, 4))
+    for x, y, width, height in boxes:
+        box = x, y, x + abs(width) + 20, y + abs(height) + 20
+        gender, age = reference.get(bgr, InsightFace(bbox=np.float32(box)))
+        assert guess(tmp_path, rgb, box) == Guess(age, ("female", "male")[gender])
 
 
 def test_the_embedded_pack_and_one_without_such_a_network_guess_nothing(tmp_path: Path) -> None:

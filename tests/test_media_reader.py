@@ -118,9 +118,14 @@ def test_a_part_holds_the_frames_from_start_up_to_but_not_at_end(clip_path: Path
     assert [frame.index for frame in part] == list(range(10))
 
 
-def test_a_part_without_pictures_is_an_error(clip_path: Path) -> None:
-    with open_clip(clip_path) as clip, pytest.raises(MediaError, match="no picture"):
-        list(clip.frames(start=Fraction(100)))
+@pytest.mark.parametrize(
+    ("start", "end", "asked"), [("100", None, "start 100 s"), ("0.01", "0.03", "start 0.01 s, end 0.03 s")]
+)
+def test_a_part_without_pictures_is_an_error(clip_path: Path, start: str, end: str | None, asked: str) -> None:
+    """Behind the clip's end, and between two of its frames."""
+    told = rf"no picture lies within {asked}: it lasts about 2\.00 s"
+    with open_clip(clip_path) as clip, pytest.raises(MediaError, match=told):
+        list(clip.frames(start=Fraction(start), end=None if end is None else Fraction(end)))
 
 
 def test_a_clip_describes_itself(clip_path: Path) -> None:

@@ -135,6 +135,7 @@ def test_those_swapped_come_with_the_largest_first(path: Path, heading: Heading)
     assert [each.track for each in next(plan.frames()).chosen] == [2, 1, 0]
 
 
+ZOE = {"name": "zoe", "tracks": [7, 8], "swap": True, "source": 0}
 HOLES: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda record: record["frames"].pop(1), "frame 1: its number is 2"),
     (lambda record: record["frames"].pop(), "its end: it has 2 frames, and frame_count is 3"),
@@ -152,6 +153,8 @@ HOLES: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda record: record["people"][0].update(source=2), "source of t0 is 2"),
     (lambda record: record["people"][0].update(tracks=0), "tracks of t0 are 0"),
     (lambda record: record["people"][2].update(swap=True), "frame 0: t2 is to be swapped, but no source"),
+    (lambda record: record["people"].append(ZOE), r"its end: zoe is .* in no frame \(tracks: 7, 8\)"),
+    (lambda record: record["people"].append(ZOE | {"tracks": []}), r"its end: zoe is .* \(tracks: none\)"),
     (lambda record: record.pop("people"), "it lacks 'people'"),
     (lambda record: record.update(version=2), "of version 2, 1 is read here"),
     (lambda record: record.update(format="x"), "no plan of tracks"),
@@ -167,6 +170,11 @@ def test_a_hole_is_said_in_one_line(
     with pytest.raises(UsageError, match=line) as error:
         read_plan(edited(path, edit), heading)
     assert "\n" not in str(error.value)
+
+
+def test_somebody_who_is_in_no_frame_may_be_listed_where_they_are_not_swapped(path: Path, heading: Heading) -> None:
+    plan = read_plan(edited(path, lambda record: record["people"].append(ZOE | {"swap": False})), heading)
+    assert [person.name for person in plan.people][-1] == "zoe"
 
 
 def test_every_cut_off_plan_is_refused(path: Path, heading: Heading) -> None:

@@ -1,4 +1,4 @@
-"""Shots: a cut begins one; a flash, a fade, a change of light and a moving camera do not."""
+"""Shots: a cut or a dissolve begins one; a flash, a fade, a change of light and a moving camera do not."""
 
 from fractions import Fraction
 
@@ -56,6 +56,60 @@ def test_frames_come_out_whole_and_in_order() -> None:
     assert [(frame.index, faces) for _, frame, faces in Shots().of((f, [f]) for f in frames)] == [
         (frame.index, [frame]) for frame in frames
     ]
+
+
+def smooth(width: int) -> np.ndarray:
+    """A picture that changes little from one pixel to the next: (90, width, 3)."""
+    return cv2.resize(DRAW.integers(0, 255, (4, width // 20, 3)).astype(np.float32), (width, 90))
+
+
+def melting(one: np.ndarray, other: np.ndarray, length: int) -> list[np.ndarray]:
+    """Nine pictures of one, so many mixtures with ever more of the other, and nine of that."""
+    shares = np.arange(1, length + 1) / (length + 1)
+    return [one] * 9 + [(1 - share) * one + share * other for share in shares] + [other] * 9
+
+
+@pytest.mark.parametrize("length", [4, 10, 25])
+def test_a_dissolve_begins_a_shot_where_it_ends(length: int) -> None:
+    told = shots(melting(HERE, THERE, length))
+    begun = told.index(1)
+    assert told == [0] * begun + [1] * (len(told) - begun)
+    assert 0.84 < (begun - 8) / (length + 1) <= 1, "the share of the second picture there"
+
+
+def test_a_picture_that_comes_and_goes_before_it_stays_begins_none() -> None:
+    assert (
+        shots([(1 - share) * HERE + share * THERE for share in [0] * 9 + [0.3, 0.6, 0.3, 0.6, 0.9] + [1] * 9])
+        == [0] * 23
+    )
+
+
+def test_a_dissolve_of_pictures_that_move_is_told_too() -> None:
+    """By a pixel a frame, the one to the left, the other to the right."""
+    one, other, shares = smooth(240), smooth(240), np.clip((np.arange(27) - 8) / 10, 0, 1)
+    told = shots([(1 - s) * one[:, k : k + 160] + s * other[:, 40 - k : 200 - k] for k, s in enumerate(shares)])
+    assert (told[0], told[-1], len(set(told))) == (0, 1, 2)
+
+
+def test_a_camera_that_moves_slowly_begins_none() -> None:
+    wide = smooth(360)
+    assert shots([wide[:, 3 * k : 3 * k + 160] for k in range(60)]) == [0] * 60
+
+
+def test_light_that_grows_begins_none() -> None:
+    assert shots(melting(HERE, 0.6 * HERE + 90, 9)) == [0] * 27
+
+
+def checks(level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Two pictures of a grey of 100 and one that much lighter, with squares of 10 levels up and down that differ."""
+    rows, columns = (np.mgrid[:90, :160] // np.array([15, 20])[:, None, None]) % 2 * 20.0 - 10
+    return (100 + np.dstack([rows] * 3)), (100 + level + np.dstack([columns] * 3))
+
+
+def test_a_dissolve_changes_the_picture_by_more_than_22_levels_and_takes_three_frames() -> None:
+    assert shots(melting(*checks(21), 3)) == [0] * 21
+    assert shots(melting(*checks(23), 3))[-1] == 1
+    assert shots(melting(*checks(23), 2)) == [0] * 20
 
 
 def flat(*levels: float) -> list[np.ndarray]:

@@ -74,6 +74,13 @@ def test_a_long_gap_stays_empty() -> None:
     assert [len(each.faces) for each in follow(sightings)] == [1] * 10 + [0] * 5 + [1] * 9
 
 
+@pytest.mark.parametrize(("passing", "found"), [(30, 1), (90, 2)])
+def test_a_gap_stays_empty_where_another_face_was_found(passing: int, found: int) -> None:
+    """Who passes before somebody of 10 to 110 is at 30 to 130, or at 90 to 190, when they are not found."""
+    sightings = [[face(passing + 100 - 10.0 * index)] + [face(10)] * (index != 10) for index in range(24)]
+    assert [len(each.faces) for each in follow(sightings, None)] == [2] * 10 + [found] + [2] * 13
+
+
 def test_a_gap_over_a_cut_stays_empty() -> None:
     sightings = [[] if 10 <= index < 12 else [face(10)] for index in range(20)]
     located = follow(sightings, levels=[40] * 11 + [160] * 9)

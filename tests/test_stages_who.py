@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from faceswap_cli.errors import NoFaceError, UsageError
+from faceswap_cli.media.face_file import write_face_file
 from faceswap_cli.media.people_file import People, Person, Sighting
 from faceswap_cli.options import PLACES, Options, Who
 from faceswap_cli.stages.cast import Cast, find_cast
@@ -17,7 +18,7 @@ from faceswap_cli.stages.identity import Encoder
 from faceswap_cli.stages.places import in_order
 from faceswap_cli.stages.track import Located, Track
 from faceswap_cli.stages.who import MOST_VIEWS, Known, Recogniser, Wanted
-from faceswap_cli.types import Face
+from faceswap_cli.types import Face, Identity, KnownFace
 from tests.test_stages_track import face, frame
 
 ANNA = np.array([1, 0], np.float32)
@@ -354,6 +355,17 @@ def test_who_is_shown_by_a_photo_is_its_largest_face_and_looked_for_once(photo: 
 def test_a_photo_without_a_face_says_nobody(photo: Path) -> None:
     with pytest.raises(NoFaceError, match=r"no face found in anna\.png"):
         find_cast([f"like:{photo}"], Options(), None, BySize(), Finding())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("space", "asked"), [("ours", []), ("another", [40])])
+def test_a_saved_source_may_say_who_is_meant(space: str, asked: list[int], tmp_path: Path) -> None:
+    """By its identity where the encoder is the same; its portrait, of a face 40 wide, says it to another."""
+    known = KnownFace(face(10, 10, 40), Identity(ANNA, space))
+    write_face_file(tmp_path / "anna.face", np.zeros((90, 160, 3), np.uint8), known, [])
+    encoder = InSpace(w40=[0.6], w20=[0.9])
+    cast, _ = find_cast([f"like:{tmp_path / 'anna.face'}"], Options(), None, encoder, Finding())  # type: ignore[arg-type]
+    assert encoder.asked == asked
+    assert cast.of_photo(np.zeros((90, 160, 3), np.uint8), [face(0, 0, 20)]) == {0: 0}
 
 
 @pytest.mark.parametrize(("space", "roles_given"), [("ours", {0: 0}), ("another", {})])

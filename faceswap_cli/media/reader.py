@@ -152,11 +152,17 @@ class Clip:
         turner = _Turner(self)
         for picture in self._pictures(first_pts):
             if end_pts is not None and pts_of(picture) >= end_pts:
-                return
+                break
             yield turner.frame(picture, index)
             index += 1
         if index == 0:
-            raise MediaError(f"{self.path.name}: no picture lies between the start and the end asked for")
+            raise self.nothing_shown(start, end)
+
+    def nothing_shown(self, start: Fraction | None, end: Fraction | None) -> MediaError:
+        """Return what says that no picture lies between two times, in seconds."""
+        asked = [f"{name} {float(at):g} s" for name, at in (("start", start), ("end", end)) if at is not None]
+        lasts = f": it lasts about {float(self.duration):.2f} s" if self.duration else ""
+        return MediaError(f"{self.path.name}: no picture lies within {', '.join(asked) or 'it'}{lasts}")
 
     def close(self) -> None:
         """End every reading of frames at its next frame; each closes its own file, in the thread it runs in."""

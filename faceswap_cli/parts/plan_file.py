@@ -189,6 +189,7 @@ class _Reading:
         self.place = "its end"
         if self._count != self._head["frame_count"]:
             raise ValueError(f"it has {self._count} frames, and frame_count is {self._head['frame_count']!r}")
+        check.end()
         damage, said = tuple(map(str, self._head["damage"])), self._head["digest"]
         self._digest.update(_decided(check.people))
         digest = self._digest.hexdigest()
@@ -248,6 +249,7 @@ class _Check:
         self.people, self._sources = people, sources
         self._decisions = Decisions(people)
         self._known = {track for person in people for track in person.tracks}
+        self._seen: set[int] = set()
         self._last: int | None = None
 
     def frame(self, record: dict[str, Any], number: int) -> None:
@@ -271,6 +273,14 @@ class _Check:
         strangers = set(tracks) - self._known
         if strangers:
             raise ValueError(f"track {min(strangers)} is nobody's among the people")
+        self._seen.update(tracks)
+
+    def end(self) -> None:
+        """Raise ValueError, all frames known, for somebody to be swapped who is in none of them."""
+        for person in self.people:
+            if person.swap and self._seen.isdisjoint(person.tracks):
+                tracks = ", ".join(map(str, person.tracks)) or "none"
+                raise ValueError(f"{person.name} is to be swapped and in no frame (tracks: {tracks})")
 
 
 def is_number(value: object, below: int | None = None) -> bool:

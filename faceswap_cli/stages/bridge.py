@@ -4,7 +4,7 @@ Its points go on as the corners in it move from one frame to the next (optical f
 back), for up to a second, while it looks as it was seen last and a parser says that a face is there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -71,7 +71,7 @@ class Bridge(Resumable):
             for number, face in before[2].items():
                 if number not in found and self._may(number, now):
                     moved = self._moved(number, face, (before[0].rgb, frame.rgb))
-                    if moved is not None and not _is_taken(moved, (*found.values(), *carried.values())):
+                    if moved is not None and not is_taken(moved, (*found.values(), *carried.values())):
                         carried[number] = moved
         self._before = (frame, shot, {**found, **carried})
         return carried
@@ -157,5 +157,6 @@ def _motion(one: np.ndarray, other: np.ndarray, box: np.ndarray) -> np.ndarray |
     return motion if 1 / _GROWTH < growth < _GROWTH else None
 
 
-def _is_taken(face: Face, others: tuple[Face, ...]) -> bool:
+def is_taken(face: Face, others: Iterable[Face]) -> bool:
+    """Tell whether a face that was not found would lie on another one, which was."""
     return any(overlap(face, other) > _TAKEN for other in others)

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import NoFaceError, UsageError
+from ..media.face_file import is_face_file, read_face_file
 from ..media.people_file import People
 from ..media.photo import read_photo
 from ..options import Options, Who, read_who
 from ..types import Face, Frame, Role, SourcePhoto
 from .detect import Detect
-from .identity import Encoder, find_faces
+from .identity import Encoder, embedding_of, find_faces, look_at
 from .places import in_order
 from .who import Known, Recogniser, Wanted
 
@@ -108,6 +109,8 @@ class _Named:
         return Known(self._people.persons[number].embedding if is_ours else None, number)
 
     def _shown(self, photo: Path) -> np.ndarray:
+        if is_face_file(photo):
+            return embedding_of(look_at(read_face_file(photo), self._detect), self._encoder)
         rgb, faces = find_faces(read_photo(photo).frame.rgb, self._detect)
         if not faces:
             raise NoFaceError(f"no face found in {photo.name}, which is to say who is meant: give a portrait of them")

@@ -66,7 +66,7 @@ def find_sources(photos: Sequence[SourcePhoto | Frame], detect: Detect) -> tuple
 
     Raises NoFaceError when a photo shows no face, UsageError where one has fewer faces than were counted on.
     """
-    seen = [_look_at(photo, detect) for photo in _named(photos)]
+    seen = [look_at(photo, detect) for photo in _named(photos)]
     return seen, [note for each in seen for note in _told_others(each)]
 
 
@@ -75,12 +75,12 @@ def identify(seen: list[SeenPhoto], encoder: Encoder, one_person: bool = True) -
 
     Raises UsageError, with `one_person`, where the photos look like different people.
     """
-    embeddings = [_embedding(each, encoder) for each in seen]
+    embeddings = [embedding_of(each, encoder) for each in seen]
     notes = _check_people(seen, embeddings, encoder) if one_person else []
     return Identity(_unit(np.mean(embeddings, axis=0)), encoder.space), notes
 
 
-def _embedding(seen: SeenPhoto, encoder: Encoder) -> np.ndarray:
+def embedding_of(seen: SeenPhoto, encoder: Encoder) -> np.ndarray:
     """Return who a photo shows: what is known of it, where that is of the same encoder."""
     known = seen.photo.known
     if known is not None and known.identity.space == encoder.space:
@@ -96,8 +96,8 @@ def _named(photos: Sequence[SourcePhoto | Frame]) -> list[SourcePhoto]:
     ]
 
 
-def _look_at(photo: SourcePhoto, detect: Detect) -> SeenPhoto:
-    """Find the face meant in a photo."""
+def look_at(photo: SourcePhoto, detect: Detect) -> SeenPhoto:
+    """Find the face meant in a photo; a saved source says where it is. Raises as `find_sources` does."""
     if photo.known is not None and photo.face in (None, 1):
         return SeenPhoto(photo, photo.frame.rgb, [photo.known.face])
     rgb, faces = find_faces(photo.frame.rgb, detect)

@@ -2,7 +2,8 @@
 
 A cut changes the whole picture at once and for good. A flash does so too, but the picture before it is back after a few
 frames, or is seen through it; a moving camera changes every frame alike. So frames wait until those after them are
-known. Fades and dissolves are no cuts: whom they bring in is new, and tracking notices that by itself.
+known. A dissolve begins a shot where it ends: a face that melts into another's would keep its track. A fade is no cut:
+whom it brings in is new, and tracking notices that by itself.
 """
 
 from collections import deque
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 
 from ..types import Face, Frame
+from . import dissolve
 from .state import Resumable
 
 FLASH = 3  # frames that a flash lasts at most, and that come out behind
@@ -28,7 +30,7 @@ _THUMBNAIL = (32, 18)
 class Shots(Resumable):
     """Count the shots of frames, from 0, once a few ahead are known."""
 
-    kept: ClassVar[tuple[str, ...]] = ("_waiting", "_thumbnails", "_position", "_shot", "_changes")
+    kept: ClassVar[tuple[str, ...]] = ("_waiting", "_thumbnails", "_position", "_shot", "_changes", "_past")
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[Frame, Sequence[Face]]] = deque()
@@ -36,6 +38,9 @@ class Shots(Resumable):
         self._position = 0  # of the next one among them
         self._shot = 0
         self._changes: deque[float] = deque(maxlen=_USUAL)
+        self._past: deque[np.ndarray] = deque(
+            maxlen=dissolve.LONGEST
+        )  # smaller still, of this shot, before the next one
 
     def of(self, sightings: Iterable[tuple[Frame, Sequence[Face]]]) -> Iterator[tuple[int, Frame, Sequence[Face]]]:
         """Yield frames and faces with the number of their shot, FLASH frames behind."""
@@ -55,8 +60,11 @@ class Shots(Resumable):
 
     def _next(self) -> int:
         """Return the shot of the next frame."""
-        if self._position > 0 and self._begins():
+        small = [_halved(self._thumbnails[at]) for at in (self._position, -1)]
+        if self._position > 0 and (self._begins() or dissolve.is_over(list(self._past), *small)):
             self._shot += 1
+            self._past.clear()
+        self._past.append(small[0])
         self._position += 1
         while self._position > FLASH + 1:
             self._thumbnails.popleft()
@@ -76,6 +84,12 @@ class Shots(Resumable):
             for after in known[now : now + FLASH + 1 - back]
         ]
         return not any(_same_scene(*pair) for pair in around)
+
+
+def _halved(thumbnail: np.ndarray) -> np.ndarray:
+    height, width, channels = thumbnail.shape
+    means = thumbnail.reshape(height // 2, 2, width // 2, 2, channels).mean(axis=(1, 3))
+    return np.rint(means).astype(np.uint8)
 
 
 def _change(one: np.ndarray, other: np.ndarray) -> float:

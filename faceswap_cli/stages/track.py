@@ -16,7 +16,7 @@ import numpy as np
 
 from ..types import Face, Frame
 from .appearance import alike, look_of
-from .bridge import Bridge, Consent
+from .bridge import Bridge, Consent, is_taken
 from .casting import Casting
 from .choice import Moment
 from .numbering import Numbering
@@ -137,7 +137,7 @@ class Track(Resumable):
                 share = (moment.seconds - before.seconds) / (last.seconds - before.seconds)
                 between = _between(before.faces[number], face, share)
                 look = look_of(moment.frame.rgb, between)
-                if max(alike(look, each) for each in known) >= _SEEN:
+                if max(alike(look, each) for each in known) >= _SEEN and not is_taken(between, moment.faces.values()):
                     moment.faces[number] = between
 
 
