@@ -56,7 +56,7 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="numbers, such as beard.under; all without one")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="numbers, such as beard.sure; all without one")
     parser.add_argument("--pairs", type=int, default=6, help="photos swapped into other people's")
     folder = Path(tempfile.gettempdir()) / "faceswap-retune"
     parser.add_argument("--output", type=Path, default=folder, help="folder for the swaps; those there are used again")

@@ -2,7 +2,7 @@
 
 A number is a default of a class's field, a constant, or how many frames a step looks back, in a file of `portrait/` or
 in `stages/glasses.py`, `mask.py`, `soft.py` and `visible.py`. It is called by its file and name: `geometry.BROWS_UP`,
-`beard.under`; by its class too where that is not `Settings`: `own_lips.PaintSettings.depth`. The record says of each
+`beard.sure`; by its class too where that is not `Settings`: `own_lips.PaintSettings.depth`. The record says of each
 whether it was chosen, and how; that nobody wrote down how; or from what it follows.
 """
 

@@ -58,11 +58,11 @@ def whole(image: np.ndarray) -> tuple[Crop, np.ndarray]:
 
 @pytest.mark.parametrize("own", [0.0, 2.0])
 def test_the_pores_of_a_close_up_are_grain_too(own: float) -> None:
-    """In a crop of 448 there are octaves of 1.2, 2.4 and 4.8 pixels; the first alone sees a third of such pores."""
+    """In a crop of 448 there are octaves of 1.2, 2.5 and 4.9 pixels; the first alone sees a third of such pores."""
     crop, covered = whole(pores(5.0, 2.0))
     result = Grain().grained(pores(own, 2.0, seed=1), crop, covered)
     assert 3.2 < float(result[40:-40, 40:-40, 1].std()) < 4.2
-    finest = replaced(broad=0.004).grained(pores(0.0, 2.0), crop, covered)
+    finest = replaced(broad=0.0027).grained(pores(0.0, 2.0), crop, covered)
     assert float(finest[40:-40, 40:-40, 1].std()) < 2.2
 
 
@@ -73,13 +73,13 @@ def test_blotches_that_the_film_has_not_become_fainter() -> None:
 
 
 def test_what_is_broader_than_grain_stays() -> None:
-    """Shading of a deviation of 20 pixels has no part in octaves up to 4.8."""
+    """Shading of a deviation of 20 pixels has no part in octaves up to 4.9."""
     image = pores(0.0, 1.0)
     result = Grain().grained(image, *whole(pores(5.0, 20.0)))
     assert np.abs(result.astype(int) - image).max() <= 1
 
 
-@pytest.mark.parametrize(("side", "count"), [(100, 0), (120, 1), (224, 2), (448, 3)])
+@pytest.mark.parametrize(("side", "count"), [(90, 0), (100, 1), (224, 2), (448, 3)])
 def test_smaller_crops_have_fewer_octaves(side: int, count: int) -> None:
     """Up to 0.011 of the side: 2.46 pixels of 224, two octaves; 4.93 pixels of 448, three."""
     target, swapped, sure = pores(5.0, 2.0)[..., 1], pores(0.0, 2.0)[..., 1], np.full((448, 448), 255, np.uint8)
@@ -110,7 +110,9 @@ def test_skin_loses_the_grain_that_its_film_has_not() -> None:
 
 def test_a_clean_film_stays_clean() -> None:
     image = picture(0.0)
-    assert Grain().grained(image, crop_of(picture(0.4)), warped()) is image
+    assert Grain().grained(image, crop_of(image), warped()) is image
+    result = Grain().grained(image, crop_of(picture(0.4)), warped())
+    assert grain_of(result) < 0.5
 
 
 def test_the_lines_of_the_target_do_not_come_along() -> None:

@@ -23,7 +23,7 @@ from faceswap_cli.types import TURNED, Crop, Face
 from .test_portrait_geometry import seen, turned
 
 NOBODY = Portrait(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), np.float32), np.zeros((66, 2), np.float32))
-STEP = MaxTurn(Settings(most=48.0, fade=4.0))
+STEP = MaxTurn(Settings(most=48.0))
 
 
 def face(yaw: float, track: int = 0) -> FaceState:
@@ -43,8 +43,10 @@ def test_in_a_photo_a_face_is_swapped_up_to_the_limit_and_whole(yaw: float, opac
     assert STEP.over([face(yaw)], None)[0].opacity == opacity
 
 
-@pytest.mark.parametrize(("yaw", "opacity"), [(45, 1), (46, 1), (47, 0.75), (48, 0.5), (49, 0.25), (50, 0), (52, 0)])
-def test_in_a_clip_a_swap_fades_around_the_limit(yaw: float, opacity: float) -> None:
+@pytest.mark.parametrize(
+    ("yaw", "opacity"), [(45, 1), (45.6, 1), (46.8, 0.75), (48, 0.5), (49.2, 0.25), (50.4, 0), (52, 0)]
+)
+def test_in_a_clip_a_swap_fades_around_the_limit_over_a_tenth_of_it(yaw: float, opacity: float) -> None:
     assert seen_of([yaw])[-1] == pytest.approx(opacity, abs=0.01)
 
 
@@ -56,7 +58,7 @@ def test_a_head_that_trembles_at_the_limit_does_not_blink() -> None:
 
 
 def test_a_head_that_turns_away_and_back_fades_out_once_and_in_once() -> None:
-    """Two degrees a frame: from 46 to 50 in three frames, by the mean of six."""
+    """Two degrees a frame: from 45.6 to 50.4 in three frames, by the mean of six."""
     opacity = seen_of([*range(30, 62, 2), *range(60, 28, -2)])
     steps = np.diff(opacity)
     lowest = int(np.argmin(opacity))

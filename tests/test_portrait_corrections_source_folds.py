@@ -46,16 +46,6 @@ def test_a_fold_takes_the_colour_of_the_skin_beside_it() -> None:
     assert (result.astype(int) >= image.astype(int) - 1).all()
 
 
-def test_of_a_sharp_fold_no_line_is_left_and_skin_is_as_rough_as_around() -> None:
-    image, where = folded(face())
-    line = where & ~np.roll(where, 1, axis=1)  # a column of it
-    middle = line & np.roll(line, 6, axis=0) & np.roll(line, -6, axis=0)
-    image[line] = np.multiply(skin()[line], 0.45)
-    result = SmoothFolds().smoothed(image, face())[..., 0].astype(float)
-    assert result[middle].mean() > SKIN[0] - 20
-    assert result[middle].std() > 0.5
-
-
 def test_what_lies_elsewhere_stays_as_it_is() -> None:
     image = skin()
     image[40:44, 60:90] = SHADE  # a brow

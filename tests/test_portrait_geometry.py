@@ -214,11 +214,11 @@ def test_a_side_turned_away_counts_less_from_a_tenth_of_a_radian_and_nothing_fro
         np.testing.assert_allclose(visible(Pose(1.0, np.zeros(2), np.array([-yaw, 0, 0])))[MIRRORED], seen_so)
 
 
-def test_the_usual_shape_is_a_mean_weighed_by_tukey_up_to_three_usual_distances() -> None:
-    """Around 0 the usual distance is 0.1: at 0.1 the weight is (1 - 1/9)^2, at 0.2 (1 - 4/9)^2, at 0.4 none."""
-    near, far = (1 - 1 / 9) ** 2, (1 - 4 / 9) ** 2
-    shapes = [np.full((38, 2), value) for value in (0.0, 0.1, -0.1, 0.2, -0.4)]
-    np.testing.assert_allclose(usual_shape(shapes), 0.2 * far / (1 + 2 * near + far))
+def test_the_usual_shape_is_a_mean_with_the_weights_that_tukey_gives_normal_ones() -> None:
+    """Around 0 the usual distance is 0.1, the deviation 0.1 / 0.6745; from 4.685 of them, 0.695, on none counts."""
+    near, far = (1 - (0.1 / 0.6946) ** 2) ** 2, (1 - (0.2 / 0.6946) ** 2) ** 2
+    shapes = [np.full((38, 2), value) for value in (0.0, 0.1, -0.1, 0.2, -0.7)]
+    np.testing.assert_allclose(usual_shape(shapes), 0.2 * far / (1 + 2 * near + far), rtol=1e-3)
 
 
 def test_what_the_filter_keeps_is_given_back_by_its_gain_brows_by_less_and_nothing_further_than_the_limit(
@@ -240,8 +240,8 @@ def test_what_the_filter_keeps_is_given_back_by_its_gain_brows_by_less_and_nothi
     assert np.abs(moves[LIPS]).max() == np.abs(moves[EYES[0]]).max() == 0
 
 
-@pytest.mark.parametrize(("wider", "stretched"), [(0.1, 0.1), (-0.1, -0.1), (0.5, 0.2), (-0.5, -0.2)])
-def test_an_eye_is_shifted_by_the_mean_of_its_corners_and_made_wider_by_a_fifth_at_most(
+@pytest.mark.parametrize(("wider", "stretched"), [(0.1, 0.1), (-0.1, -0.1), (0.5, 0.3), (-0.5, -0.3)])
+def test_an_eye_is_shifted_by_the_mean_of_its_corners_and_made_wider_by_the_limit_at_most(
     wider: float, stretched: float
 ) -> None:
     own, told = np.zeros((66, 2)), np.zeros((66, 2))
@@ -425,7 +425,9 @@ def test_the_bent_crop_is_that_of_the_bent_frame() -> None:
     (face,) = bent_faces(frame, [crop_of(frame)], [seen(somebody(2))])
     picture = np.rint(pasted(frame.astype(float), face.reshaped)).astype(np.uint8)
     assert np.abs(picture.astype(int) - frame).max() > 20
-    np.testing.assert_array_equal(crop_of(picture).image, face.crop.image)
+    apart = np.abs(crop_of(picture).image.astype(int) - face.crop.image)
+    assert apart.max() <= 1
+    assert np.count_nonzero(apart) <= 3  # halves of a level, rounded this way and that
 
 
 def test_a_second_face_is_bent_in_the_frame_the_first_has_left() -> None:

@@ -84,8 +84,8 @@ def root(tuned: ModuleType, tmp_path: Path) -> Path:
 def test_every_number_of_the_code_is_written_down_as_it_is(tuned: ModuleType) -> None:
     numbers, record = tuned.numbers_of(), tuned.read_record()
     assert tuned.disagreements(numbers, record) == []
-    assert len(numbers) > 100
-    assert {"geometry.BROWS_UP", "beard.under", "own_lips.PaintSettings.depth", "steadying.history"} < numbers.keys()
+    assert len(numbers) > 90
+    assert {"geometry.BROWS_UP", "beard.sure", "own_lips.PaintSettings.depth", "steadying.history"} < numbers.keys()
 
 
 def test_the_record_reads_as_the_program_writes_it(tuned: ModuleType) -> None:

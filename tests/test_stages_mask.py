@@ -403,12 +403,12 @@ def test_a_pixel_is_on_the_side_of_the_eye_it_is_nearer_to() -> None:
 
 
 def test_brightness_is_a_share_of_the_skin_s_and_blind_to_grain_either_way() -> None:
-    """A pixel 155 levels above 100, spread over a deviation of 0.003 x 448: 100 + 155 / (2 pi 1.344^2)."""
+    """A pixel 155 levels above 100, spread over a deviation of 0.00275 x 448: 100 + 155 / (2 pi 1.232^2)."""
     image, skin = np.full((448, 448, 3), 100, np.uint8), np.ones((448, 448), np.float32)
     image[200, 200] = 255
     found = _brightness(image, skin)
     assert found[100, 100] == pytest.approx(100 / (100 / 1.001 + 1), rel=1e-4)
-    assert found[200, 200] == pytest.approx((100 + 155 / (2 * np.pi * 1.344**2)) / (100 / 1.001 + 1), abs=0.003)
+    assert found[200, 200] == pytest.approx((100 + 155 / (2 * np.pi * 1.232**2)) / (100 / 1.001 + 1), abs=0.003)
     assert found[201, 200] == pytest.approx(found[200, 201])
 
 

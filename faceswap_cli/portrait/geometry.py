@@ -25,12 +25,11 @@ _STEP = 1e-5  # over which slopes are taken
 _MOST_TURNED = 1.2  # radians of yaw and pitch: no more is fitted
 _HIDDEN = (0.1, 0.6)  # radians of yaw: from the first on the side turned away counts less, from the second on nothing
 _CORNERS = ((36, 39), (42, 45))  # of the eyes
-_FAR = 3.0  # times the usual distance from the middle of a track's shapes: what lies further away does not count
+_FAR = 4.685 / 0.6745  # usual distances from the middle of a track's shapes: what lies further does not count
 
 GAIN = 2.2  # the filter shrinks what it is not sure of; so much of it is given back
 BROWS_UP = 0.6  # share of a brow's height that is taken over: it tells a mood too
-WIDTHS = 0.2  # an eye or a mouth becomes wider or narrower by no more than this share
-LIMIT = 0.3  # no point moves further
+LIMIT = 0.3  # no point moves further, and by no greater share does an eye or a mouth become wider or narrower
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +143,7 @@ def _as_a_whole(own: np.ndarray, told: np.ndarray, part: slice, corners: tuple[i
     left, right = corners
     wider = (told[right, 0] - told[left, 0]) / max(own[right, 0] - own[left, 0], 1e-6)
     middle = (own[left] + own[right]) / 2
-    return (told[left] + told[right]) / 2 + (own[part] - middle) * [np.clip(wider, -WIDTHS, WIDTHS), 0]
+    return (told[left] + told[right]) / 2 + (own[part] - middle) * [np.clip(wider, -LIMIT, LIMIT), 0]
 
 
 def _full(half: np.ndarray) -> np.ndarray:

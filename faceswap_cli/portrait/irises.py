@@ -1,7 +1,6 @@
 """Find the irises of a face in its crop.
 
-Within what the parser calls an eye, the iris is the darkest disc of an iris's usual size. Only the middle rows are
-searched: above and below them are lashes.
+Within what the parser calls an eye, the iris is the darkest disc of an iris's usual size.
 """
 
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ import cv2
 import numpy as np
 
 from ..stages.parse import EYES
-from ..stages.soft import soft_step
+from ..stages.soft import BAND, ramp, soft_step
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 
@@ -34,10 +33,7 @@ class IrisFinder:
     """Finds the irises of open eyes."""
 
     radius: float = 0.21  # of an iris, over an eye's width: 11.7 mm across in an opening of 28 to 30
-    middle: float = 0.55  # share of an eye's height that is looked at: the rest is lashes and their shadow
-    pupil: float = 0.45  # radius of the pupil, in the iris's: the ring up to twice as far from the centre is iris
-    white: float = 1.2  # distance from the centre, in the iris's radii, from which and up to 2 it is white
-    darker: float = 0.09  # of full brightness: an iris is darker than the white by so much
+    pupil: float = 0.5  # radius of a wide pupil, in the iris's
     open: float = 0.2  # height over width of an open eye
 
     def find(self, image: np.ndarray, class_probs: np.ndarray) -> list[Eye]:
@@ -49,7 +45,8 @@ class IrisFinder:
         size = image.shape[0]
         opening = cv2.resize(share, (size, size), interpolation=cv2.INTER_LINEAR)
         left, top, width, height = cv2.boundingRect((opening > 0.5).astype(np.uint8))
-        if soft_step(height / max(width, 1), self.open) == 0:
+        opened = soft_step(height / max(width, 1), self.open)
+        if opened == 0:
             return None
         margin = round(0.3 * width)
         place = (
@@ -66,9 +63,9 @@ class IrisFinder:
         distance = np.hypot(columns - x, rows - y) / radius
         iris, white = (
             part[(distance > low) & (distance < high) & (opening > 0.7)]
-            for low, high in ((self.pupil, 2 * self.pupil), (self.white, 2))
+            for low, high in ((self.pupil, 1 - BAND), (1 + BAND, 2))
         )
-        trust = soft_step(darker / 255, self.darker) * soft_step(height / width, self.open)
+        trust = ramp(darker / 255, (0, BAND)) * opened
         if min(len(iris), len(white)) < 4 or trust == 0:
             return None
         # without highlights, without lids
@@ -83,11 +80,10 @@ class IrisFinder:
         total = opening.sum(axis=0) + np.float32(1e-3)
         rows = np.arange(opening.shape[0], dtype=np.float32)[:, None]
         middle = (opening * rows).sum(axis=0) / total
-        looked_at = opening * np.clip((self.middle * total / 2 - np.abs(rows - middle)) / 2 + 0.5, 0, 1)
-        weight, light = looked_at.sum(axis=0), (looked_at * brightness).sum(axis=0)
+        light = (opening * brightness).sum(axis=0)
         across = np.abs(np.arange(count)[:, None] - np.arange(count)) / radius
-        disc, beside = np.sqrt(np.clip(1 - across**2, 0, 1)), ((across > self.white) & (across < 2)).astype(np.float32)
-        inside, outside = disc @ weight, beside @ weight
+        disc, beside = np.sqrt(np.clip(1 - across**2, 0, 1)), ((across > 1 + BAND) & (across < 2)).astype(np.float32)
+        inside, outside = disc @ total, beside @ total
         darker = (beside @ light) / np.maximum(outside, 1) - (disc @ light) / np.maximum(inside, 1)
         darker = darker * np.clip(4 * outside / np.maximum(inside, 1), 0, 1)  # an iris has white beside it
         darker[(total < 0.6 * radius) | (inside < 1) | (outside < 1)] = -np.inf

@@ -4,6 +4,8 @@ Their order is that of `networks/points.py`, the network called `points`. Places
 hold at any size.
 """
 
+import math
+
 import cv2
 import numpy as np
 
@@ -31,13 +33,13 @@ _LIPS_SWAPPED = (*range(52, 47, -1), *range(57, 52, -1), *range(62, 57, -1), *ra
 MIRRORED = np.array([*_JAW_SWAPPED, *_BROWS_SWAPPED, *_NOSE_SWAPPED, *_EYES_SWAPPED, *_LIPS_SWAPPED])
 
 BRIDGE, NOSE_TIP, CHIN = 27, 30, 8
-_HAIRLINE = (0.25, 0.38, 0.42)  # shares of the way from chin to bridge, from either temple to the middle
+_HAIRLINE = 0.43  # share of the way from chin to bridge: how far above the brows a hairline's top lies
+_ACROSS = (0.79, 0.5, 0.2)  # where the brows' points below lie on the mean face, in halves of its width
+ASIDE = 0.6  # frontality up to which a portrait hides so much of a face that its other half is mirrored
 # How much larger or smaller a face may be seen when it is looked at again: points that say otherwise show none.
 AGAIN = 2.0
-LIFTED = (
-    [17, 19, 21, 22, 24, 26],
-    (*_HAIRLINE, *_HAIRLINE[::-1]),
-)  # these landmarks, and how far above each the hairline lies
+# These landmarks, and how far above each the hairline lies: half an ellipse, as wide as the face.
+LIFTED = ([17, 19, 21, 22, 24, 26], [_HAIRLINE * math.sqrt(1 - across**2) for across in (*_ACROSS, *_ACROSS[::-1])])
 
 
 class LandmarkFinder:

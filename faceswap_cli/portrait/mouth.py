@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..stages.parse import LIPS, MOUTH, class_share
-from ..stages.soft import soft_step
+from ..stages.soft import UNSURE, soft_step
 from .landmarks import EYES, INNER_LIPS, MOUTH_CORNERS
 from .records import Mouth
 from .regions import REACH, column
@@ -19,8 +19,6 @@ SEEN = 0.5  # share of the width between its corners: a mouth of which less is s
 @dataclass(frozen=True, slots=True)
 class MouthGauge:
     """Measures mouths."""
-
-    thick: float = 0.03  # share of the width between the corners: where lips are as high lies within the mouth
 
     def measure(self, landmarks: np.ndarray, class_probs: np.ndarray) -> Mouth:
         """Return width and aspect ratio of a mouth, by landmarks (66, 2) and class probabilities (19, P, P)."""
@@ -44,8 +42,7 @@ class MouthGauge:
         middle = landmarks[list(MOUTH_CORNERS)].mean(axis=0)
         around = np.abs(places - middle[1])[:, None] <= REACH * width
         around = around & (np.abs(places - middle[0]) <= REACH * width)
-        heights = (lips * around).sum(axis=0) / size
-        return around, np.clip(heights / max(self.thick * width, 1e-6), 0, 1)
+        return around, np.clip((lips * around).sum(axis=0) / UNSURE, 0, 1)
 
 
 def shut_share(aspect_ratio: float) -> float:

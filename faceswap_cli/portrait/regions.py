@@ -4,10 +4,12 @@ import cv2
 import numpy as np
 
 FRACTION = 4  # bits of a pixel that OpenCV draws to
-_NOTHING = 1 / 255  # a share of a pixel that changes it by less than a level
+NOTHING = 1 / 255  # a share of a pixel that changes it by less than a level
+BROW_HEIGHT = 0.05  # share of a crop's side: what a brow is high with the skin around it, and more than its hairs are
 REACH = 0.7  # of a part's width: how far above and below its landmarks a parser is asked for it
 LEAST = 1e-4  # share of a picture: what shows of less of it has no colour, and is not worth a step
 FEWEST = 40  # pixels of a parser: of fewer no colour and no light is told
+LIGHT = 2.0  # times by which the light of two pictures, or of a face's halves, may differ: what is more is no light
 BLACK = 4.0  # levels of 255 that are added to brightnesses which are divided by: black has no tone
 
 
@@ -28,7 +30,7 @@ def around_share(share: np.ndarray, margin: int) -> tuple[slice, slice]:
     """Return the rows and columns of (P, P) that show some of it, with a margin of so many; some must be shown."""
     bounds = []
     for axis in (1, 0):
-        some = np.flatnonzero(share.max(axis=axis) > _NOTHING)
+        some = np.flatnonzero(share.max(axis=axis) > NOTHING)
         bounds.append(slice(max(int(some[0]) - margin, 0), min(int(some[-1]) + 1 + margin, len(share))))
     return bounds[0], bounds[1]
 

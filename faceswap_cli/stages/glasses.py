@@ -12,19 +12,17 @@ import numpy as np
 
 from .parse import GLASSES, SKIN, class_share, disc
 
-RIM = 0.012  # breadth of a usual rim, share of the side: one may lie so far outside the outline of the class,
+RIM = 0.011  # breadth of a usual rim, share of the side: one may lie so far outside the outline of the class,
 INSIDE = 2 * RIM  # and so far inside
 THICK = 4 * RIM  # the same inside for what is dark and touches a rim: heavy frames, bridges, temples
-LINE = 0.01  # share of the side: lines up to twice as broad stand out from what is on both sides of them
 MARGIN = RIM / 3  # by which a rim is larger than what was found of it
-GRAIN, AROUND = RIM / 4, 0.1  # shares of the side over which pixels are averaged, and the brightness of skin
+GRAIN, AROUND = RIM / 4, 8 * RIM  # shares of the side over which pixels are averaged, and the brightness of skin
 
 FAINT = 18.0  # levels of 255 from which a line stands out
 DARK = 0.5  # brightness, as a share of that of the skin around, up to which frames and tinted lenses are
 GLARE = 1.35  # the same from which what is white, too, is a reflection
 WHITE = 210  # level of 255 from which all colours of a reflection are
-TINTED = 0.6  # share of a lens that is darker from which it is tinted
-EYE = (0.17, 0.05)  # half-axes of an eye, in distances of the eyes: no rim is there
+EYE = 0.17  # half an eye's width, in distances of the eyes; it is a third as high, and no rim is there
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +50,7 @@ def find_glasses(image: np.ndarray, class_probs: np.ndarray, eyes: np.ndarray) -
 
 def _rims(image: np.ndarray, brightness: np.ndarray, worn: np.ndarray, eyes: np.ndarray) -> np.ndarray:
     near = _wider(worn, RIM)
-    lines = near & (1 - _narrower(worn, INSIDE)) & (_prominence(image, disc(LINE * len(worn))) > FAINT)
+    lines = near & (1 - _narrower(worn, INSIDE)) & (_prominence(image, disc(RIM * len(worn))) > FAINT)
     frame = _wider(near, MARGIN) & (1 - _narrower(worn, THICK)) & (brightness < DARK)
     found = _touching((lines | frame) & (1 - eyes), lines)
     return _wider(found, MARGIN) & (1 - eyes)
@@ -65,7 +63,7 @@ def _opaque(brightness: np.ndarray, glare: np.ndarray, worn: np.ndarray, eyes: n
     hidden = lens & glare
     for side in _sides(eyes, size):
         dark = (lens & side & (brightness < DARK)).sum()
-        if dark > TINTED * max(int((lens & side).sum()), 1):
+        if 2 * dark > (lens & side).sum():
             hidden |= lens & side
     hidden = cv2.morphologyEx(hidden, cv2.MORPH_OPEN, disc(RIM * size))
     return _wider(hidden, INSIDE + RIM) & _wider(worn, RIM)
@@ -108,7 +106,7 @@ def _ellipses(eyes: np.ndarray, size: int) -> np.ndarray:
     drawn = np.zeros((size, size), np.uint8)
     apart = float(np.linalg.norm(eyes[1] - eyes[0])) * size
     for x, y in np.rint(eyes * size - 0.5).astype(int):
-        half = tuple(round(axis * apart) for axis in EYE)
+        half = round(EYE * apart), round(EYE / 3 * apart)
         cv2.ellipse(drawn, (int(x), int(y)), half, 0, 0, 360, 1, cv2.FILLED)
     return drawn
 

@@ -14,7 +14,7 @@ from ...stages.parse import LIPS as LIP_CLASSES
 from ...stages.parse import MOUTH, class_share, disc
 from ...stages.soft import DRAWN, FEATHER, HISTORY, PART_FEATHER, feathered, soft_step
 from ..history import History
-from ..landmarks import JAW, LIPS, NOSE_TIP
+from ..landmarks import JAW, LIPS
 from ..protocols import FaceStep, FrameStep, Phase
 from ..records import FaceState
 from ..regions import polygon
@@ -25,10 +25,9 @@ _WINGS = (35, 33, 31)  # of the nose, and its root between them, from the pictur
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Who is bearded, and where."""
+    """Who is bearded."""
 
     sure: float = 0.85  # probability from which a target is bearded
-    under: float = 0.2  # of the way from the nose's root to its tip: a moustache reaches under it
 
 
 @dataclass(frozen=True)
@@ -69,9 +68,7 @@ class Beard(FrameStep):
 
         A moustache hides where lips begin, and landmarks lie too high: class probabilities (19, P, P) know better.
         """
-        settings = self.settings
-        nose = landmarks[list(_WINGS)] + settings.under * (landmarks[NOSE_TIP] - landmarks[_WINGS[1]])
-        jaw = landmarks[_EARS]
+        nose, jaw = landmarks[list(_WINGS)], landmarks[_EARS]
         cheeks = [(end + wing) / 2 for end, wing in ((jaw[-1], nose[0]), (jaw[0], nose[-1]))]
         beard = polygon(np.vstack([jaw, cheeks[:1], nose, cheeks[1:]]), DRAWN)
         lips = polygon(cv2.convexHull(landmarks[LIPS]), DRAWN)

@@ -13,21 +13,18 @@ import cv2
 import numpy as np
 
 from ...stages.parse import BROWS, disc
+from ...stages.soft import PART_FEATHER, soft_step
 from ...types import Crop
 from ..protocols import FaceStep, Phase
 from ..records import FaceState
-from ..regions import around_share
+from ..regions import BROW_HEIGHT, NOTHING, around_share
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Lengths are shares of the side."""
+    """Which brows go."""
 
-    covered: tuple[float, float] = (0.25, 0.5)  # of a brow: from the first on its rest fades, to none
-    seen: float = 0.1  # of a pixel: what less is left of a brow is not seen
-    high: float = 0.04  # more than half of a brow's height
-    hairs: float = 0.012  # by which hairs reach beyond what is called a brow
-    soft: float = 0.01  # how soft the edge is
+    covered: float = 0.375  # share of a brow that a portrait covers from which its rest fades
 
 
 @dataclass(frozen=True)
@@ -53,28 +50,29 @@ class EraseBrow(FaceStep):
         rest = np.zeros((cells, cells), np.float32)
         for brow in (crop.class_probs[label] for label in BROWS):
             share = float((brow * covered).sum()) / max(float(brow.sum()), 1e-6)
-            low, high = self.settings.covered
-            rest = np.maximum(rest, np.clip((share - low) / (high - low), 0, 1) * brow)
+            rest = np.maximum(rest, soft_step(share, self.settings.covered) * brow)
         rest *= 1 - covered  # beneath a portrait a brow stays: its contrast is matched by it
-        return crop if rest.max() < self.settings.seen else replace(crop, image=self._filled(crop.image, rest))
+        return crop if rest.max() <= NOTHING else replace(crop, image=_filled(crop.image, rest))
 
-    def _filled(self, image: np.ndarray, where: np.ndarray) -> np.ndarray:
-        """Return a picture (S, S, 3) uint8, dark things filled by the skin around them, `where` (P, P) in [0, 1]."""
-        scale = image.shape[0] / where.shape[0]
-        around = around_share(where, math.ceil(3 * self.settings.high * where.shape[0]))
-        there = (slice(round(scale * each.start), round(scale * each.stop)) for each in around)
-        result = image.copy()
-        part = result[tuple(there)]
-        part[:] = self._without_dark(part, where[around], where.shape[0])
-        return result
 
-    def _without_dark(self, part: np.ndarray, where: np.ndarray, cells: int) -> np.ndarray:
-        """Do it for a part (h, w, 3) uint8 of a picture that is so many cells wide, `where` (p, q)."""
-        high, settings = self.settings.high, self.settings
-        small = cv2.resize(part, where.shape[::-1], interpolation=cv2.INTER_AREA)
-        skin = cv2.morphologyEx(cv2.GaussianBlur(small, (0, 0), 0.7), cv2.MORPH_CLOSE, disc(high * cells))
-        skin = cv2.GaussianBlur(skin, (0, 0), high / 2 * cells)
-        share = cv2.GaussianBlur(cv2.dilate(where, disc(settings.hairs * cells)), (0, 0), settings.soft * cells)
-        share, skin = (cv2.resize(each, part.shape[1::-1], interpolation=cv2.INTER_LINEAR) for each in (share, skin))
-        filled: np.ndarray = np.rint(part + share[..., None] * (skin.astype(np.float32) - part)).astype(np.uint8)
-        return filled
+def _filled(image: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Return a picture (S, S, 3) uint8, dark things filled by the skin around them, `where` (P, P) in [0, 1]."""
+    scale = image.shape[0] / where.shape[0]
+    around = around_share(where, math.ceil(3 * BROW_HEIGHT * where.shape[0]))
+    there = (slice(round(scale * each.start), round(scale * each.stop)) for each in around)
+    result = image.copy()
+    part = result[tuple(there)]
+    part[:] = _without_dark(part, where[around], where.shape[0])
+    return result
+
+
+def _without_dark(part: np.ndarray, where: np.ndarray, cells: int) -> np.ndarray:
+    """Do it for a part (h, w, 3) uint8 of a picture that is so many cells wide, `where` (p, q)."""
+    small = cv2.resize(part, where.shape[::-1], interpolation=cv2.INTER_AREA)
+    skin = cv2.morphologyEx(cv2.GaussianBlur(small, (0, 0), 0.7), cv2.MORPH_CLOSE, disc(BROW_HEIGHT * cells))
+    skin = cv2.GaussianBlur(skin, (0, 0), BROW_HEIGHT / 2 * cells)
+    hairs = cv2.dilate(where, disc(PART_FEATHER * cells))  # they reach beyond what is called a brow
+    share = cv2.GaussianBlur(hairs, (0, 0), PART_FEATHER * cells)
+    share, skin = (cv2.resize(each, part.shape[1::-1], interpolation=cv2.INTER_LINEAR) for each in (share, skin))
+    filled: np.ndarray = np.rint(part + share[..., None] * (skin.astype(np.float32) - part)).astype(np.uint8)
+    return filled

@@ -21,8 +21,7 @@ from .coverage import Coverage, faded
 class Settings:
     """Magnifications over a face's median."""
 
-    folded: float = 0.3  # from which a face is wholly covered; at a fold, 0, it is not
-    squeezed: float = 2.0  # up to which it is; from twice as much on it is not
+    squeezed: float = 2.0  # up to which a face is wholly covered, and from one over it on; at twice as much, or 0, not
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class FoldGuard(FaceStep):
         if of_face.size == 0:  # landmarks in a heap, which are no face and are covered by nothing
             return np.ones((cells, cells), np.float32)
         stretch = shown / max(float(np.median(of_face)), 1e-3)
-        fold, squeeze = stretch / settings.folded, 2 - stretch / settings.squeezed
+        fold, squeeze = stretch * settings.squeezed, 2 - stretch / settings.squeezed
         covered: np.ndarray = np.clip(np.minimum(fold, squeeze), 0, 1).astype(np.float32)
         if covered.min() == 1:
             return covered

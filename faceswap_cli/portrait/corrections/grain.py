@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 
 from ...stages.parse import SKIN, class_share
+from ...stages.soft import SURE
 from ...types import Crop
 from ..protocols import FaceStep, Phase
 from ..records import FaceState
+from ..regions import FEWEST
 
 Band = tuple[np.ndarray, np.ndarray]  # a picture's brightness (h, w) uint8 in an octave, and the same blurred
 _MEAN = float(np.sqrt(np.pi / 2))  # of a normal distribution: standard over mean absolute deviation
@@ -27,13 +29,8 @@ _BROAD = 4.0  # pixels: deviation from which a blur is made at half the size
 class Settings:
     """Levels are of 255."""
 
-    fine: float = 1.2  # pixels of the crop: deviation of the first high pass
-    broad: float = 0.011  # share of the side: octaves of grain, each twice as coarse, go up to it
-    edge: int = 16  # levels: what differs by more is an edge, and no grain
+    broad: float = 0.011  # share of the side: the coarsest octave of grain; others are half as coarse, down to a pixel
     strongest: float = 1.3  # deviations to which grain is held
-    least: tuple[float, float] = (0.5, 1.0)  # difference of variances up to which nothing is done, and from which all
-    sure: float = 0.9  # share of skin from which its grain is measured
-    fewest: int = 200  # pixels of it; from fewer no grain is told
 
 
 @dataclass(frozen=True)
@@ -61,8 +58,8 @@ class Grain(FaceStep):
         part = slice(top, top + height), slice(left, left + width)
         skin = cv2.resize(class_share(crop.class_probs, SKIN), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)[part]
         skin = skin * (warped[part][..., 3] / np.float32(255))
-        sure = np.uint8(255) * (skin > self.settings.sure)
-        if int(np.count_nonzero(sure)) < self.settings.fewest:
+        sure = np.uint8(255) * (skin > SURE)
+        if cv2.countNonZero(sure) < FEWEST * (image.shape[0] / crop.class_probs.shape[1]) ** 2:
             return image
         target, swapped = (cv2.cvtColor(each[part], cv2.COLOR_RGB2GRAY) for each in (crop.image, image))
         octaves = self._octaves(target, swapped, sure, image.shape[0])
@@ -78,24 +75,20 @@ class Grain(FaceStep):
 
         `sure` (h, w) uint8 is 255 on the skin to measure, 0 elsewhere, `side` is the crop's.
         """
-        deviation = self.settings.fine
-        while deviation <= self.settings.broad * side:
+        coarsest = self.settings.broad * side
+        count = int(np.log2(coarsest)) + 1 if coarsest >= 1 else 0
+        for deviation in (coarsest / 2**halvings for halvings in range(count - 1, -1, -1)):
             coarser = [_blurred(each, deviation) for each in (target, swapped)]
             if (change := self._change((target, coarser[0]), (swapped, coarser[1]), sure)) is not None:
                 yield change
             target, swapped = coarser
-            deviation *= 2
 
     def _change(self, target: Band, swapped: Band, sure: np.ndarray) -> np.ndarray | None:
         """Return what to add to a swap in one octave, (h, w) float32; None where both have as much grain."""
-        wanted, own = self._strength(*target, sure), self._strength(*swapped, sure)
-        lacking, (low, high) = wanted * wanted - own * own, self.settings.least
-        certain = np.float32(min((abs(lacking) - low) / (high - low), 1.0))
-        if certain <= 0:
-            return None
-        if lacking > 0:
-            return certain * np.float32(np.sqrt(lacking) / wanted) * self._grain(*target, wanted)
-        return certain * np.float32(wanted / own - 1) * self._grain(*swapped, own)
+        wanted, own = _strength(*target, sure), _strength(*swapped, sure)
+        if wanted > own:
+            return np.float32(np.sqrt(wanted * wanted - own * own) / wanted) * self._grain(*target, wanted)
+        return np.float32(wanted / own - 1) * self._grain(*swapped, own) if own > wanted else None
 
     def _grain(self, grey: np.ndarray, blurred: np.ndarray, strength: float) -> np.ndarray:
         """Return (h, w) float32: a picture's high pass, clipped to a multiple of the grain's strength."""
@@ -103,10 +96,10 @@ class Grain(FaceStep):
         held: np.ndarray = np.clip(fine, -most, most)
         return held
 
-    def _strength(self, grey: np.ndarray, blurred: np.ndarray, where: np.ndarray) -> float:
-        """Return the grain's standard deviation, levels of 255, where a mask (h, w) uint8 is 255 and not 0."""
-        fine = np.minimum(cv2.absdiff(grey, blurred), np.uint8(self.settings.edge))
-        return _MEAN * cv2.sumElems(cv2.bitwise_and(fine, where))[0] / cv2.countNonZero(where)
+
+def _strength(grey: np.ndarray, blurred: np.ndarray, where: np.ndarray) -> float:
+    """Return the grain's standard deviation, levels of 255, where a mask (h, w) uint8 is 255 and not 0."""
+    return _MEAN * cv2.sumElems(cv2.bitwise_and(cv2.absdiff(grey, blurred), where))[0] / cv2.countNonZero(where)
 
 
 def _blurred(grey: np.ndarray, deviation: float) -> np.ndarray:

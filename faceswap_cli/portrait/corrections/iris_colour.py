@@ -14,17 +14,15 @@ from ...types import Crop
 from ..irises import LUMA, Eye, IrisFinder
 from ..protocols import FaceStep, Phase
 from ..records import EyeColour, FaceState
-from ..regions import BLACK
+from ..regions import BLACK, LIGHT
+from .one_tone import APART
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Levels are of 255."""
+    """Which irises are seen clearly."""
 
-    cast: float = 1.33  # times by which a colour of the light may differ between pictures
-    times: float = 2.0  # an iris may become so many times as bright, or as dark, as it was
     clear: float = 0.31  # of full brightness, between white and iris: where it is less a blur pales the iris
-    coloured: float = 6.0  # levels: a picture with less colour around the eyes is a black and white one by so much
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class IrisColour(FaceStep):
         usual = float(np.mean([eye.iris @ LUMA for eye in eyes]))
         white = np.mean([eye.white for eye in eyes], axis=0)
         for eye in eyes:
-            iris = self._in_light(wanted, white, usual, self._colouring(eye.image))
+            iris = self._in_light(wanted, white, usual, _colouring(eye.image))
             iris *= (eye.iris @ LUMA + BLACK) / (usual + BLACK)  # in shade it stays the darker one
             change = self._where(eye)[..., None] * (iris - eye.iris)
             image[eye.place] = np.rint(np.clip(eye.image + change, 0, 255))
@@ -59,19 +57,14 @@ class IrisColour(FaceStep):
 
     def _in_light(self, colour: EyeColour, white: np.ndarray, usual: float, colouring: float) -> np.ndarray:
         """Return what colour (3,) an iris has beside such a white, where irises were as bright as `usual`."""
-        settings = self.settings
         own, there = (float(each @ LUMA) + BLACK for each in (colour.white, white))
         wanted = (float(colour.iris @ LUMA) + BLACK) * there / own
-        darkest = 1 - (1 - 1 / settings.times) * soft_step((float(white @ LUMA) - usual) / 255, settings.clear)
-        brightness = min(max(wanted, darkest * (usual + BLACK)), settings.times * (usual + BLACK))
-        tone = _tone(colour.iris) * np.clip(_tone(white) / _tone(colour.white), 1 / settings.cast, settings.cast)
+        darkest = 1 - (1 - 1 / LIGHT) * soft_step((float(white @ LUMA) - usual) / 255, self.settings.clear)
+        brightness = min(max(wanted, darkest * (usual + BLACK)), LIGHT * (usual + BLACK))
+        tone = _tone(colour.iris) * np.clip(_tone(white) / _tone(colour.white), 1 / LIGHT, LIGHT)
         # an iris that had to be made brighter than wanted keeps less colour: dark brown would turn orange
         tone = 1 + colouring * min(wanted / brightness, 1.0) * (tone / float(tone @ LUMA) - 1)
         return tone * brightness - BLACK
-
-    def _colouring(self, image: np.ndarray) -> float:
-        """Return how far a picture is one in colours, in [0, 1]."""
-        return float(np.clip(np.abs(image - (image @ LUMA)[..., None]).mean() / self.settings.coloured, 0, 1))
 
     def _where(self, eye: Eye) -> np.ndarray:
         """Return (h, w) float32 in [0, 1]: how far each pixel is iris, and neither pupil nor highlight nor lid."""
@@ -83,6 +76,11 @@ class IrisColour(FaceStep):
         share = cv2.GaussianBlur(share.astype(np.float32), (0, 0), max(0.1 * eye.radius, 0.3))
         where: np.ndarray = share * np.clip(brightness / (0.8 * iris), 0.2, 1)
         return where
+
+
+def _colouring(image: np.ndarray) -> float:
+    """Return how far a picture (h, w, 3) is one in colours, in [0, 1]."""
+    return min(float(np.abs(image - (image @ LUMA)[..., None]).mean()) / APART, 1.0)
 
 
 def _tone(colour: np.ndarray) -> np.ndarray:

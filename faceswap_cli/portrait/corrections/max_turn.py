@@ -1,6 +1,6 @@
 """Leave faces whole that are turned further aside than a portrait can be laid on.
 
-In a clip a swap fades out over a few degrees around the limit, so that it does not blink when a head turns. Landmarks
+In a clip a swap fades out over a tenth of the limit, around it, so that it does not blink when a head turns. Landmarks
 tremble, so the mean of a few frames counts. In a photo a face is swapped or left.
 """
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...stages.soft import HISTORY
+from ...stages.soft import HISTORY, soft_step
 from ..geometry import fit_pose
 from ..history import History
 from ..protocols import FrameStep, Phase
@@ -21,7 +21,6 @@ class Settings:
     """Degrees of yaw, as the mean head is fitted to points."""
 
     most: float = 48.0  # the limit
-    fade: float = 4.0  # from half of it before the limit to half of it behind, a clip's swap vanishes
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,18 @@ class MaxTurn(FrameStep):
 
     def over(self, faces: list[FaceState], history: History | None) -> list[FaceState]:
         """Write it, by the turn of each face."""
-        turns, fade = [_turn(face) for face in faces], 0.0
+        turns = [_turn(face) for face in faces]
         if history is not None:
             seen = {face.crop.face.track: turn for face, turn in zip(faces, turns, strict=True)}
-            turns, fade = list(history.running_mean(self.name, self.history, seen).values()), self.settings.fade
-        return [replace(face, opacity=self.opacity(turn, fade)) for face, turn in zip(faces, turns, strict=True)]
+            turns = list(history.running_mean(self.name, self.history, seen).values())
+        seen_shares = [self.opacity(turn, fades=history is not None) for turn in turns]
+        return [replace(face, opacity=share) for face, share in zip(faces, seen_shares, strict=True)]
 
-    def opacity(self, turn: float, fade: float) -> float:
-        """Return how far the swap of a face turned by so many degrees is seen, 0..1, where it fades over some."""
-        most = self.settings.most
-        return float(turn <= most) if fade == 0 else float(np.clip((most - turn) / fade + 0.5, 0, 1))
+    def opacity(self, turn: float, *, fades: bool) -> float:
+        """Return how far the swap of a face turned by so many degrees is seen, in [0, 1]: 0 or 1 where none fades."""
+        if not fades:
+            return float(turn <= self.settings.most)
+        return 1 - soft_step(turn / max(self.settings.most, 1e-6), 1.0)
 
 
 def _turn(face: FaceState) -> float:

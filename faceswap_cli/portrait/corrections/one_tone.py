@@ -20,15 +20,10 @@ from ..records import FaceState
 from ..regions import FEWEST
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
+# Levels of 255: skin from its line, and lips from that, together; a face of one tone has less colour. Told by a level.
+APART = 5.0
 
 Line = tuple[np.ndarray, np.ndarray]  # colours (3,) at brightness 0, and by how much they change with it
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Levels are of 255."""
-
-    apart: float = 5.0  # skin from its line, and lips from that, together: a face of one tone is less; told by a level
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,6 @@ class OneTone(FrameStep):
     reads: ClassVar[tuple[str, ...]] = ("image", "crop.image", "crop.class_probs", "crop.face")
     writes: ClassVar[tuple[str, ...]] = ("image",)
     history: ClassVar[int] = HISTORY  # frames over which it is told whether a face is of one tone
-    settings: Settings = Settings()
 
     def over(self, faces: list[FaceState], history: History | None) -> list[FaceState]:
         """Write it, by how surely each face is of one tone."""
@@ -68,7 +62,7 @@ class OneTone(FrameStep):
         if len(lips) < FEWEST:
             return 0.0, line
         apart = _away(skin, line) + _away(lips.mean(axis=0, keepdims=True), line)
-        return float(np.clip(self.settings.apart - apart + 0.5, 0, 1)), line
+        return float(np.clip(APART - apart + 0.5, 0, 1)), line
 
 
 def line_of(colours: np.ndarray) -> Line:

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...stages.parse import LIPS, MOUTH, class_share
-from ...stages.soft import PART_FEATHER, soft_step
+from ...stages.soft import PART_FEATHER, UNSURE, soft_step
 from ..landmarks import INNER_LIPS, MOUTH_CORNERS, OPENING
 from ..mouth import OPEN, SEEN, MouthGauge, corner_distance
 from ..protocols import FaceStep, Phase
@@ -52,7 +52,7 @@ class OpenLips(FaceStep):
             for pair in map(list, pairs):
                 place = np.array([moved[pair, 0].mean(), landmarks[pair, 1].mean()])
                 height, middle = column(lips, place, reach)
-                if height < self.gauge.thick * width:
+                if height * len(lips) < UNSURE:
                     continue
                 top, bottom = middle - height / 2, middle + height / 2
                 if pairs is _INNER:

@@ -11,21 +11,12 @@ import cv2
 import numpy as np
 
 from ...stages.parse import disc
-from ..landmarks import BROW_HALVES, frontality
+from ...stages.soft import SURE
+from ..landmarks import ASIDE, BROW_HALVES, frontality
 from ..protocols import Phase, SourceStep
 from ..records import Portrait
+from ..regions import BROW_HEIGHT, LIGHT
 from ..warp import mirrored_onto
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """When a brow is hidden, and how it is drawn."""
-
-    width: float = 0.05  # share of the side that a brow is high, with the skin around it
-    hidden: float = 0.7  # valid share of a brow below which it is drawn,
-    seen: float = 0.8  # if the other one reaches this
-    frontality: float = 0.5  # below it the far brow lies along the face's outline
-    gain: tuple[float, float] = (0.6, 1.6)  # least and most by which its colours are brought to this side's light
 
 
 @dataclass(frozen=True)
@@ -36,40 +27,42 @@ class Brow(SourceStep):
     phase: ClassVar[Phase] = Phase.REPAIR
     reads: ClassVar[tuple[str, ...]] = ("image", "valid_mask", "landmarks")
     writes: ClassVar[tuple[str, ...]] = ("image", "valid_mask")
-    settings: Settings = Settings()
 
     def apply(self, portrait: Portrait) -> Portrait:
         """Draw a brow that is hidden from its mirror image where that shows it."""
-        if frontality(portrait.landmarks) < self.settings.frontality:
+        if frontality(portrait.landmarks) < ASIDE:  # its far brow lies along the face's outline
             return portrait
-        bands = [self._band(portrait.landmarks[half], portrait.image.shape[0]) for half in BROW_HALVES]
+        bands = [_band(portrait.landmarks[half], portrait.image.shape[0]) for half in BROW_HALVES]
         seen = [float((portrait.valid_mask * band).sum() / max(float(band.sum()), 1.0)) for band in bands]
         hidden = int(np.argmin(seen))
-        if seen[hidden] >= self.settings.hidden or seen[1 - hidden] < self.settings.seen:
+        if not seen[hidden] < SURE <= seen[1 - hidden]:
             return portrait
-        return self._drawn(portrait, bands[hidden])
+        return _drawn(portrait, bands[hidden])
 
-    def _band(self, brow: np.ndarray, size: int) -> np.ndarray:
-        """Return (size, size) float32 in [0, 1]: a brow, of landmarks (5, 2), and the skin around it."""
-        band, width = np.zeros((size, size), np.float32), self.settings.width
-        line = np.rint(brow * size - 0.5).astype(np.int32)
-        cv2.polylines(band, [line], isClosed=False, color=1.0, thickness=max(1, round(2 * width * size)))
-        return cv2.GaussianBlur(band, (0, 0), width / 4 * size)
 
-    def _drawn(self, portrait: Portrait, band: np.ndarray) -> Portrait:
-        other = mirrored_onto(portrait)
-        share = band * other.valid_mask * (1 - portrait.valid_mask)
-        around = cv2.dilate(band, disc(2 * self.settings.width * band.shape[0]))
-        lit = other.image * self._gain(portrait, other.image, around * other.valid_mask)
-        valid = portrait.valid_mask + share
-        part = share / np.maximum(valid, 1e-3)  # by what is valid: the hair around the brow is not mixed in
-        picture = portrait.image + part[..., None] * (np.clip(lit, 0, 255) - portrait.image)
-        image, valid = np.rint(picture).astype(np.uint8), np.minimum(valid, 1).astype(np.float32)
-        return replace(portrait, image=image, valid_mask=valid)
+def _band(brow: np.ndarray, size: int) -> np.ndarray:
+    """Return (size, size) float32 in [0, 1]: a brow, of landmarks (5, 2), and the skin around it."""
+    band = np.zeros((size, size), np.float32)
+    line = np.rint(brow * size - 0.5).astype(np.int32)
+    cv2.polylines(band, [line], isClosed=False, color=1.0, thickness=max(1, round(2 * BROW_HEIGHT * size)))
+    return cv2.GaussianBlur(band, (0, 0), BROW_HEIGHT / 4 * size)
 
-    def _gain(self, portrait: Portrait, image: np.ndarray, where: np.ndarray) -> np.ndarray:
-        """Return (3,): what brings the mirror image to the portrait's colours, measured where both show skin."""
-        weight = (where * portrait.valid_mask)[..., None]
-        ours, theirs = ((weight * each).sum(axis=(0, 1)) for each in (portrait.image, image))
-        gain: np.ndarray = np.clip((ours + 1) / (theirs + 1), *self.settings.gain)
-        return gain
+
+def _drawn(portrait: Portrait, band: np.ndarray) -> Portrait:
+    other = mirrored_onto(portrait)
+    share = band * other.valid_mask * (1 - portrait.valid_mask)
+    around = cv2.dilate(band, disc(2 * BROW_HEIGHT * band.shape[0]))
+    lit = other.image * _gain(portrait, other.image, around * other.valid_mask)
+    valid = portrait.valid_mask + share
+    part = share / np.maximum(valid, 1e-3)  # by what is valid: the hair around the brow is not mixed in
+    picture = portrait.image + part[..., None] * (np.clip(lit, 0, 255) - portrait.image)
+    image, valid = np.rint(picture).astype(np.uint8), np.minimum(valid, 1).astype(np.float32)
+    return replace(portrait, image=image, valid_mask=valid)
+
+
+def _gain(portrait: Portrait, image: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Return (3,): what brings the mirror image to the portrait's colours, measured where both show skin."""
+    weight = (where * portrait.valid_mask)[..., None]
+    ours, theirs = ((weight * each).sum(axis=(0, 1)) for each in (portrait.image, image))
+    gain: np.ndarray = np.clip((ours + 1) / (theirs + 1), 1 / LIGHT, LIGHT)
+    return gain

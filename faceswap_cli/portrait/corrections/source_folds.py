@@ -1,8 +1,8 @@
 """Smooth the folds of a source's smile, once per source, for targets that do not smile.
 
 A smiling portrait has deep folds from the nose past the corners of the mouth. Over a mouth at rest they look carved
-and make any face old. What is darker there than the skin on both sides is filled with that skin's colour, and the sharp
-line at the bottom of a fold is made no deeper than pores. Stubble and beards, which are dark all over, stay.
+and make any face old. What is darker there than the skin on both sides is filled with that skin's colour. Stubble and
+beards, which are dark all over, stay.
 """
 
 from dataclasses import dataclass, replace
@@ -24,10 +24,8 @@ _OUTWARDS = (-1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How deep folds are, and where; lengths are shares of the side."""
+    """Where folds are; lengths are shares of the side."""
 
-    deep: float = 8.0  # levels of 255 beyond the usual depth from which skin is wholly a fold
-    rough: float = 2.0  # times the usual depth of pores: a fine line in a fold is no deeper
     zone: float = 0.12  # how wide the zone of a fold is
     away: float = 0.045  # by which folds lie outside of nose and mouth
 
@@ -61,7 +59,7 @@ class SmoothFolds(SourceStep):
 
     def smoothed(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """Return a picture (S, S, 3) uint8 of a face of landmarks (66, 2) without the folds of its smile."""
-        size, settings = image.shape[0], self.settings
+        size = image.shape[0]
         picture = image.astype(np.float32)
         seen = feathered(picture, LINE_FEATHER)  # without pores, which stay
         filled = cv2.morphologyEx(seen, cv2.MORPH_CLOSE, disc(RIM * size))  # the widest fold is twice that
@@ -70,17 +68,7 @@ class SmoothFolds(SourceStep):
         if not (zone > 0.5).any():  # landmarks in a heap, which are no face
             return image
         deeper = np.maximum(depth - np.median(depth[zone > 0.5], axis=0), 0)  # than stubble, which is as deep as a fold
-        fine = picture - seen
-        least = -settings.rough * np.median(np.abs(fine[zone > 0.5]), axis=0)
-        smoother = np.clip(2 * zone - 0.3, 0, 1) * self._lines(deeper.mean(axis=2), size)
-        pores = smoother[..., None] * np.maximum(least - fine, 0)
-        lighter = picture + pores + zone[..., None] * deeper
-        return np.rint(np.minimum(lighter, 255)).astype(np.uint8)
-
-    def _lines(self, depth: np.ndarray, size: int) -> np.ndarray:
-        """Return (size, size) float32 in [0, 1]: how surely each pixel lies in a fold or close to one, by its depth."""
-        there = cv2.dilate(np.clip(depth / self.settings.deep, 0, 1), disc(LINE_FEATHER * size))
-        return feathered(there, LINE_FEATHER)
+        return np.rint(np.minimum(picture + zone[..., None] * deeper, 255)).astype(np.uint8)
 
     def _zone(self, landmarks: np.ndarray, size: int) -> np.ndarray:
         """Return (size, size) float32 in [0, 1]: along both folds, from above the nose's wings to below the mouth.

@@ -20,8 +20,8 @@ from .one_tone import LUMA, OneTone
 class Settings:
     """What lips are painted with."""
 
-    # what is added to R, G and B, as shares of the brightness, which stays as it is
-    tint: tuple[float, float, float] = (0.1, -0.06, 0.0466)
+    # what is added to R and G, as shares of the brightness, which stays as it is by what is added to B
+    tint: tuple[float, float] = (0.1, -0.06)
 
 
 @dataclass(frozen=True)
@@ -47,5 +47,6 @@ class LipColour(SourceStep):
     def tinted(self, image: np.ndarray, lips: np.ndarray) -> np.ndarray:
         """Return a picture (S, S, 3) uint8 with the tint, as far as lips (P, P) in [0, 1] say."""
         weight = cv2.resize(lips, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        added = (weight * (image @ LUMA))[..., None] * np.array(self.settings.tint, np.float32)
+        tint = np.array(self.settings.tint, np.float32)
+        added = (weight * (image @ LUMA))[..., None] * np.append(tint, -(LUMA[:2] @ tint) / LUMA[2])
         return np.clip(np.rint(image + added), 0, 255).astype(np.uint8)

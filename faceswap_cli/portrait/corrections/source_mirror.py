@@ -5,17 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..landmarks import frontality
+from ..landmarks import ASIDE, frontality
 from ..protocols import Phase, SourceStep
 from ..records import Portrait, Variant, View
 from ..warp import mirrored
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """When a portrait is turned."""
-
-    frontality: float = 0.6  # up to it a portrait hides enough of a face to be mirrored
 
 
 @dataclass(frozen=True)
@@ -41,11 +34,10 @@ class Mirror(SourceStep):
     phase: ClassVar[Phase] = Phase.VARIANTS
     reads: ClassVar[tuple[str, ...]] = ("image", "valid_mask", "landmarks", "views")
     writes: ClassVar[tuple[str, ...]] = ("views",)
-    settings: Settings = Settings()
 
     def apply(self, portrait: Portrait) -> Portrait:
         """Add it as a second view."""
-        if frontality(portrait.landmarks) > self.settings.frontality:
+        if frontality(portrait.landmarks) > ASIDE:
             return portrait
         return replace(portrait, views=(*portrait.views, view_of(mirrored(portrait))))
 
