@@ -11,7 +11,7 @@ from ..types import Crop, Face
 from .measures import tremble
 
 RAYS = 32
-REACH = 7  # frames on each side over which the rays' origin is meant
+REACH = 7  # frames on each side over which the rays' origin is averaged
 LEVEL = 0.5  # weight of the swapped pixel at which the edge lies
 _STEPS = 400  # samples along a ray; between two the weight is taken as linear
 _LONGEST = 3.0  # of a ray, in distances of the eyes: beyond the crop of every template
@@ -51,7 +51,7 @@ def radii(crop: Crop, mask: np.ndarray, middle: np.ndarray, up: np.ndarray, eyes
 
 
 def evenly(values: np.ndarray) -> np.ndarray:
-    """Return the means (F, ...) over REACH frames on each side, as many on both, so that even motion stays."""
+    """Return running means (F, ...) over up to REACH frames on each side, as many on both: even motion is kept."""
     last = len(values) - 1
     reaches = [min(REACH, number, last - number) for number in range(len(values))]
     return np.stack([values[n - reach : n + reach + 1].mean(axis=0) for n, reach in enumerate(reaches)])

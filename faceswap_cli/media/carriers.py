@@ -1,6 +1,7 @@
-"""The ways a track beside the pictures can go into a container: as it is, or written anew in the container's own codec.
+"""Carry a track beside the pictures, sound or subtitles, into a container: copied, or in the container's own codec.
 
-A way adds the track to an output and gives the carrier that takes its packets there, one by one, at the output's time.
+A way adds the track to an output, and gives the carrier that turns each of its packets into those to be written. Times
+are the output's by then.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -45,7 +46,7 @@ class Way:
 
 
 def ways(track: Track, stream: Any, container: Container) -> Iterator[Way]:
-    """Give the ways a track could go into a container, the best first; whether it takes one must be tried."""
+    """Yield the ways a track could go into a container, the best first; only a trial tells whether it takes one."""
     is_sound = stream.type == "audio"
     unnamed = is_sound and is_unnamed(stream.codec_context.layout)
     channels = stream.codec_context.layout.nb_channels if is_sound else 0

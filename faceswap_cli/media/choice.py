@@ -19,9 +19,9 @@ class Encoding:
 
 
 def choose_encoding(clip: Clip, codec: str, size: tuple[int, int], options: Options) -> tuple[Encoding, list[str]]:
-    """Choose for pictures of this size, and give notes for people on what was wanted and does not work.
+    """Return the encoding for pictures of this size, and notes on what was asked for and cannot be had.
 
-    A hardware encoder is taken only after it made a packet of one picture. Raises UsageError for a pixel format or
+    A hardware encoder is taken only if it encodes one picture on trial. Raises UsageError for a pixel format or
     preset the encoder does not take, and for `lossless` where it cannot be.
     """
     software = _software(clip, codec, size, options)
@@ -42,7 +42,7 @@ def choose_encoding(clip: Clip, codec: str, size: tuple[int, int], options: Opti
 
 
 def notes_on_pixels(clip: Clip, codec: str, pixel_format: str, asked: bool) -> list[str]:
-    """Say what the pictures lose in this pixel format."""
+    """Return notes on what pictures lose in this pixel format; `asked`: the user chose it."""
     lost = what_is_lost(clip.pixel_format, pixel_format)
     if not lost:
         return []

@@ -23,7 +23,10 @@ class Damage:
     missing: tuple[Fraction, Fraction, int] | None = None  # where pictures should end and do, seconds; how many lack
 
     def told(self, size: tuple[int, int], joints: int) -> list[str]:
-        """Say it; `size` is that of the clip's pictures, `joints` how often a packet's number jumps without damage."""
+        """Return what was wrong, a note each.
+
+        `size` is that of the clip's pictures, `joints` how often packets' numbers jump where nothing is damaged.
+        """
         notes, marked = [], len(self.marked) - len(self.undecodable) - joints
         if self.missing:
             promised, end, count = self.missing
@@ -42,7 +45,7 @@ class Damage:
         return notes
 
     def compare(self, promise: Promise, end: Fraction, usual: Fraction, path: Path) -> None:
-        """Note what is missing of a header's promise, where pictures of `usual` seconds each end at `end` seconds."""
+        """Note by how much pictures, usually `usual` seconds long, end (`end` seconds) before their header promises."""
         tolerance = max(LEAST_MISSING, 2 * usual)
         if promise.end - end <= tolerance:
             return

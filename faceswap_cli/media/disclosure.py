@@ -50,7 +50,7 @@ def _without_statement(packet: str) -> str:
 
 
 def statement(model: str = "") -> str:
-    """Say it in one sentence, for containers that hold a comment only."""
+    """Return the disclosure as one sentence, for containers that hold no more than a comment."""
     tool = f"{SOFTWARE} with the model {model}" if model else SOFTWARE
     return f"{STATEMENT_HEAD} a face was swapped by {tool}. Digital source type: {DIGITAL_SOURCE_TYPE}"
 
@@ -76,7 +76,6 @@ def append_xmp_box(path: Path, model: str = "") -> None:
 
 def gif_extension(model: str = "") -> bytes:
     """Give the GIF extension block that holds the XMP packet (XMP specification part 3, section 1.1.2)."""
-    skipping_tail = (
-        b"\x01" + bytes(range(255, -1, -1)) + b"\0"
-    )  # leads readers that take the packet for blocks out of it
+    # A reader that skips the packet as GIF blocks, each byte a length, lands in this tail and is led to its end.
+    skipping_tail = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
     return b"\x21\xff\x0bXMP DataXMP" + xmp_packet(model=model) + skipping_tail

@@ -31,14 +31,14 @@ class PictureEncoder:
         self._converter = VideoReformatter()
 
     def encode(self, picture: av.VideoFrame, pts: int) -> list[av.Packet]:
-        """Encode one picture, shown at `pts` of the plan's time base; packets come when the encoder lets go of them."""
+        """Encode a picture shown at `pts` of the plan's time base; return the packets that are ready by now."""
         picture = self._converted(self._turner.turn(picture))
         picture.pts, picture.time_base = pts, self._plan.time_base
         picture.pict_type = 0  # the decoder's key frames are not ours
         return self._context.encode(picture)
 
     def drain(self) -> list[av.Packet]:
-        """Give what the encoder still holds back."""
+        """Return the packets that the encoder still holds back."""
         return self._context.encode(None)
 
     def _converted(self, picture: av.VideoFrame) -> av.VideoFrame:

@@ -62,7 +62,7 @@ def mux(plan: WritePlan, store: SegmentStore, target: Path) -> list[str]:
 def try_mux(plan: WritePlan) -> None:
     """Put the beginning of all tracks, the tags and chapters together in memory, without pictures of ours.
 
-    Raises OutputError where the container does not take them, which would else come up behind the last frame.
+    Raises OutputError where the container does not take them; else this would be known after the last frame.
     """
     if plan.container in (GIF, STILLS):
         return

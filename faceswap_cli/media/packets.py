@@ -43,7 +43,7 @@ def _stamped(source: InputContainer, streams: list[Any], joints: Joints) -> Iter
 
 
 def _dated(packets: list[Packet], following: int) -> list[Packet]:
-    """Give packets that have none a dts each, one tick apart, before that of the packet behind them."""
+    """Return packets that had no dts with one each: a tick apart, the last a tick before `following`."""
     for place, packet in enumerate(reversed(packets), 1):
         packet.dts = following - place
     return packets

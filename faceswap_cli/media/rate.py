@@ -11,9 +11,10 @@ DEEPEST_REORDER = 32  # pictures that may be stored before one that is shown ear
 
 
 def even_rate(clip: Clip, start: Fraction | None, end: Fraction | None) -> Fraction | None:
-    """Give a rate on whose grid every picture of [start, end) seconds lies, as near as the file can say; None without.
+    """Return a frame rate whose even grid has a place for each picture of [start, end) seconds; None if none has.
 
-    Reads the file's timestamps, to the end where there is such a rate.
+    A picture may lie a tick of the file's clock beside its place. Timestamps are read until no rate is left, or to the
+    end.
     """
     if is_sequence(clip.path):
         return clip.average_rate
@@ -27,7 +28,7 @@ def even_rate(clip: Clip, start: Fraction | None, end: Fraction | None) -> Fract
 
 
 class _Grid:
-    """The moments of one frame rate, each for one picture."""
+    """The even grid of one frame rate: every place takes one picture."""
 
     def __init__(self, rate: Fraction, time_base: Fraction) -> None:
         self.rate = rate
@@ -35,7 +36,7 @@ class _Grid:
         self._recent: deque[int] = deque(maxlen=DEEPEST_REORDER)
 
     def takes(self, pts: int) -> bool:
-        """Say whether a picture lies on a free place, to one tick: a coarse clock puts each a little beside its own."""
+        """Say whether a picture lies on a free place, give or take a tick: a coarse clock rounds its time."""
         place = round(pts * self._steps)
         free = place not in self._recent
         self._recent.append(place)

@@ -47,7 +47,7 @@ def write_stills(plan: WritePlan, store: SegmentStore, folder: Path) -> list[str
 
 
 def _samples(picture: av.VideoFrame, converter: VideoReformatter, plan: WritePlan) -> np.ndarray:
-    """Give (H, W, 3) samples, or 4 with transparency, 8 or 16 bit."""
+    """Return samples (H, W, 3), with transparency (H, W, 4), of 8 or 16 bits."""
     matrix = plan.clip.colours.swscale_matrix
     wanted = PHOTO_SAMPLES[plan.clip.bits > 8, has_alpha(plan.pixel_format)]
     return converter.reformat(picture, format=wanted, src_colorspace=matrix, interpolation=EXACT).to_ndarray()

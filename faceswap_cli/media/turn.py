@@ -7,7 +7,7 @@ from .orientation import UPRIGHT, Orientation
 
 
 class Turner:
-    """Moves every sample of a picture to its upright place, in the picture's own pixel format where it allows that."""
+    """Turns pictures upright sample by sample; their pixel format stays, where it can be turned."""
 
     def __init__(self, orientation: Orientation) -> None:
         self._orientation = orientation

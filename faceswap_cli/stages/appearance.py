@@ -1,7 +1,7 @@
-"""How a face looks, in a few numbers: what tells a track's face from another's where their ways cross.
+"""How a face looks, in a few numbers: they tell two tracks' faces apart where their ways cross.
 
-A look is the aligned face, very small, without its mean colour and contrast, so light that changes leaves it as it is.
-It serves from one frame to the next few; who someone is in another pose or shot is for the encoder to say.
+A look is the aligned face, very small, without its mean colour and contrast, so that light may change. It holds for a
+few frames; who somebody is in another pose or shot is told by the identity encoder.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ def look_of(rgb: np.ndarray, face: Face) -> np.ndarray:
 
 
 def alike(one: np.ndarray, other: np.ndarray) -> float:
-    """Return how much two looks agree, -1..1; two flat ones agree, a flat one with no other."""
+    """Return how much two looks agree, in [-1, 1]: 1 for two flat ones, 0 for a flat one and any other."""
     if not one.any() and not other.any():
         return 1.0
     return float(one @ other)

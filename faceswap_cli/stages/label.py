@@ -59,7 +59,7 @@ def _plate(text: str, font: Font, padding: int) -> np.ndarray:
 
 
 def _wide_plate(text: str, size: int, padding: int, beyond: list[str]) -> np.ndarray:
-    """Draw with OpenCV's font, as `_plate` does; `beyond` are the letters that the other font lacks."""
+    """Draw as `_plate` does, with OpenCV's font; `beyond` are the letters that Pillow's lacks."""
     if not hasattr(cv2, "FontFace"):
         _refuse_letters(text, beyond, "use ASCII, or install opencv-python 5")
     _refuse_letters(text, [each for each in text if not _stands_alone(each)])
