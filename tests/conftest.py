@@ -245,6 +245,20 @@ def client_of_a_cluster() -> Iterator[str]:
         yield f"ray://127.0.0.1:{port}"
 
 
+def ray_actors(name: str) -> list[int]:
+    """The processes of an actor below this one: other tests on this machine have actors of their own."""
+    shown = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=2) for line in shown.splitlines()[1:]]
+    parents = {int(row[0]): int(row[1]) for row in rows}
+    return [int(row[0]) for row in rows if f"ray::{name}" in row[-1] and _descends(int(row[0]), parents)]
+
+
+def _descends(process: int, parents: dict[int, int]) -> bool:
+    while process in parents and process != os.getpid():
+        process = parents[process]
+    return process == os.getpid()
+
+
 def wait_for_listener(port: int, seconds: float = 120) -> None:
     """Wait until somebody listens at a port of this machine."""
     until = time.monotonic() + seconds

@@ -19,7 +19,7 @@ from faceswap_cli import BatchOptions, Job, Options, swap_many
 from faceswap_cli.batch.desk import Update
 from faceswap_cli.errors import UsageError
 
-from .conftest import client_of_a_cluster, free_port
+from .conftest import client_of_a_cluster, free_port, ray_actors
 from .test_batch_runner import small_photo
 
 ray = pytest.importorskip("ray", reason="needs the [ray] extra")
@@ -45,7 +45,7 @@ def test_a_killed_worker_s_job_is_handed_out_again_and_the_states_are_as_ever(tm
 
     def kill_once(update: Update) -> None:
         if update.job.target.name == "b.mp4" and update.state.name == "running" and not killed:
-            killed.extend(workers())
+            killed.extend(ray_actors("SwapActor"))
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 
@@ -55,12 +55,6 @@ def test_a_killed_worker_s_job_is_handed_out_again_and_the_states_are_as_ever(tm
     assert [(state.name, state.code) for state in result.states] == [("done", 0), ("done", 0), ("failed", 5)]
     assert (result.states[1].frames, result.states[1].deaths) == (12, 1)
     assert cv2.imread(str(jobs[0].target)) is not None
-
-
-def workers() -> list[int]:
-    """The processes of our actor on this machine."""
-    shown = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    return [int(line.split()[0]) for line in shown.splitlines() if "ray::SwapActor" in line]
 
 
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:1", "127.0.0.1:1"])

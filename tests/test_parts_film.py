@@ -31,7 +31,7 @@ from faceswap_cli.parts.cut import Part
 from faceswap_cli.pipeline import Swapper
 from faceswap_cli.stages.hindsight import LATE, UNMEANT
 
-from .conftest import NODE, client_of_a_cluster, ray_cluster, write_clip
+from .conftest import NODE, client_of_a_cluster, ray_actors, ray_cluster, write_clip
 
 pytestmark = pytest.mark.usefixtures("kept_looks")
 COUNTED = ("frames", "faces_found", "faces_swapped", "faces_skipped", "frames_with_face", "people", "likeness")
@@ -383,12 +383,6 @@ def cluster() -> Iterator[str]:
         yield running.address
 
 
-def ray_workers() -> list[int]:
-    """The processes of our actor on this machine."""
-    shown = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    return [int(line.split()[0]) for line in shown.splitlines() if "ray::PartActor" in line]
-
-
 @pytest.mark.slow
 def test_a_cluster_that_loses_workers_gives_what_one_process_gives(
     cluster: str, portrait: Path, film: Path, options: Options, whole: Any, tmp_path: Path
@@ -399,7 +393,7 @@ def test_a_cluster_that_loses_workers_gives_what_one_process_gives(
     def kill_once(done: int, total: int | None) -> None:
         seen.append((done, total))
         if not killed:
-            killed.extend(ray_workers())
+            killed.extend(ray_actors("PartActor"))
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 
@@ -420,9 +414,9 @@ def test_what_a_cluster_has_done_is_gone_on_with_by_one_process(
     with pytest.raises(KeyboardInterrupt):
         swap_video(portrait, film, output, replace(options, ray=cluster, parts=3, workers=1), interrupting(22))
     deadline = time.monotonic() + 30
-    while ray_workers() and time.monotonic() < deadline:
+    while ray_actors("PartActor") and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not ray_workers()
+    assert not ray_actors("PartActor")
     result = swap_video(portrait, film, output, options)
     assert file_sha256(output) == file_sha256(whole.output)
     assert result.report["resumed_frames"] == 20
