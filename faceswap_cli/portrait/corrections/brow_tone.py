@@ -18,7 +18,7 @@ from ..history import History
 from ..landmarks import BROW_HALVES
 from ..protocols import FrameStep, Phase
 from ..records import FaceState
-from ..regions import BLACK, FEWEST, around_share
+from ..regions import BLACK, BROW_HEIGHT, FEWEST, around_share
 from .one_tone import LUMA, line_of, toned
 
 _FAINT = 0.02  # share of the skin's brightness: of brows no darker than that no ratio is told
@@ -32,7 +32,6 @@ class Settings:
     most: float = 2.5  # times as dark or as pale as they are
     hairs: float = 0.3  # share of the target's brows that is mixed in, at least
     darkest: float = 0.25  # share of a brow's pixels that tell how dark it is
-    height: float = 0.05  # share of the side that a brow is high
 
 
 @dataclass(frozen=True)
@@ -64,25 +63,25 @@ class BrowTone(FrameStep):
 
     def _gain(self, face: FaceState) -> float:
         """Return the same of a face; 1 where its own brows are hidden."""
-        theirs, ours = _seen(face) > 0.5, self._band(face.landmarks) * _small(face.warped[..., 3]) > 255 / 2
+        theirs, ours = _seen(face) > 0.5, _band(face.landmarks) * _small(face.warped[..., 3]) > 255 / 2
         if min(theirs.sum(), ours.sum()) < FEWEST:
             return 1.0
         count = max(int(self.settings.darkest * theirs.sum()), 1)  # of both alike: thin brows are not pale ones
         found, wanted = (
-            float(np.sort(self._darkness(picture)[where])[-count:].mean())
+            float(np.sort(_darkness(picture)[where])[-count:].mean())
             for picture, where in ((face.image, ours), (face.crop.image, theirs))
         )
         return self.gain(found, wanted)
 
     def _mixed(self, face: FaceState, gain: float) -> FaceState:
         """Return a face whose brows are paled by a gain below 1, and mixed with the target's, the more the higher."""
-        theirs, band, size = _seen(face), self._band(face.landmarks), face.image.shape[0]
+        theirs, band, size = _seen(face), _band(face.landmarks), face.image.shape[0]
         share = _soft(band, size) * (face.warped[..., 3] / np.float32(255))
         if (theirs > 0.5).sum() < FEWEST or share.max() == 0:
             return face
         box, line = around_share(share, 0), line_of(_small(face.crop.image)[band > 0.5].astype(np.float32))
         image, target = face.image[box], face.crop.image[box]
-        skin = cv2.resize(self._skin(_grey(face.image)), (size, size))[box]
+        skin = cv2.resize(_skin(_grey(face.image)), (size, size))[box]
         darker = np.maximum(skin - image @ LUMA, 0)[..., None]
         own, bare = (toned(image + part * darker, line, 1.0) for part in (max(1 - gain, 0), 1))
         hairs = _soft(theirs, size)[box][..., None]
@@ -91,24 +90,26 @@ class BrowTone(FrameStep):
         result[box] = np.rint(image + share[box][..., None] * (mixed - image))
         return replace(face, image=result)
 
-    def _band(self, landmarks: np.ndarray) -> np.ndarray:
-        """Return (DRAWN, DRAWN) float32: 1 on the brows of a face of landmarks (66, 2)."""
-        band = np.zeros((DRAWN, DRAWN), np.float32)
-        lines = [np.rint(landmarks[half] * DRAWN - 0.5).astype(np.int32) for half in BROW_HALVES]
-        cv2.polylines(band, lines, isClosed=False, color=1.0, thickness=round(self.settings.height * DRAWN))
-        return band
 
-    def _darkness(self, picture: np.ndarray) -> np.ndarray:
-        """Return (DRAWN, DRAWN): by how much pixels are darker than the skin around them, as a share of it."""
-        grey = _grey(picture)
-        skin = self._skin(grey)
-        return (skin - grey) / (skin + BLACK)
+def _band(landmarks: np.ndarray) -> np.ndarray:
+    """Return (DRAWN, DRAWN) float32: 1 on the brows of a face of landmarks (66, 2)."""
+    band = np.zeros((DRAWN, DRAWN), np.float32)
+    lines = [np.rint(landmarks[half] * DRAWN - 0.5).astype(np.int32) for half in BROW_HALVES]
+    cv2.polylines(band, lines, isClosed=False, color=1.0, thickness=round(BROW_HEIGHT * DRAWN))
+    return band
 
-    def _skin(self, grey: np.ndarray) -> np.ndarray:
-        """Return (DRAWN, DRAWN) float32: brightness, uint8, without what is dark and no broader than a brow."""
-        height = self.settings.height
-        closed = cv2.morphologyEx(feathered(grey, PART_FEATHER / 2), cv2.MORPH_CLOSE, disc(height * DRAWN))
-        return feathered(closed.astype(np.float32), height / 2)
+
+def _darkness(picture: np.ndarray) -> np.ndarray:
+    """Return (DRAWN, DRAWN): by how much pixels are darker than the skin around them, as a share of it."""
+    grey = _grey(picture)
+    skin = _skin(grey)
+    return (skin - grey) / (skin + BLACK)
+
+
+def _skin(grey: np.ndarray) -> np.ndarray:
+    """Return (DRAWN, DRAWN) float32: brightness, uint8, without what is dark and no broader than a brow."""
+    closed = cv2.morphologyEx(feathered(grey, PART_FEATHER / 2), cv2.MORPH_CLOSE, disc(BROW_HEIGHT * DRAWN))
+    return feathered(closed.astype(np.float32), BROW_HEIGHT / 2)
 
 
 def _seen(face: FaceState) -> np.ndarray:
