@@ -54,13 +54,12 @@ def mixed(target: np.ndarray, swap: np.ndarray, seen: np.ndarray | None = None) 
     ("found", "wanted", "gain"),
     [
         (0.3, 0.3, 1.0),
-        (0.2, 0.4, 1.6245),  # 2 ** 0.7
-        (0.4, 0.2, 0.6156),  # 0.5 ** 0.7
-        (0.4, 0.05, 0.4),  # 0.233 would be paler than the limit, 1 / 2.5
+        (0.2, 0.4, 1.3195),  # 2 ** 0.4
+        (0.4, 0.2, 0.7579),  # 0.5 ** 0.4
         (0.0, 0.02, 1.0),  # what is not seen tells no ratio
     ],
 )
-def test_darkness_goes_most_of_the_way_within_limits(found: float, wanted: float, gain: float) -> None:
+def test_darkness_goes_part_of_the_way(found: float, wanted: float, gain: float) -> None:
     assert BrowTone().gain(found, wanted) == pytest.approx(gain, abs=1e-4)
 
 
@@ -68,26 +67,25 @@ def test_black_brows_over_blond_ones_are_paled_and_keep_their_place() -> None:
     blond, black = picture((150, 120, 100)), picture((40, 30, 25))
     swap = mixed(blond, black)
     inside = swap[brows(3)].mean(axis=0)
-    assert (inside > np.array([40, 30, 25]) + 35).all()
+    assert (inside > np.array([40, 30, 25]) + 25).all()
     assert (inside < LIGHT - np.array([40, 30, 30])).all()
 
 
-def test_pale_brows_get_the_hairs_of_dark_ones() -> None:
+def test_pale_brows_get_hairs_of_dark_ones() -> None:
     striped = picture((60, 45, 35))
     hairs = brows() & (np.arange(SIZE)[None] % 4 < 2)
     striped[hairs] = (20, 15, 12)
     swap = mixed(striped, picture((190, 155, 138)))
-    assert swap[brows(3)].mean() < 0.8 * np.mean((190, 155, 138))
-    assert swap[hairs & brows(3)].mean() < swap[~hairs & brows(3)].mean() - 12
+    assert swap[brows(3)].mean() < 0.85 * np.mean((190, 155, 138))
+    assert swap[hairs & brows(3)].mean() < swap[~hairs & brows(3)].mean() - 9
 
 
-def test_brows_as_dark_as_the_targets_get_the_least_share_of_its_hairs() -> None:
+def test_brows_as_dark_as_the_targets_keep_their_own_hairs() -> None:
     striped = picture((40, 30, 25))
     hairs = brows() & (np.arange(SIZE)[None] % 8 < 4)
     striped[hairs] = (100, 75, 62)
     swap = mixed(striped, picture((40, 30, 25))).astype(float)
-    step = swap[hairs & brows(3)].mean() - swap[~hairs & brows(3)].mean()
-    assert step == pytest.approx(0.3 * (np.mean((100, 75, 62)) - np.mean((40, 30, 25))), rel=0.25)
+    assert abs(swap[hairs & brows(3)].mean() - swap[~hairs & brows(3)].mean()) < 1
 
 
 def test_a_dark_spot_is_no_dark_brow() -> None:

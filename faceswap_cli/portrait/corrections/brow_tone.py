@@ -1,9 +1,9 @@
-"""Let brows go with the target's hair: their shape is the source's, their colour and some of their hairs the target's.
+"""Let brows go with the target's hair: their shape is the source's, their tone partly the target's.
 
-A brow from a photo has that photo's hair colour and sharpness: grey under black hair it looks lost, black under blond
-hair drawn on, and from a small photo it is a smear. So brows darker than the target's, beside the skin around them, are
-paled most of the way; colour follows brightness as in the target's brows; and a share of those is mixed in, the larger
-the paler the source's are. Recognisers go by brows as people do: all of the target's would be much of the target.
+A brow from a photo has that photo's hair colour: grey under black hair it looks lost, black under blond hair drawn on.
+So brows darker than the target's, beside the skin around them, are paled part of the way; colour follows brightness as
+in the target's brows; and what paler ones lack is mixed in from the target's own. More of them would look more natural
+still, and less like the source: recognisers go by brows.
 """
 
 from dataclasses import dataclass, replace
@@ -28,9 +28,7 @@ _FAINT = 0.02  # share of the skin's brightness: of brows no darker than that no
 class Settings:
     """How far brows go with the target's."""
 
-    share: float = 0.7  # of the way to the target's darkness, by ratio
-    most: float = 2.5  # times as dark or as pale as they are
-    hairs: float = 0.3  # share of the target's brows that is mixed in, at least
+    share: float = 0.4  # of the way to the target's darkness, by ratio
     darkest: float = 0.25  # share of a brow's pixels that tell how dark it is
 
 
@@ -58,8 +56,7 @@ class BrowTone(FrameStep):
 
     def gain(self, found: float, wanted: float) -> float:
         """Return how many times darker brows are to be, by their darkness and the target's, as shares of their skin."""
-        ratio = max(wanted, _FAINT) / max(found, _FAINT)
-        return float(np.clip(ratio**self.settings.share, 1 / self.settings.most, self.settings.most))
+        return float((max(wanted, _FAINT) / max(found, _FAINT)) ** self.settings.share)
 
     def _gain(self, face: FaceState) -> float:
         """Return the same of a face; 1 where its own brows are hidden."""
@@ -74,7 +71,7 @@ class BrowTone(FrameStep):
         return self.gain(found, wanted)
 
     def _mixed(self, face: FaceState, gain: float) -> FaceState:
-        """Return a face whose brows are paled by a gain below 1, and mixed with the target's, the more the higher."""
+        """Return a face whose brows are paled by a gain below 1, and mixed with the target's by one above."""
         theirs, band, size = _seen(face), _band(face.landmarks), face.image.shape[0]
         share = _soft(band, size) * (face.warped[..., 3] / np.float32(255))
         if (theirs > 0.5).sum() < FEWEST or share.max() == 0:
@@ -85,7 +82,7 @@ class BrowTone(FrameStep):
         darker = np.maximum(skin - image @ LUMA, 0)[..., None]
         own, bare = (toned(image + part * darker, line, 1.0) for part in (max(1 - gain, 0), 1))
         hairs = _soft(theirs, size)[box][..., None]
-        mixed = own + max(1 - 1 / gain, self.settings.hairs) * (hairs * target + (1 - hairs) * bare - own)
+        mixed = own + max(1 - 1 / gain, 0) * (hairs * target + (1 - hairs) * bare - own)
         result = face.image.copy()
         result[box] = np.rint(image + share[box][..., None] * (mixed - image))
         return replace(face, image=result)
