@@ -7,6 +7,7 @@ is pts * time_base, never counted from a frame rate.
 import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -160,7 +161,10 @@ class Clip:
 
     def nothing_shown(self, start: Fraction | None, end: Fraction | None) -> MediaError:
         """Return what says that no picture lies between two times, in seconds."""
-        asked = [f"{name} {float(at):g} s" for name, at in (("start", start), ("end", end)) if at is not None]
+        times = (("start", start), ("end", end))
+        asked = [  # as decimals: a time may be beyond what a float holds
+            f"{name} {Decimal(at.numerator) / at.denominator:.6g} s" for name, at in times if at is not None
+        ]
         lasts = f": it lasts about {float(self.duration):.2f} s" if self.duration else ""
         return MediaError(f"{self.path.name}: no picture lies within {', '.join(asked) or 'it'}{lasts}")
 
