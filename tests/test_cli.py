@@ -406,7 +406,7 @@ CASES = {
     "a start beyond counting": (
         "swap-video -s {face} -i {clip} --start 1e400",
         5,
-        "no picture lies within start 1.00000e\+400 s",
+        r"no picture lies within start 1.00000e\+400 s",
     ),
     "a training without a folder": ("train --data {tmp}/no", 2, "not a folder"),
 }
