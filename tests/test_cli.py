@@ -377,21 +377,9 @@ CASES = {
     "a clip as checkpoint": ("models import {clip}", 4, "is a photo or clip, not a checkpoint"),
     "a run that is none": ("export {tmp}", 4, "give the folder of a run"),
     "faces of no folder": ("prepare --input {tmp}/no --output {tmp}/aligned", 2, "not a folder"),
-    "a report into nowhere": (
-        "swap-image -s {face} -i {face} --report {tmp}/no/r.json",
-        6,
-        "in a folder",
-    ),
-    "a clip's report into nowhere": (
-        "swap-video -s {face} -i {clip} --report {tmp}/no/r",
-        6,
-        "in a folder",
-    ),
-    "a folder as report": (
-        "swap-image -s {face} -i {face} --report {tmp}",
-        6,
-        "give the name of a file",
-    ),
+    "a report into nowhere": ("swap-image -s {face} -i {face} --report {tmp}/no/r.json", 6, "in a folder"),
+    "a clip's report into nowhere": ("swap-video -s {face} -i {clip} --report {tmp}/no/r", 6, "in a folder"),
+    "a folder as report": ("swap-image -s {face} -i {face} --report {tmp}", 6, "give the name of a file"),
     "the source as report": (
         "swap-image -s {other} -i {face} --report {other} --force",
         6,

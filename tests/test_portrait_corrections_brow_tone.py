@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap_cli.portrait.corrections.brow_tone import BrowTone
+from faceswap_cli.portrait.corrections.brow_tone import BrowTone, look_at
 from faceswap_cli.portrait.history import History
 from faceswap_cli.portrait.landmarks import BROW_HALVES
 from faceswap_cli.portrait.records import FaceState, Portrait
@@ -92,8 +92,7 @@ def test_a_dark_spot_is_no_dark_brow() -> None:
     blond = picture((150, 120, 100))
     spotted = blond.copy()
     spotted[brows(1) & (np.arange(SIZE)[None] % 40 == 20)] = 0
-    tone = BrowTone()
-    gains = [tone._gain(face(target, blond)) for target in (blond, spotted)]
+    gains = [BrowTone().gain_of(look_at(face(target, blond))) for target in (blond, spotted)]
     assert gains[1] == pytest.approx(gains[0], rel=0.1)
 
 

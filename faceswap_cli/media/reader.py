@@ -157,9 +157,9 @@ class Clip:
             yield turner.frame(picture, index)
             index += 1
         if index == 0:
-            raise self.nothing_shown(start, end)
+            raise self._nothing_shown(start, end)
 
-    def nothing_shown(self, start: Fraction | None, end: Fraction | None) -> MediaError:
+    def _nothing_shown(self, start: Fraction | None, end: Fraction | None) -> MediaError:
         """Return what says that no picture lies between two times, in seconds."""
         times = (("start", start), ("end", end))
         asked = [  # as decimals: a time may be beyond what a float holds

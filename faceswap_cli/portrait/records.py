@@ -98,7 +98,6 @@ class FaceState:
     beard_prob: float = 0.0  # how surely the face has a beard, 0..1
     pose: Pose | None = None  # of the landmarks as they were found; None where nobody fitted it
     opacity: float = 1.0  # how far the swap is seen, 0..1
-    bearded: float = 0.0  # how far the target keeps a beard, 0..1
     mouth: Mouth | None = None  # None where the crop was not parsed
     closing: float = 0.0  # how far the portrait's open mouth is shut, 0..1
     own_lips: float = 0.0  # how far the target keeps its own lips, 0..1
@@ -106,6 +105,7 @@ class FaceState:
     grids: tuple[np.ndarray, ...] = ()  # for each view, (C, C, 2): where the pixel at each cell comes from, see warp.py
     layers: tuple[np.ndarray, ...] = ()  # for each view, (S, S, 4) uint8: colours as warped, and where they may be used
     coverage: np.ndarray = field(default_factory=_nothing)  # (S, S) float32 in [0, 1]: where the target may be covered
+    beard: np.ndarray | None = None  # (S, S) float32 in [0, 1]: where the target keeps a beard; None where it has none
     warped: np.ndarray = field(default_factory=_nothing)  # (S, S, 4) uint8: what the generator is shown beside the crop
     image: np.ndarray = field(default_factory=_nothing)  # (S, S, 3) uint8: what the generator made of them
     frame: np.ndarray | None = None  # (H, W, 3) uint8, the picture the crop was cut from; None where it is not known
@@ -114,7 +114,15 @@ class FaceState:
     @property
     def nbytes(self) -> int:
         """How many bytes its pictures hold, the frame aside."""
-        held = [self.crop.image, self.crop.class_probs, self.coverage, self.warped, self.image, *self.layers]
+        held = [
+            self.crop.image,
+            self.crop.class_probs,
+            self.coverage,
+            self.beard,
+            self.warped,
+            self.image,
+            *self.layers,
+        ]
         patch = self.reshaped
         held += [] if patch is None else [patch.rgb, patch.alpha]
         return sum(each.nbytes for each in held if each is not None)

@@ -1,5 +1,7 @@
 """Regions of a crop: polygons, what shows some of a class, columns of it, fillings."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -18,6 +20,14 @@ def polygon(corners: np.ndarray, size: int) -> np.ndarray:
     mask = np.zeros((size, size), np.float32)
     places = fixed_point(corners.reshape(-1, 2) * size - 0.5)
     cv2.fillPoly(mask, [places], 1.0, lineType=cv2.LINE_8, shift=FRACTION)
+    return mask
+
+
+def strokes(lines: Sequence[np.ndarray], width: float, size: int) -> np.ndarray:
+    """Return (size, size) float32: 1 along lines (K, 2) and as far beside them as `width` says; shares of the side."""
+    mask = np.zeros((size, size), np.float32)
+    places = [np.rint(line * size - 0.5).astype(np.int32) for line in lines]
+    cv2.polylines(mask, places, isClosed=False, color=1.0, thickness=max(1, round(width * size)))
     return mask
 
 

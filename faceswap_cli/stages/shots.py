@@ -38,9 +38,8 @@ class Shots(Resumable):
         self._position = 0  # of the next one among them
         self._shot = 0
         self._changes: deque[float] = deque(maxlen=_USUAL)
-        self._past: deque[np.ndarray] = deque(
-            maxlen=dissolve.LONGEST
-        )  # smaller still, of this shot, before the next one
+        # smaller still, of this shot, before the next one
+        self._past: deque[np.ndarray] = deque(maxlen=dissolve.LONGEST)
 
     def of(self, sightings: Iterable[tuple[Frame, Sequence[Face]]]) -> Iterator[tuple[int, Frame, Sequence[Face]]]:
         """Yield frames and faces with the number of their shot, FLASH frames behind."""

@@ -4,7 +4,7 @@ A portrait's outline runs through the beard, which would be cut there. Of the lo
 lips are covered, and what a generator paints on the rest is not taken.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import cv2
@@ -37,7 +37,7 @@ class Beard(FrameStep):
     name: ClassVar[str] = "beard"
     phase: ClassVar[Phase] = Phase.COVER
     reads: ClassVar[tuple[str, ...]] = ("crop.face", "crop.class_probs", "beard_prob", "landmarks", "coverage")
-    writes: ClassVar[tuple[str, ...]] = ("bearded", "coverage")
+    writes: ClassVar[tuple[str, ...]] = ("beard", "coverage")
     history: ClassVar[int] = HISTORY
     settings: Settings = Settings()
 
@@ -59,9 +59,8 @@ class Beard(FrameStep):
     def _uncovered(self, face: FaceState, beard: float) -> FaceState:
         if beard <= 0:
             return face
-        grown = self.grown(face.landmarks, len(face.coverage), face.crop.class_probs)
-        coverage = face.coverage * (1 - beard * grown)
-        return replace(face, bearded=beard, coverage=coverage)
+        kept = beard * self.grown(face.landmarks, len(face.coverage), face.crop.class_probs)
+        return replace(face, beard=kept, coverage=face.coverage * (1 - kept))
 
     def grown(self, landmarks: np.ndarray, size: int, class_probs: np.ndarray | None = None) -> np.ndarray:
         """Return (size, size) float32 in [0, 1]: where a face of landmarks (66, 2) would have a beard; no lips.
@@ -85,16 +84,12 @@ class OwnBeard(FaceStep):
 
     name: ClassVar[str] = Beard.name
     phase: ClassVar[Phase] = Phase.FINISH
-    reads: ClassVar[tuple[str, ...]] = ("bearded", "crop.image", "crop.class_probs", "landmarks", "image")
+    reads: ClassVar[tuple[str, ...]] = ("beard", "crop.image", "image")
     writes: ClassVar[tuple[str, ...]] = ("image",)
-    beard: Beard = field(default_factory=Beard)
 
     def apply(self, face: FaceState) -> FaceState:
         """Put it back."""
-        if face.bearded <= 0:
+        if face.beard is None:
             return face
-        share = face.bearded * self.beard.grown(face.landmarks, face.image.shape[0], face.crop.class_probs)[..., None]
-        target = cv2.resize(face.crop.image, face.image.shape[1::-1], interpolation=cv2.INTER_AREA)
-        return replace(
-            face, image=np.rint(face.image + share * (target.astype(np.float32) - face.image)).astype(np.uint8)
-        )
+        kept = face.image + face.beard[..., None] * (face.crop.image.astype(np.float32) - face.image)
+        return replace(face, image=np.rint(kept).astype(np.uint8))

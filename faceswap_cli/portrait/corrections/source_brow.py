@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from ...stages.parse import disc
-from ...stages.soft import SURE
+from ...stages.soft import SURE, feathered
 from ..landmarks import ASIDE, BROW_HALVES, frontality
 from ..protocols import Phase, SourceStep
 from ..records import Portrait
-from ..regions import BROW_HEIGHT, LIGHT
+from ..regions import BROW_HEIGHT, LIGHT, strokes
 from ..warp import mirrored_onto
 
 
@@ -42,10 +42,7 @@ class Brow(SourceStep):
 
 def _band(brow: np.ndarray, size: int) -> np.ndarray:
     """Return (size, size) float32 in [0, 1]: a brow, of landmarks (5, 2), and the skin around it."""
-    band = np.zeros((size, size), np.float32)
-    line = np.rint(brow * size - 0.5).astype(np.int32)
-    cv2.polylines(band, [line], isClosed=False, color=1.0, thickness=max(1, round(2 * BROW_HEIGHT * size)))
-    return cv2.GaussianBlur(band, (0, 0), BROW_HEIGHT / 4 * size)
+    return feathered(strokes([brow], 2 * BROW_HEIGHT, size), BROW_HEIGHT / 4)
 
 
 def _drawn(portrait: Portrait, band: np.ndarray) -> Portrait:
